@@ -1,0 +1,353 @@
+"""The contract through which an engine is verified, and what a world gives it.
+
+An adapter is a thin driver: it translates the operations of a scenario into calls of one
+engine and says what came back. It judges nothing, catches nothing and remembers nothing
+that the engine would not. One instance serves one run.
+"""
+
+from __future__ import annotations
+
+import enum
+import random
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+from isolation_spec.scenario import (
+    CallTool,
+    Emit,
+    Fail,
+    ReadState,
+    Recall,
+    Remember,
+    Return,
+    Sleep,
+    Spawn,
+    Step,
+    Think,
+    Transact,
+    WriteState,
+)
+
+__all__ = [
+    "Adapter",
+    "AdapterError",
+    "AgentFailure",
+    "Capability",
+    "Connection",
+    "Environment",
+    "Row",
+    "ScriptedAgent",
+    "Services",
+    "ToolOutcome",
+    "Toolbox",
+]
+
+
+class AdapterError(Exception):
+    """An adapter broke the contract; the text names the method and the rule."""
+
+
+class AgentFailure(Exception):
+    """Raised by a scripted agent at a `fail` step, and inside a failing transaction."""
+
+
+class Capability(enum.StrEnum):
+    """What an engine offers; a claim about anything else is not applicable to it."""
+
+    CONNECTIONS = "connections"
+    """Users connect and events are routed to their connections."""
+    TOOLS = "tools"
+    """Agents call tools, of which some are denied to them."""
+    STATE = "state"
+    """A run has a state of its own."""
+    MEMORY = "memory"
+    """Values are stored durably for a user and thread."""
+    TRANSACTIONS = "transactions"
+    """Agents work in database sessions of SQLAlchemy."""
+    IDENTITY = "identity"
+    """Code inside a run can ask on whose behalf it runs."""
+    CANCEL = "cancel"
+    """A run can be cancelled by its user through the engine."""
+    ERASE = "erase"
+    """What a user stored can be erased."""
+
+
+class Environment(Protocol):
+    """What a world supplies instead of the wall clock, the network and chance."""
+
+    database_url: str
+    host: str
+    random: random.Random
+    toolbox: Toolbox
+
+    def time(self) -> float:
+        """Seconds, monotonic."""
+
+    def new_id(self, kind: str) -> str:
+        """An id that nothing else in this run has."""
+
+    async def completion(self) -> None:
+        """Returns when something outside, a model or a remote tool, has answered."""
+
+    def observe(self) -> Any:
+        """A `sqlite3.Connection` to the database, independent of the engine; close it."""
+
+
+class Connection(Protocol):
+    """A client's end of a connection. `websockets` clients have this form."""
+
+    @property
+    def close_code(self) -> int | None:
+        """The code with which the connection was closed, None while open."""
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        """Yields messages until the connection is closed."""
+
+    async def close(self) -> None:
+        """Closes with a closing handshake."""
+
+    def abort(self) -> None:
+        """Drops the connection as a lost network does."""
+
+
+class ToolOutcome(NamedTuple):
+    """What the engine said of a tool call."""
+
+    success: bool
+    result: Any
+    error: str | None
+
+
+class Row(NamedTuple):
+    """One stored value, as the independent observer read it."""
+
+    owner: str
+    thread: str
+    key: str
+    value: str
+
+
+class Services(Protocol):
+    """What an engine offers to the agent that it runs, one method a kind of step.
+
+    An adapter implements those of its capabilities by calling the engine, for the run in
+    which the agent is.
+    """
+
+    def identity(self) -> str | None:
+        """The user id for which the engine says the current code runs."""
+
+    async def think(self, prompt: str) -> Any:
+        """Prompts the model; returns what the model was shown and answered."""
+
+    async def call_tool(self, tool: str, argument: str) -> ToolOutcome:
+        """Calls a tool of the toolbox through the engine."""
+
+    async def write_state(self, key: str, value: str) -> None:
+        """Stores a value in the state of the run."""
+
+    async def read_state(self) -> Any:
+        """Returns the whole state of the run."""
+
+    async def remember(self, key: str, value: str) -> None:
+        """Stores a durable value; returns once it is acknowledged."""
+
+    async def recall(self, key: str) -> Any:
+        """Returns a durable value, None if there is none."""
+
+    async def transact(
+        self, items: Iterable[tuple[str, str]], error: Exception | None
+    ) -> None:
+        """Writes all items in one database session, then raises `error` in it, if any."""
+
+    async def emit(self, payload: str) -> None:
+        """Sends an event of the agent's own to its user."""
+
+    async def spawn(self, agent: ScriptedAgent) -> Any:
+        """Runs a child agent and returns its result."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Waits."""
+
+
+class Toolbox:
+    """The tools of a world. An adapter registers each with its engine.
+
+    `names` are registered and, but for `denied`, allowed; any other name is unknown.
+    """
+
+    names: tuple[str, ...] = ("echo", "slow", "failing", "forbidden")
+    denied: frozenset[str] = frozenset({"forbidden"})
+
+    def __init__(
+        self,
+        environment: Environment,
+        record: Callable[[str, str, str | None], None],
+    ) -> None:
+        self._environment = environment
+        self._record = record
+
+    async def run(self, name: str, argument: str, identity: str | None) -> str:
+        """The body of a tool; `identity` is whom the engine told it that it works for.
+
+        Raises:
+            AgentFailure: in the failing tool, with its argument in the text.
+        """
+        self._record(name, argument, identity)
+        await self._environment.completion()
+        if name == "slow":
+            await self._environment.completion()
+        if name == "failing":
+            message = f"tool failed on {argument}"
+            raise AgentFailure(message)
+        return argument
+
+
+class ScriptedAgent:
+    """What a scripted agent does; the adapter's agent calls `perform` and no more.
+
+    Arguments:
+        run: the id of the operation that runs it.
+        record: takes (path, step, what was seen, identity, ok) after each step.
+    """
+
+    def __init__(
+        self,
+        run: int,
+        script: tuple[Step, ...],
+        record: Callable[[tuple[int, ...], str, Any, str | None, bool], None],
+        path: tuple[int, ...] = (),
+    ) -> None:
+        self.run = run
+        self.script = script
+        self.path = path
+        self._record = record
+
+    @property
+    def name(self) -> str:
+        """A name that differs between all agents of a run."""
+        return ".".join(str(part) for part in (self.run, *self.path))
+
+    async def perform(self, services: Services) -> Any:
+        """Performs the script and returns its result.
+
+        Raises:
+            AgentFailure: at a `fail` step, or where a failing transaction raised.
+        """
+        for index, step in enumerate(self.script):
+            path = (*self.path, index)
+            try:
+                seen = await self._take(step, path, services)
+            except BaseException as error:
+                kind = type(step).__struct_config__.tag
+                self._record(path, str(kind), error, services.identity(), False)
+                raise
+            kind = type(step).__struct_config__.tag
+            self._record(path, str(kind), seen, services.identity(), True)
+            if isinstance(step, Return):
+                return step.value
+        return None
+
+    async def _take(self, step: Step, path: tuple[int, ...], services: Services) -> Any:
+        match step:
+            case Think():
+                return await services.think(step.prompt)
+            case CallTool():
+                return await services.call_tool(step.tool, step.argument)
+            case WriteState():
+                return await services.write_state(step.key, step.value)
+            case ReadState():
+                return await services.read_state()
+            case Remember():
+                return await services.remember(step.key, step.value)
+            case Recall():
+                return await services.recall(step.key)
+            case Transact():
+                error = AgentFailure("in a transaction") if step.fails else None
+                return await services.transact(step.items, error)
+            case Emit():
+                return await services.emit(step.payload)
+            case Spawn():
+                child = ScriptedAgent(self.run, step.script, self._record, path)
+                return await services.spawn(child)
+            case Sleep():
+                return await services.sleep(step.seconds)
+            case Fail():
+                raise AgentFailure(step.message)
+            case Return():
+                return None
+
+
+class Adapter(ABC):
+    """Drives one engine through one run.
+
+    Attributes:
+        capabilities: what the engine offers.
+        refusals: the exceptions by which the engine refuses a request.
+    """
+
+    capabilities: ClassVar[frozenset[Capability]] = frozenset()
+    refusals: ClassVar[tuple[type[Exception], ...]] = ()
+
+    @abstractmethod
+    async def start(self, environment: Environment) -> None:
+        """Starts the engine with the clock, ids and database of the environment."""
+
+    @abstractmethod
+    async def open_context(self, user: str, thread: str) -> Any:
+        """Opens a context of the user on the thread; returns a handle."""
+
+    @abstractmethod
+    async def run_agent(self, context: Any, agent: ScriptedAgent) -> Any:
+        """Runs the agent in the context and returns what the engine returned.
+
+        Cancelling the caller cancels the run. The run's id must contain `agent.name`.
+        """
+
+    @abstractmethod
+    async def read(self, context: Any) -> Mapping[str, Any]:
+        """Name of each read interface -> what it shows to the owner of the context."""
+
+    @abstractmethod
+    async def cleanup_context(self, context: Any) -> None:
+        """Releases the context."""
+
+    @abstractmethod
+    async def cleanup_user(self, user: str) -> None:
+        """Releases everything of the user."""
+
+    @abstractmethod
+    async def shutdown(self) -> None:
+        """Stops the engine; afterwards nothing of it may be alive. Idempotent."""
+
+    async def connect(self, user: str) -> Connection:
+        """Connects a client of the user by a real handshake."""
+        raise self._missing("connect", Capability.CONNECTIONS)
+
+    async def cancel_run(self, context: Any, agent: ScriptedAgent) -> None:
+        """Asks the engine to cancel the agent's run."""
+        raise self._missing("cancel_run", Capability.CANCEL)
+
+    async def write(self, context: Any, key: str, value: str) -> None:
+        """Stores a durable value; returns once it is acknowledged."""
+        raise self._missing("write", Capability.MEMORY)
+
+    async def erase(self, context: Any) -> None:
+        """Erases what is stored for the thread; returns once it is acknowledged."""
+        raise self._missing("erase", Capability.ERASE)
+
+    def observe(self) -> Iterable[Row]:
+        """Everything stored, read without the engine's help."""
+        return ()
+
+    def gauges(self, user: str | None) -> Mapping[str, float]:
+        """What the engine says it holds for the user, or for all; all zero when idle."""
+        return {}
+
+    def _missing(self, method: str, capability: Capability) -> AdapterError:
+        return AdapterError(
+            f"{type(self).__name__}.{method} is not implemented, but the adapter "
+            f"declares the capability {capability.value!r}: implement the method or "
+            "leave the capability out"
+        )

@@ -1,0 +1,114 @@
+"""One deterministic world, in which one scenario is run once."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import itertools
+import random
+import sqlite3
+import warnings
+from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
+from typing import Any, TypeVar
+
+from isolation_spec.history import Reached
+from isolation_spec.world.database import Databases
+from isolation_spec.world.ledger import Ledger, Move
+from isolation_spec.world.loop import WorldExhausted
+from isolation_spec.world.network import NetworkLoop
+from isolation_spec.world.scheduler import Scheduler
+
+__all__ = ["World"]
+
+T = TypeVar("T")
+
+
+class World:
+    """Loop, network, database, clock, ids and ledger of one run; a context manager.
+
+    It is the environment of an adapter, too. Nothing in it depends on the wall clock, on
+    chance or on addresses: the same choices give the same observations.
+    """
+
+    host = "127.0.0.1"
+    live = False
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self.scheduler = scheduler
+        self.reached = Reached()
+        self.random = random.Random(0)
+        self.loop = NetworkLoop(scheduler)
+        self.databases = Databases(self.loop)
+        self.database_url = self.databases.url
+        self.moved: Callable[[int, Move, int | None], None] = _ignore
+        self.ledger = Ledger(self.loop, self.databases, self.reached, self._move)
+        self._counters: dict[str, itertools.count[int]] = {}
+        self._exit = ExitStack()
+
+    def __enter__(self) -> World:
+        # Collected in the middle of a run, the garbage of an earlier one would act in
+        # this one at a moment that depends on the allocation of memory.
+        if gc.isenabled():
+            gc.disable()
+            self._exit.callback(gc.enable)
+        self._exit.enter_context(self.databases)
+        self._exit.enter_context(self.ledger)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._drain()
+        finally:
+            self._exit.close()
+            self.databases.close()
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Runs the coroutine to its end; raises WorldExhausted if it has none."""
+        return self.loop.run_until_complete(main)
+
+    def _move(self, session: int, move: Move, requester: int | None) -> None:
+        self.moved(session, move, requester)
+
+    def _drain(self) -> None:
+        """Ends what is left, so that nothing of this run acts in a later one."""
+        self.loop.unhandled = None
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            for _ in range(5):
+                tasks = sorted(asyncio.all_tasks(self.loop), key=hash)
+                if not tasks:
+                    break
+                for task in tasks:
+                    task.cancel()
+                try:
+                    self.loop.turn = 0
+                    self.loop.run_until_complete(asyncio.wait(tasks, timeout=30))
+                except WorldExhausted:
+                    continue
+            for transport in tuple(self.loop.network.transports):
+                transport.hang_up()
+            self.loop.close()
+
+    # The environment of an adapter
+
+    def time(self) -> float:
+        """Virtual seconds since the world began."""
+        return self.loop.time()
+
+    def new_id(self, kind: str) -> str:
+        """kind-1, kind-2 and so on."""
+        counter = self._counters.setdefault(kind, itertools.count(1))
+        return f"{kind}-{next(counter)}"
+
+    async def completion(self) -> None:
+        """Something outside answers; the scheduler decides when."""
+        await self.loop.completion()
+
+    def observe(self) -> sqlite3.Connection:
+        """A fresh connection that shares nothing with the engine's; close it."""
+        return self.databases.observe()
+
+
+def _ignore(session: int, move: Move, requester: int | None) -> None:
+    """Takes the moves of sessions of a world in which nobody records them."""
