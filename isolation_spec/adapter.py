@@ -222,12 +222,13 @@ class ScriptedAgent:
         self.run = run
         self.script = script
         self.path = path
+        self.finished = False
         self._record = record
 
     @property
     def name(self) -> str:
-        """A name that differs between all agents of a run."""
-        return ".".join(str(part) for part in (self.run, *self.path))
+        """The id that the engine must know the run by: `run-3`, its child `run-3.1`."""
+        return "run-" + ".".join(str(part) for part in (self.run, *self.path))
 
     async def perform(self, services: Services) -> Any:
         """Performs the script and returns its result.
@@ -235,6 +236,7 @@ class ScriptedAgent:
         Raises:
             AgentFailure: at a `fail` step, or where a failing transaction raised.
         """
+        step: Step = Return(value="")
         for index, step in enumerate(self.script):
             path = (*self.path, index)
             try:
@@ -246,8 +248,9 @@ class ScriptedAgent:
             kind = type(step).__struct_config__.tag
             self._record(path, str(kind), seen, services.identity(), True)
             if isinstance(step, Return):
-                return step.value
-        return None
+                break
+        self.finished = True
+        return step.value if isinstance(step, Return) and self.script else None
 
     async def _take(self, step: Step, path: tuple[int, ...], services: Services) -> Any:
         match step:
@@ -302,7 +305,7 @@ class Adapter(ABC):
     async def run_agent(self, context: Any, agent: ScriptedAgent) -> Any:
         """Runs the agent in the context and returns what the engine returned.
 
-        Cancelling the caller cancels the run. The run's id must contain `agent.name`.
+        Cancelling the caller cancels the run. The engine knows the run by `agent.name`.
         """
 
     @abstractmethod

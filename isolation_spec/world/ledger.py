@@ -197,7 +197,8 @@ class Ledger:
         for source in self.loop.scheduler.pending():
             yield Alive("pending arrival", source.name, None)
         for generator in tuple(self.loop._asyncgens):  # type: ignore[attr-defined]
-            yield Alive("async generator", _name(generator), None)
+            if generator.ag_frame is not None:
+                yield Alive("async generator", _name(generator), None)
         if self.databases.is_locked():
             yield Alive("database lock", "a lock that keeps others from writing", None)
 

@@ -429,8 +429,14 @@ class NetworkLoop(WorldLoop):
     ) -> None:
         async def serve() -> None:
             waiter = self.create_future()
-            transport.attach(protocol_factory(), waiter, server)
-            await waiter
+            try:
+                transport.attach(protocol_factory(), waiter, server)
+            except Exception:
+                # As the selector loop: a server that was closed meanwhile refuses the
+                # transport, silently, and the socket closes.
+                transport.hang_up()
+            else:
+                await waiter
 
         self.create_task(serve())
 

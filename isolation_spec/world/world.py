@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from typing import Any, TypeVar
 
+from isolation_spec.adapter import Toolbox
 from isolation_spec.history import Reached
 from isolation_spec.world.database import Databases
 from isolation_spec.world.ledger import Ledger, Move
@@ -32,7 +33,7 @@ class World:
     """
 
     host = "127.0.0.1"
-    live = False
+    toolbox: Toolbox
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler

@@ -1,0 +1,104 @@
+"""Adapters: the reference engine's, and how an engine is found by its name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from importlib.metadata import entry_points
+from typing import Any, NamedTuple
+
+from isolation_spec.adapter import Adapter, AdapterError
+
+__all__ = ["Engine", "EngineNotFound", "find_engine", "known_engines"]
+
+_GROUP = "isolation_spec.adapters"
+
+
+class EngineNotFound(AdapterError):
+    """No engine has that name, or what has it is no adapter."""
+
+
+class Engine(NamedTuple):
+    """An engine under verification: its name, and what makes an adapter for one run."""
+
+    name: str
+    make_adapter: Callable[[], Adapter]
+
+
+def known_engines() -> tuple[str, ...]:
+    """The names of all registered engines, without those with a planted fault."""
+    return tuple(sorted({point.name for point in entry_points(group=_GROUP)}))
+
+
+def find_engine(name: str) -> Engine:
+    """The engine called `reference`, `reference+FAULT`, an entry point's name, or
+    `module:factory`.
+
+    Raises:
+        EngineNotFound: there is none, or it is not a factory of adapters.
+    """
+    base, _, fault = name.partition("+")
+    if fault:
+        return Engine(name, _checked(name, _planted(base, fault)))
+    if ":" in name:
+        return Engine(name, _checked(name, _imported(name)))
+    for point in entry_points(group=_GROUP):
+        if point.name == name:
+            return Engine(name, _checked(name, point.load()))
+    message = (
+        f"no engine is called {name!r}: write one of {', '.join(known_engines())}, "
+        "reference+FAULT, or module:factory of your own adapter"
+    )
+    raise EngineNotFound(message)
+
+
+def _planted(base: str, fault: str) -> Any:
+    from isolation_spec.faults import FAULTS
+
+    if base != "reference":
+        message = f"faults are planted in 'reference' only, not in {base!r}"
+        raise EngineNotFound(message)
+    for known in FAULTS:
+        if known.id == fault:
+            return known.adapter
+    names = ", ".join(known.id for known in FAULTS)
+    message = f"no planted fault is called {fault!r}: there are {names}"
+    raise EngineNotFound(message)
+
+
+def _imported(name: str) -> Any:
+    module_name, _, attribute = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        message = (
+            f"the engine {name!r} cannot be imported ({error}): write module:factory "
+            "of a module on the import path"
+        )
+        raise EngineNotFound(message) from None
+    return found
+
+
+def _checked(name: str, factory: Any) -> Callable[[], Adapter]:
+    """Makes one adapter, so that a wrong shape is found before anything runs."""
+    rule = "a class or function without arguments that gives an isolation_spec Adapter"
+    if not callable(factory):
+        message = f"the engine {name!r} is {type(factory).__name__}, not {rule}"
+        raise EngineNotFound(message)
+    try:
+        adapter = factory()
+    except Exception as error:
+        message = (
+            f"the engine {name!r} could not be made "
+            f"({type(error).__name__}: {error}): it must be {rule}"
+        )
+        raise EngineNotFound(message) from None
+    if not isinstance(adapter, Adapter):
+        message = (
+            f"the engine {name!r} gave {type(adapter).__name__}: it must be {rule}"
+        )
+        raise EngineNotFound(message)
+    made: Callable[[], Adapter] = factory
+    return made

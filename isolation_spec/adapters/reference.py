@@ -1,0 +1,312 @@
+"""The adapter of the reference engine: everything real, nothing replaced."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from typing import Any, ClassVar
+
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from websockets.asyncio.client import ClientConnection
+from websockets.asyncio.client import connect as connect_client
+from websockets.exceptions import ConnectionClosed
+
+from isolation_spec.adapter import (
+    Adapter,
+    AgentFailure,
+    Capability,
+    Environment,
+    Row,
+    ScriptedAgent,
+    ToolOutcome,
+)
+from isolation_spec.engine import (
+    Agent,
+    AgentRegistry,
+    AgentRequest,
+    AgentServices,
+    ClosedError,
+    ExecutionEngineFactory,
+    LimitError,
+    Message,
+    OwnershipError,
+    Tool,
+    ToolCatalogue,
+    UserExecutionContext,
+    UserExecutionEngine,
+    WebSocketManager,
+    create_schema,
+    current_context,
+)
+from isolation_spec.engine.storage import upsert
+
+__all__ = ["ReferenceAdapter"]
+
+
+class ReferenceAdapter(Adapter):
+    """Drives the reference engine. Planted faults replace one of its classes.
+
+    Attributes:
+        engine_class, factory_class, manager_class, registry_class: the parts of the
+            engine, to be replaced by subclasses.
+    """
+
+    capabilities = frozenset(Capability)
+    refusals = (OwnershipError, LimitError, ClosedError)
+
+    engine_class: ClassVar[type[UserExecutionEngine]] = UserExecutionEngine
+    factory_class: ClassVar[type[ExecutionEngineFactory]] = ExecutionEngineFactory
+    manager_class: ClassVar[type[WebSocketManager]] = WebSocketManager
+    registry_class: ClassVar[type[AgentRegistry]] = AgentRegistry
+
+    environment: Environment
+    database: AsyncEngine
+    manager: WebSocketManager
+    factory: ExecutionEngineFactory
+
+    async def start(self, environment: Environment) -> None:
+        """Starts the database, the WebSocket server and the factory."""
+        self.environment = environment
+        self._tokens: dict[str, str] = {}
+        self.shown: dict[str, tuple[Message, ...]] = {}
+        self.database = self.make_database(environment)
+        await create_schema(self.database)
+        self.manager = self.manager_class(self.authenticate, host=environment.host)
+        await self.manager.start()
+        self.factory = self.factory_class(
+            database=self.database,
+            events=self.manager,
+            registry=self._make_registry(),
+            catalogue=ToolCatalogue(self._tool(n) for n in environment.toolbox.names),
+            permissions=lambda _, tool: tool not in environment.toolbox.denied,
+            model=self.answer,
+            clock=environment.time,
+            ids=environment.new_id,
+            engine_class=self.engine_class,
+        )
+
+    def make_database(self, environment: Environment) -> AsyncEngine:
+        """The database engine that all users share."""
+        return create_async_engine(environment.database_url)
+
+    async def authenticate(self, token: str) -> str | None:
+        """Whose token it is, as an identity service outside says it."""
+        await self.environment.completion()
+        return self._tokens.get(token)
+
+    async def answer(
+        self, context: UserExecutionContext, messages: tuple[Message, ...]
+    ) -> str:
+        """The model: answers after a while, and shows what it was asked."""
+        self.shown[context.run_id] = messages
+        await self.environment.completion()
+        return f"answer to {messages[-1].content}"
+
+    def _make_registry(self) -> AgentRegistry:
+        registry = self.registry_class()
+        registry.register("scripted", lambda services: _Scripted(services, self))
+        return registry
+
+    def _tool(self, name: str) -> Tool:
+        async def function(
+            context: UserExecutionContext, arguments: Mapping[str, Any]
+        ) -> str:
+            current = current_context.get(None)
+            identity = context.user_id if current is None else current.user_id
+            return await self.environment.toolbox.run(
+                name, arguments["argument"], identity
+            )
+
+        return Tool(name, function, parameters=frozenset({"argument"}))
+
+    # Operations
+
+    async def connect(self, user: str) -> _Client:
+        """A real `websockets` client with a token of the user."""
+        token = self.environment.new_id("token")
+        self._tokens[token] = user
+        host, port = self.manager.address
+        connection = await connect_client(
+            f"ws://{host}:{port}/",
+            additional_headers={"Authorization": f"Bearer {token}"},
+            compression=None,
+            ping_interval=None,
+            close_timeout=2,
+            proxy=None,
+        )
+        return _Client(connection)
+
+    async def open_context(self, user: str, thread: str) -> UserExecutionEngine:
+        """An engine of the user's own from the factory."""
+        ids = self.environment.new_id
+        context = UserExecutionContext.create(
+            user_id=user, thread_id=thread, run_id=ids("context"), ids=ids
+        )
+        return await self.factory.create_for_user(context)
+
+    async def run_agent(
+        self, context: UserExecutionEngine, agent: ScriptedAgent
+    ) -> Any:
+        """`execute_agent` with the scripted agent."""
+        own = context.user_context
+        request = AgentRequest(own.user_id, own.thread_id, agent.name, agent)
+        return await context.execute_agent("scripted", request)
+
+    async def cancel_run(
+        self, context: UserExecutionEngine, agent: ScriptedAgent
+    ) -> None:
+        """`cancel` of the engine."""
+        context.cancel(agent.name)
+
+    async def read(self, context: UserExecutionEngine) -> Mapping[str, Any]:
+        """Every way in which the engine shows a user what it has of theirs."""
+        return {
+            "entries": await context.memory.entries(),
+            "search": await context.memory.search("k"),
+            "conversation": context.conversation,
+            "run_history": context.run_history,
+            "metadata": context.user_context.metadata,
+        }
+
+    async def write(self, context: UserExecutionEngine, key: str, value: str) -> None:
+        """`remember` of the engine's memory."""
+        await context.memory.remember(key, value)
+
+    async def erase(self, context: UserExecutionEngine) -> None:
+        """`erase` of the engine's memory."""
+        await context.memory.erase()
+
+    async def cleanup_context(self, context: UserExecutionEngine) -> None:
+        """`cleanup_engine` of the factory."""
+        await self.factory.cleanup_engine(context)
+
+    async def cleanup_user(self, user: str) -> None:
+        """Engines, connections and undelivered messages of the user."""
+        await self.factory.cleanup_user_context(user)
+        await self.manager.disconnect_user(user)
+        self.manager.forget_user(user)
+
+    async def shutdown(self) -> None:
+        """The factory, the server and the database, in this order."""
+        try:
+            await self.factory.shutdown()
+        finally:
+            try:
+                await self.manager.stop()
+            finally:
+                await self.database.dispose()
+
+    def observe(self) -> Iterable[Row]:
+        """The table of memories, by SQL on a connection of the observer's own."""
+        connection = self.environment.observe()
+        try:
+            rows = connection.execute(
+                "SELECT user_id, thread_id, key, value FROM memories "
+                "ORDER BY user_id, thread_id, key"
+            ).fetchall()
+        finally:
+            connection.close()
+        return [Row(*row) for row in rows]
+
+    def gauges(self, user: str | None) -> Mapping[str, float]:
+        """Engines, connections and queued messages, as the engine counts them."""
+        if user is not None:
+            return {
+                "active_contexts": self.factory.get_active_contexts().get(user, 0),
+                "connections": self.manager.connections(user),
+                "queued_events": self.manager.pending(user),
+            }
+        statistics = self.manager.statistics()
+        return {
+            "active_contexts": self.factory.metrics().active,
+            "connections": statistics.connections,
+            "queued_events": statistics.pending,
+        }
+
+
+class _Client:
+    """A `websockets` client in the form that the contract asks for."""
+
+    def __init__(self, connection: ClientConnection) -> None:
+        self.connection = connection
+
+    @property
+    def close_code(self) -> int | None:
+        return self.connection.close_code
+
+    async def __aiter__(self) -> AsyncIterator[str | bytes]:
+        try:
+            while True:
+                yield await self.connection.recv()
+        except ConnectionClosed:
+            return
+
+    async def close(self) -> None:
+        await self.connection.close()
+
+    def abort(self) -> None:
+        self.connection.transport.abort()
+
+
+class _Scripted(Agent):
+    """An ordinary agent of the reference engine, which does what a script says."""
+
+    def __init__(self, services: AgentServices, adapter: ReferenceAdapter) -> None:
+        super().__init__(services)
+        self.adapter = adapter
+
+    async def run(self, request: AgentRequest) -> Any:
+        agent: ScriptedAgent = request.input
+        return await agent.perform(self)
+
+    def identity(self) -> str | None:
+        current = current_context.get(None)
+        return None if current is None else current.user_id
+
+    async def think(self, prompt: str) -> Any:
+        answer = await self.services.think(prompt)
+        return self.adapter.shown.get(self.services.context.run_id), answer
+
+    async def call_tool(self, tool: str, argument: str) -> ToolOutcome:
+        result = await self.services.tools.execute_tool(tool, {"argument": argument})
+        return ToolOutcome(result.success, result.result, result.error)
+
+    async def write_state(self, key: str, value: str) -> None:
+        self.services.state[key] = value
+
+    async def read_state(self) -> Any:
+        return self.services.state
+
+    async def remember(self, key: str, value: str) -> None:
+        await self.services.memory.remember(key, value)
+
+    async def recall(self, key: str) -> Any:
+        return await self.services.memory.recall(key)
+
+    async def transact(
+        self, items: Iterable[tuple[str, str]], error: Exception | None
+    ) -> None:
+        own = self.services.context
+
+        async def work(session: AsyncSession) -> None:
+            for key, value in items:
+                row = {"user_id": own.user_id, "thread_id": own.thread_id}
+                statement = upsert("sqlite", {**row, "key": key, "value": value})
+                assert statement is not None
+                await session.execute(statement)
+            if error is not None:
+                raise error
+
+        await self.services.sessions.run(work)
+
+    async def emit(self, payload: str) -> None:
+        self.services.emit({"payload": payload})
+
+    async def spawn(self, agent: ScriptedAgent) -> Any:
+        result = await self.services.spawn("scripted", agent)
+        if not result.success:
+            message = f"child failed: {result.error}"
+            raise AgentFailure(message)
+        return result
+
+    async def sleep(self, seconds: float) -> None:
+        await self.services.sleep(seconds)

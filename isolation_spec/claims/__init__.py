@@ -1,0 +1,77 @@
+"""The specification: what must hold for every engine, user, run and schedule."""
+
+from __future__ import annotations
+
+from isolation_spec.adapter import Capability
+from isolation_spec.claims.claim import (
+    Claim,
+    IsolationViolated,
+    Judgement,
+    Situation,
+    Verdict,
+    Violation,
+    judge_claim,
+)
+from isolation_spec.claims.lifecycle import EVENT_LIFECYCLE, EventLifecycleViolated
+from isolation_spec.claims.observed import Observed
+from isolation_spec.claims.ownership import (
+    CONTEXT_OWNERSHIP,
+    ContextOwnershipViolated,
+)
+from isolation_spec.claims.routing import EVENT_ROUTING, EventRoutingViolated
+from isolation_spec.claims.sessions import (
+    DATABASE_SESSIONS,
+    DatabaseSessionsViolated,
+)
+from isolation_spec.claims.teardown import TEARDOWN, TeardownViolated
+from isolation_spec.history import History
+
+__all__ = [
+    "CLAIMS",
+    "Claim",
+    "ContextOwnershipViolated",
+    "DatabaseSessionsViolated",
+    "EventLifecycleViolated",
+    "EventRoutingViolated",
+    "IsolationViolated",
+    "Judgement",
+    "Situation",
+    "TeardownViolated",
+    "Verdict",
+    "Violation",
+    "find_claim",
+    "judge",
+]
+
+CLAIMS: tuple[Claim, ...] = (
+    CONTEXT_OWNERSHIP,
+    EVENT_ROUTING,
+    EVENT_LIFECYCLE,
+    DATABASE_SESSIONS,
+    TEARDOWN,
+)
+"""All claims, in the order in which they are shown; the order decides nothing else."""
+
+
+def find_claim(name: str) -> Claim:
+    """The claim of that id.
+
+    Raises:
+        KeyError: there is none; the text lists those that there are.
+    """
+    for claim in CLAIMS:
+        if claim.id == name:
+            return claim
+    known = ", ".join(claim.id for claim in CLAIMS)
+    message = f"no claim is called {name!r}; there are {known}"
+    raise KeyError(message)
+
+
+def judge(
+    history: History,
+    capabilities: frozenset[Capability],
+    claims: tuple[Claim, ...] = CLAIMS,
+) -> tuple[Judgement, ...]:
+    """Judges the whole history by every claim."""
+    observed = Observed(history)
+    return tuple(judge_claim(claim, observed, capabilities) for claim in claims)

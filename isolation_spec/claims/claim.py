@@ -1,0 +1,149 @@
+"""What a claim is, and what judging one gives."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import msgspec
+
+from isolation_spec.adapter import Capability
+from isolation_spec.claims.observed import Observed
+
+__all__ = [
+    "Claim",
+    "IsolationViolated",
+    "Judgement",
+    "Situation",
+    "Verdict",
+    "Violation",
+    "judge_claim",
+]
+
+
+class IsolationViolated(AssertionError):
+    """A claim is violated; each claim raises a subclass of its own.
+
+    Hypothesis tells bugs apart by type and line, so two claims never look like one bug.
+    """
+
+    def __init__(self, violation: Violation) -> None:
+        super().__init__(violation.sentence())
+        self.violation = violation
+
+
+class Verdict(enum.StrEnum):
+    """How a claim stands."""
+
+    HOLDS = "holds"
+    """It was put to the test, and held each time."""
+    VIOLATED = "violated"
+    """It failed at least once."""
+    INCONCLUSIVE = "inconclusive"
+    """It was never put to the test, or its check crashed. Never green."""
+    NOT_APPLICABLE = "not applicable"
+    """The engine declares no such surface."""
+
+
+class Violation(msgspec.Struct, frozen=True, kw_only=True):
+    """One failure of a claim, with the facts from which it is explained.
+
+    Attributes:
+        clause: the part of the claim that failed.
+        let: what was given, a sentence each.
+        then: what follows from the claim.
+        however: what was observed instead.
+        entry: index into the entries of the history at which it shows.
+        users: indices of the users concerned, the harmed one first.
+    """
+
+    claim: str
+    clause: str
+    let: tuple[str, ...]
+    then: str
+    however: str
+    entry: int
+    users: tuple[int, ...] = ()
+
+    def sentence(self) -> str:
+        """The violation in one line."""
+        return f"{self.claim} ({self.clause}): {self.however}"
+
+
+class Situation(msgspec.Struct, frozen=True):
+    """The claim could have failed here, and did not."""
+
+    times: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One thing that must hold.
+
+    Attributes:
+        id: stable, for files and machines.
+        statement: what must hold, in one sentence.
+        situation: when it is put to the test, in one clause.
+        exception: what a test raises when it is violated.
+        needs: capabilities without which the claim is not applicable.
+        check: yields a situation or a violation for each place in a history where the
+            claim could fail; pure.
+    """
+
+    id: str
+    statement: str
+    situation: str
+    exception: type[IsolationViolated]
+    needs: frozenset[Capability]
+    check: Callable[[Observed], Iterable[Situation | Violation]]
+
+
+class Judgement(msgspec.Struct, frozen=True, kw_only=True):
+    """How one claim stands after one history, or after many."""
+
+    claim: str
+    verdict: Verdict
+    evidence: int = 0
+    violations: tuple[Violation, ...] = ()
+    reason: str = ""
+
+
+def judge_claim(
+    claim: Claim, observed: Observed, capabilities: frozenset[Capability]
+) -> Judgement:
+    """Judges one claim; a check that crashes makes it inconclusive, never green."""
+    missing = sorted(claim.needs - capabilities)
+    if missing:
+        reason = f"the engine declares no {', '.join(missing)}"
+        return Judgement(claim=claim.id, verdict=Verdict.NOT_APPLICABLE, reason=reason)
+    try:
+        evidence, violations = _count(claim.check(observed))
+    except Exception as error:
+        reason = f"its check crashed: {type(error).__name__}: {error}"
+        return Judgement(claim=claim.id, verdict=Verdict.INCONCLUSIVE, reason=reason)
+    return Judgement(
+        claim=claim.id,
+        verdict=_verdict(evidence, violations),
+        evidence=evidence,
+        violations=violations,
+        reason="" if evidence or violations else f"never reached: {claim.situation}",
+    )
+
+
+def _count(
+    found: Iterable[Situation | Violation],
+) -> tuple[int, tuple[Violation, ...]]:
+    evidence, violations = 0, []
+    for one in found:
+        if isinstance(one, Violation):
+            violations.append(one)
+        else:
+            evidence += one.times
+    return evidence, tuple(violations)
+
+
+def _verdict(evidence: int, violations: tuple[Violation, ...]) -> Verdict:
+    if violations:
+        return Verdict.VIOLATED
+    return Verdict.HOLDS if evidence else Verdict.INCONCLUSIVE

@@ -1,0 +1,179 @@
+"""A history, arranged for the questions that claims ask."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from isolation_spec.history import (
+    ConnectionClosed,
+    ConnectionOpened,
+    EventReceived,
+    History,
+    OperationEnded,
+    OperationStarted,
+    PhaseStarted,
+)
+from isolation_spec.scenario import (
+    AdvanceTime,
+    UserOperation,
+    canaries_in,
+    owned_canaries,
+)
+
+__all__ = ["Event", "Link", "Observed", "Span"]
+
+
+class Event(NamedTuple):
+    """One event as a client received it, its fields as the engine named them."""
+
+    index: int
+    entry: EventReceived
+    fields: dict[str, Any]
+
+    @property
+    def type(self) -> str:
+        """The type of the event, "" if it names none."""
+        return str(self.fields.get("type", ""))
+
+    @property
+    def run(self) -> str:
+        """The id of the run, "" if it names none."""
+        return str(self.fields.get("run_id", ""))
+
+    @property
+    def sequence(self) -> int | None:
+        """The number of the event within its run, None if it has none."""
+        number = self.fields.get("sequence")
+        return number if isinstance(number, int) else None
+
+
+class Link(NamedTuple):
+    """One connection: the operation that opened it, and indices of its entries."""
+
+    operation: int
+    user: int
+    opened: int
+    closed: int
+
+
+class Span(NamedTuple):
+    """One operation: indices of the entries between which it was under way."""
+
+    operation: UserOperation
+    started: int
+    ended: int
+    outcome: str
+
+
+class Observed:
+    """Indices into one history, made when first asked for."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.entries = history.entries
+
+    def label(self, user: int | None) -> str:
+        """The label of a user."""
+        return self.history.label(user)
+
+    @cached_property
+    def end(self) -> int:
+        """The index at which the operations of the scenario were over."""
+        for index, entry in enumerate(self.entries):
+            if isinstance(entry, PhaseStarted) and entry.phase == "cleanup":
+                return index
+        return len(self.entries)
+
+    @cached_property
+    def owners(self) -> dict[str, int]:
+        """Every canary of the scenario -> the index of the user who wrote it."""
+        indices = {user.label: i for i, user in enumerate(self.history.scenario.users)}
+        owned = owned_canaries(self.history.scenario)
+        return {value: indices[label] for value, label in owned.items()}
+
+    def foreign(self, text: str, user: int | None) -> Iterator[tuple[str, int]]:
+        """Yields (canary, owner) for each canary in the text that is not the user's."""
+        if "~" not in text:
+            return
+        for _, value in canaries_in(text):
+            owner = self.owners.get(value)
+            if owner is not None and owner != user:
+                yield value, owner
+
+    @cached_property
+    def spans(self) -> dict[int, Span]:
+        """Operation id -> when it was under way; only operations that were started."""
+        started: dict[int, int] = {}
+        spans: dict[int, Span] = {}
+        operations = self.history.user_operations()
+        for index, entry in enumerate(self.entries):
+            number = entry.operation
+            if number is None or number not in operations:
+                continue
+            if isinstance(entry, OperationStarted):
+                started[number] = index
+                spans[number] = Span(
+                    operations[number], index, len(self.entries), "unfinished"
+                )
+            elif isinstance(entry, OperationEnded) and number in started:
+                spans[number] = Span(
+                    operations[number], started[number], index, entry.outcome
+                )
+        return spans
+
+    @cached_property
+    def links(self) -> tuple[Link, ...]:
+        """Every connection that was opened, in order."""
+        links: dict[tuple[int, str], Link] = {}
+        for index, entry in enumerate(self.entries):
+            if entry.operation is None or entry.user is None:
+                continue
+            if isinstance(entry, ConnectionOpened):
+                key = (entry.operation, entry.connection)
+                links[key] = Link(entry.operation, entry.user, index, len(self.entries))
+            elif isinstance(entry, ConnectionClosed):
+                key = (entry.operation, entry.connection)
+                links[key] = links[key]._replace(closed=index)
+        return tuple(links.values())
+
+    @cached_property
+    def events(self) -> tuple[Event, ...]:
+        """Every message that a client received; one that is no JSON object has no fields."""
+        return tuple(
+            Event(index, entry, _fields(entry.text))
+            for index, entry in enumerate(self.entries)
+            if isinstance(entry, EventReceived)
+        )
+
+    @cached_property
+    def events_by_run(self) -> dict[tuple[int, str], list[Event]]:
+        """(connecting operation, run id) -> events in the order received."""
+        found: dict[tuple[int, str], list[Event]] = {}
+        for event in self.events:
+            number = event.entry.operation
+            if number is not None and event.run:
+                found.setdefault((number, event.run), []).append(event)
+        return found
+
+    @cached_property
+    def stalled(self) -> bool:
+        """True if time may have passed while something was pending."""
+        return any(
+            isinstance(operation, AdvanceTime) and operation.stalled
+            for operation in self.history.scenario.operations
+        )
+
+    def users(self) -> range:
+        """The indices of the users."""
+        return range(len(self.history.scenario.users))
+
+
+def _fields(text: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(text)
+    except ValueError:
+        return {}
+    return fields if isinstance(fields, dict) else {}

@@ -1,0 +1,238 @@
+"""Each event reaches its owner's connections, all of them, once, and nobody else's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from isolation_spec.adapter import Capability
+from isolation_spec.claims.claim import (
+    Claim,
+    IsolationViolated,
+    Situation,
+    Violation,
+)
+from isolation_spec.claims.observed import Event, Link, Observed, Span
+from isolation_spec.history import OperationStarted
+from isolation_spec.scenario import CleanupEngine, CleanupUser, RunAgent, Shutdown
+
+__all__ = ["EVENT_ROUTING", "EventRoutingViolated", "attended_runs"]
+
+
+class EventRoutingViolated(IsolationViolated):
+    """An event went to somebody else, or not, twice or out of order to its owner."""
+
+
+_ID = "event-routing"
+_RUN = re.compile(r"run-(\d+)(?!\d)")
+
+
+def _check(observed: Observed) -> Iterator[Situation | Violation]:
+    for event in observed.events:
+        violations = tuple(_misrouted(observed, event))
+        yield from violations
+        if not violations and _others_connected(observed, event):
+            yield Situation()
+    yield from _out_of_order(observed)
+    yield from _missing(observed)
+
+
+def _others_connected(observed: Observed, event: Event) -> bool:
+    return any(
+        link.user != event.entry.user and link.opened < event.index < link.closed
+        for link in observed.links
+    )
+
+
+def _misrouted(observed: Observed, event: Event) -> Iterator[Violation]:
+    """The id and the canary must agree: a real fix once hid a leak by overwriting ids."""
+    user = event.entry.user or 0
+    own = observed.history.scenario.users[user].id
+    reader = observed.label(user)
+    for value, owner in observed.foreign(event.entry.text, user):
+        yield _violation(
+            "foreign-value",
+            let=(f"{value} be a value that only {observed.label(owner)} ever wrote",),
+            then=f"no connection of {reader} receives it",
+            however=f"{reader} received it in {_described(event)}",
+            event=event,
+            users=(user, owner),
+        )
+    named = event.fields.get("user_id")
+    owner_by_run = _owner_by_run(observed, event)
+    if named is not None and named != own:
+        yield _violation(
+            "foreign-user",
+            let=(f"{_described(event)} belong to {named!r}",),
+            then=f"only connections of {named!r} receive it",
+            however=f"a connection of {reader} received it",
+            event=event,
+            users=(user,),
+        )
+    elif owner_by_run is not None and owner_by_run != user:
+        yield _violation(
+            "foreign-run",
+            let=(f"run {event.run} be {observed.label(owner_by_run)}'s",),
+            then=f"only connections of {observed.label(owner_by_run)} hear of it",
+            however=f"a connection of {reader} received {_described(event)}",
+            event=event,
+            users=(user, owner_by_run),
+        )
+
+
+def _owner_by_run(observed: Observed, event: Event) -> int | None:
+    match = _RUN.match(event.run)
+    span = observed.spans.get(int(match.group(1))) if match else None
+    return span.operation.user if span else None
+
+
+def _out_of_order(observed: Observed) -> Iterator[Violation]:
+    for (_, run), events in observed.events_by_run.items():
+        latest = 0
+        for event in events:
+            number = event.sequence
+            if number is None:
+                continue
+            user = event.entry.user or 0
+            if number <= latest:
+                clause = "twice" if number == latest else "order"
+                yield _violation(
+                    clause,
+                    let=(
+                        f"event {latest} of {run} have reached {observed.label(user)}",
+                    ),
+                    then="the next one on that connection has a higher number",
+                    however=f"event {number} came after it",
+                    event=event,
+                    users=(user,),
+                )
+            latest = max(latest, number)
+
+
+def attended_runs(observed: Observed) -> Iterator[tuple[Span, Link]]:
+    """Yields (run, connection) where the owner was connected before, while and after.
+
+    Runs that the engine refused, or that overlap a cleanup or shutdown that may end
+    them without a word, are left out.
+    """
+    stops = _stops(observed)
+    for span in observed.spans.values():
+        run = span.operation
+        if not isinstance(run, RunAgent):
+            continue
+        if span.outcome not in ("returned", "failed", "cancelled"):
+            continue
+        if span.ended > observed.end:
+            continue
+        if any(user in (None, run.user) and at < span.ended for at, user in stops):
+            continue
+        for link in observed.links:
+            at_hand = link.opened < span.started and link.closed > observed.end
+            if link.user == run.user and at_hand and _known(observed, link, span):
+                yield span, link
+
+
+def _known(observed: Observed, link: Link, span: Span) -> bool:
+    """True if the engine surely knew of the connection when the run began.
+
+    The client's handshake ends before an engine has found out who it is. What is sent
+    meanwhile waits for the connection if it is the user's only one. Otherwise it must
+    have shown that it is known: by an event, or by time that passed, as time passes only
+    when nothing is pending (a stall apart).
+    """
+    others = (o for o in observed.links if o.user == link.user and o is not link)
+    if not any(o.opened < span.ended and o.closed > link.opened for o in others):
+        return True
+    if any(
+        event.entry.operation == link.operation and event.index < span.started
+        for event in observed.events
+    ):
+        return True
+    later = observed.entries[span.started].time > observed.entries[link.opened].time
+    return later and not observed.stalled
+
+
+def _stops(observed: Observed) -> tuple[tuple[int, int | None], ...]:
+    """(index, user) of every cleanup of a user, and of a shutdown (user None)."""
+    operations = observed.history.operations()
+    return tuple(
+        (index, entry.user)
+        for index, entry in enumerate(observed.entries)
+        if isinstance(entry, OperationStarted)
+        and entry.operation is not None
+        and isinstance(
+            operations[entry.operation], CleanupEngine | CleanupUser | Shutdown
+        )
+    )
+
+
+def _missing(observed: Observed) -> Iterator[Situation | Violation]:
+    """Every connection that was there for a whole run heard all of it."""
+    heard = observed.events_by_run
+    for span, link in attended_runs(observed):
+        run = f"run-{span.operation.id}"
+        numbers = [e.sequence for e in heard.get((link.operation, run), [])]
+        known = [number for number in numbers if number is not None]
+        if numbers and not known:
+            continue
+        gap = next((n for n, m in enumerate(sorted(known), 1) if n != m), None)
+        if span.outcome == "cancelled" and not known:
+            continue
+        if known and gap is None:
+            yield Situation()
+            continue
+        user, reader = link.user, observed.label(link.user)
+        lacking = f"event {gap} of {run}" if known else f"any event of {run}"
+        yield Violation(
+            claim=_ID,
+            clause="missing",
+            let=(
+                f"{run} be {reader}'s run that {span.outcome}",
+                f"connection {_name(observed, link)!r} of {reader} be open all the time",
+            ),
+            then=f"it receives every event of {run}, numbered from 1",
+            however=f"it never received {lacking}",
+            entry=span.ended,
+            users=(user,),
+        )
+
+
+def _name(observed: Observed, link: Link) -> str:
+    return str(getattr(observed.entries[link.opened], "connection", "?"))
+
+
+def _described(event: Event) -> str:
+    return f"the {event.type or 'untyped'} event of {event.run or 'no run'}"
+
+
+def _violation(
+    clause: str,
+    *,
+    let: tuple[str, ...],
+    then: str,
+    however: str,
+    event: Event,
+    users: tuple[int, ...],
+) -> Violation:
+    return Violation(
+        claim=_ID,
+        clause=clause,
+        let=let,
+        then=then,
+        however=however,
+        entry=event.index,
+        users=users,
+    )
+
+
+EVENT_ROUTING = Claim(
+    id=_ID,
+    statement=(
+        "Each event reaches its owner's connections, all of them, exactly once and in "
+        "order, and nobody else's."
+    ),
+    situation="an event was delivered while another user was connected",
+    exception=EventRoutingViolated,
+    needs=frozenset({Capability.CONNECTIONS}),
+    check=_check,
+)

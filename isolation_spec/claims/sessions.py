@@ -1,0 +1,183 @@
+"""A database session has one owner, ends, and leaves nothing of what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from isolation_spec.adapter import Capability
+from isolation_spec.claims.claim import (
+    Claim,
+    IsolationViolated,
+    Situation,
+    Violation,
+)
+from isolation_spec.claims.observed import Observed
+from isolation_spec.history import AgentStepped, RowStored, SessionMoved
+from isolation_spec.scenario import RunAgent, Spawn, Step, Transact
+
+__all__ = ["DATABASE_SESSIONS", "DatabaseSessionsViolated"]
+
+
+class DatabaseSessionsViolated(IsolationViolated):
+    """A session served two users, never ended, or kept what it should have undone."""
+
+
+_ID = "database-sessions"
+
+
+def _check(observed: Observed) -> Iterator[Situation | Violation]:
+    yield from _shared_or_open(observed)
+    yield from _kept_after_failure(observed)
+
+
+def _shared_or_open(observed: Observed) -> Iterator[Situation | Violation]:
+    """A session is a situation if another user's session was open at the same time."""
+    owners: dict[int, int] = {}
+    open_sessions: dict[int, int] = {}
+    crowded: set[int] = set()
+    shared: set[int] = set()
+    for index, entry in enumerate(observed.entries):
+        if not isinstance(entry, SessionMoved) or entry.user is None:
+            continue
+        number, user = entry.session, entry.user
+        owner = owners.setdefault(number, user)
+        if owner != user and number not in shared:
+            shared.add(number)
+            yield _shared(observed, index, number, owner, user)
+        if entry.move == "began":
+            open_sessions[number] = index
+            if any(owners[other] != user for other in open_sessions):
+                crowded.update(open_sessions)
+        elif entry.move == "closed":
+            open_sessions.pop(number, None)
+    for number, index in open_sessions.items():
+        yield Violation(
+            claim=_ID,
+            clause="never-closed",
+            let=(f"session {number} be begun for {observed.label(owners[number])}",),
+            then="it is closed before the engine is shut down",
+            however="nobody ever closed it",
+            entry=index,
+            users=(owners[number],),
+        )
+    if times := len(crowded - shared):
+        yield Situation(times)
+
+
+def _shared(
+    observed: Observed, index: int, number: int, owner: int, user: int
+) -> Violation:
+    return Violation(
+        claim=_ID,
+        clause="two-owners",
+        let=(f"session {number} be begun for {observed.label(owner)}",),
+        then=f"only {observed.label(owner)}'s operations use it",
+        however=f"an operation of {observed.label(user)} used it",
+        entry=index,
+        users=(user, owner),
+    )
+
+
+def _kept_after_failure(observed: Observed) -> Iterator[Situation | Violation]:
+    """A transaction that raised left no row; one that was cut short left all or none."""
+    stored = {e.value for e in observed.entries if isinstance(e, RowStored)}
+    last = len(observed.entries) - 1
+    for operation, step, ended in _transactions(observed):
+        kept = [value for _, value in step.items if value in stored]
+        user = operation.user
+        if step.fails and ended is not None:
+            if kept:
+                yield _kept(observed, operation, kept, "raised", last)
+            else:
+                yield Situation()
+        elif (
+            0 < len(kept) < len(step.items)
+            and ended is None
+            and _written_once(observed, step)
+        ):
+            yield _kept(observed, operation, kept, "was cancelled half-way", last)
+        elif kept and user is not None:
+            continue
+
+
+def _written_once(observed: Observed, step: Transact) -> bool:
+    """False if a row of the transaction may have been overwritten or erased since."""
+    keys = {key for key, _ in step.items}
+    if len(keys) < len(step.items):
+        return False
+    for other in observed.history.user_operations().values():
+        if type(other).__name__ == "Erase":
+            return False
+        for found in _steps(getattr(other, "script", ())):
+            items = getattr(found, "items", None) or (
+                ((found.key, ""),) if type(found).__name__ == "Remember" else ()
+            )
+            if found is not step and keys & {key for key, _ in items}:
+                return False
+        if type(other).__name__ == "Write" and getattr(other, "key", None) in keys:
+            return False
+    return True
+
+
+def _kept(
+    observed: Observed, operation: RunAgent, kept: list[str], how: str, index: int
+) -> Violation:
+    return Violation(
+        claim=_ID,
+        clause="not-rolled-back",
+        let=(
+            f"a transaction in {observed.label(operation.user)}'s operation "
+            f"{operation.id} have written {', '.join(kept)}",
+            f"it {how}",
+        ),
+        then="nothing of it is stored",
+        however=f"an independent observer read {kept[0]} in the end",
+        entry=index,
+        users=(operation.user,),
+    )
+
+
+def _transactions(
+    observed: Observed,
+) -> Iterator[tuple[RunAgent, Transact, AgentStepped | None]]:
+    """Yields (run, step, how it ended); None if cancelled in the middle of it."""
+    ended = {
+        (entry.operation, entry.path): entry
+        for entry in observed.entries
+        if isinstance(entry, AgentStepped) and entry.step == "transact"
+    }
+    for span in observed.spans.values():
+        operation = span.operation
+        if not isinstance(operation, RunAgent):
+            continue
+        for path, step in _walk(operation.script, ()):
+            entry = ended.get((operation.id, path))
+            if isinstance(step, Transact) and entry is not None:
+                cut_short = not entry.ok and "AgentFailure" not in entry.seen
+                yield operation, step, None if cut_short else entry
+
+
+def _walk(
+    script: tuple[Step, ...], path: tuple[int, ...]
+) -> Iterator[tuple[tuple[int, ...], Step]]:
+    for index, step in enumerate(script):
+        yield (*path, index), step
+        if isinstance(step, Spawn):
+            yield from _walk(step.script, (*path, index))
+
+
+def _steps(script: tuple[Step, ...]) -> Iterator[Step]:
+    return (step for _, step in _walk(script, ()))
+
+
+DATABASE_SESSIONS = Claim(
+    id=_ID,
+    statement=(
+        "Each database session has one owner, is closed, and is rolled back when its "
+        "work fails or is cancelled."
+    ),
+    situation="sessions of two users were open at once, or a transaction raised",
+    exception=DatabaseSessionsViolated,
+    needs=frozenset({Capability.TRANSACTIONS}),
+    check=_check,
+)

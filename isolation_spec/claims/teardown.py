@@ -1,0 +1,144 @@
+"""After cleanup nothing of the user is alive; after shutdown nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from isolation_spec.claims.claim import (
+    Claim,
+    IsolationViolated,
+    Situation,
+    Violation,
+)
+from isolation_spec.claims.observed import Observed
+from isolation_spec.history import (
+    ExceptionUnhandled,
+    GaugeRead,
+    OperationEnded,
+    PhaseStarted,
+    ResourceAlive,
+)
+
+__all__ = ["TEARDOWN", "TeardownViolated"]
+
+
+class TeardownViolated(IsolationViolated):
+    """Something outlived its owner or the engine."""
+
+
+_ID = "teardown"
+
+
+def _check(observed: Observed) -> Iterator[Situation | Violation]:
+    violated: set[int | None] = set()
+    torn_down = False
+    for index, entry in enumerate(observed.entries):
+        if isinstance(entry, PhaseStarted):
+            torn_down = torn_down or entry.phase == "teardown"
+            continue
+        violation = _outlived(observed, index, entry, torn_down)
+        if violation is not None:
+            violated.add(entry.user)
+            yield violation
+    worked = {e.user for e in observed.entries if _worked(e)}
+    if observed.history.settled and (times := len(worked - violated)):
+        yield Situation(times)
+
+
+def _worked(entry: object) -> bool:
+    """A user for whom the engine did something has something to clean up."""
+    return (
+        isinstance(entry, OperationEnded)
+        and entry.user is not None
+        and entry.outcome in ("returned", "failed", "cancelled")
+    )
+
+
+def _outlived(
+    observed: Observed, index: int, entry: object, torn_down: bool
+) -> Violation | None:
+    if isinstance(entry, ResourceAlive):
+        let, then = _given(observed, entry.user, torn_down)
+        return _violation(
+            f"alive-{entry.kind.replace(' ', '-')}",
+            index,
+            entry.user,
+            let=let,
+            then=then,
+            however=f"{_a(entry.kind)} was still alive ({entry.what})",
+        )
+    if isinstance(entry, GaugeRead) and entry.value:
+        let, then = _given(observed, entry.user, torn_down)
+        return _violation(
+            f"gauge-{entry.gauge}",
+            index,
+            entry.user,
+            let=let,
+            then=then,
+            however=f"the engine's own {entry.gauge} read {entry.value:g}",
+        )
+    if isinstance(entry, ExceptionUnhandled):
+        return _violation(
+            "unhandled",
+            index,
+            entry.user,
+            let=("every operation, cleanup and shutdown come to its end",),
+            then="none of them leaves an exception that nobody handles",
+            however=entry.message,
+        )
+    if isinstance(entry, OperationEnded) and entry.outcome == "unfinished":
+        return _violation(
+            "unfinished",
+            index,
+            entry.user,
+            let=(f"operation {entry.operation} be started",),
+            then="it ends within a bounded time",
+            however="it was still under way when the time of the run was up",
+        )
+    return None
+
+
+def _given(
+    observed: Observed, user: int | None, torn_down: bool
+) -> tuple[tuple[str, ...], str]:
+    if torn_down:
+        return ("the engine be shut down",), "nothing of it is alive"
+    name = observed.label(user)
+    return (f"{name} be cleaned up",), f"nothing of {name} is alive"
+
+
+def _violation(
+    clause: str,
+    index: int,
+    user: int | None,
+    *,
+    let: tuple[str, ...],
+    then: str,
+    however: str,
+) -> Violation:
+    return Violation(
+        claim=_ID,
+        clause=clause,
+        let=let,
+        then=then,
+        however=however,
+        entry=index,
+        users=() if user is None else (user,),
+    )
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
+
+
+TEARDOWN = Claim(
+    id=_ID,
+    statement=(
+        "After a user's cleanup nothing of the user is alive, after shutdown nothing at "
+        "all, and everything asked for has ended."
+    ),
+    situation="a user for whom the engine had done something was cleaned up",
+    exception=TeardownViolated,
+    needs=frozenset(),
+    check=_check,
+)

@@ -1,0 +1,67 @@
+"""The command line: `isolation-spec verify` and `isolation-spec replay`."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+
+import click
+
+__all__ = ["ExitCode", "Refused", "main"]
+
+_COMMANDS = ("replay", "verify")
+
+
+class ExitCode:
+    """What the process returns; violated outranks inconclusive."""
+
+    HOLDS = 0
+    VIOLATED = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    INTERRUPTED = 130
+
+
+class Refused(click.ClickException):
+    """What was asked for cannot be done; one sentence says why. Exits with 2."""
+
+    exit_code = ExitCode.USAGE
+
+
+class _Commands(click.Group):
+    """Imports the module of a command only when that command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = importlib.import_module(f"isolation_spec.cli.{cmd_name}")
+        command: click.Command = module.command
+        return command
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="isolation-spec")
+def _group() -> None:
+    """Verify that no user of a multi-user agent engine can see, change, block or
+    outlive another user's work."""
+
+
+def main() -> None:
+    """The entry point; an interrupted command exits with 130."""
+    # What libraries log while they are cancelled and cut off on purpose is not news.
+    logging.getLogger().addHandler(logging.NullHandler())
+    # An engine may be a module beside the user, as it may for `python -m`.
+    sys.path.insert(0, "")
+    try:
+        code = _group.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = ExitCode.USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = ExitCode.INTERRUPTED
+    sys.exit(code)

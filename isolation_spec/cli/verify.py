@@ -1,0 +1,100 @@
+"""`isolation-spec verify`: searches an engine for a violation of any claim."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from isolation_spec.adapter import AdapterError
+from isolation_spec.claims import Verdict
+from isolation_spec.cli import ExitCode, Refused
+from isolation_spec.report import Result
+
+__all__ = ["command"]
+
+
+@click.command("verify")
+@click.argument("engine", default="reference")
+@click.option("--profile", default="quick", help="quick, ci or deep.")
+@click.option(
+    "--seed", default=0, help="Start of the search; the same seed repeats it."
+)
+@click.option(
+    "--processes", type=click.IntRange(1, 64), help="Default: one for a core."
+)
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the result to this file.",
+)
+@click.option(
+    "--failures",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(".isolation-spec/failures"),
+    show_default=True,
+    help="Folder for failure files.",
+)
+def command(
+    engine: str,
+    profile: str,
+    seed: int,
+    processes: int | None,
+    json_file: Path | None,
+    failures: Path,
+) -> int:
+    """Verify ENGINE: `reference`, `reference+FAULT`, a registered engine's name, or
+    `module:factory` of your own adapter.
+
+    Exit codes: 0 holds, 1 violated, 2 usage or adapter error, 3 inconclusive, 130
+    interrupted.
+    """
+    import time
+
+    import psutil
+    from rich.console import Console
+
+    from isolation_spec.adapters import find_engine
+    from isolation_spec.report.terminal import Terminal
+    from isolation_spec.verify import verify
+
+    # Seconds are counted from the start of the process, as its user counts them.
+    born = psutil.Process(os.getpid()).create_time()
+    started = time.monotonic() - max(0.0, time.time() - born)
+    terminal = Terminal(Console(highlight=False))
+    try:
+        result = verify(
+            find_engine(engine),
+            profile=profile,
+            seed=seed,
+            processes=processes,
+            folder=failures,
+            listen=terminal,
+            started=started,
+        )
+    except (AdapterError, KeyError) as error:
+        terminal.stop()
+        raise Refused(str(error.args[0])) from None
+    finally:
+        terminal.stop()
+    if json_file is not None:
+        _write(json_file, result)
+    return _exit_code(result)
+
+
+def _write(path: Path, result: Result) -> None:
+    try:
+        path.write_bytes(result.to_json())
+    except OSError as error:
+        message = f"the result cannot be written to {path}: {error.strerror}"
+        raise Refused(message) from None
+
+
+def _exit_code(result: Result) -> int:
+    if result.verdict is Verdict.VIOLATED:
+        return ExitCode.VIOLATED
+    if result.interrupted:
+        return ExitCode.INTERRUPTED
+    return ExitCode.HOLDS if result.verdict is Verdict.HOLDS else ExitCode.INCONCLUSIVE

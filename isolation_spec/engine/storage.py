@@ -1,0 +1,76 @@
+"""The two tables: what users asked to remember, and which runs they had."""
+
+import asyncio
+from typing import Any, cast
+
+from sqlalchemy import Insert, Table
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from .waiting import wait_to_the_end
+
+__all__ = ["MEMORIES", "RUNS", "Base", "Memory", "RunRow", "create_schema", "upsert"]
+
+
+class Base(DeclarativeBase):
+    """The base of the engine's tables."""
+
+
+class Memory(Base):
+    """One remembered value; the owner is part of the key."""
+
+    __tablename__ = "memories"
+
+    user_id: Mapped[str] = mapped_column(primary_key=True)
+    thread_id: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str]
+
+
+class RunRow(Base):
+    """One ended run. The key is the request id, since users choose run ids freely."""
+
+    __tablename__ = "runs"
+
+    request_id: Mapped[str] = mapped_column(primary_key=True)
+    run_id: Mapped[str] = mapped_column(index=True)
+    user_id: Mapped[str]
+    thread_id: Mapped[str]
+    agent: Mapped[str]
+    success: Mapped[bool]
+    error: Mapped[str | None]
+
+
+# Statements go to the tables: mapped instances would live on in an identity map.
+MEMORIES = cast(Table, Memory.__table__)
+RUNS = cast(Table, RunRow.__table__)
+
+
+def upsert(dialect_name: str, values: dict[str, Any]) -> Insert | None:
+    """One statement that stores a memory over an old one, if the dialect has it."""
+    insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.get(
+        dialect_name
+    )
+    if insert is None:
+        return None
+    statement = insert(MEMORIES).values(values)
+    return cast(
+        Insert,
+        statement.on_conflict_do_update(
+            index_elements=["user_id", "thread_id", "key"],
+            set_={"value": statement.excluded.value},
+        ),
+    )
+
+
+async def create_schema(database: AsyncEngine) -> None:
+    """Create the tables that are missing."""
+    task = asyncio.get_running_loop().create_task(_create_all(database))
+    await wait_to_the_end(task)
+    task.result()
+
+
+async def _create_all(database: AsyncEngine) -> None:
+    async with database.begin() as connection:
+        await connection.run_sync(Base.metadata.create_all)

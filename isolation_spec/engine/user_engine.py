@@ -1,0 +1,503 @@
+"""One user's engine: it admits runs, carries them out and lets go of everything."""
+
+import asyncio
+import contextvars
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from sqlalchemy import delete, insert
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
+
+from .agents import (
+    Agent,
+    AgentExecutionResult,
+    AgentRegistry,
+    AgentRequest,
+    AgentServices,
+    Message,
+    Model,
+    RunRecord,
+)
+from .context import UserExecutionContext, current_context
+from .errors import (
+    CleanupError,
+    ClosedError,
+    DuplicateRunError,
+    OwnershipError,
+    describe,
+)
+from .events import EventEmitter, EventSink, EventType
+from .limits import Limits
+from .memory import UserMemory, WriteLocks
+from .pipeline import PipelineResult, PipelineStepConfig, execute_pipeline
+from .runs import Run, RunOutcome
+from .sessions import DatabaseSessionManager
+from .storage import RUNS
+from .tools import ToolCatalogue, ToolDispatcher, ToolPermissions
+from .waiting import cancel_others, wait_to_the_end
+
+__all__ = ["UserExecutionEngine"]
+
+OnClosed = Callable[["UserExecutionEngine", tuple[str, ...]], None]
+
+
+class UserExecutionEngine:
+    """Carries out the runs of one user; all that is shared comes as an argument.
+
+    A run executes in its caller's own task. At most `limits.runs_per_engine` are at
+    work at once, each for at most `limits.run_seconds`; the others wait.
+    """
+
+    def __init__(
+        self,
+        *,
+        context: UserExecutionContext,
+        database: AsyncEngine,
+        events: EventSink,
+        registry: AgentRegistry,
+        catalogue: ToolCatalogue,
+        permissions: ToolPermissions,
+        model: Model,
+        clock: Callable[[], float],
+        ids: Callable[[str], str],
+        limits: Limits | None = None,
+        write_locks: WriteLocks | None = None,
+        on_closed: OnClosed | None = None,
+    ) -> None:
+        self.user_context = context
+        self._database = database
+        self._events = events
+        self._registry = registry
+        self._catalogue = catalogue
+        self._permissions = permissions
+        self._model = model
+        self._clock = clock
+        self._ids = ids
+        self._limits = Limits() if limits is None else limits
+        self._write_locks = WriteLocks() if write_locks is None else write_locks
+        self._on_closed = on_closed
+        self._runs: dict[str, Run] = {}
+        self._run_ended = asyncio.Event()
+        self._slots = asyncio.Semaphore(self._limits.runs_per_engine)
+        self._history: deque[RunRecord] = deque(maxlen=self._limits.run_history)
+        self._conversation: list[Message] = []
+        self._closed = False
+        self._cleanup: asyncio.Task[tuple[str, ...]] | None = None
+        self.database_session_manager = self._create_sessions()
+        self.memory = self._create_memory()
+        self.tool_dispatcher = self._create_dispatcher()
+
+    @property
+    def closed(self) -> bool:
+        """Whether cleanup has begun; no run is admitted from then on."""
+        return self._closed
+
+    @property
+    def active_runs(self) -> tuple[str, ...]:
+        """The ids of the runs in flight, waiting ones included, oldest first."""
+        return tuple(self._runs)
+
+    @property
+    def run_history(self) -> tuple[RunRecord, ...]:
+        """The last `limits.run_history` ended runs, oldest first."""
+        return tuple(self._history)
+
+    @property
+    def conversation(self) -> tuple[Message, ...]:
+        """What this engine's agents and the model said, in order."""
+        return tuple(self._conversation)
+
+    async def execute_agent(
+        self, name: str, request: AgentRequest, *, run_id: str | None = None
+    ) -> AgentExecutionResult:
+        """Run an agent in the calling task and return what it came to.
+
+        A failing agent, a run that takes too long and one that cannot be stored give
+        `success=False` and say why. Cancellation goes on after `agent_cancelled`.
+        Raises `OwnershipError`, `UnknownAgentError`, `DuplicateRunError` and
+        `ClosedError`, in which cases no run took place.
+        """
+        run = self._admit(name, request, run_id)
+        try:
+            async with self._slots:
+                return await self._execute(run)
+        finally:
+            self._forget_run(run)
+
+    async def execute_agent_pipeline(
+        self, steps: Sequence[PipelineStepConfig]
+    ) -> PipelineResult:
+        """Run agents one after the other, side by side, or on a condition."""
+        return await execute_pipeline(self, steps)
+
+    def cancel(self, run_id: str) -> bool:
+        """Cancel a run in flight; returns whether there was one.
+
+        It cancels the task that called `execute_agent`, which sees `CancelledError`.
+        """
+        run = self._runs.get(run_id)
+        if run is None:
+            return False
+        run.task.cancel()
+        return True
+
+    async def cleanup(self) -> None:
+        """Stop the runs, close the sessions, forget the conversation; idempotent.
+
+        Concurrent callers wait for the same cleanup. Each part takes at most
+        `limits.cleanup_seconds`; `CleanupError` says what could not be released. A
+        run that calls this is ended, but its agent is not cancelled.
+        """
+        task = self.begin_cleanup()
+        if self._calling_run() is None:
+            await wait_to_the_end(task)
+        else:
+            # The cleanup may be waiting for the very run that waits here, so this
+            # wait must give way to its cancellation.
+            await asyncio.wait((task,))
+        if task.result():
+            raise CleanupError(self._name(), task.result())
+
+    def begin_cleanup(self) -> asyncio.Task[tuple[str, ...]]:
+        """Start the cleanup unless it has begun; its task returns the failures."""
+        if self._cleanup is None:
+            self._closed = True
+            caller = self._calling_run()
+            # A fresh context: cleanup outlives the request in which it was asked for.
+            self._cleanup = asyncio.get_running_loop().create_task(
+                self._clean(() if caller is None else caller.lineage),
+                context=contextvars.Context(),
+            )
+        return self._cleanup
+
+    # Seams: what belongs to whom is decided in these small methods.
+
+    def _create_sessions(self) -> DatabaseSessionManager:
+        return DatabaseSessionManager(self.user_context, self._database)
+
+    def _create_memory(self) -> UserMemory:
+        return UserMemory(
+            self.user_context, self.database_session_manager, locks=self._write_locks
+        )
+
+    def _create_dispatcher(self) -> ToolDispatcher:
+        context = self.user_context.for_run(f"{self.user_context.run_id}/tools")
+        return ToolDispatcher(
+            context,
+            self._catalogue,
+            self._permissions,
+            EventEmitter(context, self._events, started=True),
+            self._clock,
+        )
+
+    def _create_emitter(self, context: UserExecutionContext) -> EventEmitter:
+        return EventEmitter(context, self._events)
+
+    def _create_services(self, run: Run) -> AgentServices:
+        async def call_model(prompt: str) -> str:
+            return await self._ask_model(run, prompt)
+
+        async def spawn(name: str, request: Any) -> AgentExecutionResult:
+            return await self._spawn(run, name, request)
+
+        return AgentServices(
+            context=run.context,
+            tools=run.tools,
+            memory=self.memory,
+            sessions=self.database_session_manager,
+            state=run.state,
+            emitter=run.emitter,
+            model_caller=call_model,
+            spawner=spawn,
+        )
+
+    def _create_agent(self, run: Run) -> Agent:
+        return self._registry.create(run.agent, self._create_services(run))
+
+    # Admission.
+
+    def _admit(self, name: str, request: AgentRequest, run_id: str | None) -> Run:
+        self._check_request(request)
+        if run_id is not None and request.run_id not in (None, run_id):
+            message = (
+                f"the request names run {request.run_id!r}, the call {run_id!r}; "
+                "name it once"
+            )
+            raise ValueError(message)
+        chosen = run_id or request.run_id or self._ids("run")
+        context = self.user_context.for_run(chosen, request_id=self._ids("request"))
+        return self._register(name, request, context, parent=None)
+
+    def _check_request(self, request: AgentRequest) -> None:
+        if not isinstance(request, AgentRequest):
+            message = (
+                f"{self._name()} got {type(request).__name__} as a request; write "
+                "AgentRequest(user_id, thread_id, run_id, input)"
+            )
+            raise TypeError(message)
+        if not self.user_context.owns(request.user_id, request.thread_id):
+            message = (
+                f"{self._name()} serves thread {self.user_context.thread_id!r}, the "
+                f"request is of user {request.user_id!r}, thread "
+                f"{request.thread_id!r}; ask the engine of that user and thread"
+            )
+            raise OwnershipError(message)
+
+    def _register(
+        self,
+        name: str,
+        request: AgentRequest,
+        context: UserExecutionContext,
+        *,
+        parent: Run | None,
+    ) -> Run:
+        if self._closed:
+            message = f"{self._name()} is closed; ask the factory for a new one"
+            raise ClosedError(message)
+        self._registry.require(name)
+        if context.run_id in self._runs:
+            message = f"run {context.run_id!r} is in flight; choose another run_id"
+            raise DuplicateRunError(message)
+        task = asyncio.current_task()
+        assert task is not None
+        emitter = self._create_emitter(context)
+        run = Run(
+            agent=name,
+            request=AgentRequest(
+                context.user_id, context.thread_id, context.run_id, request.input
+            ),
+            context=context,
+            task=task,
+            emitter=emitter,
+            tools=self.tool_dispatcher.for_run(context, emitter),
+            parent=parent,
+        )
+        self._runs[run.run_id] = run
+        return run
+
+    def _forget_run(self, run: Run) -> None:
+        if self._runs.get(run.run_id) is run:
+            del self._runs[run.run_id]
+        self._run_ended.set()
+
+    # Execution.
+
+    async def _execute(self, run: Run) -> AgentExecutionResult:
+        run.started = self._clock()
+        token = current_context.set(run.context)
+        try:
+            run.emitter.emit(EventType.AGENT_STARTED, {"agent": run.agent})
+            outcome = await self._outcome_of(run)
+            outcome = await self._end(run, outcome)
+            return run.result(outcome, duration=self._clock() - run.started)
+        except asyncio.CancelledError:
+            # In a task of its own, since a second cancellation must not keep the
+            # run's end from being stored and told.
+            ending = asyncio.get_running_loop().create_task(
+                self._end(run, run.cancelled(), replace=True)
+            )
+            await wait_to_the_end(ending)
+            raise
+        finally:
+            run.emitter.finish(EventType.AGENT_ERROR, {"error": "the run broke off"})
+            current_context.reset(token)
+
+    async def _outcome_of(self, run: Run) -> RunOutcome:
+        before = run.task.cancelling()
+        limit = asyncio.timeout(self._limits.run_seconds)
+        outcome = None
+        try:
+            async with limit:
+                outcome = run.completed(await self._create_agent(run).run(run.request))
+        except asyncio.CancelledError as error:
+            if run.task.cancelling() > before:
+                raise
+            # Nobody cancelled this run: its agent awaited something that was.
+            outcome = run.failed(describe(error))
+        except Exception as error:
+            outcome = run.failed(describe(error))
+        if run.task.cancelling() > before:
+            # The agent swallowed the cancellation; the run is cancelled all the same.
+            raise asyncio.CancelledError
+        if limit.expired():
+            seconds = self._limits.run_seconds
+            return run.failed(f"the run took longer than run_seconds={seconds}")
+        return outcome
+
+    async def _end(
+        self, run: Run, outcome: RunOutcome, *, replace: bool = False
+    ) -> RunOutcome:
+        """Store and tell how the run ended, once; returns what was told."""
+        await self._stop_stragglers(run)
+        if run.emitter.ended:
+            return run.failed("the engine was cleaned up during the run")
+        try:
+            await self._store_run(run, outcome, replace=replace)
+        except Exception as error:
+            if outcome.success:
+                outcome = run.failed(f"the run was not stored: {describe(error)}")
+        self._tell_end(run, outcome)
+        return outcome
+
+    def _tell_end(self, run: Run, outcome: RunOutcome) -> None:
+        if run.emitter.ended:
+            return
+        run.emitter.finish(outcome.event_type, outcome.payload)
+        self._history.append(
+            RunRecord(
+                run_id=run.run_id,
+                request_id=run.context.request_id,
+                agent=run.agent,
+                success=outcome.success,
+                error=outcome.error,
+                duration=self._clock() - run.started,
+            )
+        )
+
+    async def _stop_stragglers(self, run: Run) -> None:
+        """End what the agent started in other tasks and did not wait for."""
+        children = [
+            child
+            for child in self._runs.values()
+            if child.parent is run and not child.emitter.ended
+        ]
+        cancel_others([child.task for child in children if child.task is not run.task])
+        try:
+            async with asyncio.timeout(self._limits.cleanup_seconds):
+                await run.tools.stop(keep=run.task)
+                await self._wait_for_runs(children)
+        except TimeoutError:
+            # They cannot be heard any more: their emitters refuse from now on.
+            for child in children:
+                child.emitter.finish(EventType.AGENT_CANCELLED, {"error": "cancelled"})
+
+    async def _wait_for_runs(self, runs: Sequence[Run]) -> None:
+        while any(self._runs.get(run.run_id) is run for run in runs):
+            self._run_ended.clear()
+            await self._run_ended.wait()
+
+    async def _store_run(self, run: Run, outcome: RunOutcome, *, replace: bool) -> None:
+        async def store(session: AsyncSession) -> None:
+            request_id = run.context.request_id
+            if replace:
+                await session.execute(
+                    delete(RUNS).where(RUNS.c.request_id == request_id)
+                )
+            await session.execute(
+                insert(RUNS).values(
+                    request_id=request_id,
+                    run_id=run.run_id,
+                    user_id=run.context.user_id,
+                    thread_id=run.context.thread_id,
+                    agent=run.agent,
+                    success=outcome.success,
+                    error=outcome.error,
+                )
+            )
+
+        await self.database_session_manager.run(store)
+
+    async def _ask_model(self, run: Run, prompt: str) -> str:
+        question = Message("user", prompt)
+        answer = await self._model(run.context, (*self._conversation, question))
+        if not run.emitter.ended:
+            self._conversation += (question, Message("model", answer))
+        return answer
+
+    async def _spawn(
+        self, parent: Run, name: str, request: Any
+    ) -> AgentExecutionResult:
+        if not isinstance(request, AgentRequest):
+            request = AgentRequest(
+                parent.context.user_id, parent.context.thread_id, None, request
+            )
+        self._check_request(request)
+        if parent.emitter.ended:
+            message = f"run {parent.run_id!r} has ended; {name!r} was not spawned"
+            raise ClosedError(message)
+        context = parent.context.child(
+            name, ids=self._ids, max_depth=self._limits.child_depth
+        )
+        parent.children += 1
+        context = context.for_run(f"{parent.run_id}/{parent.children}")
+        run = self._register(name, request, context, parent=parent)
+        try:
+            # Within the parent's slot: a slot of its own could never come free while
+            # all slots are held by parents that wait for their children.
+            return await self._execute(run)
+        finally:
+            self._forget_run(run)
+
+    # Cleanup.
+
+    def _calling_run(self) -> Run | None:
+        context = current_context.get(None)
+        return next(
+            (run for run in self._runs.values() if run.context is context), None
+        )
+
+    async def _clean(self, callers: tuple[Run, ...]) -> tuple[str, ...]:
+        current_context.set(self.user_context)
+        failures: list[str] = []
+        releases: tuple[Callable[[], Awaitable[list[str]]], ...] = (
+            lambda: self._release_runs(callers),
+            self._release_dispatcher,
+            self._release_sessions,
+        )
+        for release in releases:
+            try:
+                failures += await release()
+            except Exception as error:
+                failures.append(describe(error))
+        self._release_memory()
+        if self._on_closed is not None:
+            self._on_closed(self, tuple(failures))
+        return tuple(failures)
+
+    async def _release_runs(self, callers: tuple[Run, ...]) -> list[str]:
+        others = [run for run in self._runs.values() if run not in callers]
+        cancel_others([run.task for run in others])
+        try:
+            async with asyncio.timeout(self._limits.cleanup_seconds):
+                await self._wait_for_runs(others)
+                for run in callers:
+                    await self._end(run, run.cancelled())
+        except TimeoutError:
+            pass
+        for run in self._runs.values():
+            self._tell_end(run, run.cancelled())
+            run.emitter.close()
+        seconds = self._limits.cleanup_seconds
+        return [
+            f"run {run.run_id!r} did not stop within {seconds} s"
+            for run in others
+            if self._runs.get(run.run_id) is run
+        ]
+
+    async def _release_dispatcher(self) -> list[str]:
+        try:
+            async with asyncio.timeout(self._limits.cleanup_seconds):
+                await self.tool_dispatcher.close()
+        except TimeoutError:
+            return ["a tool call outside a run did not stop"]
+        return []
+
+    async def _release_sessions(self) -> list[str]:
+        sessions = self.database_session_manager
+        for patience in (sessions.close, sessions.abort):
+            try:
+                async with asyncio.timeout(self._limits.cleanup_seconds):
+                    await patience()
+                    return []
+            except TimeoutError:
+                continue
+        return [f"{sessions.active_units} units of database work did not stop"]
+
+    def _release_memory(self) -> None:
+        self._runs.clear()
+        self._history.clear()
+        self._conversation.clear()
+
+    def _name(self) -> str:
+        return f"engine of user {self.user_context.user_id!r}"

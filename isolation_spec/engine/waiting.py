@@ -1,0 +1,36 @@
+"""Waiting for a task to its end, whatever happens to the one who waits."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+__all__ = ["cancel_others", "wait_to_the_end"]
+
+
+async def wait_to_the_end(
+    task: asyncio.Task[Any], *, on_cancel: Callable[[], None] | None = None
+) -> None:
+    """Return once the task is done, even if the caller is cancelled meanwhile.
+
+    Calls `on_cancel` at each cancellation of the caller. A cancellation is raised on
+    after the task's end. The task's own result or error stays in the task.
+    """
+    cancelled: tuple[Any, ...] | None = None
+    while not task.done():
+        try:
+            await asyncio.wait((task,))
+        except asyncio.CancelledError as error:
+            # Only the arguments are kept: the exception would hold every frame.
+            cancelled = error.args
+            if on_cancel is not None:
+                on_cancel()
+    if cancelled is not None:
+        raise asyncio.CancelledError(*cancelled)
+
+
+def cancel_others(tasks: list[asyncio.Task[Any]]) -> None:
+    """Cancel each task once, in order, except the one that is running now."""
+    current = asyncio.current_task()
+    for task in dict.fromkeys(tasks):
+        if task is not current:
+            task.cancel()

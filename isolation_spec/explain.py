@@ -1,0 +1,111 @@
+"""Why a claim is violated, in words: the scenario, and "Let ... Then ... However ..."."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from isolation_spec.claims import Violation, find_claim
+from isolation_spec.scenario import (
+    AdvanceTime,
+    Cancellation,
+    Connect,
+    Disconnect,
+    OpenContext,
+    Operation,
+    Reconnect,
+    RunAgent,
+    Scenario,
+    Spawn,
+    Step,
+    Transact,
+    Write,
+)
+
+__all__ = ["describe_operation", "describe_schedule", "explain"]
+
+WIDTH = 78
+
+
+def explain(scenario: Scenario, violation: Violation) -> Iterator[str]:
+    """Yields the lines of the story: claim, scenario, choices, contradiction."""
+    claim = find_claim(violation.claim)
+    yield f"{violation.claim}: {claim.statement}"
+    yield ""
+    yield "Scenario"
+    for operation in scenario.operations:
+        user = getattr(operation, "user", None)
+        who = "world" if user is None else scenario.users[user].label
+        yield f"  {operation.id:>3}  {who:<6} {describe_operation(operation)}"
+    choices = tuple(describe_schedule(scenario))
+    yield ""
+    yield "Choices" if choices else "Choices: none, plain asyncio order"
+    yield from (f"  {line}" for line in choices)
+    yield ""
+    for index, fact in enumerate(violation.let):
+        yield f"{'Let' if index == 0 else 'and'} {fact}."
+    yield f"Then {violation.then}."
+    yield f"However, {violation.however}: contradiction."
+
+
+def describe_operation(operation: Operation) -> str:
+    """One operation in a few words."""
+    words = type(operation).__name__
+    words = "".join(f" {c.lower()}" if c.isupper() else c for c in words).strip()
+    detail = _detail(operation)
+    cancel = getattr(operation, "cancel", None)
+    text = f"{words} {detail}".strip()
+    return f"{text}, cancelled {_when(cancel)}" if cancel else text
+
+
+def _when(cancel: Cancellation) -> str:
+    side = "after" if cancel.early else "before"
+    return f"{side} its step {cancel.step}"
+
+
+def _detail(operation: Operation) -> str:
+    match operation:
+        case Connect():
+            return operation.connection
+        case Disconnect():
+            how = " without a closing handshake" if operation.abrupt else ""
+            return f"{operation.connection}{how}"
+        case Reconnect():
+            return f"{operation.connection}, then close {operation.replaces}"
+        case OpenContext():
+            return f"{operation.context} on thread {operation.thread!r}"
+        case RunAgent():
+            script = "; ".join(map(_describe_step, operation.script)) or "nothing"
+            where = " in the background" if operation.background else ""
+            return f"in {operation.context}{where}: {script}"
+        case Write():
+            return f"{operation.key}={operation.value} in {operation.context}"
+        case AdvanceTime():
+            how = ", the outside stalled" if operation.stalled else ""
+            return f"by {operation.seconds:g} s{how}"
+        case _:
+            named = getattr(operation, "context", None) or getattr(operation, "run", "")
+            return f"{named}"
+
+
+def _describe_step(step: Step) -> str:
+    name = str(type(step).__struct_config__.tag).replace("_", " ")
+    if isinstance(step, Spawn):
+        return f"spawn ({'; '.join(map(_describe_step, step.script))})"
+    if isinstance(step, Transact):
+        written = ", ".join(f"{key}={value}" for key, value in step.items)
+        return f"transact {written}{' and raise' if step.fails else ''}"
+    values = [str(getattr(step, field)) for field in step.__struct_fields__]
+    return " ".join([name, *values])
+
+
+def describe_schedule(scenario: Scenario) -> Iterator[str]:
+    """Yields one line for each decision of the schedule."""
+    schedule = scenario.schedule
+    for chain, number in schedule.classes.items():
+        yield f"arrivals of {chain} yield to others (class {number})"
+    for demotion in schedule.demotions:
+        yield f"{demotion.chain} comes last after {demotion.consumed} arrivals"
+    if schedule.burst:
+        yield f"up to {schedule.burst} arrivals come in before ready callbacks run"
+    if schedule.split:
+        yield "adjacent data arrives piece by piece"

@@ -1,0 +1,77 @@
+"""Work that goes on after the one for whom it is done has left."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from isolation_spec.adapters.reference import ReferenceAdapter
+from isolation_spec.engine import (
+    EventEmitter,
+    EventType,
+    UserExecutionContext,
+    UserExecutionEngine,
+)
+from isolation_spec.faults.fault import Fault
+
+__all__ = ["HEARTBEAT_SURVIVES", "RUN_GOES_ON"]
+
+
+class _Heartbeat(UserExecutionEngine):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._heartbeat = asyncio.get_running_loop().create_task(self._beat())
+
+    async def _beat(self) -> None:
+        while True:
+            await asyncio.sleep(10)
+
+
+class _HeartbeatAdapter(ReferenceAdapter):
+    engine_class = _Heartbeat
+
+
+HEARTBEAT_SURVIVES = Fault(
+    id="heartbeat-survives",
+    mechanism="outliving",
+    source="miguelgrinberg/python-socketio #1301: a service task survives its owner",
+    claims=frozenset({"teardown"}),
+    adapter=_HeartbeatAdapter,
+)
+
+
+class _OpenEnded(EventEmitter):
+    """Takes what a run tells after its end."""
+
+    def _check_place(self, event_type: EventType, payload: Mapping[str, Any]) -> None:
+        ended, self.ended = self.ended, False
+        try:
+            super()._check_place(event_type, payload)
+        finally:
+            self.ended = ended
+
+
+class _GoesOn(UserExecutionEngine):
+    def _create_emitter(self, context: UserExecutionContext) -> EventEmitter:
+        return _OpenEnded(context, self._events)
+
+    def cancel(self, run_id: str) -> bool:
+        run = self._runs.get(run_id)
+        if run is not None:
+            self._tell_end(run, run.cancelled())
+        return run is not None
+
+
+class _GoesOnAdapter(ReferenceAdapter):
+    engine_class = _GoesOn
+
+
+RUN_GOES_ON = Fault(
+    id="run-goes-on",
+    mechanism="outliving",
+    source="openai/openai-agents-python #574: leaving a run tells its end, but the run "
+    "goes on, calls tools and reports them",
+    claims=frozenset({"event-lifecycle"}),
+    adapter=_GoesOnAdapter,
+)

@@ -1,0 +1,26 @@
+"""What a search tells while it runs and when it ends, and the faces that show it."""
+
+from isolation_spec.report.events import (
+    Event,
+    FailureFound,
+    FailureSaved,
+    Listener,
+    Progressed,
+    SearchEnded,
+    SearchStarted,
+    Shrunk,
+)
+from isolation_spec.report.result import ClaimResult, Result
+
+__all__ = [
+    "ClaimResult",
+    "Event",
+    "FailureFound",
+    "FailureSaved",
+    "Listener",
+    "Progressed",
+    "Result",
+    "SearchEnded",
+    "SearchStarted",
+    "Shrunk",
+]

@@ -1,0 +1,81 @@
+"""One stream of typed events feeds all faces."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import msgspec
+
+from isolation_spec.claims import Violation
+from isolation_spec.report.result import Result
+from isolation_spec.scenario import Scenario
+
+__all__ = [
+    "Event",
+    "FailureFound",
+    "FailureSaved",
+    "Listener",
+    "Progressed",
+    "SearchEnded",
+    "SearchStarted",
+    "Shrunk",
+]
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
+    """Something that happened in a search."""
+
+
+class SearchStarted(_Event, tag=True, frozen=True, kw_only=True):
+    """A search began."""
+
+    engine: str
+    profile: str
+    seed: int
+    processes: int
+
+
+class Progressed(_Event, tag=True, frozen=True, kw_only=True):
+    """So much has been done so far."""
+
+    examples: int
+    interleavings: int
+    of_examples: int
+
+
+class FailureFound(_Event, tag=True, frozen=True, kw_only=True):
+    """A claim was violated; the scenario as found is saved already."""
+
+    violation: Violation
+    path: str
+
+
+class Shrunk(_Event, tag=True, frozen=True, kw_only=True):
+    """The scenario is as small as it gets; sizes are operations and decisions."""
+
+    claim: str
+    before: tuple[int, int]
+    after: tuple[int, int]
+    runs: int
+
+
+class FailureSaved(_Event, tag=True, frozen=True, kw_only=True):
+    """The shrunk failure was replayed twice and saved."""
+
+    scenario: Scenario
+    violation: Violation
+    path: str
+    confirmed: bool
+
+
+class SearchEnded(_Event, tag=True, frozen=True, kw_only=True):
+    """The search is over."""
+
+    result: Result
+
+
+Event: TypeAlias = (
+    SearchStarted | Progressed | FailureFound | Shrunk | FailureSaved | SearchEnded
+)
+Listener = Callable[[Event], None]

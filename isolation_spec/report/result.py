@@ -1,0 +1,49 @@
+"""The result of a search, as people and machines read it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from isolation_spec.claims import Verdict
+from isolation_spec.history import Reached
+
+__all__ = ["ClaimResult", "Result"]
+
+
+class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How one claim stands after a search; `evidence` counts situations."""
+
+    id: str
+    verdict: Verdict
+    evidence: int
+    reason: str = ""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a search found and spent.
+
+    Attributes:
+        seconds: wall clock, start-up of the search included.
+        peak_memory_mb: proportional set size, summed over the process tree, in 10^6
+            bytes; 0 where the system does not tell it.
+        failures: paths of the saved failure files.
+        reasons: why the verdict is not green, a sentence each.
+    """
+
+    engine: str
+    profile: str
+    verdict: Verdict
+    examples: int
+    interleavings: int
+    seconds: float
+    peak_memory_mb: float
+    claims: tuple[ClaimResult, ...]
+    reached: Reached
+    failures: tuple[str, ...]
+    reasons: tuple[str, ...]
+    seed: int
+    interrupted: bool = False
+
+    def to_json(self) -> bytes:
+        """The result as indented JSON."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"

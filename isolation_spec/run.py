@@ -1,0 +1,541 @@
+"""One scenario, one engine, one world -> one history.
+
+The only executor: the search, the replay and the shrinker all come through `run`. It asks
+the engine for exactly what the scenario says, in tasks of its own, one for each operation,
+each in a fresh context; it judges nothing. A run has four phases: the operations; the
+cleanup of every user; the teardown of the engine; and what the independent observer reads
+at the very end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import gc
+from collections import deque
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any, TypeVar
+
+from isolation_spec import history as seen
+from isolation_spec import scenario as ask
+from isolation_spec.adapter import (
+    Adapter,
+    AdapterError,
+    Connection,
+    ScriptedAgent,
+    Toolbox,
+)
+from isolation_spec.history import Entry, History
+from isolation_spec.scenario import Operation, Scenario, UserOperation
+from isolation_spec.world import World
+from isolation_spec.world.loop import REQUESTER, Aim, WorldExhausted, WorldTask
+from isolation_spec.world.scheduler import Scheduler, Source
+
+__all__ = ["AdapterFactory", "run"]
+
+AdapterFactory = Callable[[], Adapter]
+EntryT = TypeVar("EntryT", bound=Entry)
+
+LIMIT = 600.0
+"""Virtual seconds after which operations still under way are given up."""
+SETTLE = 5.0
+"""Virtual seconds that an engine gets to come to rest before anything counts as alive:
+SQLAlchemy closes cancelled connections in shielded background tasks."""
+
+
+class _Unavailable(Exception):
+    """What an operation names was never opened, so there is nothing to ask for."""
+
+
+def run(
+    scenario: Scenario,
+    make_adapter: AdapterFactory,
+    *,
+    scheduler: Scheduler | None = None,
+) -> History:
+    """Runs the scenario in a fresh world and returns all that was observed.
+
+    Raises:
+        AdapterError: the adapter broke its contract; its cause says how.
+    """
+    scheduler = scheduler or Scheduler(scenario.schedule)
+    with World(scheduler) as world:
+        execution = _Execution(scenario, make_adapter(), world)
+        try:
+            world.run(execution.conduct())
+        except WorldExhausted as error:
+            execution.give_up(str(error))
+        return execution.history()
+
+
+class _Execution:
+    """The state of one run."""
+
+    def __init__(self, scenario: Scenario, adapter: Adapter, world: World) -> None:
+        self.scenario = scenario
+        self.adapter = adapter
+        self.world = world
+        self.entries: list[Entry] = []
+        self.contexts: dict[tuple[int, str], Any] = {}
+        self.clients: dict[tuple[int, str], Connection] = {}
+        self.agents: dict[int, tuple[Any, ScriptedAgent]] = {}
+        self.lanes: dict[int, deque[UserOperation]] = {}
+        self.world_lane: deque[ask.WorldOperation] = deque()
+        self.sources: dict[int | None, Source] = {}
+        self.active: dict[int, UserOperation | ask.WorldOperation] = {}
+        self.unlaunched: dict[int, None] = {}
+        self.uncancelled: dict[int, None] = {}
+        self.tasks: dict[WorldTask, int] = {}
+        self.settled = True
+        self.overlapped = False
+        self.users_of: dict[int | None, int | None] = {None: None}
+        world.toolbox = Toolbox(world, self._record_tool)
+
+    # The four phases
+
+    async def conduct(self) -> None:
+        """Runs all phases."""
+        self.world.moved = self._record_session
+        self.world.loop.unhandled = self._record_unhandled
+        await self._contract("start", self.adapter.start(self.world))
+        self.world.scheduler.active = True
+        self._phase("operations")
+        await self._conduct_operations()
+        self._phase("cleanup")
+        await self._clean_up_users()
+        self._phase("teardown")
+        await self._tear_down()
+        self._phase("observed")
+        self._observe()
+
+    def give_up(self, reason: str) -> None:
+        """The world could not bring the run to its end."""
+        self.settled = False
+        self.record(seen.ExceptionUnhandled, message=reason)
+        self._end_unfinished()
+
+    async def _contract(self, method: str, call: Awaitable[Any]) -> Any:
+        try:
+            return await call
+        except AdapterError:
+            raise
+        except Exception as error:
+            message = (
+                f"{type(self.adapter).__name__}.{method} raised "
+                f"{type(error).__name__}: {error}"
+            )
+            raise AdapterError(message) from error
+
+    async def _conduct_operations(self) -> None:
+        self._fill_lanes()
+        for user in self.lanes:
+            self._offer(user)
+        self._offer_world()
+        try:
+            async with asyncio.timeout(LIMIT):
+                while self.active or self.unlaunched:
+                    self._all_done = self.world.loop.create_future()
+                    await self._all_done
+        except TimeoutError:
+            self.settled = False
+            self._end_unfinished()
+
+    def _end_unfinished(self) -> None:
+        for number in tuple(self.active):
+            del self.active[number]
+            self.record(seen.OperationEnded, number, outcome="unfinished")
+        for task in sorted(self.tasks, key=hash):
+            task.cancel()
+
+    async def _clean_up_users(self) -> None:
+        await asyncio.sleep(1.0)
+        for (_, _), client in sorted(self.clients.items()):
+            await self._guarded("close of a connection", client.close())
+        self.clients.clear()
+        self.contexts.clear()
+        self.agents.clear()
+        for user in self.scenario.users:
+            await self._guarded("cleanup_user", self.adapter.cleanup_user(user.id))
+        await asyncio.sleep(SETTLE)
+        for alive in self.world.ledger.alive():
+            if self.users_of.get(alive.requester) is not None:
+                self.record(
+                    seen.ResourceAlive,
+                    alive.requester,
+                    kind=alive.kind,
+                    what=alive.what,
+                )
+        for index, user in enumerate(self.scenario.users):
+            self._record_gauges(user.id, index)
+
+    async def _tear_down(self) -> None:
+        await self._guarded("shutdown", self.adapter.shutdown())
+        await asyncio.sleep(SETTLE)
+        if any(self.world.ledger.alive_at_the_end()):
+            # What only a reference cycle keeps is garbage, not a leak. Collecting is
+            # slow beside a run, so it is done on suspicion alone.
+            gc.collect()
+            await asyncio.sleep(SETTLE)
+        for alive in self.world.ledger.alive_at_the_end():
+            self.record(
+                seen.ResourceAlive, alive.requester, kind=alive.kind, what=alive.what
+            )
+        self._record_gauges(None, None)
+
+    async def _guarded(self, what: str, call: Awaitable[Any]) -> None:
+        """Ends a call that is not the scenario's own within a bounded time."""
+        try:
+            async with asyncio.timeout(LIMIT):
+                await call
+        except Exception as error:
+            message = f"{what} raised {type(error).__name__}: {error}"
+            self.record(seen.ExceptionUnhandled, message=message)
+
+    def _record_gauges(self, user: str | None, index: int | None) -> None:
+        for gauge, value in sorted(self.adapter.gauges(user).items()):
+            self._append(
+                seen.GaugeRead(
+                    time=self.world.time(),
+                    turn=self.world.loop.turn,
+                    user=index,
+                    gauge=gauge,
+                    value=value,
+                )
+            )
+
+    def _observe(self) -> None:
+        for row in self.adapter.observe():
+            self.record(seen.RowStored, **row._asdict())
+
+    # Lanes: a user's next operation is one more arrival
+
+    def _fill_lanes(self) -> None:
+        for operation in self.scenario.operations:
+            self.unlaunched[operation.id] = None
+            if isinstance(
+                operation, ask.AdvanceTime | ask.CollectGarbage | ask.Shutdown
+            ):
+                self.users_of[operation.id] = None
+                self.world_lane.append(operation)
+            else:
+                self.users_of[operation.id] = operation.user
+                self.lanes.setdefault(operation.user, deque()).append(operation)
+                if operation.cancel is not None:
+                    self.uncancelled[operation.id] = None
+        self.sources = {user: Source("next operation") for user in (None, *self.lanes)}
+
+    def _offer(self, user: int) -> None:
+        if self.lanes[user]:
+            self._post(self.lanes[user].popleft(), self.sources[user])
+
+    def _offer_world(self) -> None:
+        """The world's next operation waits until all before it have been started."""
+        while self.world_lane:
+            first = next(iter(self.unlaunched), None)
+            if first != self.world_lane[0].id:
+                return
+            self._post(self.world_lane.popleft(), self.sources[None])
+            del self.unlaunched[first]
+
+    def _post(self, operation: Operation, source: Source) -> None:
+        self.active[operation.id] = operation
+        self.world.scheduler.post(
+            source, f"{operation.id}/start", lambda: self._launch(operation)
+        )
+
+    def _launch(self, operation: Operation) -> None:
+        self.unlaunched.pop(operation.id, None)
+        context = contextvars.Context()
+        context.run(REQUESTER.set, operation.id)
+        task = self.world.loop.create_task(
+            self._perform(operation), name=f"operation-{operation.id}", context=context
+        )
+        self.tasks[task] = operation.id
+        cancel = getattr(operation, "cancel", None)
+        if cancel is not None:
+            delivered = partial(self._record_cancellation, cancel)
+            self.world.loop.aims[task] = Aim(cancel, delivered)
+        task.add_done_callback(self._finished)
+        if isinstance(operation, ask.RunAgent) and operation.background:
+            self._offer(operation.user)
+        self._offer_world()
+
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        assert isinstance(task, WorldTask)
+        number = self.tasks.pop(task)
+        self.world.loop.aims.pop(task, None)
+        operation = self.active.pop(number, None)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            if not self._all_done.done():
+                self._all_done.set_exception(error)
+            return
+        if operation is None:
+            return
+        user = self.users_of[number]
+        waited = not (isinstance(operation, ask.RunAgent) and operation.background)
+        if user is not None and waited:
+            self._offer(user)
+        if not self.active and not self.unlaunched and not self._all_done.done():
+            self._all_done.set_result(None)
+
+    # One operation
+
+    async def _perform(self, operation: Operation) -> None:
+        number = operation.id
+        self._note_overlap(number)
+        self.record(seen.OperationStarted, number)
+        outcome, value, error = "returned", "", ""
+        try:
+            value = seen.text_of(await self._ask(operation))
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+        except _Unavailable:
+            outcome = "unavailable"
+        except AdapterError:
+            raise
+        except Exception as raised:
+            refused = isinstance(raised, self.adapter.refusals)
+            outcome = "refused" if refused else "failed"
+            error = seen.text_of(raised)
+        if number in self.active:
+            self.record(
+                seen.OperationEnded, number, outcome=outcome, value=value, error=error
+            )
+
+    def _note_overlap(self, number: int) -> None:
+        user = self.users_of[number]
+        if user is not None and not self.overlapped:
+            running = {self.users_of[other] for other in self.tasks.values()}
+            self.overlapped = bool(running - {None, user})
+
+    async def _ask(self, operation: Operation) -> Any:
+        match operation:
+            case ask.AdvanceTime():
+                if operation.stalled:
+                    self.world.loop.stall(operation.seconds)
+                return await asyncio.sleep(operation.seconds)
+            case ask.CollectGarbage():
+                gc.collect()
+                return None
+            case ask.Shutdown():
+                return await self.adapter.shutdown()
+            case _:
+                user = self.scenario.users[operation.user]
+                return await self._ask_as(user, operation)
+
+    async def _ask_as(self, user: ask.User, operation: UserOperation) -> Any:
+        match operation:
+            case ask.Connect():
+                return await self._connect(user, operation, operation.connection)
+            case ask.Disconnect():
+                return await self._disconnect(operation)
+            case ask.Reconnect():
+                await self._connect(user, operation, operation.connection)
+                return await self._close(operation.user, operation.replaces)
+            case ask.OpenContext():
+                context = await self.adapter.open_context(user.id, operation.thread)
+                self.contexts[operation.user, operation.context] = context
+                return None
+            case ask.RunAgent():
+                return await self._run_agent(operation)
+            case ask.CancelRun():
+                found = self.agents.get(operation.run)
+                if found is None:
+                    raise _Unavailable
+                return await self.adapter.cancel_run(*found)
+            case ask.CleanupUser():
+                await self.adapter.cleanup_user(user.id)
+                self.world.reached.cleanups += 1
+                return None
+            case _:
+                return await self._ask_in_context(operation)
+
+    async def _ask_in_context(
+        self, operation: ask.Read | ask.Write | ask.Erase | ask.CleanupEngine
+    ) -> Any:
+        context = self._context(operation.user, operation.context)
+        match operation:
+            case ask.Read():
+                return await self.adapter.read(context)
+            case ask.Write():
+                return await self.adapter.write(context, operation.key, operation.value)
+            case ask.Erase():
+                return await self.adapter.erase(context)
+            case ask.CleanupEngine():
+                await self.adapter.cleanup_context(context)
+                self.contexts.pop((operation.user, operation.context), None)
+                self.world.reached.cleanups += 1
+                return None
+
+    def _context(self, user: int, name: str) -> Any:
+        try:
+            return self.contexts[user, name]
+        except KeyError:
+            raise _Unavailable from None
+
+    async def _run_agent(self, operation: ask.RunAgent) -> Any:
+        context = self._context(operation.user, operation.context)
+
+        def record(
+            path: tuple[int, ...], step: str, what: Any, who: str | None, ok: bool
+        ) -> None:
+            self.record(
+                seen.AgentStepped,
+                operation.id,
+                path=path,
+                step=step,
+                seen=seen.text_of(what),
+                identity=who,
+                ok=ok,
+            )
+
+        agent = ScriptedAgent(operation.id, operation.script, record)
+        self.agents[operation.id] = (context, agent)
+        try:
+            return await self.adapter.run_agent(context, agent)
+        finally:
+            self.agents.pop(operation.id, None)
+            self.world.reached.runs_completed += agent.finished
+
+    # Connections
+
+    async def _connect(
+        self, user: ask.User, operation: ask.Connect | ask.Reconnect, name: str
+    ) -> None:
+        client = await self.adapter.connect(user.id)
+        self.clients[operation.user, name] = client
+        self.record(seen.ConnectionOpened, operation.id, connection=name)
+        self.world.loop.create_task(
+            self._read(client, operation.id, name), name=f"client-{operation.id}"
+        )
+
+    async def _read(self, client: Connection, number: int, name: str) -> None:
+        try:
+            async for message in client:
+                text = seen.text_of(message)
+                self.record(seen.EventReceived, number, connection=name, text=text)
+        finally:
+            code = client.close_code
+            self.record(
+                seen.ConnectionClosed,
+                number,
+                connection=name,
+                code=None if code is None else int(code),
+            )
+
+    async def _disconnect(self, operation: ask.Disconnect) -> None:
+        if not operation.abrupt:
+            await self._close(operation.user, operation.connection)
+            return
+        client = self.clients.pop((operation.user, operation.connection), None)
+        if client is None:
+            raise _Unavailable
+        client.abort()
+
+    async def _close(self, user: int, name: str) -> None:
+        client = self.clients.pop((user, name), None)
+        if client is None:
+            raise _Unavailable
+        await client.close()
+
+    # The history
+
+    def record(
+        self, kind: type[EntryT], operation: int | None = None, /, **fields: Any
+    ) -> None:
+        """Appends an entry, with time, turn and the user of its operation."""
+        self._append(
+            kind(
+                time=self.world.time(),
+                turn=self.world.loop.turn,
+                operation=operation,
+                user=self.users_of.get(operation),
+                **fields,
+            )
+        )
+
+    def _append(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+    def _phase(self, phase: str) -> None:
+        self.record(seen.PhaseStarted, phase=phase)
+
+    def _record_session(self, session: int, move: str, requester: int | None) -> None:
+        self.record(seen.SessionMoved, requester, session=session, move=move)
+
+    def _record_unhandled(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        message = f"{context.get('message')}: {seen.text_of(error)}"
+        self.record(seen.ExceptionUnhandled, message=message)
+
+    def _record_cancellation(self, aimed: ask.Cancellation, task: WorldTask) -> None:
+        number = self.tasks[task]
+        self.uncancelled.pop(number, None)
+        self.world.reached.cancellations += 1
+        self.record(
+            seen.CancellationDelivered,
+            number,
+            step=aimed.step,
+            early=aimed.early,
+            place=_place(task),
+        )
+
+    def _record_tool(self, tool: str, argument: str, identity: str | None) -> None:
+        self.world.reached.tools_run += 1
+        self.record(
+            seen.ToolRan,
+            REQUESTER.get(),
+            tool=tool,
+            argument=argument,
+            identity=identity,
+        )
+
+    def history(self) -> History:
+        """All that was observed, with what the scheduler did."""
+        reached = self.world.reached
+        reached.users = len(self.lanes)
+        scheduler = self.world.scheduler
+        unused = (
+            *scheduler.unused(),
+            *(f"cancellation of {n}" for n in self.uncancelled),
+        )
+        return History(
+            scenario=self.scenario,
+            entries=tuple(self.entries),
+            reached=reached,
+            schedule=scheduler.followed(),
+            unused=unused,
+            arrivals=scheduler.order(),
+            settled=self.settled,
+            choices=scheduler.choices,
+            overlapped=self.overlapped,
+        )
+
+
+_NOT_ENGINE = (
+    "aiosqlite",
+    "asyncio",
+    "contextlib",
+    "greenlet",
+    "isolation_spec.adapter",
+    "isolation_spec.run",
+    "isolation_spec.world",
+    "sqlalchemy",
+    "websockets",
+)
+
+
+def _place(task: WorldTask) -> str:
+    """`module:line` of the innermost frame of the engine in which the task waits."""
+    place, waiting = "before its first step", task.get_coro()
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
+        if frame is not None:
+            module = str(frame.f_globals.get("__name__", "?"))
+            if not module.startswith(_NOT_ENGINE):
+                place = f"{module}:{frame.f_lineno}"
+        waiting = getattr(waiting, "cr_await", None) or getattr(
+            waiting, "gi_yieldfrom", None
+        )
+    return place

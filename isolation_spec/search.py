@@ -1,0 +1,174 @@
+"""One process's share of a search: machine -> scenarios -> histories -> a tally."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import io
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from isolation_spec.adapters import Engine
+from isolation_spec.claims import CLAIMS, Judgement, Verdict, Violation, judge
+from isolation_spec.history import History, Reached
+from isolation_spec.run import run
+from isolation_spec.scenario import Scenario
+
+if TYPE_CHECKING:
+    from strategies.schedules import Search
+
+__all__ = ["Found", "Tally", "search"]
+
+_COLLECT_EVERY = 20
+
+
+class Found(msgspec.Struct, frozen=True, kw_only=True):
+    """A violation, with the scenario and schedule under which it showed."""
+
+    scenario: Scenario
+    violation: Violation
+
+
+class Tally(msgspec.Struct, kw_only=True):
+    """What a search has done so far; tallies of several processes add up."""
+
+    examples: int = 0
+    interleavings: int = 0
+    runs: int = 0
+    reached: Reached = msgspec.field(default_factory=Reached)
+    evidence: dict[str, int] = {}
+    reasons: dict[str, str] = {}
+    not_applicable: set[str] = set()
+    found: list[Found] = []
+    interrupted: bool = False
+
+    def add(self, other: Tally) -> None:
+        """Adds another tally to this one."""
+        self.examples += other.examples
+        self.interleavings += other.interleavings
+        self.runs += other.runs
+        self.reached.add(other.reached)
+        for claim, count in other.evidence.items():
+            self.evidence[claim] = self.evidence.get(claim, 0) + count
+        self.reasons.update(other.reasons)
+        self.not_applicable |= other.not_applicable
+        self.found += other.found
+        self.interrupted = self.interrupted or other.interrupted
+
+    def count(self, judgement: Judgement) -> None:
+        """Counts how one claim stood after one history."""
+        name = judgement.claim
+        self.evidence[name] = self.evidence.get(name, 0) + judgement.evidence
+        if judgement.verdict is Verdict.NOT_APPLICABLE:
+            self.not_applicable.add(name)
+        if judgement.reason:
+            self.reasons[name] = judgement.reason
+        if judgement.reason.startswith("its check crashed"):
+            self.reasons[f"{name} crashed"] = judgement.reason
+
+
+class _Enough(Exception):
+    """The search is over: something was found, or somebody asked it to stop."""
+
+
+class _Examiner:
+    """Runs each finished scenario under several schedules and tallies what it sees."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        schedules: int,
+        progressed: Callable[[Tally], bool],
+    ) -> None:
+        self.engine = engine
+        self.capabilities = engine.make_adapter().capabilities
+        self.schedules = schedules
+        self.progressed = progressed
+        self.tally = Tally()
+        self._since_collection = 0
+
+    def __call__(self, scenario: Scenario, search: Search) -> None:
+        from strategies.schedules import portfolio
+
+        if self.tally.found:
+            raise _Enough
+        self.tally.examples += 1
+        orders: set[tuple[bytes, str]] = set()
+        for attempt in portfolio(scenario, search, self.schedules):
+            history = run(
+                attempt.scenario, self.engine.make_adapter, scheduler=attempt.scheduler
+            )
+            self._collect()
+            self._tally(history, orders)
+            if self.tally.found or not self.progressed(self.tally):
+                raise _Enough
+
+    def _tally(self, history: History, orders: set[tuple[bytes, str]]) -> None:
+        tally = self.tally
+        tally.runs += 1
+        operations = msgspec.json.encode(history.scenario.operations)
+        order = (operations, history.arrivals)
+        if history.overlapped and order not in orders:
+            orders.add(order)
+            tally.interleavings += 1
+        tally.reached.add(history.reached)
+        for judgement in judge(history, self.capabilities):
+            tally.count(judgement)
+            if judgement.violations:
+                scenario = msgspec.structs.replace(
+                    history.scenario, schedule=history.schedule
+                )
+                tally.found.append(
+                    Found(scenario=scenario, violation=judgement.violations[0])
+                )
+
+    def _collect(self) -> None:
+        # Between runs and never inside one; collecting after each costs more than a run.
+        self._since_collection += 1
+        if self._since_collection >= _COLLECT_EVERY:
+            self._since_collection = 0
+            gc.collect()
+
+
+def search(
+    engine: Engine,
+    *,
+    profile: str,
+    examples: int,
+    seed: int,
+    progressed: Callable[[Tally], bool],
+) -> Tally:
+    """Searches one share of a profile's examples, until something is found.
+
+    `progressed` is told the tally after each run and says whether to go on.
+
+    Raises:
+        AdapterError: the adapter broke its contract.
+    """
+    import hypothesis
+    from hypothesis.stateful import run_state_machine_as_test
+
+    from strategies.machine import IsolationMachine
+    from strategies.profiles import find_profile
+
+    spent = find_profile(profile)
+    examiner = _Examiner(engine, spent.schedules, progressed)
+    machine = type("Search", (IsolationMachine,), {"examine": staticmethod(examiner)})
+    # Whatever is alive now stays alive: frozen, each collection is five times faster.
+    gc.collect()
+    gc.freeze()
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            run_state_machine_as_test(
+                hypothesis.seed(seed)(machine),
+                settings=spent.settings(examples=examples),
+            )
+    except _Enough:
+        pass
+    except KeyboardInterrupt:
+        examiner.tally.interrupted = True
+    finally:
+        gc.unfreeze()
+    return examiner.tally

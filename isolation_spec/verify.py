@@ -1,0 +1,415 @@
+"""Verifies an engine: shards the search, shrinks what it finds, and gives a result."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import psutil
+
+from isolation_spec.adapter import AdapterError
+from isolation_spec.adapters import Engine, find_engine
+from isolation_spec.claims import CLAIMS, Verdict, Violation, judge
+from isolation_spec.failure import make_failure, save
+from isolation_spec.history import History
+from isolation_spec.report import (
+    ClaimResult,
+    FailureFound,
+    FailureSaved,
+    Listener,
+    Progressed,
+    Result,
+    SearchEnded,
+    SearchStarted,
+    Shrunk,
+)
+from isolation_spec.run import run
+from isolation_spec.scenario import Scenario
+from isolation_spec.search import Found, Tally, search
+from isolation_spec.shrink import Shrinker, size
+
+__all__ = ["FOLDER", "confirm", "verify"]
+
+FOLDER = Path(".isolation-spec/failures")
+"""Where failures are saved unless the user says otherwise."""
+_REPORT_EVERY = 0.1
+
+
+def verify(
+    engine: Engine,
+    *,
+    profile: str = "quick",
+    seed: int = 0,
+    processes: int | None = None,
+    folder: Path = FOLDER,
+    listen: Listener = lambda _: None,
+    started: float | None = None,
+) -> Result:
+    """Searches the engine for a violation of any claim.
+
+    Stops at the first workload that violates one, shrinks it for each claim that it
+    violates, replays it twice, and saves it.
+
+    Raises:
+        AdapterError: the adapter broke its contract.
+        KeyError: there is no such profile.
+    """
+    from strategies.profiles import find_profile
+
+    started = time.monotonic() if started is None else started
+    spent = find_profile(profile)
+    processes = min(processes or os.cpu_count() or 1, spent.examples)
+    listen(
+        SearchStarted(
+            engine=engine.name, profile=profile, seed=seed, processes=processes
+        )
+    )
+    shards = _Shards(engine, profile, spent.examples, seed, processes, listen)
+    tally = shards.run()
+    failures, reasons = _handle_found(engine, tally.found, folder, listen)
+    result = Result(
+        engine=engine.name,
+        profile=profile,
+        verdict=Verdict.HOLDS,
+        examples=tally.examples,
+        interleavings=tally.interleavings,
+        seconds=round(time.monotonic() - started, 3),
+        peak_memory_mb=round(shards.peak_memory / 1e6, 1),
+        claims=_claim_results(tally, {f.claim for f in failures if f.confirmed}),
+        reached=tally.reached,
+        failures=tuple(f.path for f in failures),
+        reasons=(),
+        seed=seed,
+        interrupted=tally.interrupted,
+    )
+    result = _conclude(result, reasons)
+    listen(SearchEnded(result=result))
+    return result
+
+
+def _conclude(result: Result, reasons: list[str]) -> Result:
+    """Violated outranks inconclusive, and green needs that everything was reached."""
+    for claim in result.claims:
+        if claim.verdict is Verdict.INCONCLUSIVE:
+            reasons.append(f"{claim.id}: {claim.reason}")
+    missing = result.reached.missing()
+    if missing:
+        reasons.append(f"never reached: {', '.join(missing)}")
+    if result.interrupted:
+        reasons.append("interrupted")
+    verdicts = {claim.verdict for claim in result.claims}
+    verdict = Verdict.INCONCLUSIVE if reasons else Verdict.HOLDS
+    if Verdict.VIOLATED in verdicts:
+        verdict = Verdict.VIOLATED
+    return msgspec.structs.replace(result, verdict=verdict, reasons=tuple(reasons))
+
+
+def _claim_results(tally: Tally, violated: set[str]) -> tuple[ClaimResult, ...]:
+    results = []
+    for claim in CLAIMS:
+        evidence = tally.evidence.get(claim.id, 0)
+        crash = tally.reasons.get(f"{claim.id} crashed", "")
+        reason = crash or tally.reasons.get(claim.id, "never reached")
+        if claim.id in violated:
+            verdict, reason = Verdict.VIOLATED, ""
+        elif claim.id in tally.not_applicable:
+            verdict = Verdict.NOT_APPLICABLE
+        elif evidence and not crash:
+            verdict, reason = Verdict.HOLDS, ""
+        else:
+            verdict = Verdict.INCONCLUSIVE
+        results.append(
+            ClaimResult(id=claim.id, verdict=verdict, evidence=evidence, reason=reason)
+        )
+    return tuple(results)
+
+
+# What was found
+
+
+class _Saved(msgspec.Struct, frozen=True):
+    claim: str
+    path: str
+    confirmed: bool
+
+
+def _handle_found(
+    engine: Engine, found: list[Found], folder: Path, listen: Listener
+) -> tuple[list[_Saved], list[str]]:
+    """Shrinks, confirms and saves one failure for each claim that was violated."""
+    saved: dict[str, _Saved] = {}
+    reasons: list[str] = []
+    for one in found:
+        claim = one.violation.claim
+        if claim in saved:
+            continue
+        failure = confirm(engine, one, folder, listen)
+        saved[claim] = failure
+        if not failure.confirmed:
+            reasons.append(f"{claim}: violated once, but not deterministic")
+    return list(saved.values()), reasons
+
+
+def confirm(engine: Engine, found: Found, folder: Path, listen: Listener) -> _Saved:
+    """Saves a violation as found, shrinks it, replays it twice, and saves the result.
+
+    Interrupted, it leaves the file that was saved first.
+    """
+    history = run(found.scenario, engine.make_adapter)
+    unshrunk = make_failure(engine.name, history, found.violation, confirmed=False)
+    first = save(unshrunk, folder)
+    listen(FailureFound(violation=found.violation, path=str(first)))
+    fails = _same_failure(engine, found.violation)
+    if fails(found.scenario) is None:
+        return _Saved(found.violation.claim, str(first), False)
+    shrinker = Shrinker(lambda scenario: fails(scenario) is not None)
+    small = shrinker.shrink(found.scenario)
+    listen(
+        Shrunk(
+            claim=found.violation.claim,
+            before=size(found.scenario)[:2],
+            after=size(small)[:2],
+            runs=shrinker.runs,
+        )
+    )
+    return _confirm_small(engine, small, fails, first, folder, listen)
+
+
+Fails = Callable[[Scenario], tuple[History, Violation] | None]
+
+
+def _confirm_small(
+    engine: Engine,
+    small: Scenario,
+    fails: Fails,
+    first: Path,
+    folder: Path,
+    listen: Listener,
+) -> _Saved:
+    runs = [fails(small) for _ in range(2)]
+    one, other = runs
+    assert one is not None
+    history, violation = one
+    confirmed = other is not None and other[0].digest() == history.digest()
+    failure = make_failure(engine.name, history, violation, confirmed=confirmed)
+    path = save(failure, folder)
+    if path != first:
+        first.unlink(missing_ok=True)
+    listen(
+        FailureSaved(
+            scenario=failure.scenario,
+            violation=violation,
+            path=str(path),
+            confirmed=confirmed,
+        )
+    )
+    return _Saved(violation.claim, str(path), confirmed)
+
+
+def _same_failure(engine: Engine, wanted: Violation) -> Fails:
+    capabilities = engine.make_adapter().capabilities
+    claims = tuple(claim for claim in CLAIMS if claim.id == wanted.claim)
+
+    def fails(scenario: Scenario) -> tuple[History, Violation] | None:
+        history = run(scenario, engine.make_adapter)
+        (judgement,) = judge(history, capabilities, claims)
+        for violation in judgement.violations:
+            if violation.clause == wanted.clause:
+                return history, violation
+        return None
+
+    return fails
+
+
+# Shards
+
+
+class _Message(msgspec.Struct, kw_only=True):
+    """What a worker tells: a tally so far, the last one, or an adapter's error."""
+
+    tally: Tally
+    last: bool = False
+    error: str = ""
+
+
+class _Shards:
+    """Runs the shares of a search in processes of their own and adds up their tallies."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        profile: str,
+        examples: int,
+        seed: int,
+        processes: int,
+        listen: Listener,
+    ) -> None:
+        self.engine = engine
+        self.profile = profile
+        self.examples = examples
+        self.seed = seed
+        self.processes = processes
+        self.listen = listen
+        self.peak_memory = 0.0
+        self._latest: dict[Connection, Tally] = {}
+        self._workers: dict[Connection, Any] = {}
+        self._self = psutil.Process()
+
+    def run(self) -> Tally:
+        """The sum of all tallies; stops all when one finds something."""
+        _import_all()
+        context = multiprocessing.get_context(_start_method())
+        stop = context.Event()
+        for index in range(self.processes):
+            receiving, sending = context.Pipe(duplex=False)
+            share = (self.examples + index) // self.processes
+            worker = context.Process(
+                target=_work,
+                args=(
+                    self.engine.name,
+                    self.profile,
+                    share,
+                    self.seed * 1000 + index,
+                    sending,
+                    stop,
+                ),
+            )
+            worker.start()
+            sending.close()
+            self._workers[receiving] = worker
+        try:
+            errors = self._gather(stop)
+        finally:
+            stop.set()
+            for worker in self._workers.values():
+                worker.join(timeout=5)
+                if worker.is_alive():
+                    worker.kill()
+        if errors:
+            raise AdapterError(errors[0])
+        return self._sum()
+
+    def _gather(self, stop: Any) -> list[str]:
+        errors: list[str] = []
+        waiting = dict.fromkeys(self._workers)
+        interrupted = False
+        while waiting:
+            try:
+                for receiving in wait(list(waiting), timeout=_REPORT_EVERY):
+                    assert isinstance(receiving, Connection)
+                    self._receive(receiving, waiting, errors, stop)
+                self._measure()
+                self._report()
+            except KeyboardInterrupt:
+                # The workers were interrupted too, and send what they have.
+                if interrupted:
+                    raise
+                interrupted = True
+                stop.set()
+        return errors
+
+    def _receive(
+        self,
+        receiving: Connection,
+        waiting: dict[Connection, None],
+        errors: list[str],
+        stop: Any,
+    ) -> None:
+        try:
+            data = receiving.recv_bytes()
+        except EOFError:
+            del waiting[receiving]
+            errors.append("a worker process died without a word")
+            stop.set()
+            return
+        message = msgspec.msgpack.decode(data, type=_Message)
+        self._latest[receiving] = message.tally
+        if message.last:
+            del waiting[receiving]
+        if message.error:
+            errors.append(message.error)
+        if message.error or message.tally.found:
+            stop.set()
+
+    def _sum(self) -> Tally:
+        total = Tally()
+        for receiving in self._workers:
+            if receiving in self._latest:
+                total.add(self._latest[receiving])
+        return total
+
+    def _report(self) -> None:
+        total = self._sum()
+        self.listen(
+            Progressed(
+                examples=total.examples,
+                interleavings=total.interleavings,
+                of_examples=self.examples,
+            )
+        )
+
+    def _measure(self) -> None:
+        self.peak_memory = max(self.peak_memory, _memory(self._self))
+
+
+def _memory(process: psutil.Process) -> float:
+    """Proportional set size of the process and all its descendants, in bytes."""
+    total = 0.0
+    for one in (process, *process.children(recursive=True)):
+        try:
+            total += getattr(one.memory_full_info(), "pss", 0)
+        except psutil.Error:
+            continue
+    return total
+
+
+def _start_method() -> str:
+    """Forked workers share what is imported already; elsewhere they start afresh."""
+    methods = multiprocessing.get_all_start_methods()
+    return "fork" if "fork" in methods else "spawn"
+
+
+def _import_all() -> None:
+    """Imports before the fork what every worker needs."""
+    import hypothesis.stateful  # noqa: F401
+
+    import strategies.machine  # noqa: F401
+
+
+def _work(
+    name: str, profile: str, examples: int, seed: int, sending: Connection, stop: Any
+) -> None:
+    """The body of a worker process."""
+    last_sent = time.monotonic()
+
+    def progressed(tally: Tally) -> bool:
+        nonlocal last_sent
+        if tally.found:
+            return False
+        now = time.monotonic()
+        if now - last_sent > _REPORT_EVERY:
+            last_sent = now
+            sending.send_bytes(msgspec.msgpack.encode(_Message(tally=tally)))
+        return not stop.is_set()
+
+    try:
+        tally = search(
+            find_engine(name),
+            profile=profile,
+            examples=examples,
+            seed=seed,
+            progressed=progressed,
+        )
+        message = _Message(tally=tally, last=True)
+    except AdapterError as error:
+        message = _Message(tally=Tally(), last=True, error=str(error))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sending.send_bytes(msgspec.msgpack.encode(message))
+    sending.close()

@@ -1,0 +1,1 @@
+"""Hypothesis strategies that draw scenarios; the only part that needs Hypothesis."""

@@ -1,0 +1,364 @@
+"""The machine that writes scenarios: its rules append operations and do nothing else."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
+
+from isolation_spec import scenario as ask
+from isolation_spec.scenario import Cancellation, Operation, Scenario, Schedule, User
+from strategies.identifiers import LABELS, threads, user_ids
+from strategies.payloads import sign
+from strategies.schedules import (
+    CHAINS,
+    Search,
+    cancellations,
+    classes,
+    searches,
+)
+from strategies.scripts import KEYS, scripts
+
+__all__ = ["IsolationMachine"]
+
+Classes = tuple[int, ...]
+_ANY = st.integers(0, 15)
+
+
+class IsolationMachine(RuleBasedStateMachine):
+    """Writes one scenario of 2 to 6 users and hands it over when it is finished.
+
+    Every user begins with a context and a run in it; most begin connected, as a user who
+    hears nothing cannot miss anything. The rest is drawn. Preconditions read the model alone.
+
+    Attributes:
+        examine: takes the finished scenario and the search to be made around it, and
+            raises what is to be reported.
+    """
+
+    examine: ClassVar[Callable[[Scenario, Search], None]]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuses what would pass without ever running: async rules, set-up, teardown."""
+        super().__init_subclass__(**options)
+        for name, member in vars(cls).items():
+            function = getattr(member, "function", member)
+            if inspect.iscoroutinefunction(function):
+                message = (
+                    f"{cls.__name__}.{name} is async, and a state machine would never "
+                    f"await it: write 'def {name}', and let operations of the scenario "
+                    "do what has to be awaited"
+                )
+                raise TypeError(message)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.users: tuple[User, ...] = ()
+        self.operations: list[Operation] = []
+        self.contexts: list[list[str]] = []
+        self.connections: list[list[str]] = []
+        self.runs: list[list[int]] = []
+        self.classes: dict[str, int] = {}
+        self.search = Search((), 0, False, 0)
+        self.has_collected = self.is_shut_down = False
+
+    # Set-up: swarm testing switches off whole rules, so what all need is not one
+
+    @initialize(
+        ids=st.integers(2, 6).flatmap(user_ids),
+        connected=st.tuples(*(st.sampled_from((True, True, False)) for _ in range(6))),
+        threads=st.tuples(*(threads() for _ in range(6))),
+        runs=st.tuples(*(scripts(4) for _ in range(6))),
+        search=searches(),
+    )
+    def begin(
+        self,
+        ids: tuple[str, ...],
+        connected: tuple[bool, ...],
+        threads: tuple[str, ...],
+        runs: tuple[tuple[ask.Step, ...], ...],
+        search: Search,
+    ) -> None:
+        """The users, each with a context and a run."""
+        self.search = search
+        pairs = zip(LABELS, ids, strict=False)
+        self.users = tuple(User(label=label, id=name) for label, name in pairs)
+        for user in range(len(self.users)):
+            self.contexts.append([])
+            self.connections.append([])
+            self.runs.append([])
+            if connected[user]:
+                self._connect(user, None)
+            self._open_context(user, threads[user], None)
+            self._run(user, self.contexts[user][0], runs[user], True, None)
+
+    # Rules
+
+    @rule(user=_ANY, cancel=cancellations(), classes=classes())
+    def connect(self, user: int, cancel: Cancellation | None, classes: Classes) -> None:
+        """One more connection of a user."""
+        self._connect(self._user(user), cancel, classes)
+
+    @precondition(lambda self: any(self.connections))
+    @rule(user=_ANY, pick=_ANY, abrupt=st.booleans(), classes=classes())
+    def disconnect(self, user: int, pick: int, abrupt: bool, classes: Classes) -> None:
+        """A connection is closed or lost."""
+        user = self._user_with(self.connections, user)
+        name = self._take(self.connections[user], pick)
+        number = self._number(classes)
+        self.operations.append(
+            ask.Disconnect(id=number, user=user, connection=name, abrupt=abrupt)
+        )
+
+    @precondition(lambda self: any(self.connections))
+    @rule(user=_ANY, pick=_ANY, cancel=cancellations(), classes=classes())
+    def reconnect(
+        self, user: int, pick: int, cancel: Cancellation | None, classes: Classes
+    ) -> None:
+        """A new connection is opened before the old one closes."""
+        user = self._user_with(self.connections, user)
+        replaced = self._take(self.connections[user], pick)
+        number = self._number(classes)
+        name = f"c{number}"
+        self.connections[user].append(name)
+        self.operations.append(
+            ask.Reconnect(
+                id=number, user=user, connection=name, replaces=replaced, cancel=cancel
+            )
+        )
+
+    @rule(user=_ANY, thread=threads(), cancel=cancellations(), classes=classes())
+    def open_context(
+        self, user: int, thread: str, cancel: Cancellation | None, classes: Classes
+    ) -> None:
+        """One more context of a user."""
+        self._open_context(self._user(user), thread, cancel, classes)
+
+    @precondition(lambda self: any(self.contexts))
+    @rule(
+        user=_ANY,
+        pick=_ANY,
+        script=scripts(),
+        background=st.booleans(),
+        cancel=cancellations(),
+        classes=classes(),
+    )
+    def run_agent(
+        self,
+        user: int,
+        pick: int,
+        script: tuple[ask.Step, ...],
+        background: bool,
+        cancel: Cancellation | None,
+        classes: Classes,
+    ) -> None:
+        """A scripted agent runs."""
+        user = self._user_with(self.contexts, user)
+        context = self._pick(self.contexts[user], pick)
+        self._run(user, context, script, background, cancel, classes)
+
+    @precondition(lambda self: any(self.runs))
+    @rule(user=_ANY, pick=_ANY, classes=classes())
+    def cancel_run(self, user: int, pick: int, classes: Classes) -> None:
+        """A user asks for one of their runs to be cancelled."""
+        user = self._user_with(self.runs, user)
+        run = self._pick(self.runs[user], pick)
+        number = self._number(classes)
+        self.operations.append(ask.CancelRun(id=number, user=user, run=run))
+
+    @precondition(lambda self: any(self.contexts))
+    @rule(user=_ANY, pick=_ANY, cancel=cancellations(), classes=classes())
+    def read(
+        self, user: int, pick: int, cancel: Cancellation | None, classes: Classes
+    ) -> None:
+        """A user reads all that they can."""
+        user = self._user_with(self.contexts, user)
+        context = self._pick(self.contexts[user], pick)
+        number = self._number(classes)
+        self.operations.append(
+            ask.Read(id=number, user=user, context=context, cancel=cancel)
+        )
+
+    @precondition(lambda self: any(self.contexts))
+    @rule(
+        user=_ANY,
+        pick=_ANY,
+        key=st.sampled_from(KEYS),
+        cancel=cancellations(),
+        classes=classes(),
+    )
+    def write(
+        self,
+        user: int,
+        pick: int,
+        key: str,
+        cancel: Cancellation | None,
+        classes: Classes,
+    ) -> None:
+        """A user stores a value."""
+        user = self._user_with(self.contexts, user)
+        context = self._pick(self.contexts[user], pick)
+        number = self._number(classes)
+        self.operations.append(
+            ask.Write(
+                id=number,
+                user=user,
+                context=context,
+                key=key,
+                value=ask.canary(self.users[user].label, number, 1),
+                cancel=cancel,
+            )
+        )
+
+    @precondition(lambda self: any(self.contexts))
+    @rule(user=_ANY, pick=_ANY, cancel=cancellations(), classes=classes())
+    def erase(
+        self, user: int, pick: int, cancel: Cancellation | None, classes: Classes
+    ) -> None:
+        """A user erases what is stored for a thread of theirs."""
+        user = self._user_with(self.contexts, user)
+        context = self._pick(self.contexts[user], pick)
+        number = self._number(classes)
+        self.operations.append(
+            ask.Erase(id=number, user=user, context=context, cancel=cancel)
+        )
+
+    @precondition(lambda self: any(self.contexts))
+    @rule(user=_ANY, pick=_ANY, cancel=cancellations(), classes=classes())
+    def cleanup_engine(
+        self, user: int, pick: int, cancel: Cancellation | None, classes: Classes
+    ) -> None:
+        """One context of a user is cleaned up."""
+        user = self._user_with(self.contexts, user)
+        context = self._take(self.contexts[user], pick)
+        number = self._number(classes)
+        self.operations.append(
+            ask.CleanupEngine(id=number, user=user, context=context, cancel=cancel)
+        )
+
+    @rule(user=_ANY, cancel=cancellations(), classes=classes())
+    def cleanup_user(
+        self, user: int, cancel: Cancellation | None, classes: Classes
+    ) -> None:
+        """Everything of a user is cleaned up."""
+        user = self._user(user)
+        self.contexts[user].clear()
+        number = self._number(classes)
+        self.operations.append(ask.CleanupUser(id=number, user=user, cancel=cancel))
+
+    @rule(seconds=st.sampled_from((0.1, 1.0, 6.0, 31.0, 301.0)), stalled=st.booleans())
+    def advance_time(self, seconds: float, stalled: bool) -> None:
+        """Time passes."""
+        number = self._number(())
+        self.operations.append(
+            ask.AdvanceTime(id=number, seconds=seconds, stalled=stalled)
+        )
+
+    @precondition(lambda self: not self.has_collected)
+    @rule(classes=classes())
+    def collect_garbage(self, classes: Classes) -> None:
+        """Unreachable objects go; once is enough, as collecting is slow beside a run."""
+        self.has_collected = True
+        self.operations.append(ask.CollectGarbage(id=self._number(classes)))
+
+    @precondition(lambda self: not self.is_shut_down)
+    @rule(chance=st.integers(0, 3), classes=classes())
+    def shutdown(self, chance: int, classes: Classes) -> None:
+        """The engine is shut down under its users; seldom, as nothing happens after it."""
+        if chance == 3:
+            self.is_shut_down = True
+            self.operations.append(ask.Shutdown(id=self._number(classes)))
+
+    # The end
+
+    def scenario(self) -> Scenario:
+        """The scenario as written so far."""
+        schedule = Schedule(
+            classes=self.classes, burst=self.search.burst, split=self.search.split
+        )
+        return Scenario(
+            users=self.users, operations=tuple(self.operations), schedule=schedule
+        )
+
+    def teardown(self) -> None:
+        """Hands the scenario over, unless an error is under way already."""
+        if sys.exc_info()[0] is None and self.users:
+            type(self).examine(self.scenario(), self.search)
+
+    # Helpers
+
+    def _number(self, classes: Classes) -> int:
+        number = len(self.operations) + 1
+        for kind, drawn in zip(CHAINS, classes, strict=False):
+            if drawn:
+                self.classes[f"{number}/{kind}"] = drawn
+        return number
+
+    def _connect(
+        self, user: int, cancel: Cancellation | None, classes: Classes = ()
+    ) -> None:
+        number = self._number(classes)
+        name = f"c{number}"
+        self.connections[user].append(name)
+        self.operations.append(
+            ask.Connect(id=number, user=user, connection=name, cancel=cancel)
+        )
+
+    def _open_context(
+        self,
+        user: int,
+        thread: str,
+        cancel: Cancellation | None,
+        classes: Classes = (),
+    ) -> None:
+        number = self._number(classes)
+        name = f"x{number}"
+        self.contexts[user].append(name)
+        self.operations.append(
+            ask.OpenContext(
+                id=number, user=user, context=name, thread=thread, cancel=cancel
+            )
+        )
+
+    def _run(
+        self,
+        user: int,
+        context: str,
+        script: tuple[ask.Step, ...],
+        background: bool,
+        cancel: Cancellation | None,
+        classes: Classes = (),
+    ) -> None:
+        number = self._number(classes)
+        self.runs[user].append(number)
+        self.operations.append(
+            ask.RunAgent(
+                id=number,
+                user=user,
+                context=context,
+                script=sign(script, self.users[user].label, number),
+                background=background,
+                cancel=cancel,
+            )
+        )
+
+    def _user(self, drawn: int) -> int:
+        return drawn % len(self.users)
+
+    def _user_with(self, has: list[Any], drawn: int) -> int:
+        """The first user from the drawn one on who has what the rule needs."""
+        count = len(self.users)
+        order = (((drawn % count) + n) % count for n in range(count))
+        return next(user for user in order if has[user])
+
+    @staticmethod
+    def _pick(names: list[Any], drawn: int) -> Any:
+        return names[drawn % len(names)]
+
+    @staticmethod
+    def _take(names: list[Any], drawn: int) -> Any:
+        return names.pop(drawn % len(names))

@@ -1,0 +1,125 @@
+"""Scheduling choices: what a rule draws with its operation, and the search around it.
+
+The first schedule of a workload is drawn by Hypothesis, priority classes as arguments of
+the rules. The further ones come from a seed, keyed by chain, as one generated workload is
+worth more interleavings than it costs to generate.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from hashlib import blake2s
+from typing import NamedTuple
+
+import msgspec
+from hypothesis import strategies as st
+
+from isolation_spec.scenario import (
+    AdvanceTime,
+    Cancellation,
+    CollectGarbage,
+    Scenario,
+    Schedule,
+    Shutdown,
+)
+from isolation_spec.world.scheduler import Scheduler
+
+__all__ = ["Attempt", "Search", "cancellations", "classes", "portfolio", "searches"]
+
+CHAINS = ("start", "database", "call", "to-client")
+"""The kinds of chains whose class is drawn with an operation."""
+_CLASSES = 8
+_HORIZON = 150
+
+
+def classes() -> st.SearchStrategy[tuple[int, ...]]:
+    """The class of each of `CHAINS`, for one operation; half of the time all zero."""
+    drawn = st.tuples(*(st.integers(0, _CLASSES - 1) for _ in CHAINS))
+    return st.just((0,) * len(CHAINS)) | drawn
+
+
+def cancellations() -> st.SearchStrategy[Cancellation | None]:
+    """A cancellation of an operation's own task, or, four times of five, none."""
+    drawn = st.builds(Cancellation, step=st.integers(1, 60), early=st.booleans())
+    return st.integers(0, 4).flatmap(lambda n: drawn if n == 4 else st.none())
+
+
+class Search(NamedTuple):
+    """What is drawn once for a scenario: absolute change points, turns and a seed."""
+
+    change_points: tuple[int, ...]
+    burst: int
+    split: bool
+    seed: int
+
+
+def searches() -> st.SearchStrategy[Search]:
+    """Two change points (0 is unused), the form of a turn, and a seed for the rest."""
+    point = st.integers(0, _HORIZON)
+    return st.builds(
+        Search,
+        change_points=st.tuples(point, point),
+        burst=st.sampled_from((0, 0, 0, 1, 2)),
+        split=st.booleans(),
+        seed=st.integers(0, 2**32 - 1),
+    )
+
+
+class Attempt(NamedTuple):
+    """A scenario and the scheduler under which it is to be run once."""
+
+    scenario: Scenario
+    scheduler: Scheduler
+
+
+def portfolio(scenario: Scenario, search: Search, count: int) -> Iterator[Attempt]:
+    """Yields the drawn schedule, then plain FIFO with a cancellation, then seeded ones."""
+    yield Attempt(
+        scenario, Scheduler(scenario.schedule, change_points=search.change_points)
+    )
+    for index in range(1, count):
+        chance = random.Random(f"{search.seed}/{index}")
+        yield _seeded(scenario, chance)
+
+
+def _seeded(scenario: Scenario, chance: random.Random) -> Attempt:
+    """SPCT with two or four change points, cancelling something half of the time."""
+    kind = chance.random()
+    if chance.random() < 0.5:
+        scenario = _cancelling(scenario, chance)
+    if kind < 0.15:
+        plain = msgspec.structs.replace(scenario, schedule=Schedule())
+        return Attempt(plain, Scheduler(plain.schedule))
+    schedule = Schedule(
+        burst=chance.choice((0, 0, 0, 1, 2)), split=chance.random() < 0.25
+    )
+    points = [chance.randint(1, _HORIZON) for _ in range(4 if kind > 0.85 else 2)]
+    salt, share = chance.getrandbits(32), chance.choice((0.25, 0.5, 1.0))
+
+    def draw_class(chain: str) -> int:
+        digest = blake2s(f"{salt}/{chain}".encode(), digest_size=4).digest()
+        return digest[0] % _CLASSES if digest[1] / 256 < share else 0
+
+    varied = msgspec.structs.replace(scenario, schedule=schedule)
+    return Attempt(
+        varied, Scheduler(schedule, change_points=points, draw_class=draw_class)
+    )
+
+
+def _cancelling(scenario: Scenario, chance: random.Random) -> Scenario:
+    """The scenario with one more operation cancelled around some step."""
+    places = [
+        index
+        for index, operation in enumerate(scenario.operations)
+        if not isinstance(operation, AdvanceTime | CollectGarbage | Shutdown)
+    ]
+    if not places:
+        return scenario
+    index = chance.choice(places)
+    # Most operations have few steps: the earlier ones are tried more often.
+    step = 1 + int(60 * chance.random() ** 2)
+    cancel = Cancellation(step=step, early=chance.random() < 0.5)
+    operations = list(scenario.operations)
+    operations[index] = msgspec.structs.replace(operations[index], cancel=cancel)
+    return msgspec.structs.replace(scenario, operations=tuple(operations))

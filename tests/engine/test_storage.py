@@ -1,0 +1,23 @@
+"""The tables can be made again, and other dialects have a statement or none."""
+
+import pytest
+
+from isolation_spec.engine import create_schema
+from isolation_spec.engine.storage import upsert
+
+ROW = {"user_id": "u", "thread_id": "t", "key": "k", "value": "v"}
+
+
+@pytest.mark.asyncio
+async def test_schema_is_idempotent(house) -> None:  # type: ignore[no-untyped-def]
+    """Creating what is there changes nothing."""
+    await create_schema(house.database)
+    names = house.rows("SELECT name FROM sqlite_master WHERE type='table' ORDER BY 1")
+    assert names == [("memories",), ("runs",)]
+
+
+def test_upsert_by_dialect() -> None:
+    """Dialects without an upsert are told apart."""
+    assert upsert("sqlite", ROW) is not None
+    assert upsert("postgresql", ROW) is not None
+    assert upsert("mysql", ROW) is None
