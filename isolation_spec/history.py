@@ -222,6 +222,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         arrivals: digest of the order in which external completions arrived.
         settled: False when operations or live resources kept the run from its end.
         choices: how often the scheduler had more than one arrival to choose from.
+        overlapped: True if operations of two users were under way at once.
+        steps: operation id -> steps that its task took, if they were counted.
     """
 
     scenario: Scenario
@@ -233,6 +235,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     settled: bool
     choices: int
     overlapped: bool
+    steps: dict[int, int] = {}
 
     def of(self, kind: type[EntryT]) -> Iterator[EntryT]:
         """Yields the entries of one kind, in order."""

@@ -53,8 +53,11 @@ def run(
     make_adapter: AdapterFactory,
     *,
     scheduler: Scheduler | None = None,
+    count_steps: bool = False,
 ) -> History:
     """Runs the scenario in a fresh world and returns all that was observed.
+
+    With `count_steps`, the history says how many steps each operation's task took.
 
     Raises:
         AdapterError: the adapter broke its contract; its cause says how.
@@ -62,6 +65,7 @@ def run(
     scheduler = scheduler or Scheduler(scenario.schedule)
     with World(scheduler) as world:
         execution = _Execution(scenario, make_adapter(), world)
+        execution.count_steps = count_steps
         try:
             world.run(execution.conduct())
         except WorldExhausted as error:
@@ -87,6 +91,8 @@ class _Execution:
         self.unlaunched: dict[int, None] = {}
         self.uncancelled: dict[int, None] = {}
         self.tasks: dict[WorldTask, int] = {}
+        self.steps: dict[int, int] = {}
+        self.count_steps = False
         self.settled = True
         self.overlapped = False
         self.users_of: dict[int | None, int | None] = {None: None}
@@ -253,7 +259,7 @@ class _Execution:
         )
         self.tasks[task] = operation.id
         cancel = getattr(operation, "cancel", None)
-        if cancel is not None:
+        if cancel is not None or self.count_steps:
             delivered = partial(self._record_cancellation, cancel)
             self.world.loop.aims[task] = Aim(cancel, delivered)
         task.add_done_callback(self._finished)
@@ -264,7 +270,9 @@ class _Execution:
     def _finished(self, task: asyncio.Task[Any]) -> None:
         assert isinstance(task, WorldTask)
         number = self.tasks.pop(task)
-        self.world.loop.aims.pop(task, None)
+        aim = self.world.loop.aims.pop(task, None)
+        if aim is not None:
+            self.steps[number] = aim.steps
         operation = self.active.pop(number, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             if not self._all_done.done():
@@ -510,6 +518,7 @@ class _Execution:
             settled=self.settled,
             choices=scheduler.choices,
             overlapped=self.overlapped,
+            steps=self.steps if self.count_steps else {},
         )
 
 

@@ -17,7 +17,7 @@ from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
 
 if TYPE_CHECKING:
-    from strategies.schedules import Search
+    from strategies.schedules import Attempt, Search
 
 __all__ = ["Found", "Tally", "search"]
 
@@ -90,20 +90,40 @@ class _Examiner:
         self._since_collection = 0
 
     def __call__(self, scenario: Scenario, search: Search) -> None:
-        from strategies.schedules import portfolio
+        from strategies.schedules import first_attempt, further_attempts
 
         if self.tally.found:
             raise _Enough
         self.tally.examples += 1
         orders: set[tuple[bytes, str]] = set()
-        for attempt in portfolio(scenario, search, self.schedules):
-            history = run(
-                attempt.scenario, self.engine.make_adapter, scheduler=attempt.scheduler
-            )
-            self._collect()
-            self._tally(history, orders)
-            if self.tally.found or not self.progressed(self.tally):
-                raise _Enough
+        first = self._run(first_attempt(scenario, search), orders, count_steps=True)
+        for attempt in further_attempts(
+            scenario,
+            search,
+            self.schedules - 1,
+            choices=first.choices,
+            steps=first.steps,
+        ):
+            self._run(attempt, orders)
+
+    def _run(
+        self,
+        attempt: Attempt,
+        orders: set[tuple[bytes, str]],
+        *,
+        count_steps: bool = False,
+    ) -> History:
+        history = run(
+            attempt.scenario,
+            self.engine.make_adapter,
+            scheduler=attempt.scheduler,
+            count_steps=count_steps,
+        )
+        self._collect()
+        self._tally(history, orders)
+        if self.tally.found or not self.progressed(self.tally):
+            raise _Enough
+        return history
 
     def _tally(self, history: History, orders: set[tuple[bytes, str]]) -> None:
         tally = self.tally

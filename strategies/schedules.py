@@ -8,7 +8,7 @@ worth more interleavings than it costs to generate.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from hashlib import blake2s
 from typing import NamedTuple
 
@@ -25,7 +25,15 @@ from isolation_spec.scenario import (
 )
 from isolation_spec.world.scheduler import Scheduler
 
-__all__ = ["Attempt", "Search", "cancellations", "classes", "portfolio", "searches"]
+__all__ = [
+    "Attempt",
+    "Search",
+    "cancellations",
+    "classes",
+    "first_attempt",
+    "further_attempts",
+    "searches",
+]
 
 CHAINS = ("start", "database", "call", "to-client")
 """The kinds of chains whose class is drawn with an operation."""
@@ -41,7 +49,7 @@ def classes() -> st.SearchStrategy[tuple[int, ...]]:
 
 def cancellations() -> st.SearchStrategy[Cancellation | None]:
     """A cancellation of an operation's own task, or, four times of five, none."""
-    drawn = st.builds(Cancellation, step=st.integers(1, 60), early=st.booleans())
+    drawn = st.builds(Cancellation, step=st.integers(1, 20), early=st.booleans())
     return st.integers(0, 4).flatmap(lambda n: drawn if n == 4 else st.none())
 
 
@@ -73,28 +81,46 @@ class Attempt(NamedTuple):
     scheduler: Scheduler
 
 
-def portfolio(scenario: Scenario, search: Search, count: int) -> Iterator[Attempt]:
-    """Yields the drawn schedule, then plain FIFO with a cancellation, then seeded ones."""
-    yield Attempt(
+def first_attempt(scenario: Scenario, search: Search) -> Attempt:
+    """The schedule that Hypothesis drew."""
+    return Attempt(
         scenario, Scheduler(scenario.schedule, change_points=search.change_points)
     )
-    for index in range(1, count):
+
+
+def further_attempts(
+    scenario: Scenario,
+    search: Search,
+    count: int,
+    *,
+    choices: int,
+    steps: Mapping[int, int],
+) -> Iterator[Attempt]:
+    """Yields so many seeded attempts around a scenario that has been run once.
+
+    `choices` and `steps` are what that run had: change points lie among its choices, and
+    cancellations at its steps, so that neither is wasted on a place that never comes.
+    """
+    for index in range(count):
         chance = random.Random(f"{search.seed}/{index}")
-        yield _seeded(scenario, chance)
+        yield _seeded(scenario, chance, max(choices, 1), steps)
 
 
-def _seeded(scenario: Scenario, chance: random.Random) -> Attempt:
+def _seeded(
+    scenario: Scenario, chance: random.Random, choices: int, steps: Mapping[int, int]
+) -> Attempt:
     """SPCT with two or four change points, cancelling something half of the time."""
     kind = chance.random()
-    if chance.random() < 0.5:
-        scenario = _cancelling(scenario, chance)
-    if kind < 0.15:
+    cancels = chance.random() < 0.5
+    if cancels:
+        scenario = _cancelling(scenario, chance, steps)
+    if cancels and kind < 0.2:
         plain = msgspec.structs.replace(scenario, schedule=Schedule())
         return Attempt(plain, Scheduler(plain.schedule))
     schedule = Schedule(
         burst=chance.choice((0, 0, 0, 1, 2)), split=chance.random() < 0.25
     )
-    points = [chance.randint(1, _HORIZON) for _ in range(4 if kind > 0.85 else 2)]
+    points = [chance.randint(1, choices) for _ in range(4 if kind > 0.85 else 2)]
     salt, share = chance.getrandbits(32), chance.choice((0.25, 0.5, 1.0))
 
     def draw_class(chain: str) -> int:
@@ -107,18 +133,19 @@ def _seeded(scenario: Scenario, chance: random.Random) -> Attempt:
     )
 
 
-def _cancelling(scenario: Scenario, chance: random.Random) -> Scenario:
-    """The scenario with one more operation cancelled around some step."""
+def _cancelling(
+    scenario: Scenario, chance: random.Random, steps: Mapping[int, int]
+) -> Scenario:
+    """The scenario with one more cancellation, any step of any operation alike."""
     places = [
-        index
+        (index, step)
         for index, operation in enumerate(scenario.operations)
         if not isinstance(operation, AdvanceTime | CollectGarbage | Shutdown)
+        for step in range(1, steps.get(operation.id, 0) + 1)
     ]
     if not places:
         return scenario
-    index = chance.choice(places)
-    # Most operations have few steps: the earlier ones are tried more often.
-    step = 1 + int(60 * chance.random() ** 2)
+    index, step = chance.choice(places)
     cancel = Cancellation(step=step, early=chance.random() < 0.5)
     operations = list(scenario.operations)
     operations[index] = msgspec.structs.replace(operations[index], cancel=cancel)

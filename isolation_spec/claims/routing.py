@@ -14,7 +14,14 @@ from isolation_spec.claims.claim import (
 )
 from isolation_spec.claims.observed import Event, Link, Observed, Span
 from isolation_spec.history import OperationStarted
-from isolation_spec.scenario import CleanupEngine, CleanupUser, RunAgent, Shutdown
+from isolation_spec.scenario import (
+    CleanupEngine,
+    CleanupUser,
+    Connect,
+    Reconnect,
+    RunAgent,
+    Shutdown,
+)
 
 __all__ = ["EVENT_ROUTING", "EventRoutingViolated", "attended_runs"]
 
@@ -118,31 +125,30 @@ def attended_runs(observed: Observed) -> Iterator[tuple[Span, Link]]:
     stops = _stops(observed)
     for span in observed.spans.values():
         run = span.operation
-        if not isinstance(run, RunAgent):
+        if not isinstance(run, RunAgent) or span.ended > observed.end:
             continue
         if span.outcome not in ("returned", "failed", "cancelled"):
             continue
-        if span.ended > observed.end:
-            continue
-        if any(user in (None, run.user) and at < span.ended for at, user in stops):
+        stopped = [at for at, user in stops if user in (None, run.user)]
+        if any(at < span.ended for at in stopped):
             continue
         for link in observed.links:
             at_hand = link.opened < span.started and link.closed > observed.end
-            if link.user == run.user and at_hand and _known(observed, link, span):
+            if link.user != run.user or not at_hand:
+                continue
+            if _known(observed, link, span) or (
+                not stopped and _is_only_one(observed, link)
+            ):
                 yield span, link
 
 
 def _known(observed: Observed, link: Link, span: Span) -> bool:
     """True if the engine surely knew of the connection when the run began.
 
-    The client's handshake ends before an engine has found out who it is. What is sent
-    meanwhile waits for the connection if it is the user's only one. Otherwise it must
-    have shown that it is known: by an event, or by time that passed, as time passes only
-    when nothing is pending (a stall apart).
+    The client's handshake ends before an engine has found out who it is. That it has is
+    shown by an event, or by time that passed, as time passes only when nothing is
+    pending (a stall apart).
     """
-    others = (o for o in observed.links if o.user == link.user and o is not link)
-    if not any(o.opened < span.ended and o.closed > link.opened for o in others):
-        return True
     if any(
         event.entry.operation == link.operation and event.index < span.started
         for event in observed.events
@@ -150,6 +156,16 @@ def _known(observed: Observed, link: Link, span: Span) -> bool:
         return True
     later = observed.entries[span.started].time > observed.entries[link.opened].time
     return later and not observed.stalled
+
+
+def _is_only_one(observed: Observed, link: Link) -> bool:
+    """True if what is sent before the connection is known can only wait for it."""
+    return all(
+        number == link.operation
+        for number, span in observed.spans.items()
+        if isinstance(span.operation, Connect | Reconnect)
+        and span.operation.user == link.user
+    )
 
 
 def _stops(observed: Observed) -> tuple[tuple[int, int | None], ...]:

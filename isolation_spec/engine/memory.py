@@ -92,7 +92,7 @@ class UserMemory:
         async def load(session: AsyncSession) -> dict[str, str]:
             columns = select(MEMORIES.c.key, MEMORIES.c.value)
             rows = (await session.execute(columns.where(self._all_rows()))).all()
-            return {key: value for key, value in sorted(map(tuple, rows))}
+            return dict(sorted((key, value) for key, value in rows))
 
         return await self._sessions.run(load)
 

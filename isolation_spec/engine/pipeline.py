@@ -172,8 +172,7 @@ async def _side_by_side(
     tasks = [asyncio.get_running_loop().create_task(run) for run in runs]
     # In order, and not with a group: its members would be cancelled in the order of
     # a set, and one failing step must not cancel its neighbours.
-    for task in tasks:
-        await wait_to_the_end(task, on_cancel=lambda: _cancel_all(tasks))
+    await wait_to_the_end(*tasks, on_cancel=lambda: _cancel_all(tasks))
     return [task.result() for task in tasks]
 
 

@@ -50,6 +50,7 @@ class Run:
     state: dict[str, Any] = field(default_factory=dict)
     children: int = 0
     started: float = 0.0
+    ending: bool = False
 
     @property
     def run_id(self) -> str:

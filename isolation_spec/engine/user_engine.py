@@ -357,6 +357,7 @@ class UserExecutionEngine:
 
     async def _stop_stragglers(self, run: Run) -> None:
         """End what the agent started in other tasks and did not wait for."""
+        run.ending = True
         children = [
             child
             for child in self._runs.values()
@@ -413,7 +414,7 @@ class UserExecutionEngine:
                 parent.context.user_id, parent.context.thread_id, None, request
             )
         self._check_request(request)
-        if parent.emitter.ended:
+        if parent.ending:
             message = f"run {parent.run_id!r} has ended; {name!r} was not spawned"
             raise ClosedError(message)
         context = parent.context.child(

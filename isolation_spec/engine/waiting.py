@@ -8,22 +8,23 @@ __all__ = ["cancel_others", "wait_to_the_end"]
 
 
 async def wait_to_the_end(
-    task: asyncio.Task[Any], *, on_cancel: Callable[[], None] | None = None
+    *tasks: asyncio.Task[Any], on_cancel: Callable[[], None] | None = None
 ) -> None:
-    """Return once the task is done, even if the caller is cancelled meanwhile.
+    """Return once all tasks are done, even if the caller is cancelled meanwhile.
 
     Calls `on_cancel` at each cancellation of the caller. A cancellation is raised on
-    after the task's end. The task's own result or error stays in the task.
+    after the last task's end. The tasks' results and errors stay in the tasks.
     """
     cancelled: tuple[Any, ...] | None = None
-    while not task.done():
-        try:
-            await asyncio.wait((task,))
-        except asyncio.CancelledError as error:
-            # Only the arguments are kept: the exception would hold every frame.
-            cancelled = error.args
-            if on_cancel is not None:
-                on_cancel()
+    for task in tasks:
+        while not task.done():
+            try:
+                await asyncio.wait((task,))
+            except asyncio.CancelledError as error:
+                # Only the arguments are kept: the exception would hold every frame.
+                cancelled = error.args
+                if on_cancel is not None:
+                    on_cancel()
     if cancelled is not None:
         raise asyncio.CancelledError(*cancelled)
 

@@ -172,12 +172,12 @@ class WebSocketManager:
         channels = list(mailbox.channels.values())
         for channel in channels:
             self._unregister(user_id, channel)
-        closings = [
-            self._start_closing(channel.socket, CloseCode.NORMAL_CLOSURE, "")
-            for channel in channels
-        ]
-        for closing in closings:
-            await wait_to_the_end(closing)
+        await wait_to_the_end(
+            *[
+                self._start_closing(channel.socket, CloseCode.NORMAL_CLOSURE, "")
+                for channel in channels
+            ]
+        )
 
     def forget_user(self, user_id: str) -> None:
         """Drop the messages that wait for the user's next connection."""

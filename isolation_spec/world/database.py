@@ -31,6 +31,13 @@ _BUSY_TIMEOUT = 5.0
 _names = itertools.count(1)
 
 
+class _Native(sqlite3.Connection):
+    """A native connection that can be referred to weakly, and closes when it goes."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 class DatabaseWorker:
     """Stands where aiosqlite has a queue and a thread; bound to one loop for ever.
 
@@ -43,10 +50,15 @@ class DatabaseWorker:
     def __init__(self, loop: WorldLoop, number: int) -> None:
         self.loop = loop
         self.number = number
-        self.native: sqlite3.Connection | None = None
+        self._native: weakref.ref[sqlite3.Connection] | None = None
         self.connection: weakref.ref[aiosqlite.Connection] | None = None
         self._source = Source(f"database connection {number}")
         self._timeout = _BUSY_TIMEOUT
+
+    def native(self) -> sqlite3.Connection | None:
+        """The native connection while it is open and somebody holds it."""
+        native = None if self._native is None else self._native()
+        return native if native is not None and _is_open(native) else None
 
     def start(self) -> None:
         """Nothing to start; jobs arrive."""
@@ -72,7 +84,7 @@ class DatabaseWorker:
         give_up_at: float | None,
     ) -> None:
         try:
-            result = function()
+            result = self._execute(function)
         except sqlite3.OperationalError as error:
             deadline = give_up_at or self.loop.time() + self._timeout
             if error.sqlite_errorcode == sqlite3.SQLITE_BUSY and (
@@ -113,12 +125,29 @@ class DatabaseWorker:
 
         self.loop.call_later(_RETRY_AFTER, again)
 
+    def _execute(self, function: Callable[[], Any]) -> Any:
+        """Runs a job; while the first one connects, the connection is made weakly
+        referable, as a reference of ours would keep alive what an engine let go."""
+        if self._native is not None:
+            return function()
+        original = sqlite3.connect
+
+        def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+            return original(*args, **{"factory": _Native, **options})
+
+        sqlite3.connect = connect
+        try:
+            return function()
+        finally:
+            sqlite3.connect = original
+
     def _adopt(self, native: sqlite3.Connection) -> None:
         # The wait for a lock is ours: SQLite's own would hold the whole loop.
         (milliseconds,) = native.execute("PRAGMA busy_timeout").fetchone()
         self._timeout = milliseconds / 1000
         native.execute("PRAGMA busy_timeout = 0").close()
-        self.native = native
+        if isinstance(native, _Native):
+            self._native = weakref.ref(native)
 
     def _answer(
         self,
@@ -170,7 +199,7 @@ class Databases:
 
     def open_connections(self) -> list[DatabaseWorker]:
         """The workers whose native connection is open."""
-        return [w for w in self.workers if w.native is not None and _is_open(w.native)]
+        return [worker for worker in self.workers if worker.native() is not None]
 
     def is_locked(self) -> bool:
         """True if somebody holds a lock that keeps others from writing."""
@@ -187,9 +216,8 @@ class Databases:
     def close(self) -> None:
         """Closes everything, also what an engine left open."""
         for worker in self.workers:
-            if worker.native is not None:
-                worker.native.close()
-                worker.native = None
+            if (native := worker.native()) is not None:
+                native.close()
             if worker.connection is not None and (left := worker.connection()):
                 # Its finaliser would warn a second time of what the ledger reported.
                 left._connection = None

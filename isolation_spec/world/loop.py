@@ -50,12 +50,14 @@ class WorldTask(asyncio.Task[Any]):
 
 
 class Aim:
-    """A task that is to be cancelled around one of its steps."""
+    """A task whose steps are counted, and which may be cancelled around one of them."""
 
     __slots__ = ("cancellation", "delivered", "steps")
 
     def __init__(
-        self, cancellation: Cancellation, delivered: Callable[[WorldTask], None]
+        self,
+        cancellation: Cancellation | None,
+        delivered: Callable[[WorldTask], None],
     ) -> None:
         self.cancellation = cancellation
         self.delivered = delivered
@@ -154,12 +156,16 @@ class WorldLoop(asyncio.BaseEventLoop):
             handle._run()
             return
         aim.steps += 1
-        hit = aim.steps == aim.cancellation.step
-        if hit and not aim.cancellation.early:
+        cancel = aim.cancellation
+        if cancel is None or aim.steps != cancel.step:
+            handle._run()
+        elif cancel.early:
+            handle._run()
+            if not task.done():
+                self._hit(task, aim)
+        else:
             self._hit(task, aim)
-        handle._run()
-        if hit and aim.cancellation.early and not task.done():
-            self._hit(task, aim)
+            handle._run()
 
     def _hit(self, task: WorldTask, aim: Aim) -> None:
         del self.aims[task]

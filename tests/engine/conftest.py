@@ -1,4 +1,4 @@
-"""A small engine world for each test: real database file, real tasks, a list of events."""
+"""A small engine world for each test: a real database, real tasks, a list of events."""
 
 import asyncio
 import itertools
@@ -133,6 +133,14 @@ class House:
             return found
         finally:
             connection.close()
+
+    async def until(self, condition: Callable[[], Any]) -> None:
+        """Let others work until the condition is true, at most 5 seconds."""
+        async with asyncio.timeout(5):
+            for _ in itertools.count():
+                if condition():
+                    return
+                await asyncio.sleep(0.001)
 
     def assert_nothing_left(self) -> None:
         """No lock, no checked-out connection, no task but the test's own."""

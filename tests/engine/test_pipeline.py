@@ -92,8 +92,7 @@ async def test_cancellation_ends_all_steps(house) -> None:  # type: ignore[no-un
     engine = await house.engine()
     steps = [step(name, asyncio.Barrier(2), strategy=PARALLEL) for name in "abc"]
     pipeline = asyncio.create_task(engine.execute_agent_pipeline(steps))
-    while len([t for t in house.inbox.events if t["type"] == "agent_started"]) < 3:
-        await asyncio.sleep(0)
+    await house.until(lambda: len(house.inbox.events) == 3)
     pipeline.cancel()
     with pytest.raises(asyncio.CancelledError):
         await pipeline

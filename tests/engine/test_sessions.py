@@ -138,8 +138,7 @@ async def test_abort_ends_work_that_hangs(house) -> None:  # type: ignore[no-unt
         await asyncio.Event().wait()
 
     callers = [asyncio.create_task(sessions.run(hang)) for _ in range(2)]
-    while len(sessions.opened) < 2:
-        await asyncio.sleep(0.001)
+    await house.until(lambda: len(sessions.opened) == 2)
     late = asyncio.create_task(sessions.run(hang))
     await asyncio.sleep(0)
     await sessions.abort()
