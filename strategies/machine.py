@@ -70,7 +70,7 @@ class IsolationMachine(RuleBasedStateMachine):
 
     @initialize(
         ids=st.integers(2, 6).flatmap(user_ids),
-        connected=st.tuples(*(st.sampled_from((True, True, False)) for _ in range(6))),
+        connections=st.tuples(*(st.sampled_from((1, 1, 2, 0)) for _ in range(6))),
         threads=st.tuples(*(threads() for _ in range(6))),
         runs=st.tuples(*(scripts(4) for _ in range(6))),
         search=searches(),
@@ -78,7 +78,7 @@ class IsolationMachine(RuleBasedStateMachine):
     def begin(
         self,
         ids: tuple[str, ...],
-        connected: tuple[bool, ...],
+        connections: tuple[int, ...],
         threads: tuple[str, ...],
         runs: tuple[tuple[ask.Step, ...], ...],
         search: Search,
@@ -91,7 +91,7 @@ class IsolationMachine(RuleBasedStateMachine):
             self.contexts.append([])
             self.connections.append([])
             self.runs.append([])
-            if connected[user]:
+            for _ in range(connections[user]):
                 self._connect(user, None)
             self._open_context(user, threads[user], None)
             self._run(user, self.contexts[user][0], runs[user], True, None)
@@ -121,15 +121,7 @@ class IsolationMachine(RuleBasedStateMachine):
     ) -> None:
         """A new connection is opened before the old one closes."""
         user = self._user_with(self.connections, user)
-        replaced = self._take(self.connections[user], pick)
-        number = self._number(classes)
-        name = f"c{number}"
-        self.connections[user].append(name)
-        self.operations.append(
-            ask.Reconnect(
-                id=number, user=user, connection=name, replaces=replaced, cancel=cancel
-            )
-        )
+        self._reconnect(user, pick, cancel, classes)
 
     @rule(user=_ANY, thread=threads(), cancel=cancellations(), classes=classes())
     def open_context(
@@ -160,6 +152,35 @@ class IsolationMachine(RuleBasedStateMachine):
         user = self._user_with(self.contexts, user)
         context = self._pick(self.contexts[user], pick)
         self._run(user, context, script, background, cancel, classes)
+
+    @precondition(lambda self: any(self.contexts))
+    @rule(
+        user=_ANY,
+        pick=_ANY,
+        script=scripts(),
+        then=st.sampled_from(("cancel", "clean up", "reconnect")),
+        classes=classes(),
+    )
+    def interrupt_run(
+        self,
+        user: int,
+        pick: int,
+        script: tuple[ask.Step, ...],
+        then: str,
+        classes: Classes,
+    ) -> None:
+        """A scripted agent runs, and its user does not let it finish in peace."""
+        user = self._user_with(self.contexts, user)
+        context = self._pick(self.contexts[user], pick)
+        self._run(user, context, script, True, None)
+        if then == "cancel":
+            run = self.runs[user][-1]
+            number = self._number(classes)
+            self.operations.append(ask.CancelRun(id=number, user=user, run=run))
+        elif then == "clean up":
+            self._clean_up(user, context, None, classes)
+        elif self.connections[user]:
+            self._reconnect(user, pick, None, classes)
 
     @precondition(lambda self: any(self.runs))
     @rule(user=_ANY, pick=_ANY, classes=classes())
@@ -234,11 +255,8 @@ class IsolationMachine(RuleBasedStateMachine):
     ) -> None:
         """One context of a user is cleaned up."""
         user = self._user_with(self.contexts, user)
-        context = self._take(self.contexts[user], pick)
-        number = self._number(classes)
-        self.operations.append(
-            ask.CleanupEngine(id=number, user=user, context=context, cancel=cancel)
-        )
+        context = self._pick(self.contexts[user], pick)
+        self._clean_up(user, context, cancel, classes)
 
     @rule(user=_ANY, cancel=cancellations(), classes=classes())
     def cleanup_user(
@@ -250,20 +268,20 @@ class IsolationMachine(RuleBasedStateMachine):
         number = self._number(classes)
         self.operations.append(ask.CleanupUser(id=number, user=user, cancel=cancel))
 
-    @rule(seconds=st.sampled_from((0.1, 1.0, 6.0, 31.0, 301.0)), stalled=st.booleans())
-    def advance_time(self, seconds: float, stalled: bool) -> None:
-        """Time passes."""
+    @rule(
+        seconds=st.sampled_from((0.1, 1.0, 6.0, 31.0, 301.0)),
+        stalled=st.booleans(),
+        collecting=st.integers(0, 3),
+    )
+    def wait(self, seconds: float, stalled: bool, collecting: int) -> None:
+        """Time passes; seldom, as it is slow beside a run, garbage is collected too."""
         number = self._number(())
         self.operations.append(
             ask.AdvanceTime(id=number, seconds=seconds, stalled=stalled)
         )
-
-    @precondition(lambda self: not self.has_collected)
-    @rule(classes=classes())
-    def collect_garbage(self, classes: Classes) -> None:
-        """Unreachable objects go; once is enough, as collecting is slow beside a run."""
-        self.has_collected = True
-        self.operations.append(ask.CollectGarbage(id=self._number(classes)))
+        if collecting == 3 and not self.has_collected:
+            self.has_collected = True
+            self.operations.append(ask.CollectGarbage(id=self._number(())))
 
     @precondition(lambda self: not self.is_shut_down)
     @rule(chance=st.integers(0, 3), classes=classes())
@@ -322,6 +340,28 @@ class IsolationMachine(RuleBasedStateMachine):
             ask.OpenContext(
                 id=number, user=user, context=name, thread=thread, cancel=cancel
             )
+        )
+
+    def _reconnect(
+        self, user: int, pick: int, cancel: Cancellation | None, classes: Classes
+    ) -> None:
+        replaced = self._take(self.connections[user], pick)
+        number = self._number(classes)
+        name = f"c{number}"
+        self.connections[user].append(name)
+        self.operations.append(
+            ask.Reconnect(
+                id=number, user=user, connection=name, replaces=replaced, cancel=cancel
+            )
+        )
+
+    def _clean_up(
+        self, user: int, context: str, cancel: Cancellation | None, classes: Classes
+    ) -> None:
+        self.contexts[user].remove(context)
+        number = self._number(classes)
+        self.operations.append(
+            ask.CleanupEngine(id=number, user=user, context=context, cancel=cancel)
         )
 
     def _run(

@@ -1,0 +1,759 @@
+# ruff: noqa: SIM300
+"""The in-memory network shows the orders that stock asyncio can show, and no others."""
+
+import asyncio
+import contextvars
+import inspect
+import socket
+import threading
+from asyncio import base_events
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from websockets.asyncio.client import connect
+from websockets.asyncio.server import ServerConnection, serve
+
+from isolation_spec.scenario import Schedule
+from isolation_spec.world import World
+from isolation_spec.world.loop import REQUESTER
+from isolation_spec.world.network import Network, NetworkLoop
+from isolation_spec.world.scheduler import Scheduler
+
+HOST = "127.0.0.1"
+
+
+class Watched(asyncio.Protocol):
+    """Writes down everything that its transport tells it."""
+
+    def __init__(self, log: list[str], name: str, *, keeps_open: bool = False) -> None:
+        self.log = log
+        self.name = name
+        self.keeps_open = keeps_open
+        self.received = 0
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+        self.log.append(f"{self.name} made")
+
+    def data_received(self, data: bytes) -> None:
+        self.received += len(data)
+        self.log.append(f"{self.name} got {data[:20].decode()}")
+
+    def eof_received(self) -> bool:
+        self.log.append(f"{self.name} end")
+        return self.keeps_open
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self.log.append(f"{self.name} lost {type(error).__name__}")
+
+    def pause_writing(self) -> None:
+        self.log.append(f"{self.name} paused")
+
+    def resume_writing(self) -> None:
+        self.log.append(f"{self.name} resumed")
+
+
+class Pair:
+    """A client and a server end, connected, both watched."""
+
+    async def open(self, rest: Callable[[], Any], **keeps_open: bool) -> "Pair":
+        loop = asyncio.get_running_loop()
+        self.log: list[str] = []
+        client, server = keeps_open.get("client"), keeps_open.get("server")
+        self.far = Watched(self.log, "server", keeps_open=bool(server))
+        near = Watched(self.log, "client", keeps_open=bool(client))
+        self.server = await loop.create_server(lambda: self.far, HOST, 0)
+        port = self.server.sockets[0].getsockname()[1]
+        await loop.create_connection(lambda: near, HOST, port)
+        await rest()
+        self.near = near
+        self.log.clear()
+        return self
+
+    async def end(self, rest: Callable[[], Any]) -> list[str]:
+        """The log so far; then everything is closed."""
+        await rest()
+        log = list(self.log)
+        self.near.transport.abort()
+        self.far.transport.abort()
+        self.server.close()
+        await self.server.wait_closed()
+        await rest()
+        return log
+
+
+# No false leak
+
+
+async def echo_and_close(world: World) -> list[Any]:
+    """Two users connect, echo and close; returns what is wrong at the end."""
+    wrong: list[Any] = []
+    world.loop.unhandled = wrong.append
+
+    async def handler(connection: ServerConnection) -> None:
+        async for message in connection:
+            await connection.send(message)
+
+    server = await serve(handler, world.host, 0)
+    port = server.sockets[0].getsockname()[1]
+
+    async def user(number: int) -> None:
+        REQUESTER.set(number)
+        async with connect(f"ws://{HOST}:{port}", proxy=None) as connection:
+            await connection.send(f"from {number}")
+            wrong.extend({await connection.recv()} - {f"from {number}"})
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(user(1))
+        group.create_task(user(2))
+    server.close()
+    await server.wait_closed()
+    await asyncio.sleep(5)
+    return wrong + list(world.ledger.alive_at_the_end())
+
+
+def test_clean_websockets_leak_nothing(play: Any, schedulers: Any) -> None:
+    """Two clean websockets users leave nothing alive under any of 1,000 schedules."""
+    orders = set()
+    leaks = []
+    for seed, scheduler in enumerate(schedulers(1000)):
+        leaks += [(seed, found) for found in play(echo_and_close, scheduler)]
+        orders.add(scheduler.order())
+
+    assert [] == leaks
+    assert len(orders) > 300
+
+
+# End of stream
+
+
+async def written_then_closed(world: World) -> list[str]:
+    """What a reader task and its protocol see when peers write and close at once."""
+    log: list[str] = []
+
+    class Noted(asyncio.StreamReaderProtocol):
+        def eof_received(self) -> bool | None:
+            log.append("end arrives")
+            return super().eof_received()
+
+    async def reads(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(100):
+            log.append(f"task reads {data.decode()}")
+        log.append("task reads the end")
+        writer.close()
+
+    loop = asyncio.get_running_loop()
+
+    def factory() -> Noted:
+        return Noted(asyncio.StreamReader(loop=loop), reads, loop=loop)
+
+    server = await loop.create_server(factory, HOST, 0)
+    port = server.sockets[0].getsockname()[1]
+    for number in (1, 2):
+        REQUESTER.set(number)
+        transport, _ = await loop.create_connection(asyncio.Protocol, HOST, port)
+        for piece in (b"a", b"b"):
+            transport.write(piece)
+        transport.close()
+        await asyncio.sleep(1)
+        log.append("---")
+    server.close()
+    await server.wait_closed()
+    return log
+
+
+def test_end_waits_for_the_reader(play: Any, schedulers: Any) -> None:
+    """A reader task has read all data before the end arrives, in 300 schedules."""
+    joined = ["task reads ab", "end arrives", "task reads the end", "---"]
+    split = ["task reads a", "task reads b", *joined[1:]]
+    wrong = []
+    for seed, scheduler in enumerate(schedulers(300)):
+        expected = split if scheduler.schedule.split else joined
+        log = play(written_then_closed, scheduler)
+        if log != expected * 2:
+            wrong.append((seed, log))
+
+    assert [] == wrong
+
+
+def test_end_never_in_the_turn_of_data(play: Any, schedulers: Any) -> None:
+    """Data and end of one direction never arrive in one turn, whatever the burst."""
+
+    async def main(world: World) -> list[tuple[str, int]]:
+        seen: list[tuple[str, int]] = []
+
+        class Turns(Watched):
+            def data_received(self, data: bytes) -> None:
+                seen.append(("data", world.loop.turn))
+
+            def eof_received(self) -> bool:
+                seen.append(("end", world.loop.turn))
+                return False
+
+        server = await world.loop.create_server(lambda: Turns([], "server"), HOST, 0)
+        port = server.sockets[0].getsockname()[1]
+        for number in (1, 2):
+            REQUESTER.set(number)
+            transport, _ = await world.loop.create_connection(
+                asyncio.Protocol, HOST, port
+            )
+            transport.write(b"a")
+            transport.write(b"b")
+            transport.close()
+            await asyncio.sleep(1)
+        server.close()
+        return seen
+
+    wrong = []
+    for scheduler in schedulers(300):
+        seen = play(main, scheduler)
+        turns = [turn for _, turn in seen]
+        if len(set(turns)) != len(turns) or [seen[-1][0]] != ["end"]:
+            wrong.append(seen)
+
+    assert [] == wrong
+
+
+# The same program, here and on real loopback sockets
+
+
+def test_close_is_seen_as_end(anywhere: Any) -> None:
+    """A clean close is, for the peer, data, then the end, then a loss without error."""
+
+    async def program(rest: Any) -> list[str]:
+        pair = await Pair().open(rest)
+        pair.near.transport.write(b"hello")
+        pair.near.transport.close()
+        return await pair.end(rest)
+
+    expected = ["client lost NoneType", "server got hello", "server end"]
+
+    assert [*expected, "server lost NoneType"] == anywhere(program)
+
+
+def test_close_with_unread_data_resets(anywhere: Any) -> None:
+    """An end that is closed with data unread resets the connection."""
+
+    async def program(rest: Any) -> list[str]:
+        pair = await Pair().open(rest)
+        pair.far.transport.pause_reading()
+        pair.near.transport.write(b"unread")
+        await rest()
+        pair.far.transport.close()
+        return await pair.end(rest)
+
+    expected = ["server lost NoneType", "client lost ConnectionResetError"]
+
+    assert expected == anywhere(program)
+
+
+def test_writing_to_a_closed_peer_resets(anywhere: Any) -> None:
+    """Whoever writes to a peer that is gone, its end not yet seen, hears of a reset."""
+
+    async def program(rest: Any) -> list[str]:
+        pair = await Pair().open(rest, client=True)
+        pair.near.transport.pause_reading()
+        pair.far.transport.abort()
+        await rest()
+        pair.near.transport.write(b"first")
+        await rest()
+        pair.near.transport.write(b"second")
+        return await pair.end(rest)
+
+    log = anywhere(program)
+
+    assert "server lost NoneType" == log[0]
+    assert log[1:] in (
+        ["client lost ConnectionResetError"],
+        ["client lost BrokenPipeError"],
+    )
+
+
+def test_writing_after_the_end_of_a_closed_peer(anywhere: Any) -> None:
+    """A client left open after the end learns by writing that its peer is gone."""
+
+    async def program(rest: Any) -> list[str]:
+        pair = await Pair().open(rest, client=True)
+        pair.far.transport.close()
+        await rest()
+        pair.near.transport.write(b"first")
+        await rest()
+        pair.near.transport.write(b"second")
+        return await pair.end(rest)
+
+    log = anywhere(program)
+
+    assert ["server lost NoneType", "client end"] == log[:2]
+    assert log[2:] in (
+        ["client lost ConnectionResetError"],
+        ["client lost BrokenPipeError"],
+    )
+
+
+def test_reset_reaches_a_buffered_writer(anywhere: Any) -> None:
+    """A writer with a full buffer hears of a reset even while its reading is paused."""
+
+    async def program(rest: Any) -> list[str]:
+        pair = await Pair().open(rest)
+        pair.far.transport.pause_reading()
+        pair.near.transport.pause_reading()
+        while "client paused" not in pair.log:
+            pair.near.transport.write(b"x" * (1 << 20))
+        pair.far.transport.abort()
+        return await pair.end(rest)
+
+    log = anywhere(program)
+
+    assert ["client paused", "server lost NoneType"] == log[:2]
+    assert log[2:] in (
+        ["client lost ConnectionResetError"],
+        ["client lost BrokenPipeError"],
+    )
+
+
+def test_abort_delivers_what_is_in_flight(anywhere: Any) -> None:
+    """What the socket took before an abort still arrives."""
+
+    async def program(rest: Any) -> list[str]:
+        pair = await Pair().open(rest)
+        pair.near.transport.write(b"in flight")
+        pair.near.transport.abort()
+        return await pair.end(rest)
+
+    expected = ["client lost NoneType", "server got in flight", "server end"]
+
+    assert [*expected, "server lost NoneType"] == anywhere(program)
+
+
+def test_half_closed_connection_still_answers(anywhere: Any) -> None:
+    """After `write_eof`, the other direction works, and writing here is refused."""
+
+    async def program(rest: Any) -> list[str]:
+        pair = await Pair().open(rest, server=True)
+        pair.near.transport.write(b"question")
+        pair.near.transport.write_eof()
+        with pytest.raises(RuntimeError, match="after write_eof"):
+            pair.near.transport.write(b"more")
+        await rest()
+        pair.far.transport.write(b"answer")
+        pair.far.transport.close()
+        return await pair.end(rest)
+
+    expected = ["server got question", "server end", "server lost NoneType"]
+    tail = ["client got answer", "client end", "client lost NoneType"]
+
+    assert [*expected, *tail] == anywhere(program)
+
+
+def test_backpressure(anywhere: Any) -> None:
+    """A peer that does not read pauses the writer; reading resumes it without loss."""
+
+    async def program(rest: Any) -> tuple[list[str], bool, int]:
+        pair = await Pair().open(rest)
+        pair.far.transport.pause_reading()
+        sent = 0
+        while "client paused" not in pair.log:
+            pair.near.transport.write(b"x" * 65_536)
+            sent += 65_536
+            if sent % (1 << 20) == 0:
+                await asyncio.sleep(0)
+        await rest()
+        quiet = list(pair.log)
+        buffered = pair.near.transport.get_write_buffer_size()
+        pair.far.transport.resume_reading()
+        while pair.far.received < sent:
+            await rest()
+        resumed = "client resumed" in pair.log
+        left = sent - pair.far.received
+        await pair.end(rest)
+        return quiet, resumed and buffered > 65_536, left
+
+    assert (["client paused"], True, 0) == anywhere(program)
+
+
+def test_paused_reader_hears_nothing(anywhere: Any) -> None:
+    """Neither data nor end reaches a paused reader; both do once it resumes."""
+
+    async def program(rest: Any) -> list[str]:
+        pair = await Pair().open(rest)
+        pair.far.transport.pause_reading()
+        pair.near.transport.write(b"late")
+        pair.near.transport.close()
+        await rest()
+        pair.log.append("---")
+        pair.far.transport.resume_reading()
+        return await pair.end(rest)
+
+    expected = ["client lost NoneType", "---", "server got late", "server end"]
+
+    assert [*expected, "server lost NoneType"] == anywhere(program)
+
+
+def test_connecting_without_listener_is_refused(anywhere: Any) -> None:
+    """Connecting to a port on which nobody listens, or no longer, is refused."""
+
+    async def program(rest: Any) -> list[str]:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(asyncio.Protocol, HOST, 0)
+        port = server.sockets[0].getsockname()[1]
+        server.close()
+        await server.wait_closed()
+        with pytest.raises(ConnectionRefusedError):
+            await loop.create_connection(asyncio.Protocol, HOST, port)
+        return []
+
+    assert [] == anywhere(program)
+
+
+def test_port_in_use(anywhere: Any) -> None:
+    """A second listener on a port is refused as a real one is."""
+
+    async def program(rest: Any) -> int | None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(asyncio.Protocol, HOST, 0)
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(OSError, match="in use") as raised:
+            await loop.create_server(asyncio.Protocol, HOST, port)
+        server.close()
+        return raised.value.errno
+
+    assert 98 == anywhere(program)
+
+
+# A connection in the backlog
+
+
+def test_backlog_is_reset_in_the_world(play: Any) -> None:
+    """A connection that was never accepted is reset when its server closes."""
+
+    async def main(world: World) -> list[str]:
+        log: list[str] = []
+        server = await world.loop.create_server(asyncio.Protocol, HOST, 0)
+        port = server.sockets[0].getsockname()[1]
+        await world.loop.create_connection(lambda: Watched(log, "client"), HOST, port)
+        server.close()
+        await asyncio.sleep(1)
+        return log
+
+    late = Scheduler(Schedule(classes={"world/accept": 1}))
+
+    assert ["client made", "client lost ConnectionResetError"] == play(main, late)
+
+
+def test_backlog_is_reset_by_the_kernel() -> None:
+    """A real socket in the backlog of a server that closes sees a reset as well."""
+
+    async def main() -> None:
+        loop = asyncio.get_running_loop()
+        server = await loop.create_server(asyncio.Protocol, HOST, 0)
+        with socket.create_connection(server.sockets[0].getsockname()) as peer:
+            server.close()
+            await asyncio.sleep(0)
+            with pytest.raises(ConnectionResetError):
+                peer.recv(1)
+
+    asyncio.run(main())
+
+
+# Every kind of choice: the world shows the order, and so does stock asyncio
+
+
+class Server:
+    """The program in both: a server that notes all, and what it asks to be run next."""
+
+    def __init__(self) -> None:
+        self.log: list[str] = []
+        self.connections = 0
+
+    async def listen(self) -> tuple[str, int]:
+        loop = asyncio.get_running_loop()
+        outer = self
+
+        class Noting(asyncio.Protocol):
+            def connection_made(self, transport: Any) -> None:
+                outer.connections += 1
+                outer.log.append(f"accept {outer.connections}")
+
+            def data_received(self, data: bytes) -> None:
+                outer.log.append(data.decode())
+                loop.call_soon(outer.log.append, f"after {data.decode()}")
+
+            def eof_received(self) -> None:
+                outer.log.append("end")
+
+        self.server = await loop.create_server(Noting, HOST, 0)
+        address: tuple[str, int] = self.server.sockets[0].getsockname()
+        return address
+
+    def start_job(self, function: Callable[[], Any]) -> None:
+        job = asyncio.get_running_loop().run_in_executor(None, function)
+        job.add_done_callback(lambda _: self.log.append("job"))
+
+    def kept(self, *names: str) -> tuple[str, ...]:
+        return tuple(entry for entry in self.log if entry in names)
+
+
+async def all_at_once(world: World) -> Server:
+    """Two connections send, a third connects and a job is under way, all at once."""
+    server = Server()
+    _, port = await server.listen()
+    ends = []
+    for number in (1, 2):
+        REQUESTER.set(number)
+        end, _ = await world.loop.create_connection(asyncio.Protocol, HOST, port)
+        ends.append(end)
+        await asyncio.sleep(1)
+    ends[0].write(b"a")
+    ends[0].write(b"A")
+    ends[1].write(b"b")
+    ends[0].close()
+    REQUESTER.set(3)
+    server.start_job(int)
+    await world.loop.create_connection(asyncio.Protocol, HOST, port)
+    await asyncio.sleep(1)
+    return server
+
+
+@pytest.fixture(scope="module")
+def worlds(play: Any, schedulers: Any) -> list[Server]:
+    """The servers of `all_at_once` under 300 schedules."""
+    return [play(all_at_once, scheduler) for scheduler in schedulers(300, 12)]
+
+
+class Outside:
+    """Plain blocking sockets and a thread, which act exactly when they are told to."""
+
+    async def open(self) -> "Outside":
+        self.server = Server()
+        self.address = await self.server.listen()
+        self.a = socket.create_connection(self.address)
+        await self.until("accept 1")
+        self.b = socket.create_connection(self.address)
+        await self.until("accept 2")
+        self.c: socket.socket | None = None
+        self.answered = threading.Event()
+        self.server.start_job(lambda: self.answered.wait(5))
+        return self
+
+    async def until(self, entry: str) -> None:
+        async with asyncio.timeout(5):
+            while entry not in self.server.log:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+
+    async def do(self, entry: str, *, wait: bool = True) -> None:
+        """Lets the outside do what the server will note as this entry."""
+        if entry == "accept 3":
+            self.c = socket.create_connection(self.address)
+        elif entry == "job":
+            self.answered.set()
+        elif entry == "end":
+            self.a.shutdown(socket.SHUT_WR)
+        elif not entry.startswith("after"):
+            (self.b if entry == "b" else self.a).sendall(entry.encode())
+        if wait:
+            await self.until(entry)
+
+    async def close(self) -> None:
+        self.answered.set()
+        await self.until("job")
+        for peer in (self.a, self.b, self.c):
+            if peer is not None:
+                peer.close()
+        self.server.server.close()
+        await asyncio.sleep(0.01)
+
+
+ORDERS = {
+    "two connections, in order of sending": ("aA", "b"),
+    "two connections, the other way round": ("b", "aA"),
+    "data joined": ("aA",),
+    "data in pieces": ("a", "A"),
+    "accept before data of another": ("accept 3", "b"),
+    "accept after data of another": ("b", "accept 3"),
+    "job before data": ("job", "b"),
+    "job after data": ("b", "job"),
+    "job before accept": ("job", "accept 3"),
+    "job after accept": ("accept 3", "job"),
+    "end long after data": ("aA", "b", "end"),
+    "end right after data": ("aA", "end", "b"),
+    "one arrival a turn": ("aA", "after aA", "b", "after b"),
+    "burst: two arrivals a turn": ("aA", "b", "after aA", "after b"),
+}
+
+
+@pytest.mark.parametrize("kind", ORDERS)
+def test_order_occurs_in_the_world(kind: str, worlds: list[Server]) -> None:
+    """Some of 300 schedules shows this order of what the outside did."""
+    order = ORDERS[kind]
+    shown = {server.kept(*order) for server in worlds}
+
+    assert order in shown
+
+
+@pytest.mark.parametrize("kind", ORDERS)
+def test_order_occurs_on_stock_asyncio(kind: str) -> None:
+    """The same server on real sockets shows this order when the outside acts in it."""
+    order = ORDERS[kind]
+
+    async def main() -> tuple[str, ...]:
+        outside = await Outside().open()
+        for entry in order:
+            await outside.do(entry, wait=not kind.startswith("burst"))
+        await outside.until(order[-1])
+        kept = outside.server.kept(*order)
+        await outside.close()
+        return kept
+
+    assert order == asyncio.run(main())
+
+
+def test_forbidden_orders_do_not_occur(worlds: list[Server]) -> None:
+    """No schedule runs ready callbacks out of order or shows an end before its data."""
+    for server in worlds:
+        data = [e for e in server.log if e in ("a", "A", "aA", "b")]
+        after = [e[6:] for e in server.log if e.startswith("after")]
+        of_a = [e for e in server.log if e in ("a", "A", "aA", "end")]
+
+        assert data == after
+        assert of_a in (["a", "A", "end"], ["aA", "end"])
+
+
+def test_split_and_joined(play: Any) -> None:
+    """Pieces written in a row arrive one a turn if the schedule splits, else joined."""
+
+    async def main(world: World) -> list[str]:
+        pair = await Pair().open(lambda: asyncio.sleep(1))
+        for piece in (b"1", b"2", b"3"):
+            pair.near.transport.write(piece)
+        await asyncio.sleep(1)
+        return pair.log
+
+    joined = play(main, Scheduler(Schedule()))
+    split = play(main, Scheduler(Schedule(split=True, burst=2)))
+
+    assert ["server got 123"] == joined
+    assert ["server got 1", "server got 2", "server got 3"] == split
+
+
+# Odds and ends of the world's side
+
+
+def test_write_buffer(play: Any) -> None:
+    """What the socket does not take is counted, and limits are as asyncio sets them."""
+
+    async def main(world: World) -> list[Any]:
+        pair = await Pair().open(lambda: asyncio.sleep(1))
+        transport = pair.near.transport
+        limits = [transport.get_write_buffer_limits()]
+        transport.set_write_buffer_limits(high=100)
+        limits.append(transport.get_write_buffer_limits())
+        transport.set_write_buffer_limits(low=10)
+        limits.append(transport.get_write_buffer_limits())
+        pair.far.transport.pause_reading()
+        transport.write(b"x" * 70_000)
+        return [*limits, transport.get_write_buffer_size(), transport.can_write_eof()]
+
+    expected = [(16_384, 65_536), (25, 100), (10, 40), 70_000 - 65_536, True]
+
+    assert expected == play(main)
+
+
+def test_cancelled_connecting_leaves_nothing(play: Any, schedulers: Any) -> None:
+    """A connection whose opening is cancelled leaves no transport on either end."""
+
+    async def main(world: World, turns: int) -> list[Any]:
+        server = await world.loop.create_server(asyncio.Protocol, HOST, 0)
+        port = server.sockets[0].getsockname()[1]
+        opening = world.loop.create_task(
+            world.loop.create_connection(asyncio.Protocol, HOST, port)
+        )
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        opening.cancel()
+        await asyncio.wait([opening])
+        if not opening.cancelled():
+            opening.result()[0].abort()
+        await asyncio.sleep(1)
+        server.close()
+        await server.wait_closed()
+        return list(world.ledger.alive_at_the_end())
+
+    for turns in range(8):
+        for scheduler in schedulers(10):
+            left = play(lambda world, turns=turns: main(world, turns), scheduler)
+
+            assert [] == left
+
+
+def test_no_tls_no_sockets(play: Any) -> None:
+    """What the network does not simulate is refused in words, not half done."""
+
+    async def main(world: World) -> None:
+        with pytest.raises(NotImplementedError, match="has no ssl"):
+            await world.loop.create_server(asyncio.Protocol, HOST, 0, ssl=True)
+        with pytest.raises(NotImplementedError, match="has no sock"):
+            await world.loop.create_connection(asyncio.Protocol, sock=object())
+
+    play(main)
+
+
+def test_accept_runs_for_the_requester_in_the_context_of_the_server(play: Any) -> None:
+    """A server side runs in the context of who started serving, and is the client's."""
+    variable = contextvars.ContextVar("variable", default="none")
+
+    async def main(world: World) -> tuple[Any, ...]:
+        seen: list[Any] = []
+
+        class Looking(asyncio.Protocol):
+            def connection_made(self, transport: Any) -> None:
+                seen.extend((REQUESTER.get(), variable.get(), transport.requester))
+
+        variable.set("of the server")
+        server = await world.loop.create_server(Looking, HOST, 0)
+        port = server.sockets[0].getsockname()[1]
+        variable.set("of the client")
+        REQUESTER.set(7)
+        await world.loop.create_connection(asyncio.Protocol, HOST, port)
+        await asyncio.sleep(1)
+        return tuple(seen)
+
+    assert (7, "of the server", 7) == play(main)
+
+
+# Canaries for private names of asyncio
+
+
+def test_server_has_what_the_listener_uses() -> None:
+    """`asyncio.Server` can be made, attached to and started as the network does it."""
+    names = list(inspect.signature(base_events.Server).parameters)[:6]
+    attach = list(inspect.signature(base_events.Server._attach).parameters)
+    detach = list(inspect.signature(base_events.Server._detach).parameters)
+    starts = inspect.getsource(base_events.Server._start_serving)
+
+    expected = ["loop", "sockets", "protocol_factory", "ssl_context", "backlog"]
+
+    assert [*expected, "ssl_handshake_timeout"] == names
+    assert attach in (["self"], ["self", "transport"])
+    assert attach == detach
+    assert "self._loop._start_serving(" in starts
+    assert "self._protocol_factory, sock, self._ssl_context," in starts
+    assert "self, self._backlog" in starts
+    assert "self._loop._stop_serving(sock)" in inspect.getsource(
+        base_events.Server.close
+    )
+
+
+def test_handle_takes_what_the_network_gives(play: Any) -> None:
+    """A handle can be made with a context and put into the ready queue by hand."""
+
+    async def main(world: World) -> list[str]:
+        done: list[str] = []
+        loop: NetworkLoop = world.loop
+        context = contextvars.copy_context()
+        loop._ready.append(asyncio.Handle(done.append, ("ran",), loop, context))
+        await asyncio.sleep(0)
+        return done
+
+    assert ["ran"] == play(main)
+    assert {"listeners", "transports"} <= vars(Network()).keys()
