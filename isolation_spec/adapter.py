@@ -1,8 +1,8 @@
 """The contract through which an engine is verified, and what a world gives it.
 
-An adapter is a thin driver: it translates the operations of a scenario into calls of one
-engine and says what came back. It judges nothing, catches nothing and remembers nothing
-that the engine would not. One instance serves one run.
+An adapter is a thin driver: it translates the operations of a scenario into calls of
+one engine and says what came back. It judges nothing, catches nothing and remembers
+nothing that the engine would not. One instance serves one run.
 """
 
 from __future__ import annotations
@@ -91,7 +91,8 @@ class Environment(Protocol):
         """Returns when something outside, a model or a remote tool, has answered."""
 
     def observe(self) -> Any:
-        """A `sqlite3.Connection` to the database, independent of the engine; close it."""
+        """A `sqlite3.Connection` to the database, independent of the engine; close
+        it."""
 
 
 class Connection(Protocol):
@@ -131,8 +132,8 @@ class Row(NamedTuple):
 class Services(Protocol):
     """What an engine offers to the agent that it runs, one method a kind of step.
 
-    An adapter implements those of its capabilities by calling the engine, for the run in
-    which the agent is.
+    An adapter implements those of its capabilities by calling the engine, for the run
+    in which the agent is.
     """
 
     def identity(self) -> str | None:
@@ -159,7 +160,8 @@ class Services(Protocol):
     async def transact(
         self, items: Iterable[tuple[str, str]], error: Exception | None
     ) -> None:
-        """Writes all items in one database session, then raises `error` in it, if any."""
+        """Writes all items in one database session, then raises `error` in it, if
+        any."""
 
     async def emit(self, payload: str) -> None:
         """Sends an event of the agent's own to its user."""
@@ -345,7 +347,8 @@ class Adapter(ABC):
         return ()
 
     def gauges(self, user: str | None) -> Mapping[str, float]:
-        """What the engine says it holds for the user, or for all; all zero when idle."""
+        """What the engine says it holds for the user, or for all; all zero when
+        idle."""
         return {}
 
     def _missing(self, method: str, capability: Capability) -> AdapterError:

@@ -1,4 +1,5 @@
-"""Why a claim is violated, in words: the scenario, and "Let ... Then ... However ..."."""
+"""Why a claim is violated, in words: the scenario, and "Let ... Then ... However
+..."."""
 
 from __future__ import annotations
 

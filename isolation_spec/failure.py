@@ -1,8 +1,8 @@
 """The failure file: what it holds, how it is saved, loaded and replayed.
 
-Pure JSON, versioned, checked before it is believed and bounded before it is read. Nothing
-in it is ever imported, called or unpickled: an engine that it names and that is not
-registered must be given by the user.
+Pure JSON, versioned, checked before it is believed and bounded before it is read.
+Nothing in it is ever imported, called or unpickled: an engine that it names and that is
+not registered must be given by the user.
 """
 
 from __future__ import annotations

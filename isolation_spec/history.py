@@ -47,8 +47,8 @@ __all__ = [
 Outcome: TypeAlias = Literal[
     "returned", "failed", "cancelled", "refused", "unavailable", "unfinished"
 ]
-"""How an operation ended. Unavailable: what it names was never opened, so the engine was
-not asked. Unfinished: still under way when the time of the run was up."""
+"""How an operation ended. Unavailable: what it names was never opened, so the engine
+was not asked. Unfinished: still under way when the time of the run was up."""
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, tag_field="saw"):
@@ -73,7 +73,8 @@ class OperationEnded(_Entry, tag="operation_ended", frozen=True, kw_only=True):
 
 
 class AgentStepped(_Entry, tag="agent_stepped", frozen=True, kw_only=True):
-    """A scripted agent finished one step and saw this; `path` counts into spawned scripts.
+    """A scripted agent finished one step and saw this; `path` counts into spawned
+    scripts.
 
     `identity` is whom the engine says the current code works for, None where it has no
     such notion. `ok` is False where the step raised.
@@ -116,7 +117,8 @@ class SessionMoved(_Entry, tag="session_moved", frozen=True, kw_only=True):
 class CancellationDelivered(
     _Entry, tag="cancellation_delivered", frozen=True, kw_only=True
 ):
-    """The task of an operation was cancelled by the world around this step of its own."""
+    """The task of an operation was cancelled by the world around this step of its
+    own."""
 
     step: int
     early: bool
@@ -130,7 +132,8 @@ class PhaseStarted(_Entry, tag="phase_started", frozen=True, kw_only=True):
 
 
 class ResourceAlive(_Entry, tag="resource_alive", frozen=True, kw_only=True):
-    """Something was alive that should not be: after cleanup of `user`, or in the end."""
+    """Something was alive that should not be: after cleanup of `user`, or in the
+    end."""
 
     kind: str
     what: str
@@ -150,7 +153,8 @@ class ExceptionUnhandled(_Entry, tag="exception_unhandled", frozen=True, kw_only
 
 
 class ToolRan(_Entry, tag="tool_ran", frozen=True, kw_only=True):
-    """The body of a tool ran; `identity` is whom the engine told it that it works for."""
+    """The body of a tool ran; `identity` is whom the engine told it that it works
+    for."""
 
     tool: str
     argument: str
@@ -268,8 +272,9 @@ _DEEPEST = 12
 def text_of(value: Any, depth: int = 0) -> str:
     """All text inside a value, without addresses, so that equal runs give equal text.
 
-    Goes through containers, dataclasses, structs and exceptions (arguments, notes, cause
-    and context), 12 levels deep; of any other object only the name of its type is kept.
+    Goes through containers, dataclasses, structs and exceptions (arguments, notes,
+    cause and context), 12 levels deep; of any other object only the name of its type is
+    kept.
     """
     if value is None or isinstance(value, str | int | float | bool):
         return str(value)

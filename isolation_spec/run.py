@@ -1,10 +1,10 @@
 """One scenario, one engine, one world -> one history.
 
-The only executor: the search, the replay and the shrinker all come through `run`. It asks
-the engine for exactly what the scenario says, in tasks of its own, one for each operation,
-each in a fresh context; it judges nothing. A run has four phases: the operations; the
-cleanup of every user; the teardown of the engine; and what the independent observer reads
-at the very end.
+The only executor: the search, the replay and the shrinker all come through `run`. It
+asks the engine for exactly what the scenario says, in tasks of its own, one for each
+operation, each in a fresh context; it judges nothing. A run has four phases: the
+operations; the cleanup of every user; the teardown of the engine; and what the
+independent observer reads at the very end.
 """
 
 from __future__ import annotations
@@ -258,7 +258,7 @@ class _Execution:
             self._perform(operation), name=f"operation-{operation.id}", context=context
         )
         self.tasks[task] = operation.id
-        cancel = getattr(operation, "cancel", None)
+        cancel: ask.Cancellation | None = getattr(operation, "cancel", None)
         if cancel is not None or self.count_steps:
             delivered = partial(self._record_cancellation, cancel)
             self.world.loop.aims[task] = Aim(cancel, delivered)
@@ -477,7 +477,10 @@ class _Execution:
         message = f"{context.get('message')}: {seen.text_of(error)}"
         self.record(seen.ExceptionUnhandled, message=message)
 
-    def _record_cancellation(self, aimed: ask.Cancellation, task: WorldTask) -> None:
+    def _record_cancellation(
+        self, aimed: ask.Cancellation | None, task: WorldTask
+    ) -> None:
+        assert aimed is not None
         number = self.tasks[task]
         self.uncancelled.pop(number, None)
         self.world.reached.cancellations += 1
@@ -537,7 +540,8 @@ _NOT_ENGINE = (
 
 def _place(task: WorldTask) -> str:
     """`module:line` of the innermost frame of the engine in which the task waits."""
-    place, waiting = "before its first step", task.get_coro()
+    place = "before its first step"
+    waiting: Any = task.get_coro()
     while waiting is not None:
         frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
         if frame is not None:

@@ -3,8 +3,8 @@
 A scenario is pure data and small enough to read aloud. Operations stand in one list, in
 the order in which they were written down; the operations of one user happen in that
 order, and how those of different users interleave is decided by the schedule alone.
-Choices hang on what they concern, never on a global step counter: a scheduling class and
-a demotion name a *chain* (the stream of arrivals that one operation causes), and a
+Choices hang on what they concern, never on a global step counter: a scheduling class
+and a demotion name a *chain* (the stream of arrivals that one operation causes), and a
 cancellation stands on its operation, so deleting an operation deletes its choices.
 """
 
@@ -52,8 +52,8 @@ __all__ = [
     "User",
     "Write",
     "WriteState",
-    "canary",
     "canaries_in",
+    "canary",
     "owned_canaries",
     "tools",
 ]
@@ -62,7 +62,8 @@ CANARY = re.compile(r"([a-z]+[0-9]*)~(\d+)\.(\d+)~([0-9a-f]{8})")
 """Matches one canary; its groups are owner, operation, ordinal and digest."""
 
 tools = ("echo", "slow", "failing", "forbidden", "unknown")
-"""What a script may call: allowed, allowed and slow, raising, denied, not registered."""
+"""What a script may call: allowed, allowed and slow, raising, denied, not
+registered."""
 
 
 def canary(owner: str, operation: int, ordinal: int) -> str:
@@ -222,7 +223,8 @@ class Disconnect(_UserOperation, tag="disconnect", frozen=True, kw_only=True):
 
 
 class Reconnect(_UserOperation, tag="reconnect", frozen=True, kw_only=True):
-    """The user opens a connection while an older one is still there, then closes that."""
+    """The user opens a connection while an older one is still there, then closes
+    that."""
 
     connection: str
     replaces: str
@@ -236,7 +238,8 @@ class OpenContext(_UserOperation, tag="open_context", frozen=True, kw_only=True)
 
 
 class RunAgent(_UserOperation, tag="run_agent", frozen=True, kw_only=True):
-    """The user runs a scripted agent; in the background, the next operation goes ahead."""
+    """The user runs a scripted agent; in the background, the next operation goes
+    ahead."""
 
     context: str
     script: tuple[Step, ...]
@@ -372,7 +375,8 @@ class Scenario(_Data, frozen=True, kw_only=True):
         """A scenario from its JSON.
 
         Raises:
-            ValueError: the JSON has not the form of a scenario; the text names the place.
+            ValueError: the JSON has not the form of a scenario; the text names the
+            place.
         """
         return cls.from_data(msgspec.json.decode(data))
 
@@ -386,7 +390,8 @@ class Scenario(_Data, frozen=True, kw_only=True):
 
 
 def owned_canaries(scenario: Scenario) -> dict[str, str]:
-    """Every canary that stands in the scenario -> the label of the user who wrote it."""
+    """Every canary that stands in the scenario -> the label of the user who wrote
+    it."""
     owners: dict[str, str] = {}
     for operation in scenario.operations:
         if isinstance(operation, _UserOperation):

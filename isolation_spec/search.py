@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from isolation_spec.adapters import Engine
-from isolation_spec.claims import CLAIMS, Judgement, Verdict, Violation, judge
+from isolation_spec.claims import Judgement, Verdict, Violation, judge
 from isolation_spec.history import History, Reached
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
@@ -145,7 +145,8 @@ class _Examiner:
                 )
 
     def _collect(self) -> None:
-        # Between runs and never inside one; collecting after each costs more than a run.
+        # Between runs and never inside one; collecting after each costs more than a
+        # run.
         self._since_collection += 1
         if self._since_collection >= _COLLECT_EVERY:
             self._since_collection = 0

@@ -30,7 +30,8 @@ Fails = Callable[[Scenario], bool]
 
 
 def size(scenario: Scenario) -> tuple[int, int, int]:
-    """(operations, decisions, script steps); decisions are choices that are not zero."""
+    """(operations, decisions, script steps); decisions are choices that are not
+    zero."""
     schedule = scenario.schedule
     decisions = (
         len(schedule.classes)
@@ -97,7 +98,8 @@ class Shrinker:
 
 
 def _without_operations(scenario: Scenario) -> Iterator[Scenario]:
-    """Removes halves, quarters and so on down to single operations, later ones first."""
+    """Removes halves, quarters and so on down to single operations, later ones
+    first."""
     count = len(scenario.operations)
     length = count // 2
     while length >= 1:
@@ -204,7 +206,7 @@ def _shorter(script: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
         if len(items) > 1:
             for gone in range(len(items)):
                 rest = items[:gone] + items[gone + 1 :]
-                yield (*before, replace(step, items=rest), *after)  # type: ignore[arg-type]
+                yield (*before, replace(step, items=rest), *after)
         if isinstance(step, Spawn):
             yield before + step.script + after
             for inner in _shorter(step.script):
@@ -218,7 +220,7 @@ def _with_plain_names(scenario: Scenario) -> Iterator[Scenario]:
         yield replace(scenario, users=users)
     for index, operation in enumerate(scenario.operations):
         if getattr(operation, "thread", "t") != "t":
-            plain: Any = replace(operation, thread="t")  # type: ignore[call-arg]
+            plain: Any = replace(operation, thread="t")
             yield _exchanged(scenario, index, plain)
 
 

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+import unittest
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -14,13 +15,15 @@ from typing import Any
 import msgspec
 import psutil
 
-from isolation_spec.adapter import AdapterError
-from isolation_spec.adapters import Engine, find_engine
-from isolation_spec.claims import CLAIMS, Verdict, Violation, judge
+from isolation_spec.adapter import Adapter, AdapterError
+from isolation_spec.adapters import Engine, find_engine, own_engine
+from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim, judge
+from isolation_spec.explain import explain
 from isolation_spec.failure import make_failure, save
 from isolation_spec.history import History
 from isolation_spec.report import (
     ClaimResult,
+    Event,
     FailureFound,
     FailureSaved,
     Listener,
@@ -35,7 +38,7 @@ from isolation_spec.scenario import Scenario
 from isolation_spec.search import Found, Tally, search
 from isolation_spec.shrink import Shrinker, size
 
-__all__ = ["FOLDER", "confirm", "verify"]
+__all__ = ["FOLDER", "IsolationTestCase", "confirm", "isolation_test_case", "verify"]
 
 FOLDER = Path(".isolation-spec/failures")
 """Where failures are saved unless the user says otherwise."""
@@ -55,7 +58,8 @@ def verify(
     """Searches the engine for a violation of any claim.
 
     Stops at the first workload that violates one, shrinks it for each claim that it
-    violates, replays it twice, and saves it.
+    violates, replays it twice, and saves it. With `processes=0` everything happens in
+    this process; by default there is one worker process for each core.
 
     Raises:
         AdapterError: the adapter broke its contract.
@@ -65,14 +69,15 @@ def verify(
 
     started = time.monotonic() if started is None else started
     spent = find_profile(profile)
-    processes = min(processes or os.cpu_count() or 1, spent.examples)
+    if processes is None:
+        processes = os.cpu_count() or 1
     listen(
         SearchStarted(
             engine=engine.name, profile=profile, seed=seed, processes=processes
         )
     )
     shards = _Shards(engine, profile, spent.examples, seed, processes, listen)
-    tally = shards.run()
+    tally = shards.run() if processes else shards.run_here()
     failures, reasons = _handle_found(engine, tally.found, folder, listen)
     result = Result(
         engine=engine.name,
@@ -129,6 +134,65 @@ def _claim_results(tally: Tally, violated: set[str]) -> tuple[ClaimResult, ...]:
             ClaimResult(id=claim.id, verdict=verdict, evidence=evidence, reason=reason)
         )
     return tuple(results)
+
+
+# Under a test runner
+
+
+class IsolationTestCase(unittest.TestCase):
+    """Verifies one engine as one test; `isolation_test_case` makes subclasses.
+
+    Attributes:
+        engine: what is verified.
+        profile: the name of a profile.
+    """
+
+    engine: Engine
+    profile: str = "quick"
+
+    def runTest(self) -> None:
+        """No claim is violated, and everything was really exercised.
+
+        Raises:
+            IsolationViolated: the subclass that belongs to the claim; its text is the
+                whole story, with the command that replays it.
+        """
+        saved: list[FailureSaved] = []
+
+        def listen(event: Event) -> None:
+            if isinstance(event, FailureSaved) and event.confirmed:
+                saved.append(event)
+
+        result = verify(self.engine, profile=self.profile, processes=0, listen=listen)
+        for event in saved:
+            exception = find_claim(event.violation.claim).exception
+            raise exception(event.violation, story=_story(event))
+        if result.verdict is not Verdict.HOLDS:
+            self.fail(f"inconclusive: {'; '.join(result.reasons)}")
+
+
+def _story(event: FailureSaved) -> str:
+    lines = explain(event.scenario, event.violation)
+    ending = (f"Saved in {event.path}", f"Replay: isolation-spec replay {event.path}")
+    return "\n".join(("", *lines, "", *ending))
+
+
+def isolation_test_case(
+    engine: str | Callable[[], Adapter], *, profile: str = "quick"
+) -> type[IsolationTestCase]:
+    """A test case that verifies an engine; assign it to a name that starts with `Test`.
+
+        TestMyEngine = isolation_test_case(MyAdapter)
+
+    Raises:
+        EngineNotFound: no engine has that name, or it gives no adapter.
+    """
+    found = find_engine(engine) if isinstance(engine, str) else own_engine(engine)
+    return type(
+        "IsolationTestCase",
+        (IsolationTestCase,),
+        {"engine": found, "profile": profile},
+    )
 
 
 # What was found
@@ -240,7 +304,8 @@ class _Message(msgspec.Struct, kw_only=True):
 
 
 class _Shards:
-    """Runs the shares of a search in processes of their own and adds up their tallies."""
+    """Runs the shares of a search in processes of their own and adds up their
+    tallies."""
 
     def __init__(
         self,
@@ -262,10 +327,22 @@ class _Shards:
         self._workers: dict[Connection, Any] = {}
         self._self = psutil.Process()
 
+    def run_here(self) -> Tally:
+        """The whole search in this process."""
+        tally = search(
+            self.engine,
+            profile=self.profile,
+            examples=self.examples,
+            seed=self.seed * 1000,
+            progressed=lambda _: True,
+        )
+        self._measure()
+        return tally
+
     def run(self) -> Tally:
         """The sum of all tallies; stops all when one finds something."""
         _import_all()
-        context = multiprocessing.get_context(_start_method())
+        context: Any = multiprocessing.get_context(_start_method())
         stop = context.Event()
         for index in range(self.processes):
             receiving, sending = context.Pipe(duplex=False)

@@ -11,17 +11,23 @@ from hypothesis import strategies as st
 
 __all__ = ["LABELS", "threads", "user_ids"]
 
-LABELS = ("alice", "bob", "carol", "dave", "erin", "frank") + tuple(
-    f"user{n}" for n in range(7, 17)
+LABELS = (
+    "alice",
+    "bob",
+    "carol",
+    "dave",
+    "erin",
+    "frank",
+    *(f"user{n}" for n in range(7, 17)),
 )
 """What users are called in a story; canaries carry them."""
 
 _FAMILIES = (
     LABELS,
     tuple("u" + "1" * n for n in range(1, 17)),
-    tuple(
-        "user Us_r us%r USER user/ user:1 user.1 user|1 user#1 user_1 user%1 us-er "
-        "user1 user10 user01 use".split()
+    (
+        *("user", "Us_r", "us%r", "USER", "user/", "user:1", "user.1", "user|1"),
+        *("user#1", "user_1", "user%1", "us-er", "user1", "user10", "user01", "use"),
     ),
     tuple(
         str(n) for n in (1, 10, 100, 11, 2, 20, 21, 12, 3, 30, 31, 13, 4, 40, 41, 14)

@@ -1,4 +1,5 @@
-"""The machine that writes scenarios: its rules append operations and do nothing else."""
+"""The machine that writes scenarios: its rules append operations and do nothing
+else."""
 
 from __future__ import annotations
 
@@ -32,8 +33,9 @@ _ANY = st.integers(0, 15)
 class IsolationMachine(RuleBasedStateMachine):
     """Writes one scenario of 2 to 6 users and hands it over when it is finished.
 
-    Every user begins with a context and a run in it; most begin connected, as a user who
-    hears nothing cannot miss anything. The rest is drawn. Preconditions read the model alone.
+    Every user begins with a context and a run in it; most begin connected, as a user
+    who hears nothing cannot miss anything. The rest is drawn. Preconditions read the
+    model alone.
 
     Attributes:
         examine: takes the finished scenario and the search to be made around it, and
@@ -43,7 +45,8 @@ class IsolationMachine(RuleBasedStateMachine):
     examine: ClassVar[Callable[[Scenario, Search], None]]
 
     def __init_subclass__(cls, **options: Any) -> None:
-        """Refuses what would pass without ever running: async rules, set-up, teardown."""
+        """Refuses what would pass without ever running: async rules, set-up,
+        teardown."""
         super().__init_subclass__(**options)
         for name, member in vars(cls).items():
             function = getattr(member, "function", member)
@@ -286,7 +289,8 @@ class IsolationMachine(RuleBasedStateMachine):
     @precondition(lambda self: not self.is_shut_down)
     @rule(chance=st.integers(0, 3), classes=classes())
     def shutdown(self, chance: int, classes: Classes) -> None:
-        """The engine is shut down under its users; seldom, as nothing happens after it."""
+        """The engine is shut down under its users; seldom, as nothing happens after
+        it."""
         if chance == 3:
             self.is_shut_down = True
             self.operations.append(ask.Shutdown(id=self._number(classes)))

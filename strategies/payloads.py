@@ -25,7 +25,8 @@ __all__ = ["sign"]
 
 
 def sign(script: tuple[Step, ...], label: str, operation: int) -> tuple[Step, ...]:
-    """The script with a canary of its own, of this user and operation, in every value."""
+    """The script with a canary of its own, of this user and operation, in every
+    value."""
     values = (canary(label, operation, n) for n in itertools.count(1))
     return tuple(_sign(step, values) for step in script)
 

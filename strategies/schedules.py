@@ -1,8 +1,8 @@
 """Scheduling choices: what a rule draws with its operation, and the search around it.
 
-The first schedule of a workload is drawn by Hypothesis, priority classes as arguments of
-the rules. The further ones come from a seed, keyed by chain, as one generated workload is
-worth more interleavings than it costs to generate.
+The first schedule of a workload is drawn by Hypothesis, priority classes as arguments
+of the rules. The further ones come from a seed, keyed by chain, as one generated
+workload is worth more interleavings than it costs to generate.
 """
 
 from __future__ import annotations
@@ -98,8 +98,9 @@ def further_attempts(
 ) -> Iterator[Attempt]:
     """Yields so many seeded attempts around a scenario that has been run once.
 
-    `choices` and `steps` are what that run had: change points lie among its choices, and
-    cancellations at its steps, so that neither is wasted on a place that never comes.
+    `choices` and `steps` are what that run had: change points lie among its choices,
+    and cancellations at its steps, so that neither is wasted on a place that never
+    comes.
     """
     for index in range(count):
         chance = random.Random(f"{search.seed}/{index}")

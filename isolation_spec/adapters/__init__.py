@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from isolation_spec.adapter import Adapter, AdapterError
 
-__all__ = ["Engine", "EngineNotFound", "find_engine", "known_engines"]
+__all__ = ["Engine", "EngineNotFound", "find_engine", "known_engines", "own_engine"]
 
 _GROUP = "isolation_spec.adapters"
 
@@ -50,6 +50,16 @@ def find_engine(name: str) -> Engine:
         "reference+FAULT, or module:factory of your own adapter"
     )
     raise EngineNotFound(message)
+
+
+def own_engine(factory: Callable[[], Adapter]) -> Engine:
+    """The engine of an adapter that the user hands over.
+
+    Raises:
+        EngineNotFound: it is not a factory of adapters.
+    """
+    name = f"{factory.__module__}:{getattr(factory, '__qualname__', factory)}"
+    return Engine(name, _checked(name, factory))
 
 
 def _planted(base: str, fault: str) -> Any:

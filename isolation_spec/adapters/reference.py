@@ -76,7 +76,9 @@ class ReferenceAdapter(Adapter):
             database=self.database,
             events=self.manager,
             registry=self._make_registry(),
-            catalogue=ToolCatalogue(self._tool(n) for n in environment.toolbox.names),
+            catalogue=ToolCatalogue(
+                tuple(self._tool(name) for name in environment.toolbox.names)
+            ),
             permissions=lambda _, tool: tool not in environment.toolbox.denied,
             model=self.answer,
             clock=environment.time,

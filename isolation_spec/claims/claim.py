@@ -28,8 +28,8 @@ class IsolationViolated(AssertionError):
     Hypothesis tells bugs apart by type and line, so two claims never look like one bug.
     """
 
-    def __init__(self, violation: Violation) -> None:
-        super().__init__(violation.sentence())
+    def __init__(self, violation: Violation, story: str = "") -> None:
+        super().__init__(story or violation.sentence())
         self.violation = violation
 
 

@@ -1,4 +1,5 @@
-"""A run tells its story once: a start, balanced tools, one end, and nothing after it."""
+"""A run tells its story once: a start, balanced tools, one end, and nothing after
+it."""
 
 from __future__ import annotations
 
@@ -37,8 +38,7 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
         events = observed.events_by_run.get((link.operation, run), [])
         if not events or run in broken:
             continue
-        violation = _unfinished(run, events)
-        yield violation if violation is not None else Situation()
+        yield _unfinished(run, events) or Situation()
 
 
 def _broken(run: str, events: Sequence[Event]) -> Iterator[Violation]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
@@ -26,8 +27,12 @@ from isolation_spec.scenario import (
 __all__ = ["Event", "Link", "Observed", "Span"]
 
 
-class Event(NamedTuple):
-    """One event as a client received it, its fields as the engine named them."""
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One event as a client received it, its fields as the engine named them.
+
+    `index` is its place among the entries of the history.
+    """
 
     index: int
     entry: EventReceived
@@ -141,7 +146,8 @@ class Observed:
 
     @cached_property
     def events(self) -> tuple[Event, ...]:
-        """Every message that a client received; one that is no JSON object has no fields."""
+        """Every message that a client received; one that is no JSON object has no
+        fields."""
         return tuple(
             Event(index, entry, _fields(entry.text))
             for index, entry in enumerate(self.entries)

@@ -29,7 +29,8 @@ _ID = "context-ownership"
 
 
 def _check(observed: Observed) -> Iterator[Situation | Violation]:
-    """Each observation is a situation once another user has given the engine a value."""
+    """Each observation is a situation once another user has given the engine a
+    value."""
     active: set[int] = set()
     for index, entry in enumerate(observed.entries):
         if isinstance(entry, OperationStarted) and entry.user is not None:

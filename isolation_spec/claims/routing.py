@@ -52,7 +52,8 @@ def _others_connected(observed: Observed, event: Event) -> bool:
 
 
 def _misrouted(observed: Observed, event: Event) -> Iterator[Violation]:
-    """The id and the canary must agree: a real fix once hid a leak by overwriting ids."""
+    """The id and the canary must agree: a real fix once hid a leak by overwriting
+    ids."""
     user = event.entry.user or 0
     own = observed.history.scenario.users[user].id
     reader = observed.label(user)
@@ -204,7 +205,7 @@ def _missing(observed: Observed) -> Iterator[Situation | Violation]:
             clause="missing",
             let=(
                 f"{run} be {reader}'s run that {span.outcome}",
-                f"connection {_name(observed, link)!r} of {reader} be open all the time",
+                f"{reader}'s connection {_name(observed, link)!r} be open all the time",
             ),
             then=f"it receives every event of {run}, numbered from 1",
             however=f"it never received {lacking}",

@@ -13,7 +13,15 @@ from isolation_spec.claims.claim import (
 )
 from isolation_spec.claims.observed import Observed
 from isolation_spec.history import AgentStepped, RowStored, SessionMoved
-from isolation_spec.scenario import RunAgent, Spawn, Step, Transact
+from isolation_spec.scenario import (
+    Erase,
+    Remember,
+    RunAgent,
+    Spawn,
+    Step,
+    Transact,
+    Write,
+)
 
 __all__ = ["DATABASE_SESSIONS", "DatabaseSessionsViolated"]
 
@@ -79,12 +87,12 @@ def _shared(
 
 
 def _kept_after_failure(observed: Observed) -> Iterator[Situation | Violation]:
-    """A transaction that raised left no row; one that was cut short left all or none."""
+    """A transaction that raised left no row; one that was cut short left all or
+    none."""
     stored = {e.value for e in observed.entries if isinstance(e, RowStored)}
     last = len(observed.entries) - 1
     for operation, step, ended in _transactions(observed):
         kept = [value for _, value in step.items if value in stored]
-        user = operation.user
         if step.fails and ended is not None:
             if kept:
                 yield _kept(observed, operation, kept, "raised", last)
@@ -96,8 +104,6 @@ def _kept_after_failure(observed: Observed) -> Iterator[Situation | Violation]:
             and _written_once(observed, step)
         ):
             yield _kept(observed, operation, kept, "was cancelled half-way", last)
-        elif kept and user is not None:
-            continue
 
 
 def _written_once(observed: Observed, step: Transact) -> bool:
@@ -106,17 +112,20 @@ def _written_once(observed: Observed, step: Transact) -> bool:
     if len(keys) < len(step.items):
         return False
     for other in observed.history.user_operations().values():
-        if type(other).__name__ == "Erase":
+        if isinstance(other, Erase):
             return False
         for found in _steps(getattr(other, "script", ())):
-            items = getattr(found, "items", None) or (
-                ((found.key, ""),) if type(found).__name__ == "Remember" else ()
-            )
-            if found is not step and keys & {key for key, _ in items}:
+            if found is not step and keys & _written_by(found):
                 return False
-        if type(other).__name__ == "Write" and getattr(other, "key", None) in keys:
+        if isinstance(other, Write) and other.key in keys:
             return False
     return True
+
+
+def _written_by(step: Step) -> set[str]:
+    if isinstance(step, Transact):
+        return {key for key, _ in step.items}
+    return {step.key} if isinstance(step, Remember) else set()
 
 
 def _kept(

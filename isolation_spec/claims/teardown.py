@@ -134,8 +134,8 @@ def _a(noun: str) -> str:
 TEARDOWN = Claim(
     id=_ID,
     statement=(
-        "After a user's cleanup nothing of the user is alive, after shutdown nothing at "
-        "all, and everything asked for has ended."
+        "After a user's cleanup nothing of the user is alive, after shutdown nothing "
+        "at all, and everything asked for has ended."
     ),
     situation="a user for whom the engine had done something was cleaned up",
     exception=TeardownViolated,

@@ -54,8 +54,8 @@ def _engine(given: str | None, named: str) -> Engine:
     """The engine that the user gave, or the registered one that the file names."""
     if given is None and ":" in named:
         message = (
-            f"the file names the engine {named!r}, which is not registered, and nothing "
-            f"that a file names is imported: give it with --engine {named}"
+            f"the file names the engine {named!r}, which is not registered, and "
+            f"nothing that a file names is imported: give it with --engine {named}"
         )
         raise EngineNotFound(message)
     return find_engine(given or named)

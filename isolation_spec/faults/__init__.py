@@ -1,4 +1,5 @@
-"""Planted faults: the real engine with one mechanism broken, to prove that claims catch.
+"""Planted faults: the real engine with one mechanism broken, to prove that claims
+catch.
 
 No other part of the package knows of them, but for the name `reference+FAULT`.
 """

@@ -18,8 +18,10 @@ class _Heartbeat(UserExecutionEngine):
         self._heartbeat = asyncio.get_running_loop().create_task(self._beat())
 
     async def _beat(self) -> None:
+        self._beats = 0
         while True:
             await asyncio.sleep(10)
+            self._beats += 1
 
 
 class _HeartbeatAdapter(ReferenceAdapter):

@@ -22,7 +22,7 @@ class _Adapter(ReferenceAdapter):
 LAST_REGISTRATION_WINS = Fault(
     id="last-registration-wins",
     mechanism="registration",
-    source="comfyanonymous/ComfyUI #16243: a second socket takes the place of the first",
+    source="comfyanonymous/ComfyUI #16243: a second socket takes the first one's place",
     claims=frozenset({"event-routing"}),
     adapter=_Adapter,
 )

@@ -6,8 +6,8 @@ chosen, so a cancellation before that leaves a statement that still runs later, 
 after it a result that nobody reads, as with the real thread. SQLITE_BUSY is retried in
 virtual time, as the lock holder could otherwise never go on.
 
-The two attributes touched, `_tx` and `_thread` of a connection, are private to aiosqlite:
-`tests/world/test_database.py` watches them.
+The two attributes touched, `_tx` and `_thread` of a connection, are private to
+aiosqlite: `tests/world/test_database.py` watches them.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ class _Native(sqlite3.Connection):
 class DatabaseWorker:
     """Stands where aiosqlite has a queue and a thread; bound to one loop for ever.
 
-    Finalisers of connections that an earlier run left behind reach their own closed loop
-    here, and are then served at once, without an arrival in the run of somebody else.
+    Finalisers of connections that an earlier run left behind reach their own closed
+    loop here, and are then served at once, without an arrival in the run of somebody
+    else.
     """
 
     daemon = True
@@ -130,9 +131,9 @@ class DatabaseWorker:
         referable, as a reference of ours would keep alive what an engine let go."""
         if self._native is not None:
             return function()
-        original = sqlite3.connect
+        original: Any = sqlite3.connect
 
-        def connect(*args: Any, **options: Any) -> sqlite3.Connection:
+        def connect(*args: Any, **options: Any) -> Any:
             return original(*args, **{"factory": _Native, **options})
 
         sqlite3.connect = connect
@@ -187,7 +188,7 @@ class Databases:
             connection._thread = worker  # type: ignore[assignment]
             connection._tx = worker  # type: ignore[assignment]
 
-        aiosqlite.Connection.__init__ = adopt  # type: ignore[method-assign]
+        aiosqlite.Connection.__init__ = adopt  # type: ignore[assignment,method-assign]
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,8 +1,8 @@
 """Everything alive in a world, and the instruments that count what really happened.
 
-The counts are taken inside the libraries where these do the work: handshakes and messages
-in `websockets`, sessions, transactions and pool checkouts in SQLAlchemy. No adapter or
-engine can raise them by saying so.
+The counts are taken inside the libraries where these do the work: handshakes and
+messages in `websockets`, sessions, transactions and pool checkouts in SQLAlchemy. No
+adapter or engine can raise them by saying so.
 """
 
 from __future__ import annotations
@@ -161,8 +161,8 @@ class Ledger:
         return recv
 
     def _numbering(self) -> Callable[[Connection], int]:
-        # A websockets server keeps its connections in a set and closes them in the order
-        # of that set, which by address would differ from run to run.
+        # A websockets server keeps its connections in a set and closes them in the
+        # order of that set, which by address would differ from run to run.
         def number(connection: Connection) -> int:
             if "_isolation_number" not in connection.__dict__:
                 self._hashes += 1
@@ -196,8 +196,8 @@ class Ledger:
             yield Alive("driver connection", f"connection {worker.number}", None)
         for source in self.loop.scheduler.pending():
             yield Alive("pending arrival", source.name, None)
-        for generator in tuple(self.loop._asyncgens):  # type: ignore[attr-defined]
-            if generator.ag_frame is not None:
+        for generator in tuple(self.loop._asyncgens):
+            if getattr(generator, "ag_frame", None) is not None:
                 yield Alive("async generator", _name(generator), None)
         if self.databases.is_locked():
             yield Alive("database lock", "a lock that keeps others from writing", None)

@@ -28,7 +28,8 @@ _MOST_READ = 256 * 1024
 _END = b""
 _RESET = None
 _ATTACH_TAKES_TRANSPORT = bool(
-    set(inspect.signature(base_events.Server._attach).parameters) - {"self"}
+    set(inspect.signature(base_events.Server._attach).parameters)  # type: ignore[attr-defined]
+    - {"self"}
 )
 
 
@@ -93,7 +94,8 @@ class _Pipe:
 
 
 class MemoryTransport(asyncio.Transport):
-    """One end of an in-memory connection, with the behaviour of a selector transport."""
+    """One end of an in-memory connection, with the behaviour of a selector
+    transport."""
 
     def __init__(
         self,
@@ -309,7 +311,8 @@ class MemoryTransport(asyncio.Transport):
                 self._server = None
 
     def hang_up(self, *, reset: bool = False) -> None:
-        """The socket itself is closed; with bytes unread, that resets the connection."""
+        """The socket itself is closed; with bytes unread, that resets the
+        connection."""
         self._closing = self._closed = True
         self._loop.network.transports.pop(self, None)
         self._loop.scheduler.withdraw(self._room)

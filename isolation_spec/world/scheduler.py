@@ -6,8 +6,8 @@ which the outside answers, and only that is chosen. Everything outside is a *sou
 queue whose head alone can arrive; every arrival belongs to a *chain*, named after the
 operation that asked for it. All choices zero means: the oldest first.
 
-The search is SPCT, a shrinkable form of probabilistic concurrency testing (Burckhardt et
-al., ASPLOS 2010): a small class for each chain, and a few change points at absolute
+The search is SPCT, a shrinkable form of probabilistic concurrency testing (Burckhardt
+et al., ASPLOS 2010): a small class for each chain, and a few change points at absolute
 positions, each of which demotes the chain that leads there. What a change point did is
 recorded keyed by its chain, so a saved schedule survives the removal of operations.
 """

@@ -28,8 +28,8 @@ T = TypeVar("T")
 class World:
     """Loop, network, database, clock, ids and ledger of one run; a context manager.
 
-    It is the environment of an adapter, too. Nothing in it depends on the wall clock, on
-    chance or on addresses: the same choices give the same observations.
+    It is the environment of an adapter, too. Nothing in it depends on the wall clock,
+    on chance or on addresses: the same choices give the same observations.
     """
 
     host = "127.0.0.1"
