@@ -24,14 +24,12 @@ from isolation_spec.scenario import (
 
 __all__ = ["describe_operation", "describe_schedule", "explain"]
 
-WIDTH = 78
-
-
 def explain(scenario: Scenario, violation: Violation) -> Iterator[str]:
     """Yields the lines of the story: claim, scenario, choices, contradiction."""
     claim = find_claim(violation.claim)
     yield f"{violation.claim}: {claim.statement}"
     yield ""
+    yield from _identities(scenario)
     yield "Scenario"
     for operation in scenario.operations:
         user = getattr(operation, "user", None)
@@ -46,6 +44,14 @@ def explain(scenario: Scenario, violation: Violation) -> Iterator[str]:
         yield f"{'Let' if index == 0 else 'and'} {fact}."
     yield f"Then {violation.then}."
     yield f"However, {violation.however}: contradiction."
+
+
+def _identities(scenario: Scenario) -> Iterator[str]:
+    """What the engine knows users by, where that is not what the story calls them."""
+    named = [f"{u.label} is {u.id!r}" for u in scenario.users if u.id != u.label]
+    if named:
+        yield f"Users: {', '.join(named)}"
+        yield ""
 
 
 def describe_operation(operation: Operation) -> str:

@@ -136,7 +136,7 @@ def test_a_saved_file_is_its_owners_alone(tmp_path: Path) -> None:
     """Nobody but its owner can read or write a failure file."""
     path = save(heartbeat_failure(), tmp_path)
 
-    assert 0o600 == stat.S_IMODE(path.stat().st_mode)
+    assert "-rw-------" == stat.filemode(path.stat().st_mode)
 
 
 def test_saving_makes_the_folder_and_leaves_nothing_else(tmp_path: Path) -> None:
@@ -273,9 +273,9 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
 
 def test_duplicate_keys_are_found_quickly(tmp_path: Path) -> None:
     """Looking for the key that stands twice takes no longer than reading the file."""
-    keys = ",".join(f'"k{n}":0' for n in range(80_000))
+    keys = ",".join(f'"k{n}":0' for n in range(30_000))
 
-    assert "stands twice" in refusal_of(tmp_path, f'{{{keys},"k79999":0}}'.encode())
+    assert "stands twice" in refusal_of(tmp_path, f'{{{keys},"k29999":0}}'.encode())
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
@@ -312,7 +312,7 @@ def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
         [sys.executable, "-c", script, str(path)],
         capture_output=True,
         text=True,
-        timeout=10,
+        timeout=4,
         check=False,
     )
 
@@ -467,14 +467,6 @@ def test_an_unknown_claim_is_refused_with_those_that_there_are(tmp_path: Path) -
     assert len(text) < 1000
 
 
-def test_a_violation_of_another_claim_is_refused(tmp_path: Path) -> None:
-    """The claim of the file and that of its violation are one."""
-    data = as_data()
-    data["violation"]["claim"] = "event-routing"
-
-    assert refusal_of(tmp_path, data)
-
-
 AUDIT = """
 import sys, pathlib
 from isolation_spec.failure import BadFailureFile, load
@@ -559,7 +551,7 @@ def test_a_claim_that_was_not_put_to_the_test_is_drift() -> None:
 
 
 def test_a_reproduction_by_another_run_notes_where_it_differs() -> None:
-    """Violated again but differently is REPRODUCED, with the first step that differs."""
+    """Violated by another run is REPRODUCED, with the first step that differs."""
     steps = list(heartbeat_failure().steps)
     steps[3] = "phase_started - 00000000"
     failure = changed(steps=tuple(steps), digest="0" * 64)

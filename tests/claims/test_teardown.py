@@ -1,0 +1,152 @@
+"""Teardown: each clause violated alone, and the nearest history that is not."""
+
+import pytest
+
+from isolation_spec.claims.teardown import TEARDOWN as CLAIM
+from isolation_spec.history import Entry
+from isolation_spec.scenario import AdvanceTime
+from tests.claims.histories import (
+    ALICE,
+    BOB,
+    NOT_REACHED,
+    TWO,
+    alive,
+    ended,
+    gauge,
+    history,
+    holds,
+    judged,
+    phase,
+    scenario,
+    started,
+    stepped,
+    unhandled,
+    violated,
+)
+
+WORKED = (started(3, ALICE), ended(3, ALICE))
+CLEANED = (phase("cleanup"),)
+DOWN = (phase("cleanup"), phase("teardown"))
+
+
+@pytest.mark.parametrize("phases", [CLEANED, DOWN], ids=["cleanup", "teardown"])
+@pytest.mark.parametrize("kind", ["task", "timer", "driver connection"])
+def test_what_is_still_alive_violates(phases: tuple[Entry, ...], kind: str) -> None:
+    """Each thing that outlived its user or the engine is one violation."""
+    clause = f"alive-{kind.replace(' ', '-')}"
+
+    assert violated(clause) == judged(CLAIM, *WORKED, *phases, alive(ALICE, kind))
+
+
+def test_what_nobody_owns_violates_after_shutdown() -> None:
+    """After shutdown nothing at all is alive, whoever it worked for."""
+    assert violated("alive-task", evidence=1) == judged(
+        CLAIM, *WORKED, *DOWN, alive(None)
+    )
+
+
+@pytest.mark.parametrize("value", [1, 0.5, -1])
+def test_a_gauge_that_is_not_zero_violates(value: float) -> None:
+    """What the engine says it still holds is one violation."""
+    entry = gauge(ALICE, value, "queued")
+
+    assert violated("gauge-queued") == judged(CLAIM, *WORKED, *CLEANED, entry)
+
+
+def test_a_gauge_of_zero_does_not() -> None:
+    """An engine that says it holds nothing is one situation."""
+    assert holds(1) == judged(CLAIM, *WORKED, *CLEANED, gauge(ALICE, 0))
+
+
+def test_an_exception_that_nobody_handled_violates() -> None:
+    """What reaches the loop's handler is one violation, of nobody in particular."""
+    assert violated("unhandled", evidence=1) == judged(CLAIM, *WORKED, unhandled())
+
+
+def test_an_operation_that_never_ends_violates() -> None:
+    """An operation of a user that the time of the run did not suffice for is one."""
+    assert violated("unfinished") == judged(
+        CLAIM, started(3, ALICE), ended(3, ALICE, "unfinished"), settled=False
+    )
+
+
+def test_time_that_did_not_suffice_is_not_the_engines_fault() -> None:
+    """An operation that only lets time pass ends when the scenario says so."""
+    world = scenario(*TWO.operations, AdvanceTime(id=9, seconds=601.0))
+
+    assert NOT_REACHED == judged(
+        CLAIM,
+        started(9, None),
+        ended(9, None, "unfinished"),
+        scenario=world,
+        settled=False,
+    )
+
+
+@pytest.mark.parametrize("outcome", ["returned", "failed", "cancelled"])
+def test_a_user_for_whom_something_was_done_is_a_situation(outcome: str) -> None:
+    """Who was served, with whatever success, leaves something to clean up."""
+    assert holds(1) == judged(CLAIM, started(3, ALICE), ended(3, ALICE, outcome), *DOWN)
+
+
+@pytest.mark.parametrize("outcome", ["refused", "unavailable"])
+def test_a_user_for_whom_nothing_was_done_is_none(outcome: str) -> None:
+    """A refusal leaves nothing to clean up."""
+    assert NOT_REACHED == judged(
+        CLAIM, started(3, ALICE), ended(3, ALICE, outcome), *DOWN
+    )
+
+
+def test_a_user_counts_once() -> None:
+    """Two users of many operations are two situations."""
+    assert holds(2) == judged(
+        CLAIM, *WORKED, *WORKED, started(4, BOB), ended(4, BOB), *DOWN
+    )
+
+
+def test_one_users_leak_leaves_the_others_evidence() -> None:
+    """Bob's cleanup held while alice's did not."""
+    assert violated("alive-task", evidence=1) == judged(
+        CLAIM, *WORKED, started(4, BOB), ended(4, BOB), *CLEANED, alive(ALICE)
+    )
+
+
+def test_the_story_says_what_was_cleaned_up() -> None:
+    """Before the teardown it is the user's cleanup that failed, then the shutdown."""
+    from isolation_spec.claims import judge
+
+    (judgement,) = judge(
+        history(
+            *WORKED, phase("cleanup"), alive(ALICE), phase("teardown"), alive(ALICE)
+        ),
+        frozenset(),
+        (CLAIM,),
+    )
+
+    assert [
+        ("alice be cleaned up", "nothing of alice is alive", 3),
+        ("the engine be shut down", "nothing of it is alive", 5),
+    ] == [(v.let[0], v.then, v.entry) for v in judgement.violations]
+
+
+# Evidence
+
+
+def test_an_empty_history_is_no_evidence() -> None:
+    """Where nothing was done, nothing was put to the test."""
+    assert NOT_REACHED == judged(CLAIM)
+
+
+def test_a_run_that_did_not_settle_is_no_evidence() -> None:
+    """Where the run was given up, nobody looked for what was left."""
+    assert NOT_REACHED == judged(CLAIM, *WORKED, settled=False)
+
+
+def test_the_world_leaves_nothing_to_clean_up() -> None:
+    """Operations of the world are no user's."""
+    assert NOT_REACHED == judged(CLAIM, started(9, None), ended(9, None), *DOWN)
+
+
+def test_other_entries_are_not_this_claims() -> None:
+    """What an agent saw says nothing about what is alive."""
+    assert NOT_REACHED == judged(CLAIM, started(3, ALICE), stepped(3, ALICE))

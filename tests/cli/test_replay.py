@@ -1,0 +1,163 @@
+"""`isolation-spec replay`: in a fresh process, with every outcome and every refusal."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.cli.command import FAULTY, Done, assert_refused, isolation_spec
+from tests.cli.conftest import Verified
+
+
+def replayed(verified: Verified, folder: Path, *options: str, **changes: Any) -> Done:
+    """Replays the failure file with these fields changed."""
+    data = {**json.loads(verified.failure.read_text()), **changes}
+    path = folder / "changed.json"
+    path.write_text(json.dumps(data))
+    return isolation_spec("replay", path, *options, folder=folder)
+
+
+def test_a_failure_is_reproduced(verified: Verified) -> None:
+    """The command that the search printed shows the failure again, and exits with 1."""
+    done = isolation_spec(
+        "replay", verified.failure.relative_to(verified.folder), folder=verified.folder
+    )
+
+    assert (1, "") == (done.code, done.err)
+    assert f"REPRODUCED: teardown on {FAULTY}" == done.out.splitlines()[0]
+    assert "However, a task was still alive" in done.out
+    assert "differs" not in done.out
+
+
+@pytest.mark.parametrize("hash_seed", ["0", "1", "4711"])
+def test_a_failure_is_reproduced_under_any_hash_seed(
+    verified: Verified, monkeypatch: pytest.MonkeyPatch, hash_seed: str
+) -> None:
+    """The very same run is seen again, whatever strings hash to."""
+    monkeypatch.setenv("PYTHONHASHSEED", hash_seed)
+
+    done = isolation_spec("replay", verified.failure, folder=verified.folder)
+
+    assert 1 == done.code
+    assert "differs" not in done.out
+
+
+def test_a_fixed_engine_is_fixed(verified: Verified, tmp_path: Path) -> None:
+    """On the engine without the fault the claim holds, and the command exits with 0."""
+    done = replayed(verified, tmp_path, "--engine", "reference")
+
+    assert (0, "") == (done.code, done.err)
+    assert "FIXED: teardown on reference" == done.out.splitlines()[0]
+
+
+def test_a_choice_without_a_place_is_drift(verified: Verified, tmp_path: Path) -> None:
+    """A run that is no longer the saved one exits with 3 and says what differs."""
+    scenario = json.loads(verified.failure.read_text())["scenario"]
+    scenario["schedule"]["classes"] = {"2/no-such-kind": 1}
+
+    done = replayed(verified, tmp_path, "--engine", "reference", scenario=scenario)
+
+    assert (3, "") == (done.code, done.err)
+    assert "DRIFTED: teardown on reference" == done.out.splitlines()[0]
+    assert "2/no-such-kind" in done.out
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (None, "No such file"),
+        (b"", "not JSON"),
+        (b"{}", "format"),
+        (b"\xff", "UTF-8"),
+        (b"[" * 10_000, "nested"),
+    ],
+    ids=["missing", "empty", "no-format", "not-utf8", "deep"],
+)
+def test_what_is_no_failure_file_is_refused(
+    tmp_path: Path, content: bytes | None, why: str
+) -> None:
+    """A file that cannot be read as a failure is refused in one line."""
+    path = tmp_path / "some.json"
+    if content is not None:
+        path.write_bytes(content)
+
+    assert_refused(isolation_spec("replay", path, folder=tmp_path), why, str(path))
+
+
+def test_an_engine_that_a_file_names_is_not_imported(
+    verified: Verified, tmp_path: Path
+) -> None:
+    """A module named in a file is not imported; the user is told how to name it."""
+    (tmp_path / "trap.py").write_text("open('sprung', 'w').close()\n")
+
+    done = replayed(verified, tmp_path, engine="trap:factory")
+
+    assert not (tmp_path / "sprung").exists()
+    assert 2 == done.code
+    assert "UNSUPPORTED" in done.out + done.err
+    assert "--engine trap:factory" in done.out + done.err
+
+
+def test_an_engine_that_the_user_names_is_imported(
+    verified: Verified, tmp_path: Path
+) -> None:
+    """The user's own adapter, beside them, replays a file."""
+    (tmp_path / "mine.py").write_text(
+        "from isolation_spec.adapters.reference import ReferenceAdapter as factory\n"
+    )
+
+    done = replayed(verified, tmp_path, "--engine", "mine:factory")
+
+    assert 0 == done.code, done
+    assert done.out.startswith("FIXED: teardown on mine:factory")
+
+
+@pytest.mark.parametrize("engine", ["gone", "reference+gone", "gone+x", "gone:x+y"])
+def test_an_engine_that_is_not_there_is_unsupported(
+    verified: Verified, tmp_path: Path, engine: str
+) -> None:
+    """An engine that nobody registered is UNSUPPORTED, exit 2, without a traceback."""
+    done = replayed(verified, tmp_path, engine=engine)
+
+    assert 2 == done.code
+    assert "Traceback" not in done.err
+    assert "UNSUPPORTED" in done.out + done.err
+
+
+def test_a_scenario_that_needs_what_the_engine_lacks_is_unsupported(
+    verified: Verified, tmp_path: Path
+) -> None:
+    """An adapter that cannot do an operation of the scenario exits with 2."""
+    (tmp_path / "less.py").write_text(
+        "from isolation_spec.adapter import Adapter\n"
+        "from isolation_spec.adapters.reference import ReferenceAdapter\n\n\n"
+        "class factory(ReferenceAdapter):\n"
+        "    capabilities = frozenset()\n"
+        "    connect = Adapter.connect\n"
+    )
+    scenario = json.loads(verified.failure.read_text())["scenario"]
+    scenario["operations"] = [
+        {"operation": "connect", "id": 1, "user": 0, "connection": "c1"}
+    ]
+
+    done = replayed(verified, tmp_path, "--engine", "less:factory", scenario=scenario)
+
+    assert 2 == done.code, done
+    assert "Traceback" not in done.err
+    assert "UNSUPPORTED" in done.out + done.err
+
+
+def test_what_a_file_says_cannot_command_the_terminal(
+    verified: Verified, tmp_path: Path
+) -> None:
+    """Control characters of a file are never written raw."""
+    scenario = json.loads(verified.failure.read_text())["scenario"]
+    scenario["users"][0] = {"label": "a\x1b]0;owned\x07", "id": "i"}
+    scenario["operations"][0]["context"] = "x\x1b[2J"
+
+    done = replayed(verified, tmp_path, scenario=scenario)
+
+    assert "Traceback" not in done.err
+    assert "\x1b" not in done.out + done.err
+    assert "\x07" not in done.out + done.err

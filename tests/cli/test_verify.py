@@ -1,0 +1,397 @@
+"""`isolation-spec verify`: what it refuses, what it says, and how it exits."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from isolation_spec.claims import CLAIMS
+from isolation_spec.failure import load
+from tests.cli.command import (
+    FAULTY,
+    SCRIPT,
+    Done,
+    assert_refused,
+    environment,
+    isolation_spec,
+)
+from tests.cli.conftest import Verified
+
+IDLE = '''
+from isolation_spec.adapter import Adapter
+
+
+class Idle(Adapter):
+    """Does nothing at all."""
+
+    async def start(self, environment):
+        pass
+
+    async def open_context(self, user, thread):
+        pass
+
+    async def run_agent(self, context, agent):
+        pass
+
+    async def read(self, context):
+        pass
+
+    async def cleanup_context(self, context):
+        pass
+
+    async def cleanup_user(self, user):
+        pass
+
+    async def shutdown(self):
+        pass
+'''
+
+MODULES = {
+    "number": "engine = 7\n",
+    "text": "def engine(): return 'an engine'\n",
+    "nothing": "def engine(): return None\n",
+    "raising": "def engine(): raise RuntimeError('no luck')\n",
+    "two_lines": "def engine(): raise RuntimeError('first\\nsecond')\n",
+    "needy": "def engine(required): pass\n",
+    "broken": "def engine(:\n",
+    "failing": "raise RuntimeError('at import')\n",
+    "missing_import": "import no_such_module_at_all\n",
+    "leaving": "import sys\nsys.exit(0)\n",
+    "leaving_later": "import sys\ndef engine(): sys.exit(0)\n",
+    "bad_start": IDLE
+    + """
+
+class engine(Idle):
+    async def start(self, environment):
+        raise OSError("port taken")
+""",
+    "bad_start_lines": IDLE
+    + """
+
+class engine(Idle):
+    async def start(self, environment):
+        raise OSError("first\\nsecond")
+""",
+    "bad_gauges": IDLE
+    + """
+
+class engine(Idle):
+    def gauges(self, user):
+        raise OSError("no gauge")
+""",
+    "bad_observer": IDLE
+    + """
+
+class engine(Idle):
+    def observe(self):
+        raise OSError("no table")
+""",
+    "no_run": IDLE.replace("run_agent", "run_agents") + "\n\nengine = Idle\n",
+    "no_connect": IDLE.replace(
+        '"""Does nothing at all."""', "capabilities = frozenset({'connections'})"
+    )
+    + "\n\nengine = Idle\n",
+    "idle": IDLE + "\n\nengine = Idle\n",
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, text in MODULES.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    return tmp_path
+
+
+# Refused
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        ("refrence", ("'refrence'", "reference", "module:factory")),
+        ("", ("''", "reference")),
+        ("reference+", ("'reference+'",)),
+        ("reference+no-such-fault", ("'no-such-fault'", "heartbeat-survives")),
+        ("idle:engine+heartbeat-survives", ("'reference'",)),
+        ("no_such_module:engine", ("'no_such_module:engine'", "no_such_module")),
+        ("..idle:engine", ("'..idle:engine'",)),
+        (":engine", ("':engine'",)),
+        ("idle:", ("'idle:'",)),
+        ("idle:no_such_attribute", ("no_such_attribute",)),
+        ("number:engine", ("'number:engine'", "int")),
+        ("text:engine", ("'text:engine'", "str")),
+        ("nothing:engine", ("'nothing:engine'", "NoneType")),
+        ("raising:engine", ("'raising:engine'", "RuntimeError", "no luck")),
+        ("two_lines:engine", ("'two_lines:engine'", "first")),
+        ("needy:engine", ("'needy:engine'", "TypeError", "required")),
+        ("broken:engine", ("'broken:engine'", "SyntaxError")),
+        ("failing:engine", ("'failing:engine'", "RuntimeError", "at import")),
+        ("missing_import:engine", ("no_such_module_at_all",)),
+        ("leaving:engine", ("'leaving:engine'", "SystemExit")),
+        ("leaving_later:engine", ("'leaving_later:engine'", "SystemExit")),
+        ("no_run:engine", ("'no_run:engine'", "run_agent")),
+    ],
+)
+def test_what_is_no_engine_is_refused(
+    folder: Path, engine: str, words: tuple[str, ...]
+) -> None:
+    """A name that gives no adapter is refused in one line that says why."""
+    assert_refused(isolation_spec("verify", engine, folder=folder), *words)
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [
+        ("bad_start:engine", ("engine.start", "OSError", "port taken")),
+        ("bad_start_lines:engine", ("engine.start", "OSError", "first")),
+        ("bad_gauges:engine", ("engine.gauges", "OSError", "no gauge")),
+        ("bad_observer:engine", ("engine.observe", "OSError", "no table")),
+        ("no_connect:engine", ("Idle.connect", "'connections'")),
+    ],
+)
+def test_an_adapter_that_breaks_its_contract_is_refused(
+    folder: Path, engine: str, words: tuple[str, ...]
+) -> None:
+    """What an adapter does wrong while it runs is told in one line, with its method."""
+    assert_refused(isolation_spec("verify", engine, folder=folder), *words)
+
+
+def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
+    """A profile that there is not lists those that there are."""
+    done = isolation_spec("verify", "--profile", "quik", folder=tmp_path)
+
+    assert_refused(done, "'quik'", "quick", "ci", "deep")
+
+
+def test_a_result_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
+    """A JSON path that cannot be written is found before the search, not after it."""
+    began = time.monotonic()
+    done = isolation_spec(
+        "verify", FAULTY, "--json", "no-such-folder/r.json", folder=tmp_path
+    )
+
+    assert_refused(done, "no-such-folder")
+    assert not (tmp_path / ".isolation-spec").exists()
+    assert time.monotonic() - began < 10
+
+
+def test_a_folder_for_failures_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
+    """A folder for failures below a file is refused in one line."""
+    (tmp_path / "file").touch()
+
+    done = isolation_spec("verify", FAULTY, "--failures", "file/below", folder=tmp_path)
+
+    assert_refused(done, "file/below")
+
+
+# Violated
+
+
+def test_a_violation_exits_with_1(verified: Verified) -> None:
+    """A faulty engine exits with 1 and nothing on stderr."""
+    assert (1, "") == (verified.done.code, verified.done.err)
+
+
+def test_a_violation_tells_its_story_and_how_to_replay_it(verified: Verified) -> None:
+    """Claim, scenario, contradiction, file and command stand in the output."""
+    out = verified.done.out
+    path = verified.failure.relative_to(verified.folder)
+
+    assert "Let alice be cleaned up." in out
+    assert ": contradiction." in out
+    assert f"Saved in {path}\n" in out
+    assert f"\nReplay with: isolation-spec replay {path}\n" in out
+
+
+def test_a_violation_is_saved_confirmed(verified: Verified) -> None:
+    """One file is left, which loads, is confirmed, and names engine and claim."""
+    failure = load(verified.failure)
+
+    assert (FAULTY, "teardown", True) == (
+        failure.engine,
+        failure.claim,
+        failure.confirmed,
+    )
+    assert ".unconfirmed" not in verified.failure.name
+
+
+def test_the_result_has_all_keys(verified: Verified) -> None:
+    """The JSON result holds what machines rely on, by these names."""
+    result = json.loads(verified.json.read_text())
+
+    assert {
+        "engine",
+        "profile",
+        "verdict",
+        "examples",
+        "interleavings",
+        "seconds",
+        "peak_memory_mb",
+        "claims",
+        "reached",
+        "failures",
+    } <= set(result)
+    assert {"id", "verdict", "evidence"} <= set.intersection(
+        *(set(claim) for claim in result["claims"])
+    )
+    assert {
+        "users",
+        "runs_completed",
+        "tools_run",
+        "events_delivered",
+        "handshakes",
+        "database_sessions",
+        "cancellations",
+        "cleanups",
+    } == set(result["reached"])
+
+
+def test_the_result_says_what_happened(verified: Verified) -> None:
+    """Verdicts, counts and files in the JSON are those of this very search."""
+    result = json.loads(verified.json.read_text())
+    verdicts = {claim["id"]: claim["verdict"] for claim in result["claims"]}
+
+    assert (FAULTY, "quick", "violated") == (
+        result["engine"],
+        result["profile"],
+        result["verdict"],
+    )
+    assert [claim.id for claim in CLAIMS] == list(verdicts)
+    assert ["teardown"] == [id for id, how in verdicts.items() if how == "violated"]
+    assert [str(verified.failure.relative_to(verified.folder))] == result["failures"]
+    assert 1 <= result["examples"] <= 110
+    assert 1 <= result["interleavings"]
+    assert 2 <= result["reached"]["users"]
+    assert 10 < result["peak_memory_mb"] < 1000
+
+
+def test_seconds_are_those_of_the_users_clock(tmp_path: Path) -> None:
+    """The seconds in the result differ little from those that the process took."""
+    began = time.monotonic()
+    isolation_spec("verify", FAULTY, "--json", "r.json", folder=tmp_path)
+    took = time.monotonic() - began
+
+    seconds = json.loads((tmp_path / "r.json").read_text())["seconds"]
+
+    assert took - 0.5 < seconds < took + 0.1
+
+
+def test_the_same_seed_finds_the_same_failure(
+    verified: Verified, tmp_path: Path
+) -> None:
+    """Seed and profile alone decide what is found, byte for byte."""
+    isolation_spec("verify", FAULTY, folder=tmp_path)
+    (again,) = (tmp_path / ".isolation-spec" / "failures").iterdir()
+
+    assert verified.failure.name == again.name
+    assert verified.failure.read_bytes() == again.read_bytes()
+
+
+# Inconclusive
+
+
+def test_an_engine_that_does_nothing_is_inconclusive(folder: Path) -> None:
+    """Nothing reached is never green: exit 3, and the output names what was missing."""
+    done = isolation_spec("verify", "idle:engine", "--json", "r.json", folder=folder)
+    result = json.loads((folder / "r.json").read_text())
+    (line,) = re.findall("never reached: .*tools_run.*", done.out)
+
+    assert (3, "") == (done.code, done.err)
+    assert "inconclusive" == result["verdict"]
+    assert not result["failures"]
+    for name in (
+        "runs_completed",
+        "tools_run",
+        "events_delivered",
+        "handshakes",
+        "database_sessions",
+    ):
+        assert name in line
+        assert 0 == result["reached"][name]
+
+
+# Interrupted
+
+
+def interrupted(
+    folder: Path, *arguments: str, when: str = "", after: float = 0.0
+) -> Done:
+    """Ctrl-C: SIGINT to the whole group, once a file matching `when` is there.
+
+    Without `when`, once the first line was printed, and `after` seconds later.
+    """
+    process = subprocess.Popen(
+        [SCRIPT, "verify", *arguments],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    try:
+        first = process.stdout.readline()
+        deadline = time.monotonic() + 30
+        while when and not list(folder.glob(when)):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+        time.sleep(after)
+        os.killpg(process.pid, signal.SIGINT)
+        out, err = process.communicate(timeout=20)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+    return Done(process.returncode, first + out, err)
+
+
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.3, 2.0])
+def test_an_interrupted_search_says_what_it_reached(
+    tmp_path: Path, after: float
+) -> None:
+    """Ctrl-C at any time exits with 130, shows what was reached, and no traceback."""
+    done = interrupted(tmp_path, "reference", "--profile", "deep", after=after)
+
+    assert "Traceback" not in done.out + done.err
+    assert 130 == done.code, done
+    assert "reached " in done.out
+    assert "interrupted" in done.out + done.err
+
+
+def test_an_interrupted_shrinking_leaves_what_was_found(tmp_path: Path) -> None:
+    """A failure that was saved before Ctrl-C stays, and loads."""
+    done = interrupted(
+        tmp_path,
+        "reference+prefix-match",
+        when=".isolation-spec/failures/*.unconfirmed.json",
+    )
+    (saved,) = (tmp_path / ".isolation-spec" / "failures").iterdir()
+
+    assert "Traceback" not in done.out + done.err
+    assert 130 == done.code, done
+    assert not load(saved).confirmed
+
+
+def test_no_process_outlives_an_interrupted_search(tmp_path: Path) -> None:
+    """After Ctrl-C none of the search's processes is left."""
+    import psutil
+
+    mark = str(tmp_path)
+    interrupted(tmp_path, "reference", "--profile", "deep", after=1.0)
+
+    left = []
+    for process in psutil.process_iter():
+        try:
+            if process.cwd() == mark:
+                left.append(process.cmdline())
+        except psutil.Error:
+            continue
+
+    assert [] == left
