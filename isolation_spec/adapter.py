@@ -185,21 +185,25 @@ class Toolbox:
     def __init__(
         self,
         environment: Environment,
-        record: Callable[[str, str, str | None], None],
+        record: Callable[[str, str, str | None, str], None],
     ) -> None:
         self._environment = environment
         self._record = record
 
-    async def run(self, name: str, argument: str, identity: str | None) -> str:
-        """The body of a tool; `identity` is whom the engine told it that it works for.
+    async def run(
+        self, name: str, argument: str, identity: Callable[[], str | None]
+    ) -> str:
+        """The body of a tool; `identity` says for whom the engine has it work, now.
 
         Raises:
             AgentFailure: in the failing tool, with its argument in the text.
         """
-        self._record(name, argument, identity)
+        self._record(name, argument, identity(), "began")
         await self._environment.completion()
         if name == "slow":
+            self._record(name, argument, identity(), "went on")
             await self._environment.completion()
+        self._record(name, argument, identity(), "ended")
         if name == "failing":
             message = f"tool failed on {argument}"
             raise AgentFailure(message)
@@ -211,14 +215,15 @@ class ScriptedAgent:
 
     Arguments:
         run: the id of the operation that runs it.
-        record: takes (path, step, what was seen, identity, ok) after each step.
+        record: takes (path, step, what was seen or raised, identity) at its beginning
+            and after each step.
     """
 
     def __init__(
         self,
         run: int,
         script: tuple[Step, ...],
-        record: Callable[[tuple[int, ...], str, Any, str | None, bool], None],
+        record: Callable[[tuple[int, ...], str, Any, str | None], None],
         path: tuple[int, ...] = (),
     ) -> None:
         self.run = run
@@ -239,16 +244,17 @@ class ScriptedAgent:
             AgentFailure: at a `fail` step, or where a failing transaction raised.
         """
         step: Step = Return(value="")
+        self._record(self.path, "begin", "", services.identity())
         for index, step in enumerate(self.script):
             path = (*self.path, index)
             try:
                 seen = await self._take(step, path, services)
             except BaseException as error:
                 kind = type(step).__struct_config__.tag
-                self._record(path, str(kind), error, services.identity(), False)
+                self._record(path, str(kind), error, services.identity())
                 raise
             kind = type(step).__struct_config__.tag
-            self._record(path, str(kind), seen, services.identity(), True)
+            self._record(path, str(kind), seen, services.identity())
             if isinstance(step, Return):
                 break
         self.finished = True
@@ -290,24 +296,37 @@ class Adapter(ABC):
     Attributes:
         capabilities: what the engine offers.
         refusals: the exceptions by which the engine refuses a request.
+        limits: what the engine allows: `contexts_per_user`, `runs_per_context`.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     refusals: ClassVar[tuple[type[Exception], ...]] = ()
+    limits: ClassVar[Mapping[str, int]] = {}
 
     @abstractmethod
     async def start(self, environment: Environment) -> None:
         """Starts the engine with the clock, ids and database of the environment."""
 
     @abstractmethod
-    async def open_context(self, user: str, thread: str) -> Any:
-        """Opens a context of the user on the thread; returns a handle."""
+    async def open_context(
+        self, user: str, thread: str, metadata: dict[str, Any]
+    ) -> Any:
+        """Opens a context of the user on the thread; returns a handle.
+
+        An engine that keeps metadata with a context gets it, and shows it when read.
+        """
 
     @abstractmethod
-    async def run_agent(self, context: Any, agent: ScriptedAgent) -> Any:
-        """Runs the agent in the context and returns what the engine returned.
+    async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
+        """Runs the agent in the context at the user's request; returns the result.
 
         Cancelling the caller cancels the run. The engine knows the run by `agent.name`.
+        The user may not be the owner of the context: the request is theirs all the
+        same.
+
+        Raises:
+            AgentFailure: the engine says that the run failed; its text and arguments
+                hold all that the engine said.
         """
 
     @abstractmethod
@@ -326,12 +345,18 @@ class Adapter(ABC):
     async def shutdown(self) -> None:
         """Stops the engine; afterwards nothing of it may be alive. Idempotent."""
 
-    async def connect(self, user: str) -> Connection:
-        """Connects a client of the user by a real handshake."""
+    async def connect(
+        self, user: str, *, claims_to_be: str | None = None, forged: bool = False
+    ) -> Connection:
+        """Connects a client of the user by a real handshake.
+
+        The client may name another user wherever a client can name one, while it
+        presents the user's own credentials; or present forged ones.
+        """
         raise self._missing("connect", Capability.CONNECTIONS)
 
-    async def cancel_run(self, context: Any, agent: ScriptedAgent) -> None:
-        """Asks the engine to cancel the agent's run."""
+    async def cancel_run(self, user: str, context: Any, run: str) -> None:
+        """Asks the engine, in a context of the user, to cancel the run of that name."""
         raise self._missing("cancel_run", Capability.CANCEL)
 
     async def write(self, context: Any, key: str, value: str) -> None:
@@ -344,6 +369,14 @@ class Adapter(ABC):
 
     def observe(self) -> Iterable[Row]:
         """Everything stored, read without the engine's help."""
+        return ()
+
+    def holdings(self, context: Any) -> Iterable[Any]:
+        """The objects that belong to this context alone, as places to look from."""
+        return (context,)
+
+    def shared(self) -> Iterable[Any]:
+        """The objects that contexts share on purpose."""
         return ()
 
     def gauges(self, user: str | None) -> Mapping[str, float]:

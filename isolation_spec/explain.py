@@ -24,6 +24,7 @@ from isolation_spec.scenario import (
 
 __all__ = ["describe_operation", "describe_schedule", "explain"]
 
+
 def explain(scenario: Scenario, violation: Violation) -> Iterator[str]:
     """Yields the lines of the story: claim, scenario, choices, contradiction."""
     claim = find_claim(violation.claim)
@@ -34,7 +35,9 @@ def explain(scenario: Scenario, violation: Violation) -> Iterator[str]:
     for operation in scenario.operations:
         user = getattr(operation, "user", None)
         who = "world" if user is None else scenario.users[user].label
-        yield f"  {operation.id:>3}  {who:<6} {describe_operation(operation)}"
+        victim = getattr(operation, "victim", None)
+        whose = "" if victim is None else f", naming {scenario.users[victim].label}'s"
+        yield f"  {operation.id:>3}  {who:<6} {describe_operation(operation)}{whose}"
     choices = tuple(describe_schedule(scenario))
     yield ""
     yield "Choices" if choices else "Choices: none, plain asyncio order"
@@ -72,7 +75,8 @@ def _when(cancel: Cancellation) -> str:
 def _detail(operation: Operation) -> str:
     match operation:
         case Connect():
-            return operation.connection
+            how = " with a token of nobody's" if operation.forged else ""
+            return f"{operation.connection}{how}"
         case Disconnect():
             how = " without a closing handshake" if operation.abrupt else ""
             return f"{operation.connection}{how}"

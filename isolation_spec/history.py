@@ -33,6 +33,7 @@ __all__ = [
     "ExceptionUnhandled",
     "GaugeRead",
     "History",
+    "ObjectShared",
     "OperationEnded",
     "OperationStarted",
     "PhaseStarted",
@@ -73,18 +74,18 @@ class OperationEnded(_Entry, tag="operation_ended", frozen=True, kw_only=True):
 
 
 class AgentStepped(_Entry, tag="agent_stepped", frozen=True, kw_only=True):
-    """A scripted agent finished one step and saw this; `path` counts into spawned
-    scripts.
+    """A scripted agent began (step `begin`) or ended one step, and saw this.
 
-    `identity` is whom the engine says the current code works for, None where it has no
-    such notion. `ok` is False where the step raised.
+    `path` counts into spawned scripts. `identity` is whom the engine says the current
+    code works for, None where it has no such notion. `outcome` says how the step ended:
+    refused, if by an exception by which the engine refuses.
     """
 
     path: tuple[int, ...]
     step: str
     seen: str
     identity: str | None
-    ok: bool = True
+    outcome: Literal["ok", "failed", "cancelled", "refused"] = "ok"
 
 
 class ConnectionOpened(_Entry, tag="connection_opened", frozen=True, kw_only=True):
@@ -153,12 +154,19 @@ class ExceptionUnhandled(_Entry, tag="exception_unhandled", frozen=True, kw_only
 
 
 class ToolRan(_Entry, tag="tool_ran", frozen=True, kw_only=True):
-    """The body of a tool ran; `identity` is whom the engine told it that it works
-    for."""
+    """The body of a tool looked around; `identity` is for whom it was told to work."""
 
     tool: str
     argument: str
     identity: str | None
+    moment: Literal["began", "went on", "ended"] = "began"
+
+
+class ObjectShared(_Entry, tag="object_shared", frozen=True, kw_only=True):
+    """A mutable object was found in contexts of two users; `what` names both paths."""
+
+    other: int
+    what: str
 
 
 class RowStored(_Entry, tag="row_stored", frozen=True, kw_only=True):
@@ -184,6 +192,7 @@ Entry: TypeAlias = (
     | GaugeRead
     | ExceptionUnhandled
     | ToolRan
+    | ObjectShared
     | RowStored
 )
 
@@ -228,6 +237,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         choices: how often the scheduler had more than one arrival to choose from.
         overlapped: True if operations of two users were under way at once.
         steps: operation id -> steps that its task took, if they were counted.
+        limits: the limits that the engine declares.
     """
 
     scenario: Scenario
@@ -240,6 +250,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     choices: int
     overlapped: bool
     steps: dict[int, int] = {}
+    limits: dict[str, int] = {}
 
     def of(self, kind: type[EntryT]) -> Iterator[EntryT]:
         """Yields the entries of one kind, in order."""

@@ -10,7 +10,6 @@ independent observer reads at the very end.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import gc
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -27,18 +26,19 @@ from isolation_spec.adapter import (
     Toolbox,
 )
 from isolation_spec.history import Entry, History
+from isolation_spec.objects import overwrite, shared_objects
 from isolation_spec.scenario import Operation, Scenario, UserOperation
 from isolation_spec.world import World
-from isolation_spec.world.loop import REQUESTER, Aim, WorldExhausted, WorldTask
-from isolation_spec.world.scheduler import Scheduler, Source
+from isolation_spec.world.facade import Facade
+from isolation_spec.world.instruments import Alive
+from isolation_spec.world.loop import REQUESTER, Aim, WorldExhausted
+from isolation_spec.world.scheduler import Scheduler
 
 __all__ = ["AdapterFactory", "run"]
 
 AdapterFactory = Callable[[], Adapter]
 EntryT = TypeVar("EntryT", bound=Entry)
 
-LIMIT = 600.0
-"""Virtual seconds after which operations still under way are given up."""
 SETTLE = 5.0
 """Virtual seconds that an engine gets to come to rest before anything counts as alive:
 SQLAlchemy closes cancelled connections in shielded background tasks."""
@@ -54,17 +54,19 @@ def run(
     *,
     scheduler: Scheduler | None = None,
     count_steps: bool = False,
+    world: Facade | None = None,
 ) -> History:
     """Runs the scenario in a fresh world and returns all that was observed.
 
-    With `count_steps`, the history says how many steps each operation's task took.
+    With `count_steps`, the history says how many steps each operation's task took. A
+    world that is given must be fresh, and no scheduler is given with it.
 
     Raises:
         AdapterError: the adapter broke its contract; its cause says how.
     """
-    scheduler = scheduler or Scheduler(scenario.schedule)
-    with World(scheduler) as world:
-        execution = _Execution(scenario, make_adapter(), world)
+    fresh = world or World(scheduler or Scheduler(scenario.schedule))
+    with fresh as world:
+        execution = _Execution(world.prepared(scenario), make_adapter(), world)
         execution.count_steps = count_steps
         try:
             world.run(execution.conduct())
@@ -76,21 +78,21 @@ def run(
 class _Execution:
     """The state of one run."""
 
-    def __init__(self, scenario: Scenario, adapter: Adapter, world: World) -> None:
+    def __init__(self, scenario: Scenario, adapter: Adapter, world: Facade) -> None:
         self.scenario = scenario
         self.adapter = adapter
         self.world = world
         self.entries: list[Entry] = []
         self.contexts: dict[tuple[int, str], Any] = {}
         self.clients: dict[tuple[int, str], Connection] = {}
-        self.agents: dict[int, tuple[Any, ScriptedAgent]] = {}
+        self.handed_in: dict[tuple[int, str], dict[str, Any]] = {}
+        self.running: dict[int, Any] = {}
         self.lanes: dict[int, deque[UserOperation]] = {}
         self.world_lane: deque[ask.WorldOperation] = deque()
-        self.sources: dict[int | None, Source] = {}
         self.active: dict[int, UserOperation | ask.WorldOperation] = {}
         self.unlaunched: dict[int, None] = {}
         self.uncancelled: dict[int, None] = {}
-        self.tasks: dict[WorldTask, int] = {}
+        self.tasks: dict[asyncio.Task[Any], int] = {}
         self.steps: dict[int, int] = {}
         self.count_steps = False
         self.settled = True
@@ -103,9 +105,9 @@ class _Execution:
     async def conduct(self) -> None:
         """Runs all phases."""
         self.world.moved = self._record_session
-        self.world.loop.unhandled = self._record_unhandled
+        self.world.unhandled = self._record_unhandled
         await self._contract("start", self.adapter.start(self.world))
-        self.world.scheduler.active = True
+        self.world.begin()
         self._phase("operations")
         await self._conduct_operations()
         self._phase("cleanup")
@@ -139,9 +141,9 @@ class _Execution:
             self._offer(user)
         self._offer_world()
         try:
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(self.world.limit):
                 while self.active or self.unlaunched:
-                    self._all_done = self.world.loop.create_future()
+                    self._all_done = asyncio.get_running_loop().create_future()
                     await self._all_done
         except TimeoutError:
             self.settled = False
@@ -151,59 +153,61 @@ class _Execution:
         for number in tuple(self.active):
             del self.active[number]
             self.record(seen.OperationEnded, number, outcome="unfinished")
-        for task in sorted(self.tasks, key=hash):
+        for task in tuple(self.tasks):
             task.cancel()
 
     async def _clean_up_users(self) -> None:
-        await asyncio.sleep(1.0)
+        await self.world.settle(1.0)
         for (_, _), client in sorted(self.clients.items()):
             await self._guarded("close of a connection", client.close())
         self.clients.clear()
+        self._record_shared()
         self.contexts.clear()
-        self.agents.clear()
+        self.running.clear()
         for user in self.scenario.users:
             await self._guarded("cleanup_user", self.adapter.cleanup_user(user.id))
-        await asyncio.sleep(SETTLE)
-        for alive in self.world.ledger.alive():
-            if self.users_of.get(alive.requester) is not None:
-                self.record(
-                    seen.ResourceAlive,
-                    alive.requester,
-                    kind=alive.kind,
-                    what=alive.what,
-                )
+        for alive in await self.world.settle(SETTLE, self._alive_for_users):
+            self._record_alive(alive)
         for index, user in enumerate(self.scenario.users):
             self._record_gauges(user.id, index)
 
     async def _tear_down(self) -> None:
         await self._guarded("shutdown", self.adapter.shutdown())
-        await asyncio.sleep(SETTLE)
-        if any(self.world.ledger.alive_at_the_end()):
+        left = await self.world.settle(SETTLE, self.world.alive_at_the_end)
+        if left:
             # What only a reference cycle keeps is garbage, not a leak. Collecting is
             # slow beside a run, so it is done on suspicion alone.
             gc.collect()
-            await asyncio.sleep(SETTLE)
-        for alive in self.world.ledger.alive_at_the_end():
-            self.record(
-                seen.ResourceAlive, alive.requester, kind=alive.kind, what=alive.what
-            )
+            left = await self.world.settle(SETTLE, self.world.alive_at_the_end)
+        for alive in left:
+            self._record_alive(alive)
         self._record_gauges(None, None)
+
+    def _alive_for_users(self) -> list[Alive]:
+        users_of = self.users_of
+        return [a for a in self.world.alive() if users_of.get(a.requester) is not None]
+
+    def _record_alive(self, alive: Alive) -> None:
+        self.record(
+            seen.ResourceAlive, alive.requester, kind=alive.kind, what=alive.what
+        )
 
     async def _guarded(self, what: str, call: Awaitable[Any]) -> None:
         """Ends a call that is not the scenario's own within a bounded time."""
         try:
-            async with asyncio.timeout(LIMIT):
+            async with asyncio.timeout(self.world.limit):
                 await call
         except Exception as error:
             message = f"{what} raised {type(error).__name__}: {error}"
             self.record(seen.ExceptionUnhandled, message=message)
 
     def _record_gauges(self, user: str | None, index: int | None) -> None:
+        time, turn = self.world.moment()
         for gauge, value in sorted(self.adapter.gauges(user).items()):
             self._append(
                 seen.GaugeRead(
-                    time=self.world.time(),
-                    turn=self.world.loop.turn,
+                    time=time,
+                    turn=turn,
                     user=index,
                     gauge=gauge,
                     value=value,
@@ -229,11 +233,10 @@ class _Execution:
                 self.lanes.setdefault(operation.user, deque()).append(operation)
                 if operation.cancel is not None:
                     self.uncancelled[operation.id] = None
-        self.sources = {user: Source("next operation") for user in (None, *self.lanes)}
 
     def _offer(self, user: int) -> None:
         if self.lanes[user]:
-            self._post(self.lanes[user].popleft(), self.sources[user])
+            self._post(self.lanes[user].popleft(), user)
 
     def _offer_world(self) -> None:
         """The world's next operation waits until all before it have been started."""
@@ -241,38 +244,35 @@ class _Execution:
             first = next(iter(self.unlaunched), None)
             if first != self.world_lane[0].id:
                 return
-            self._post(self.world_lane.popleft(), self.sources[None])
+            self._post(self.world_lane.popleft(), None)
             del self.unlaunched[first]
 
-    def _post(self, operation: Operation, source: Source) -> None:
+    def _post(self, operation: Operation, lane: int | None) -> None:
         self.active[operation.id] = operation
-        self.world.scheduler.post(
-            source, f"{operation.id}/start", lambda: self._launch(operation)
-        )
+        self.world.post(lane, f"{operation.id}/start", lambda: self._launch(operation))
 
     def _launch(self, operation: Operation) -> None:
         self.unlaunched.pop(operation.id, None)
-        context = contextvars.Context()
-        context.run(REQUESTER.set, operation.id)
-        task = self.world.loop.create_task(
-            self._perform(operation), name=f"operation-{operation.id}", context=context
+        cancel: ask.Cancellation | None = getattr(operation, "cancel", None)
+        aim = None
+        if cancel is not None or self.count_steps:
+            aim = Aim(cancel, partial(self._record_cancellation, cancel))
+        task = self.world.launch(
+            self._perform(operation),
+            name=f"operation-{operation.id}",
+            requester=operation.id,
+            aim=aim,
         )
         self.tasks[task] = operation.id
-        cancel: ask.Cancellation | None = getattr(operation, "cancel", None)
-        if cancel is not None or self.count_steps:
-            delivered = partial(self._record_cancellation, cancel)
-            self.world.loop.aims[task] = Aim(cancel, delivered)
         task.add_done_callback(self._finished)
         if isinstance(operation, ask.RunAgent) and operation.background:
             self._offer(operation.user)
         self._offer_world()
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
-        assert isinstance(task, WorldTask)
         number = self.tasks.pop(task)
-        aim = self.world.loop.aims.pop(task, None)
-        if aim is not None:
-            self.steps[number] = aim.steps
+        if (steps := self.world.landed(task)) is not None:
+            self.steps[number] = steps
         operation = self.active.pop(number, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             if not self._all_done.done():
@@ -303,13 +303,20 @@ class _Execution:
         except AdapterError:
             raise
         except Exception as raised:
-            refused = isinstance(raised, self.adapter.refusals)
-            outcome = "refused" if refused else "failed"
+            outcome = self._outcome(raised)
             error = seen.text_of(raised)
         if number in self.active:
             self.record(
                 seen.OperationEnded, number, outcome=outcome, value=value, error=error
             )
+
+    def _outcome(self, what: Any) -> str:
+        """How something ended that returned or raised this."""
+        if isinstance(what, self.adapter.refusals):
+            return "refused"
+        if isinstance(what, asyncio.CancelledError):
+            return "cancelled"
+        return "failed" if isinstance(what, BaseException) else "ok"
 
     def _note_overlap(self, number: int) -> None:
         user = self.users_of[number]
@@ -320,9 +327,9 @@ class _Execution:
     async def _ask(self, operation: Operation) -> Any:
         match operation:
             case ask.AdvanceTime():
-                if operation.stalled:
-                    self.world.loop.stall(operation.seconds)
-                return await asyncio.sleep(operation.seconds)
+                return await self.world.advance(
+                    operation.seconds, stalled=operation.stalled
+                )
             case ask.CollectGarbage():
                 gc.collect()
                 return None
@@ -342,16 +349,11 @@ class _Execution:
                 await self._connect(user, operation, operation.connection)
                 return await self._close(operation.user, operation.replaces)
             case ask.OpenContext():
-                context = await self.adapter.open_context(user.id, operation.thread)
-                self.contexts[operation.user, operation.context] = context
-                return None
+                return await self._open_context(user, operation)
             case ask.RunAgent():
-                return await self._run_agent(operation)
+                return await self._run_agent(user, operation)
             case ask.CancelRun():
-                found = self.agents.get(operation.run)
-                if found is None:
-                    raise _Unavailable
-                return await self.adapter.cancel_run(*found)
+                return await self._cancel_run(user, operation)
             case ask.CleanupUser():
                 await self.adapter.cleanup_user(user.id)
                 self.world.reached.cleanups += 1
@@ -360,7 +362,8 @@ class _Execution:
                 return await self._ask_in_context(operation)
 
     async def _ask_in_context(
-        self, operation: ask.Read | ask.Write | ask.Erase | ask.CleanupEngine
+        self,
+        operation: ask.Read | ask.Write | ask.Mutate | ask.Erase | ask.CleanupEngine,
     ) -> Any:
         context = self._context(operation.user, operation.context)
         match operation:
@@ -368,6 +371,8 @@ class _Execution:
                 return await self.adapter.read(context)
             case ask.Write():
                 return await self.adapter.write(context, operation.key, operation.value)
+            case ask.Mutate():
+                return await self._mutate(operation, context)
             case ask.Erase():
                 return await self.adapter.erase(context)
             case ask.CleanupEngine():
@@ -382,11 +387,36 @@ class _Execution:
         except KeyError:
             raise _Unavailable from None
 
-    async def _run_agent(self, operation: ask.RunAgent) -> Any:
-        context = self._context(operation.user, operation.context)
+    async def _open_context(self, user: ask.User, operation: ask.OpenContext) -> None:
+        # What is handed in is kept, so that it can be changed under the engine's hands.
+        metadata = {"values": [ask.canary(user.label, operation.id, 0)]}
+        context = await self.adapter.open_context(user.id, operation.thread, metadata)
+        self.contexts[operation.user, operation.context] = context
+        self.handed_in[operation.user, operation.context] = metadata
+
+    async def _mutate(self, operation: ask.Mutate, context: Any) -> Any:
+        """Writes a value into everything that can be changed, and reads again."""
+        shown = await self.adapter.read(context)
+        overwrite(shown, operation.value)
+        overwrite(self.handed_in[operation.user, operation.context], operation.value)
+        return await self.adapter.read(context)
+
+    async def _cancel_run(self, user: ask.User, operation: ask.CancelRun) -> None:
+        own = (c for (owner, _), c in self.contexts.items() if owner == operation.user)
+        if operation.victim is None:
+            context = self.running.get(operation.run)
+        else:
+            context = next(own, None)
+        if context is None or operation.run not in self.running:
+            raise _Unavailable
+        await self.adapter.cancel_run(user.id, context, f"run-{operation.run}")
+
+    async def _run_agent(self, user: ask.User, operation: ask.RunAgent) -> Any:
+        owner = operation.user if operation.victim is None else operation.victim
+        context = self._context(owner, operation.context)
 
         def record(
-            path: tuple[int, ...], step: str, what: Any, who: str | None, ok: bool
+            path: tuple[int, ...], step: str, what: Any, who: str | None
         ) -> None:
             self.record(
                 seen.AgentStepped,
@@ -395,15 +425,15 @@ class _Execution:
                 step=step,
                 seen=seen.text_of(what),
                 identity=who,
-                ok=ok,
+                outcome=self._outcome(what),
             )
 
         agent = ScriptedAgent(operation.id, operation.script, record)
-        self.agents[operation.id] = (context, agent)
+        self.running[operation.id] = context
         try:
-            return await self.adapter.run_agent(context, agent)
+            return await self.adapter.run_agent(user.id, context, agent)
         finally:
-            self.agents.pop(operation.id, None)
+            self.running.pop(operation.id, None)
             self.world.reached.runs_completed += agent.finished
 
     # Connections
@@ -411,10 +441,15 @@ class _Execution:
     async def _connect(
         self, user: ask.User, operation: ask.Connect | ask.Reconnect, name: str
     ) -> None:
-        client = await self.adapter.connect(user.id)
+        victim = getattr(operation, "victim", None)
+        client = await self.adapter.connect(
+            user.id,
+            claims_to_be=None if victim is None else self.scenario.users[victim].id,
+            forged=getattr(operation, "forged", False),
+        )
         self.clients[operation.user, name] = client
         self.record(seen.ConnectionOpened, operation.id, connection=name)
-        self.world.loop.create_task(
+        asyncio.create_task(  # noqa: RUF006
             self._read(client, operation.id, name), name=f"client-{operation.id}"
         )
 
@@ -453,10 +488,11 @@ class _Execution:
         self, kind: type[EntryT], operation: int | None = None, /, **fields: Any
     ) -> None:
         """Appends an entry, with time, turn and the user of its operation."""
+        time, turn = self.world.moment()
         self._append(
             kind(
-                time=self.world.time(),
-                turn=self.world.loop.turn,
+                time=time,
+                turn=turn,
                 operation=operation,
                 user=self.users_of.get(operation),
                 **fields,
@@ -478,7 +514,7 @@ class _Execution:
         self.record(seen.ExceptionUnhandled, message=message)
 
     def _record_cancellation(
-        self, aimed: ask.Cancellation | None, task: WorldTask
+        self, aimed: ask.Cancellation | None, task: asyncio.Task[Any]
     ) -> None:
         assert aimed is not None
         number = self.tasks[task]
@@ -492,36 +528,58 @@ class _Execution:
             place=_place(task),
         )
 
-    def _record_tool(self, tool: str, argument: str, identity: str | None) -> None:
-        self.world.reached.tools_run += 1
+    def _record_tool(
+        self, tool: str, argument: str, identity: str | None, moment: str
+    ) -> None:
+        self.world.reached.tools_run += moment == "ended"
         self.record(
             seen.ToolRan,
             REQUESTER.get(),
             tool=tool,
             argument=argument,
             identity=identity,
+            moment=moment,
         )
+
+    def _record_shared(self) -> None:
+        """Looks for mutable objects that contexts of two users both hold."""
+        holders = [
+            (user, tuple(self.adapter.holdings(context)))
+            for (user, _), context in self.contexts.items()
+        ]
+        time, turn = self.world.moment()
+        for user, other, what in shared_objects(holders, self.adapter.shared()):
+            self._append(
+                seen.ObjectShared(
+                    time=time,
+                    turn=turn,
+                    user=user,
+                    other=other,
+                    what=what,
+                )
+            )
 
     def history(self) -> History:
         """All that was observed, with what the scheduler did."""
         reached = self.world.reached
         reached.users = len(self.lanes)
-        scheduler = self.world.scheduler
+        choices = self.world.choices()
         unused = (
-            *scheduler.unused(),
+            *choices.unused,
             *(f"cancellation of {n}" for n in self.uncancelled),
         )
         return History(
             scenario=self.scenario,
             entries=tuple(self.entries),
             reached=reached,
-            schedule=scheduler.followed(),
+            schedule=choices.schedule,
             unused=unused,
-            arrivals=scheduler.order(),
+            arrivals=choices.arrivals,
             settled=self.settled,
-            choices=scheduler.choices,
+            choices=choices.made,
             overlapped=self.overlapped,
             steps=self.steps if self.count_steps else {},
+            limits=dict(self.adapter.limits),
         )
 
 
@@ -538,7 +596,7 @@ _NOT_ENGINE = (
 )
 
 
-def _place(task: WorldTask) -> str:
+def _place(task: asyncio.Task[Any]) -> str:
     """`module:line` of the innermost frame of the engine in which the task waits."""
     place = "before its first step"
     waiting: Any = task.get_coro()

@@ -32,6 +32,7 @@ __all__ = [
     "Emit",
     "Erase",
     "Fail",
+    "Mutate",
     "OpenContext",
     "Operation",
     "Read",
@@ -56,6 +57,7 @@ __all__ = [
     "canary",
     "owned_canaries",
     "tools",
+    "walk",
 ]
 
 CANARY = re.compile(r"([a-z]+[0-9]*)~(\d+)\.(\d+)~([0-9a-f]{8})")
@@ -210,9 +212,15 @@ class _UserOperation(_Operation, frozen=True, kw_only=True):
 
 
 class Connect(_UserOperation, tag="connect", frozen=True, kw_only=True):
-    """The user opens a connection by a real handshake and reads its events."""
+    """The user opens a connection by a real handshake and reads its events.
+
+    With a `victim`, the client presents the user's own token and claims to be that
+    user; `forged`, it presents a token that nobody has.
+    """
 
     connection: str
+    victim: int | None = None
+    forged: bool = False
 
 
 class Disconnect(_UserOperation, tag="disconnect", frozen=True, kw_only=True):
@@ -238,18 +246,25 @@ class OpenContext(_UserOperation, tag="open_context", frozen=True, kw_only=True)
 
 
 class RunAgent(_UserOperation, tag="run_agent", frozen=True, kw_only=True):
-    """The user runs a scripted agent; in the background, the next operation goes
-    ahead."""
+    """The user runs a scripted agent; in the background, the next operation goes ahead.
+
+    With a `victim`, the context is that user's, and the request still the user's own.
+    """
 
     context: str
     script: tuple[Step, ...]
     background: bool = False
+    victim: int | None = None
 
 
 class CancelRun(_UserOperation, tag="cancel_run", frozen=True, kw_only=True):
-    """The user asks the engine to cancel a run, named by its operation's id."""
+    """The user asks the engine to cancel a run, named by its operation's id.
+
+    With a `victim`, the run is that user's.
+    """
 
     run: int
+    victim: int | None = None
 
 
 class Read(_UserOperation, tag="read", frozen=True, kw_only=True):
@@ -263,6 +278,14 @@ class Write(_UserOperation, tag="write", frozen=True, kw_only=True):
 
     context: str
     key: str
+    value: str
+
+
+class Mutate(_UserOperation, tag="mutate", frozen=True, kw_only=True):
+    """The user reads, writes a value into all that was handed out and in, reads
+    again."""
+
+    context: str
     value: str
 
 
@@ -306,6 +329,7 @@ UserOperation: TypeAlias = (
     | CancelRun
     | Read
     | Write
+    | Mutate
     | Erase
     | CleanupEngine
     | CleanupUser
@@ -362,9 +386,12 @@ class Scenario(_Data, frozen=True, kw_only=True):
         if len(set(ids)) != len(ids):
             yield "operation ids must be unique"
         for operation in self.operations:
-            user = getattr(operation, "user", 0)
-            if not 0 <= user < len(labels):
-                yield f"operation {operation.id} names user {user} of {len(labels)}"
+            for user in (
+                getattr(operation, "user", None),
+                getattr(operation, "victim", None),
+            ):
+                if user is not None and not 0 <= user < len(labels):
+                    yield f"operation {operation.id} names user {user} of {len(labels)}"
 
     def to_json(self) -> bytes:
         """The scenario as JSON; `from_json` gives an equal one back."""
@@ -387,6 +414,16 @@ class Scenario(_Data, frozen=True, kw_only=True):
         for problem in scenario.problems():
             raise ValueError(f"not a scenario: {problem}")
         return scenario
+
+
+def walk(
+    script: tuple[Step, ...], path: tuple[int, ...] = ()
+) -> Iterator[tuple[tuple[int, ...], Step]]:
+    """Yields (path, step) for each step of a script and of the scripts it spawns."""
+    for index, step in enumerate(script):
+        yield (*path, index), step
+        if isinstance(step, Spawn):
+            yield from walk(step.script, (*path, index))
 
 
 def owned_canaries(scenario: Scenario) -> dict[str, str]:

@@ -131,16 +131,25 @@ def _without_users(scenario: Scenario) -> Iterator[Scenario]:
         operations = tuple(
             _renumbered(operation, gone)
             for operation in scenario.operations
-            if getattr(operation, "user", None) != gone
+            if gone not in _users_of(operation)
         )
         smaller = _with_operations(scenario, operations)
         users = scenario.users[:gone] + scenario.users[gone + 1 :]
         yield replace(smaller, users=users)
 
 
+def _users_of(operation: Operation) -> tuple[int, ...]:
+    named = (getattr(operation, "user", None), getattr(operation, "victim", None))
+    return tuple(user for user in named if user is not None)
+
+
 def _renumbered(operation: Operation, gone: int) -> Operation:
-    user = getattr(operation, "user", -1)
-    return replace(operation, user=user - 1) if user > gone else operation
+    changed: dict[str, Any] = {
+        name: user - 1
+        for name in ("user", "victim")
+        if (user := getattr(operation, name, None)) is not None and user > gone
+    }
+    return replace(operation, **changed) if changed else operation
 
 
 def _with_fewer_choices(scenario: Scenario) -> Iterator[Scenario]:

@@ -106,6 +106,53 @@ class IsolationMachine(RuleBasedStateMachine):
         """One more connection of a user."""
         self._connect(self._user(user), cancel, classes)
 
+    @rule(user=_ANY, victim=_ANY, forged=st.booleans(), classes=classes())
+    def claim_to_be(
+        self, user: int, victim: int, forged: bool, classes: Classes
+    ) -> None:
+        """A client names another user, with a token of its own or one of nobody's."""
+        user = self._user(user)
+        number = self._number(classes)
+        self.operations.append(
+            ask.Connect(
+                id=number,
+                user=user,
+                connection=f"c{number}",
+                victim=self._other(user, victim),
+                forged=forged,
+            )
+        )
+
+    @precondition(lambda self: any(self.contexts))
+    @rule(user=_ANY, victim=_ANY, pick=_ANY, script=scripts(3), classes=classes())
+    def intrude(
+        self,
+        user: int,
+        victim: int,
+        pick: int,
+        script: tuple[ask.Step, ...],
+        classes: Classes,
+    ) -> None:
+        """A user asks for a run in another user's context, and to end another's run."""
+        victim = self._user_with(self.contexts, victim)
+        user = self._other(victim, user)
+        number = self._number(classes)
+        self.operations.append(
+            ask.RunAgent(
+                id=number,
+                user=user,
+                context=self._pick(self.contexts[victim], pick),
+                script=sign(script, self.users[user].label, number),
+                victim=victim,
+            )
+        )
+        if self.runs[victim]:
+            run = self._pick(self.runs[victim], -1 - pick)
+            number = self._number(classes)
+            self.operations.append(
+                ask.CancelRun(id=number, user=user, run=run, victim=victim)
+            )
+
     @precondition(lambda self: any(self.connections))
     @rule(user=_ANY, pick=_ANY, abrupt=st.booleans(), classes=classes())
     def disconnect(self, user: int, pick: int, abrupt: bool, classes: Classes) -> None:
@@ -236,6 +283,18 @@ class IsolationMachine(RuleBasedStateMachine):
                 value=ask.canary(self.users[user].label, number, 1),
                 cancel=cancel,
             )
+        )
+
+    @precondition(lambda self: any(self.contexts))
+    @rule(user=_ANY, pick=_ANY, classes=classes())
+    def mutate(self, user: int, pick: int, classes: Classes) -> None:
+        """A user changes the objects that they were given, and looks again."""
+        user = self._user_with(self.contexts, user)
+        context = self._pick(self.contexts[user], pick)
+        number = self._number(classes)
+        value = ask.canary(self.users[user].label, number, 1)
+        self.operations.append(
+            ask.Mutate(id=number, user=user, context=context, value=value)
         )
 
     @precondition(lambda self: any(self.contexts))
@@ -392,6 +451,11 @@ class IsolationMachine(RuleBasedStateMachine):
 
     def _user(self, drawn: int) -> int:
         return drawn % len(self.users)
+
+    def _other(self, user: int, drawn: int) -> int:
+        """A user who is not this one."""
+        count = len(self.users)
+        return (user + 1 + drawn % (count - 1)) % count
 
     def _user_with(self, has: list[Any], drawn: int) -> int:
         """The first user from the drawn one on who has what the rule needs."""

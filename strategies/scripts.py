@@ -42,7 +42,7 @@ _SIMPLE: tuple[Step, ...] = (
     Transact(items=(("k", ""), ("k1", "")), fails=True),
     Emit(payload=""),
     Sleep(seconds=0.01),
-    Sleep(seconds=1.0),
+    Sleep(seconds=5.0),
     Return(value=""),
     Fail(message=""),
 )

@@ -64,13 +64,15 @@ class Small(Adapter):
     async def start(self, environment: Environment) -> None:
         self.environment = environment
 
-    async def open_context(self, user: str, thread: str) -> Any:
+    async def open_context(
+        self, user: str, thread: str, metadata: dict[str, Any]
+    ) -> Any:
         self.asked.append(f"open {user}")
         await self.environment.completion()
         return user
 
-    async def run_agent(self, context: Any, agent: ScriptedAgent) -> Any:
-        self.asked.append(f"run {context} {agent.name}")
+    async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
+        self.asked.append(f"run {user} {context} {agent.name}")
         return await agent.perform(self)  # type: ignore[arg-type]
 
     async def read(self, context: Any) -> Mapping[str, Any]:
@@ -83,8 +85,8 @@ class Small(Adapter):
     async def erase(self, context: Any) -> None:
         self.asked.append(f"erase {context}")
 
-    async def cancel_run(self, context: Any, agent: ScriptedAgent) -> None:
-        self.asked.append(f"cancel {context} {agent.name}")
+    async def cancel_run(self, user: str, context: Any, run: str) -> None:
+        self.asked.append(f"cancel {user} {context} {run}")
 
     async def cleanup_context(self, context: Any) -> None:
         self.asked.append(f"cleanup {context}")
@@ -311,7 +313,7 @@ def test_unavailable(operation: ask.Operation) -> None:
     """What names something never opened ends unavailable without asking the engine."""
 
     class Connectable(Small):
-        async def connect(self, user: str) -> Any:
+        async def connect(self, user: str, **_: Any) -> Any:
             self.asked.append(f"connect {user}")
             return SmallClient()
 
@@ -338,7 +340,7 @@ def test_opening_that_failed_opens_nothing() -> None:
     """What names a context whose opening failed is unavailable."""
 
     class Failing(Small):
-        async def open_context(self, user: str, thread: str) -> Any:
+        async def open_context(self, *_: Any) -> Any:
             message = "no room"
             raise OSError(message)
 
@@ -364,7 +366,11 @@ def test_cancellation_at_its_place(step: int, early: bool) -> None:
     ]
     # Three completions are four steps; after the last one there is nothing to cancel.
     reaches = step < 4 or (step == 4 and not early)
-    thoughts = [e for e in history.of(seen.AgentStepped) if e.ok]
+    thoughts = [
+        entry
+        for entry in history.of(seen.AgentStepped)
+        if (entry.step, entry.outcome) == ("think", "ok")
+    ]
 
     assert ([(2, step, early, 0)] if reaches else []) == delivered
     assert (() if reaches else ("cancellation of 2",)) == history.unused
@@ -580,7 +586,7 @@ def test_left_lock_does_not_keep_the_run_from_its_end() -> None:
     """An engine that leaves a write open gives a history that says so, not a crash."""
 
     class Leaving(Small):
-        async def open_context(self, user: str, thread: str) -> Any:
+        async def open_context(self, *_: Any) -> Any:
             url = self.environment.database_url
             path = url.removeprefix("sqlite+aiosqlite:///").removesuffix("&uri=true")
             self.connection = await aiosqlite.connect(path, uri=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 from websockets.asyncio.client import ClientConnection
@@ -27,6 +28,7 @@ from isolation_spec.engine import (
     ClosedError,
     ExecutionEngineFactory,
     LimitError,
+    Limits,
     Message,
     OwnershipError,
     Tool,
@@ -52,6 +54,10 @@ class ReferenceAdapter(Adapter):
 
     capabilities = frozenset(Capability)
     refusals = (OwnershipError, LimitError, ClosedError)
+    limits: ClassVar[Mapping[str, int]] = {
+        "contexts_per_user": Limits().engines_per_user,
+        "runs_per_context": Limits().runs_per_engine,
+    }
 
     engine_class: ClassVar[type[UserExecutionEngine]] = UserExecutionEngine
     factory_class: ClassVar[type[ExecutionEngineFactory]] = ExecutionEngineFactory
@@ -112,8 +118,10 @@ class ReferenceAdapter(Adapter):
         async def function(
             context: UserExecutionContext, arguments: Mapping[str, Any]
         ) -> str:
-            current = current_context.get(None)
-            identity = context.user_id if current is None else current.user_id
+            def identity() -> str:
+                current = current_context.get(None)
+                return context.user_id if current is None else current.user_id
+
             return await self.environment.toolbox.run(
                 name, arguments["argument"], identity
             )
@@ -122,14 +130,21 @@ class ReferenceAdapter(Adapter):
 
     # Operations
 
-    async def connect(self, user: str) -> _Client:
+    async def connect(
+        self, user: str, *, claims_to_be: str | None = None, forged: bool = False
+    ) -> _Client:
         """A real `websockets` client with a token of the user."""
         token = self.environment.new_id("token")
-        self._tokens[token] = user
+        if not forged:
+            self._tokens[token] = user
         host, port = self.manager.address
+        named = quote(claims_to_be or user)
         connection = await connect_client(
-            f"ws://{host}:{port}/",
-            additional_headers={"Authorization": f"Bearer {token}"},
+            f"ws://{host}:{port}/?user_id={named}",
+            additional_headers={
+                "Authorization": f"Bearer {token}",
+                "X-User-Id": named,
+            },
             compression=None,
             ping_interval=None,
             close_timeout=2,
@@ -137,27 +152,36 @@ class ReferenceAdapter(Adapter):
         )
         return _Client(connection)
 
-    async def open_context(self, user: str, thread: str) -> UserExecutionEngine:
+    async def open_context(
+        self, user: str, thread: str, metadata: dict[str, Any]
+    ) -> UserExecutionEngine:
         """An engine of the user's own from the factory."""
         ids = self.environment.new_id
         context = UserExecutionContext.create(
-            user_id=user, thread_id=thread, run_id=ids("context"), ids=ids
+            user_id=user,
+            thread_id=thread,
+            run_id=ids("context"),
+            ids=ids,
+            metadata=metadata,
         )
         return await self.factory.create_for_user(context)
 
     async def run_agent(
-        self, context: UserExecutionEngine, agent: ScriptedAgent
+        self, user: str, context: UserExecutionEngine, agent: ScriptedAgent
     ) -> Any:
         """`execute_agent` with the scripted agent."""
-        own = context.user_context
-        request = AgentRequest(own.user_id, own.thread_id, agent.name, agent)
-        return await context.execute_agent("scripted", request)
+        thread = context.user_context.thread_id
+        request = AgentRequest(user, thread, agent.name, agent)
+        result = await context.execute_agent("scripted", request)
+        if not result.success:
+            raise AgentFailure(result.error, result)
+        return result
 
     async def cancel_run(
-        self, context: UserExecutionEngine, agent: ScriptedAgent
+        self, user: str, context: UserExecutionEngine, run: str
     ) -> None:
         """`cancel` of the engine."""
-        context.cancel(agent.name)
+        context.cancel(run)
 
     async def read(self, context: UserExecutionEngine) -> Mapping[str, Any]:
         """Every way in which the engine shows a user what it has of theirs."""
@@ -208,6 +232,10 @@ class ReferenceAdapter(Adapter):
         finally:
             connection.close()
         return [Row(*row) for row in rows]
+
+    def shared(self) -> Iterable[Any]:
+        """All that the factory hands to every engine, and this adapter."""
+        return (self, self.database, self.manager, self.factory, self.environment)
 
     def gauges(self, user: str | None) -> Mapping[str, float]:
         """Engines, connections and queued messages, as the engine counts them."""

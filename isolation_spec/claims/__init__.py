@@ -12,7 +12,12 @@ from isolation_spec.claims.claim import (
     Violation,
     judge_claim,
 )
+from isolation_spec.claims.errors import (
+    ERROR_CONTAINMENT,
+    ErrorContainmentViolated,
+)
 from isolation_spec.claims.lifecycle import EVENT_LIFECYCLE, EventLifecycleViolated
+from isolation_spec.claims.limits import EXACT_LIMITS, ExactLimitsViolated
 from isolation_spec.claims.observed import Observed
 from isolation_spec.claims.ownership import (
     CONTEXT_OWNERSHIP,
@@ -24,6 +29,8 @@ from isolation_spec.claims.sessions import (
     DatabaseSessionsViolated,
 )
 from isolation_spec.claims.teardown import TEARDOWN, TeardownViolated
+from isolation_spec.claims.tools import TOOL_ISOLATION, ToolIsolationViolated
+from isolation_spec.claims.writes import STORED_WRITES, StoredWritesViolated
 from isolation_spec.history import History
 
 __all__ = [
@@ -31,12 +38,16 @@ __all__ = [
     "Claim",
     "ContextOwnershipViolated",
     "DatabaseSessionsViolated",
+    "ErrorContainmentViolated",
     "EventLifecycleViolated",
     "EventRoutingViolated",
+    "ExactLimitsViolated",
     "IsolationViolated",
     "Judgement",
     "Situation",
+    "StoredWritesViolated",
     "TeardownViolated",
+    "ToolIsolationViolated",
     "Verdict",
     "Violation",
     "find_claim",
@@ -45,9 +56,13 @@ __all__ = [
 
 CLAIMS: tuple[Claim, ...] = (
     CONTEXT_OWNERSHIP,
+    STORED_WRITES,
     EVENT_ROUTING,
     EVENT_LIFECYCLE,
+    EXACT_LIMITS,
+    TOOL_ISOLATION,
     DATABASE_SESSIONS,
+    ERROR_CONTAINMENT,
     TEARDOWN,
 )
 """All claims, in the order in which they are shown; the order decides nothing else."""

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from isolation_spec.history import (
+    AgentStepped,
     ConnectionClosed,
     ConnectionOpened,
     EventReceived,
@@ -19,6 +20,7 @@ from isolation_spec.history import (
 )
 from isolation_spec.scenario import (
     AdvanceTime,
+    OpenContext,
     UserOperation,
     canaries_in,
     owned_canaries,
@@ -145,6 +147,16 @@ class Observed:
         return tuple(links.values())
 
     @cached_property
+    def accepted_links(self) -> tuple[Link, ...]:
+        """The connections that presented a genuine token."""
+        operations = self.history.operations()
+        return tuple(
+            link
+            for link in self.links
+            if not getattr(operations[link.operation], "forged", False)
+        )
+
+    @cached_property
     def events(self) -> tuple[Event, ...]:
         """Every message that a client received; one that is no JSON object has no
         fields."""
@@ -163,6 +175,26 @@ class Observed:
             if number is not None and event.run:
                 found.setdefault((number, event.run), []).append(event)
         return found
+
+    @cached_property
+    def steps(self) -> dict[int, dict[tuple[int, ...], tuple[int, AgentStepped]]]:
+        """Operation id -> path of a step -> (index, entry) of how it ended."""
+        found: dict[int, dict[tuple[int, ...], tuple[int, AgentStepped]]] = {}
+        for index, entry in enumerate(self.entries):
+            if not isinstance(entry, AgentStepped) or entry.operation is None:
+                continue
+            if entry.step != "begin":
+                found.setdefault(entry.operation, {})[entry.path] = (index, entry)
+        return found
+
+    @cached_property
+    def threads(self) -> dict[tuple[int, str], str]:
+        """(user, context) -> its thread, for every context that was asked for."""
+        return {
+            (operation.user, operation.context): operation.thread
+            for operation in self.history.user_operations().values()
+            if isinstance(operation, OpenContext)
+        }
 
     @cached_property
     def stalled(self) -> bool:

@@ -13,10 +13,12 @@ from isolation_spec.claims.claim import (
 from isolation_spec.claims.observed import Observed
 from isolation_spec.history import (
     AgentStepped,
+    ObjectShared,
     OperationEnded,
     OperationStarted,
     ToolRan,
 )
+from isolation_spec.scenario import canaries_in
 
 __all__ = ["CONTEXT_OWNERSHIP", "ContextOwnershipViolated"]
 
@@ -35,6 +37,8 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
     for index, entry in enumerate(observed.entries):
         if isinstance(entry, OperationStarted) and entry.user is not None:
             active.add(entry.user)
+        if isinstance(entry, ObjectShared):
+            yield _shared(observed, index, entry)
         if not isinstance(entry, AgentStepped | OperationEnded | ToolRan):
             continue
         if entry.user is None:
@@ -42,6 +46,7 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
         violations = (
             *_foreign_values(observed, index, entry),
             *_foreign_identity(observed, index, entry),
+            *_stale_state(observed, index, entry),
         )
         yield from violations
         if not violations and active - {entry.user}:
@@ -77,25 +82,59 @@ def _shown(entry: AgentStepped | OperationEnded | ToolRan) -> tuple[str, str]:
 def _foreign_identity(
     observed: Observed, index: int, entry: AgentStepped | OperationEnded | ToolRan
 ) -> Iterator[Violation]:
-    if isinstance(entry, OperationEnded) or entry.identity is None:
+    if not isinstance(entry, AgentStepped) or entry.identity is None:
         return
     user = entry.user or 0
     own = observed.history.scenario.users[user].id
     if entry.identity != own:
-        what = (
-            f"after its step {entry.step!r}"
-            if isinstance(entry, AgentStepped)
-            else f"in the tool {entry.tool!r}"
-        )
         yield Violation(
             claim=_ID,
             clause="foreign-identity",
             let=(f"operation {entry.operation} be {observed.label(user)}'s",),
             then=f"its code runs on behalf of {own!r} at every await",
-            however=f"{what}, the current context was that of {entry.identity!r}",
+            however=(
+                f"at its step {entry.step!r} the current context was that of "
+                f"{entry.identity!r}"
+            ),
             entry=index,
             users=(user,),
         )
+
+
+def _stale_state(
+    observed: Observed, index: int, entry: AgentStepped | OperationEnded | ToolRan
+) -> Iterator[Violation]:
+    """The state of a run begins empty, also after another run of the same user."""
+    if not isinstance(entry, AgentStepped) or entry.step != "read_state":
+        return
+    for _, value in canaries_in(entry.seen):
+        owner, _, place = value.partition("~")
+        if int(place.partition(".")[0]) == entry.operation:
+            continue
+        user = entry.user or 0
+        yield Violation(
+            claim=_ID,
+            clause="stale-state",
+            let=(f"operation {entry.operation} be a run of {observed.label(user)}",),
+            then="its state holds only what it wrote itself",
+            however=f"it read {value}, which another run of {owner} wrote",
+            entry=index,
+            users=(user,),
+        )
+
+
+def _shared(observed: Observed, index: int, entry: ObjectShared) -> Violation:
+    user = entry.user or 0
+    name, other = observed.label(user), observed.label(entry.other)
+    return Violation(
+        claim=_ID,
+        clause="shared-object",
+        let=(f"{name} and {other} have a context each",),
+        then="they share no mutable object but those that the adapter declares",
+        however=f"both hold {entry.what}",
+        entry=index,
+        users=(user, entry.other),
+    )
 
 
 CONTEXT_OWNERSHIP = Claim(

@@ -13,7 +13,7 @@ from isolation_spec.claims.claim import (
     Violation,
 )
 from isolation_spec.claims.observed import Event, Link, Observed, Span
-from isolation_spec.history import OperationStarted
+from isolation_spec.history import ConnectionClosed, OperationStarted
 from isolation_spec.scenario import (
     CleanupEngine,
     CleanupUser,
@@ -40,8 +40,32 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
         yield from violations
         if not violations and _others_connected(observed, event):
             yield Situation()
+    yield from _forged(observed)
     yield from _out_of_order(observed)
     yield from _missing(observed)
+
+
+def _forged(observed: Observed) -> Iterator[Situation | Violation]:
+    """A connection whose token nobody has is closed by the engine and hears nothing."""
+    for link in observed.links:
+        span = observed.spans.get(link.operation)
+        if span is None or not getattr(span.operation, "forged", False):
+            continue
+        heard = any(e.entry.operation == link.operation for e in observed.events)
+        closed = observed.entries[min(link.closed, len(observed.entries) - 1)]
+        code = closed.code if isinstance(closed, ConnectionClosed) else None
+        if not heard and code not in (None, 1000):
+            yield Situation()
+            continue
+        yield Violation(
+            claim=_ID,
+            clause="forged-token",
+            let=(f"connection {_name(observed, link)!r} present a token of nobody",),
+            then="the engine closes it, and it hears nothing",
+            however="it heard events" if heard else "it stayed open to the end",
+            entry=link.opened,
+            users=(link.user,),
+        )
 
 
 def _others_connected(observed: Observed, event: Event) -> bool:
@@ -133,7 +157,7 @@ def attended_runs(observed: Observed) -> Iterator[tuple[Span, Link]]:
         stopped = [at for at, user in stops if user in (None, run.user)]
         if any(at < span.ended for at in stopped):
             continue
-        for link in observed.links:
+        for link in observed.accepted_links:
             at_hand = link.opened < span.started and link.closed > observed.end
             if link.user != run.user or not at_hand:
                 continue

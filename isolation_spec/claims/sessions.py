@@ -17,10 +17,10 @@ from isolation_spec.scenario import (
     Erase,
     Remember,
     RunAgent,
-    Spawn,
     Step,
     Transact,
     Write,
+    walk,
 )
 
 __all__ = ["DATABASE_SESSIONS", "DatabaseSessionsViolated"]
@@ -114,7 +114,7 @@ def _written_once(observed: Observed, step: Transact) -> bool:
     for other in observed.history.user_operations().values():
         if isinstance(other, Erase):
             return False
-        for found in _steps(getattr(other, "script", ())):
+        for _, found in walk(getattr(other, "script", ())):
             if found is not step and keys & _written_by(found):
                 return False
         if isinstance(other, Write) and other.key in keys:
@@ -159,24 +159,11 @@ def _transactions(
         operation = span.operation
         if not isinstance(operation, RunAgent):
             continue
-        for path, step in _walk(operation.script, ()):
+        for path, step in walk(operation.script):
             entry = ended.get((operation.id, path))
             if isinstance(step, Transact) and entry is not None:
-                cut_short = not entry.ok and "AgentFailure" not in entry.seen
+                cut_short = entry.outcome in ("cancelled", "refused")
                 yield operation, step, None if cut_short else entry
-
-
-def _walk(
-    script: tuple[Step, ...], path: tuple[int, ...]
-) -> Iterator[tuple[tuple[int, ...], Step]]:
-    for index, step in enumerate(script):
-        yield (*path, index), step
-        if isinstance(step, Spawn):
-            yield from _walk(step.script, (*path, index))
-
-
-def _steps(script: tuple[Step, ...]) -> Iterator[Step]:
-    return (step for _, step in _walk(script, ()))
 
 
 DATABASE_SESSIONS = Claim(

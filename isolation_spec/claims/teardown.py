@@ -18,6 +18,13 @@ from isolation_spec.history import (
     PhaseStarted,
     ResourceAlive,
 )
+from isolation_spec.scenario import (
+    CleanupEngine,
+    CleanupUser,
+    OpenContext,
+    RunAgent,
+    Write,
+)
 
 __all__ = ["TEARDOWN", "TeardownViolated"]
 
@@ -40,6 +47,9 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
         if violation is not None:
             violated.add(entry.user)
             yield violation
+    for violation in (*_failed_cleanups(observed), *_served_after(observed)):
+        violated.update(violation.users)
+        yield violation
     worked = {e.user for e in observed.entries if _worked(e)}
     if observed.history.settled and (times := len(worked - violated)):
         yield Situation(times)
@@ -96,6 +106,71 @@ def _outlived(
             however="it was still under way when the time of the run was up",
         )
     return None
+
+
+_LONGEST = 60.0
+
+
+def _failed_cleanups(observed: Observed) -> Iterator[Violation]:
+    """A cleanup succeeds within bounded time, unless the outside itself stood still."""
+    if observed.stalled:
+        return
+    for span in observed.spans.values():
+        operation = span.operation
+        if not isinstance(operation, CleanupEngine | CleanupUser):
+            continue
+        entry = observed.entries[min(span.ended, len(observed.entries) - 1)]
+        took = entry.time - observed.entries[span.started].time
+        if span.outcome == "failed":
+            clause, however = "cleanup-failed", f"it failed: {_error(entry)}"
+        elif took > _LONGEST:
+            clause, however = "cleanup-unbounded", f"it took {took:g} s"
+        else:
+            continue
+        yield _violation(
+            clause,
+            span.ended,
+            operation.user,
+            let=(f"operation {operation.id} clean up, with nothing stalled",),
+            then=f"it succeeds within {_LONGEST:g} s, however often it is asked for",
+            however=however,
+        )
+
+
+def _error(entry: object) -> str:
+    return entry.error if isinstance(entry, OperationEnded) else "?"
+
+
+def _served_after(observed: Observed) -> Iterator[Violation]:
+    """A context that was cleaned up with its user does no more work."""
+    spans = observed.spans.values()
+    opened = {
+        (span.operation.user, span.operation.context): span.ended
+        for span in spans
+        if isinstance(span.operation, OpenContext)
+    }
+    cleanups = [
+        span
+        for span in spans
+        if isinstance(span.operation, CleanupUser) and span.outcome == "returned"
+    ]
+    for span in spans:
+        work = span.operation
+        if not isinstance(work, RunAgent | Write) or span.outcome != "returned":
+            continue
+        for cleanup in cleanups:
+            since = opened.get((work.user, work.context), len(observed.entries))
+            mine = cleanup.operation.user == work.user
+            if mine and since < cleanup.started and cleanup.ended < span.started:
+                yield _violation(
+                    "served-after-cleanup",
+                    span.ended,
+                    work.user,
+                    let=(f"context {work.context} be cleaned up with its user",),
+                    then="it does no more work",
+                    however=f"operation {work.id} was carried out in it",
+                )
+                break
 
 
 def _given(

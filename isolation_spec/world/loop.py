@@ -59,7 +59,7 @@ class Aim:
     def __init__(
         self,
         cancellation: Cancellation | None,
-        delivered: Callable[[WorldTask], None],
+        delivered: Callable[[asyncio.Task[Any]], None],
     ) -> None:
         self.cancellation = cancellation
         self.delivered = delivered

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import itertools
 import random
 import sqlite3
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import ExitStack
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 from isolation_spec.adapter import Toolbox
 from isolation_spec.history import Reached
+from isolation_spec.scenario import Scenario
 from isolation_spec.world.database import Databases
-from isolation_spec.world.ledger import Ledger, Move
-from isolation_spec.world.loop import WorldExhausted
+from isolation_spec.world.facade import Choices
+from isolation_spec.world.instruments import Alive, Move
+from isolation_spec.world.ledger import Ledger
+from isolation_spec.world.loop import REQUESTER, Aim, WorldExhausted, WorldTask
 from isolation_spec.world.network import NetworkLoop
-from isolation_spec.world.scheduler import Scheduler
+from isolation_spec.world.scheduler import Scheduler, Source
 
 __all__ = ["World"]
 
@@ -33,6 +37,7 @@ class World:
     """
 
     host = "127.0.0.1"
+    limit = 600.0
     toolbox: Toolbox
 
     def __init__(self, scheduler: Scheduler) -> None:
@@ -44,10 +49,11 @@ class World:
         self.database_url = self.databases.url
         self.moved: Callable[[int, Move, int | None], None] = _ignore
         self.ledger = Ledger(self.loop, self.databases, self.reached, self._move)
+        self._lanes: dict[int | None, Source] = {}
         self._counters: dict[str, itertools.count[int]] = {}
         self._exit = ExitStack()
 
-    def __enter__(self) -> World:
+    def __enter__(self) -> Self:
         # Collected in the middle of a run, the garbage of an earlier one would act in
         # this one at a moment that depends on the allocation of memory.
         if gc.isenabled():
@@ -67,6 +73,84 @@ class World:
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Runs the coroutine to its end; raises WorldExhausted if it has none."""
         return self.loop.run_until_complete(main)
+
+    # What the executor asks
+
+    @property
+    def unhandled(self) -> Callable[[dict[str, Any]], None] | None:
+        """Takes what the exception handler of the loop is given."""
+        return self.loop.unhandled
+
+    @unhandled.setter
+    def unhandled(self, listener: Callable[[dict[str, Any]], None] | None) -> None:
+        self.loop.unhandled = listener
+
+    def prepared(self, scenario: Scenario) -> Scenario:
+        """The scenario itself."""
+        return scenario
+
+    def begin(self) -> None:
+        """The engine is started: from now on the choices count."""
+        self.scheduler.active = True
+
+    def moment(self) -> tuple[float, int]:
+        """(virtual seconds, turn)."""
+        return self.loop.time(), self.loop.turn
+
+    def post(self, lane: int | None, chain: str, deliver: Callable[[], None]) -> None:
+        """The lane's next operation is one more arrival."""
+        source = self._lanes.get(lane)
+        if source is None:
+            source = self._lanes[lane] = Source("next operation")
+        self.scheduler.post(source, chain, deliver)
+
+    def launch(
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        *,
+        name: str,
+        requester: int,
+        aim: Aim | None,
+    ) -> WorldTask:
+        """A task for an operation, in a fresh context; its steps count for the aim."""
+        context = contextvars.Context()
+        context.run(REQUESTER.set, requester)
+        task = self.loop.create_task(coroutine, name=name, context=context)
+        if aim is not None:
+            self.loop.aims[task] = aim
+        return task
+
+    def landed(self, task: asyncio.Task[Any]) -> int | None:
+        """The steps that an ended task took, None if it had no aim or was hit."""
+        assert isinstance(task, WorldTask)
+        aim = self.loop.aims.pop(task, None)
+        return None if aim is None else aim.steps
+
+    async def advance(self, seconds: float, *, stalled: bool) -> None:
+        """Virtual seconds pass; stalled, nothing arrives from outside meanwhile."""
+        if stalled:
+            self.loop.stall(seconds)
+        await asyncio.sleep(seconds)
+
+    async def settle(
+        self, seconds: float, alive: Callable[[], Iterable[Alive]] = tuple
+    ) -> tuple[Alive, ...]:
+        """What of `alive` is left when so many virtual seconds have passed."""
+        await asyncio.sleep(seconds)
+        return tuple(alive())
+
+    def alive(self) -> Iterator[Alive]:
+        """Every live resource that a user's cleanup should end."""
+        return self.ledger.alive()
+
+    def alive_at_the_end(self) -> Iterator[Alive]:
+        """All of `alive`, and what may outlive a user but not the engine."""
+        return self.ledger.alive_at_the_end()
+
+    def choices(self) -> Choices:
+        """What the scheduler did so far."""
+        made = self.scheduler
+        return Choices(made.followed(), made.unused(), made.order(), made.choices)
 
     def _move(self, session: int, move: Move, requester: int | None) -> None:
         self.moved(session, move, requester)

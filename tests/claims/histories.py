@@ -1,7 +1,7 @@
 """Tiny histories by hand: alice and bob, what they asked for, and what was seen.
 
-Each helper makes one entry; `history` puts them into the scenario TWO unless another one
-is given. Users are 0 (alice) and 1 (bob); their identities are not their labels.
+Each helper makes one entry; `history` puts them into the scenario TWO unless another
+one is given. Users are 0 (alice) and 1 (bob); their identities are not their labels.
 """
 
 import json

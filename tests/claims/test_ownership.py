@@ -1,7 +1,9 @@
-"""Context ownership: each clause violated alone, and the nearest history that is not."""
+"""Context ownership: each clause violated alone, and the nearest that is not."""
 
 import pytest
 
+from isolation_spec.adapter import Capability
+from isolation_spec.claims import judge
 from isolation_spec.claims.ownership import CONTEXT_OWNERSHIP as CLAIM
 from isolation_spec.history import Entry
 from isolation_spec.scenario import canary
@@ -14,6 +16,7 @@ from tests.claims.histories import (
     NOT_REACHED,
     ended,
     event,
+    history,
     holds,
     judged,
     started,
@@ -67,10 +70,6 @@ def test_what_nobody_wrote_proves_nothing(value: str) -> None:
 
 def test_each_foreign_value_is_told() -> None:
     """Two leaks at two places are two violations, with the places and the users."""
-    from isolation_spec.adapter import Capability
-    from isolation_spec.claims import judge
-    from tests.claims.histories import history
-
     seen = history(*BOTH, tool(4, BOB, ALICES), tool(3, ALICE, BOBS))
     (judgement,) = judge(seen, frozenset(Capability), (CLAIM,))
 

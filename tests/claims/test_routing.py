@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 
 from isolation_spec.claims.routing import EVENT_ROUTING as CLAIM
@@ -135,8 +136,6 @@ def test_each_connection_counts_for_itself() -> None:
     """The same event on two connections of its owner is no repetition."""
     second = Connect(id=5, user=BOB, connection="c5")
     one = event(BOB, "a", 1)
-    import msgspec
-
     other = msgspec.structs.replace(one, operation=5, connection="c5")
     world = scenario(CONNECT_ALICE, CONNECT_BOB, run_of(ALICE), run_of(BOB), second)
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from isolation_spec.claims import judge
 from isolation_spec.claims.teardown import TEARDOWN as CLAIM
 from isolation_spec.history import Entry
 from isolation_spec.scenario import AdvanceTime
@@ -113,8 +114,6 @@ def test_one_users_leak_leaves_the_others_evidence() -> None:
 
 def test_the_story_says_what_was_cleaned_up() -> None:
     """Before the teardown it is the user's cleanup that failed, then the shutdown."""
-    from isolation_spec.claims import judge
-
     (judgement,) = judge(
         history(
             *WORKED, phase("cleanup"), alive(ALICE), phase("teardown"), alive(ALICE)

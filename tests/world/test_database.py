@@ -181,7 +181,7 @@ def test_lock_held_too_long(play: Any) -> None:
 
 
 def test_busy_timeout_of_the_connection_counts(play: Any) -> None:
-    """A `timeout` given to connect is the virtual time for which its locks are awaited."""
+    """A `timeout` given to connect is the virtual time for which it waits for locks."""
 
     async def main(world: World) -> float:
         first = await connection_of(world)
@@ -394,6 +394,31 @@ def test_left_connection_is_closed_with_its_world() -> None:
     assert [] == world.databases.open_connections()
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         native.execute("SELECT 1")
+
+
+def test_left_checkout_makes_no_real_loop(
+    play: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pool checkout that was left makes no real loop when it dies after its world."""
+    kept: list[Any] = []
+    asked: list[str] = []
+
+    async def leaves(world: World) -> None:
+        engine = await with_table(world)
+        kept.extend((engine, await engine.connect()))
+
+    def get_event_loop() -> Any:
+        asked.append("a loop of its own")
+        raise RuntimeError
+
+    play(leaves)
+    monkeypatch.setattr(asyncio, "get_event_loop", get_event_loop)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        kept.clear()
+        gc.collect()
+
+    assert [] == asked
 
 
 def test_finaliser_of_an_earlier_world_is_served_there(play: Any) -> None:

@@ -1,0 +1,191 @@
+"""Limits are exact under concurrency: never exceeded, and never refused too early."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from isolation_spec.claims.claim import (
+    Claim,
+    IsolationViolated,
+    Situation,
+    Violation,
+)
+from isolation_spec.claims.observed import Observed, Span
+from isolation_spec.history import AgentStepped, OperationEnded, OperationStarted
+from isolation_spec.scenario import (
+    CleanupEngine,
+    CleanupUser,
+    OpenContext,
+    RunAgent,
+    Shutdown,
+)
+
+__all__ = ["EXACT_LIMITS", "ExactLimitsViolated"]
+
+
+class ExactLimitsViolated(IsolationViolated):
+    """More was allowed than the engine's limit, or less."""
+
+
+_ID = "exact-limits"
+
+
+def _check(observed: Observed) -> Iterator[Situation | Violation]:
+    limits = observed.history.limits
+    if "contexts_per_user" in limits:
+        yield from _contexts(observed, limits["contexts_per_user"])
+    if "runs_per_context" in limits:
+        yield from _runs(observed, limits["runs_per_context"])
+
+
+# Contexts
+
+
+def _contexts(observed: Observed, limit: int) -> Iterator[Situation | Violation]:
+    for user in observed.users():
+        opens = [
+            span
+            for span in observed.spans.values()
+            if isinstance(span.operation, OpenContext) and span.operation.user == user
+        ]
+        if len(opens) <= limit:
+            continue
+        violation = _too_many(observed, user, opens, limit)
+        if violation is not None:
+            yield violation
+            continue
+        for span in opens:
+            if span.outcome == "refused":
+                yield _refused_early(observed, user, span, opens, limit) or Situation()
+        yield Situation()
+
+
+def _released(observed: Observed, user: int, name: str | None) -> Iterator[Span]:
+    """Yields the cleanups that may have released the user's context of that name."""
+    for span in observed.spans.values():
+        operation = span.operation
+        if operation.user != user:
+            continue
+        named = isinstance(operation, CleanupEngine) and operation.context == name
+        if named or isinstance(operation, CleanupUser):
+            yield span
+
+
+def _too_many(
+    observed: Observed, user: int, opens: list[Span], limit: int
+) -> Violation | None:
+    """Counts what is surely held: opened, and no cleanup of it has begun."""
+    held: list[tuple[int, int]] = []
+    for span in opens:
+        if span.outcome == "returned":
+            name = getattr(span.operation, "context", "")
+            released = [
+                cleanup.started
+                for cleanup in _released(observed, user, name)
+                if cleanup.ended > span.started
+            ]
+            end = min([*released, *_shutdowns(observed), observed.end])
+            held.append((span.ended, end))
+    for index, _ in held:
+        count = sum(begin <= index < end for begin, end in held)
+        if count > limit:
+            return Violation(
+                claim=_ID,
+                clause="exceeded-contexts",
+                let=(f"the engine allow {limit} contexts for each user",),
+                then=f"{observed.label(user)} never holds more at once",
+                however=f"{observed.label(user)} held {count}",
+                entry=index,
+                users=(user,),
+            )
+    return None
+
+
+def _refused_early(
+    observed: Observed, user: int, refused: Span, opens: list[Span], limit: int
+) -> Violation | None:
+    """Counts what may be held: asked for before, and not surely released yet."""
+    if any(at < refused.ended for at in _shutdowns(observed)):
+        return None
+    maybe = 0
+    for span in opens:
+        if span is refused or span.started > refused.ended:
+            continue
+        if span.outcome in ("refused", "failed", "unavailable") and (
+            span.ended < refused.started
+        ):
+            continue
+        name = getattr(span.operation, "context", "")
+        gone = any(
+            cleanup.outcome == "returned"
+            and cleanup.started > span.ended
+            and cleanup.ended < refused.started
+            for cleanup in _released(observed, user, name)
+        )
+        maybe += not gone
+    if maybe >= limit:
+        return None
+    return Violation(
+        claim=_ID,
+        clause="refused-early",
+        let=(f"the engine allow {limit} contexts for each user",),
+        then=f"{observed.label(user)}, who holds at most {maybe}, gets another one",
+        however=f"operation {refused.operation.id} was refused",
+        entry=refused.ended,
+        users=(user,),
+    )
+
+
+def _shutdowns(observed: Observed) -> list[int]:
+    operations = observed.history.operations()
+    return [
+        index
+        for index, entry in enumerate(observed.entries)
+        if isinstance(entry, OperationStarted)
+        and entry.operation is not None
+        and isinstance(operations[entry.operation], Shutdown)
+    ]
+
+
+# Runs
+
+
+def _runs(observed: Observed, limit: int) -> Iterator[Situation | Violation]:
+    """Counts agents at work: from their first sign of life to their run's end."""
+    working: dict[tuple[int, str], set[int]] = {}
+    most: dict[tuple[int, str], int] = {}
+    for index, entry in enumerate(observed.entries):
+        span = observed.spans.get(entry.operation or 0)
+        if span is None or not isinstance(span.operation, RunAgent):
+            continue
+        where = (span.operation.user, span.operation.context)
+        at_work = working.setdefault(where, set())
+        if isinstance(entry, OperationEnded):
+            at_work.discard(span.operation.id)
+        elif isinstance(entry, AgentStepped) and entry.step == "begin":
+            at_work.add(span.operation.id)
+            most[where] = max(most.get(where, 0), len(at_work))
+            if len(at_work) == limit + 1:
+                yield Violation(
+                    claim=_ID,
+                    clause="exceeded-runs",
+                    let=(f"the engine allow {limit} runs at once in a context",),
+                    then="a further run waits",
+                    however=f"operations {sorted(at_work)} were at work together",
+                    entry=index,
+                    users=(span.operation.user,),
+                )
+    yield from (Situation() for count in most.values() if count == limit)
+
+
+EXACT_LIMITS = Claim(
+    id=_ID,
+    statement=(
+        "A user never holds more contexts, nor a context more runs at work, than the "
+        "engine's limits, and nobody is refused before a limit is reached."
+    ),
+    situation="a user asked for as much as a limit allows, or more",
+    exception=ExactLimitsViolated,
+    needs=frozenset(),
+    check=_check,
+)

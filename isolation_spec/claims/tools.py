@@ -1,0 +1,162 @@
+"""A denied tool does nothing; a tool works for its caller; a failing one harms
+nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from isolation_spec.adapter import Capability, Toolbox
+from isolation_spec.claims.claim import (
+    Claim,
+    IsolationViolated,
+    Situation,
+    Violation,
+)
+from isolation_spec.claims.observed import Observed
+from isolation_spec.history import AgentStepped, ToolRan
+from isolation_spec.scenario import CallTool, RunAgent, walk
+
+__all__ = ["TOOL_ISOLATION", "ToolIsolationViolated"]
+
+
+class ToolIsolationViolated(IsolationViolated):
+    """A tool ran that was denied, for somebody else, or its failure was not
+    contained."""
+
+
+_ID = "tool-isolation"
+
+
+def _check(observed: Observed) -> Iterator[Situation | Violation]:
+    yield from _bodies(observed)
+    for operation, path, step in _calls(observed):
+        said = observed.steps.get(operation.id, {}).get(path)
+        if said is None:
+            continue
+        index, entry = said
+        violation = _wrong_answer(observed, operation, step, index, entry)
+        yield violation or Situation()
+
+
+def _calls(
+    observed: Observed,
+) -> Iterator[tuple[RunAgent, tuple[int, ...], CallTool]]:
+    for span in observed.spans.values():
+        if isinstance(span.operation, RunAgent):
+            for path, step in walk(span.operation.script):
+                if isinstance(step, CallTool):
+                    yield span.operation, path, step
+
+
+def _bodies(observed: Observed) -> Iterator[Situation | Violation]:
+    """Each time that the body of a tool looks around, it is at its caller's."""
+    counts: dict[str, int] = {}
+    for index, entry in enumerate(observed.entries):
+        if not isinstance(entry, ToolRan):
+            continue
+        owner = observed.owners.get(entry.argument)
+        if entry.moment == "began":
+            counts[entry.argument] = counts.get(entry.argument, 0) + 1
+        if entry.tool in Toolbox.denied:
+            yield _denied_ran(observed, index, entry, owner)
+        elif owner is None:
+            continue
+        elif counts[entry.argument] > 1:
+            yield _ran_twice(observed, index, entry, owner)
+        elif entry.identity not in (None, _id(observed, owner)):
+            yield _foreign(observed, index, entry, owner)
+        else:
+            yield Situation()
+
+
+def _id(observed: Observed, user: int) -> str:
+    return observed.history.scenario.users[user].id
+
+
+def _denied_ran(
+    observed: Observed, index: int, entry: ToolRan, owner: int | None
+) -> Violation:
+    return Violation(
+        claim=_ID,
+        clause="denied-ran",
+        let=(f"the tool {entry.tool!r} be denied to everybody",),
+        then="its body never runs",
+        however=f"it ran with {entry.argument}",
+        entry=index,
+        users=() if owner is None else (owner,),
+    )
+
+
+def _ran_twice(observed: Observed, index: int, entry: ToolRan, owner: int) -> Violation:
+    return Violation(
+        claim=_ID,
+        clause="ran-twice",
+        let=(
+            f"{observed.label(owner)} call {entry.tool!r} once with {entry.argument}",
+        ),
+        then="its body runs once",
+        however="it ran again",
+        entry=index,
+        users=(owner,),
+    )
+
+
+def _foreign(observed: Observed, index: int, entry: ToolRan, owner: int) -> Violation:
+    return Violation(
+        claim=_ID,
+        clause="foreign-context",
+        let=(f"{observed.label(owner)} call {entry.tool!r} with {entry.argument}",),
+        then=f"at every await in it the current context is {_id(observed, owner)!r}'s",
+        however=f"when it {entry.moment}, the context was {entry.identity!r}'s",
+        entry=index,
+        users=(owner,),
+    )
+
+
+def _wrong_answer(
+    observed: Observed,
+    operation: RunAgent,
+    step: CallTool,
+    index: int,
+    entry: AgentStepped,
+) -> Violation | None:
+    """What a call must answer: its own result if allowed, else a clean failure."""
+    if entry.outcome in ("cancelled", "refused"):
+        return None
+    works = step.tool in ("echo", "slow")
+    if entry.outcome == "failed":
+        clause, however = "broke-run", f"the call raised: {entry.seen}"
+    elif works and entry.seen != f"True {step.argument} None":
+        clause, however = "wrong-result", f"it answered: {entry.seen}"
+    elif not works and not entry.seen.startswith("False "):
+        clause, however = "no-failure", f"it answered: {entry.seen}"
+    else:
+        return None
+    user = operation.user
+    name = observed.label(user)
+    return Violation(
+        claim=_ID,
+        clause=clause,
+        let=(f"{name} call the tool {step.tool!r} with {step.argument}",),
+        then=(
+            "the call answers with that very argument"
+            if works
+            else "the call fails cleanly, and the run goes on"
+        ),
+        however=however,
+        entry=index,
+        users=(user,),
+    )
+
+
+TOOL_ISOLATION = Claim(
+    id=_ID,
+    statement=(
+        "A denied tool has no effect, a tool works in its caller's context and answers "
+        "its caller, and a failing one harms nothing but its call."
+    ),
+    situation="a tool was called, or its body looked around",
+    exception=ToolIsolationViolated,
+    needs=frozenset({Capability.TOOLS}),
+    check=_check,
+)

@@ -1,0 +1,97 @@
+"""What the executor asks of a world, simulated or live, and nothing more."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, NamedTuple, Protocol, Self, TypeVar
+
+from isolation_spec.adapter import Environment
+from isolation_spec.history import Reached
+from isolation_spec.scenario import Scenario, Schedule
+from isolation_spec.world.instruments import Alive, Move
+from isolation_spec.world.loop import Aim
+
+__all__ = ["Choices", "Facade"]
+
+T = TypeVar("T")
+
+
+class Choices(NamedTuple):
+    """What a world decided in one run: how, and how often it had a choice at all."""
+
+    schedule: Schedule
+    unused: tuple[str, ...]
+    arrivals: str
+    made: int
+
+
+class Facade(Environment, Protocol):
+    """One world in which one scenario is run once; a context manager.
+
+    Attributes:
+        limit: seconds of this world after which what is under way is given up.
+        reached: the counts that the instruments raise.
+        moved: takes (session number, move, operation) whenever a session moves.
+        unhandled: takes what the exception handler of the loop is given.
+    """
+
+    limit: float
+    reached: Reached
+    moved: Callable[[int, Move, int | None], None]
+    unhandled: Callable[[dict[str, Any]], None] | None
+
+    def __enter__(self) -> Self:
+        """Sees every resource from here on."""
+
+    def __exit__(self, *_: object) -> None:
+        """Ends what is left, so that nothing of this run acts in a later one."""
+
+    def prepared(self, scenario: Scenario) -> Scenario:
+        """The scenario in the form in which this world can run it."""
+
+    def run(self, main: Coroutine[Any, Any, T]) -> T:
+        """Runs the coroutine to its end; raises WorldExhausted if it has none."""
+
+    def begin(self) -> None:
+        """The engine is started: from now on the choices count."""
+
+    def moment(self) -> tuple[float, int]:
+        """(virtual seconds, turn) for the entries of a history.
+
+        In a live world no virtual second passes, so that no claim concludes anything
+        from time there.
+        """
+
+    def post(self, lane: int | None, chain: str, deliver: Callable[[], None]) -> None:
+        """Calls `deliver` when the lane, a user's or the world's, comes next."""
+
+    def launch(
+        self,
+        coroutine: Coroutine[Any, Any, None],
+        *,
+        name: str,
+        requester: int,
+        aim: Aim | None,
+    ) -> asyncio.Task[Any]:
+        """A task for an operation, in a fresh context; its steps count for the aim."""
+
+    def landed(self, task: asyncio.Task[Any]) -> int | None:
+        """The steps that an ended task took, None if it had no aim or was hit."""
+
+    async def advance(self, seconds: float, *, stalled: bool) -> None:
+        """Virtual seconds pass; stalled, nothing arrives from outside meanwhile."""
+
+    async def settle(
+        self, seconds: float, alive: Callable[[], Iterable[Alive]] = tuple
+    ) -> tuple[Alive, ...]:
+        """What of `alive` is left once so many virtual seconds let it come to rest."""
+
+    def alive(self) -> Iterable[Alive]:
+        """Every live resource that a user's cleanup should end."""
+
+    def alive_at_the_end(self) -> Iterable[Alive]:
+        """All of `alive`, and what may outlive a user but not the engine."""
+
+    def choices(self) -> Choices:
+        """What this world decided so far."""

@@ -1,0 +1,176 @@
+"""Every planted fault is found, by the right claim, and shrunk to what it needs."""
+
+import functools
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import isolation_spec
+import strategies
+from isolation_spec.adapters import find_engine
+from isolation_spec.claims import CLAIMS, Verdict, judge
+from isolation_spec.failure import Failure, Outcome, load, replay
+from isolation_spec.faults import FAULTS
+from isolation_spec.run import run
+from isolation_spec.scenario import AdvanceTime, Scenario, User
+from isolation_spec.search import Found, Tally, search
+from isolation_spec.shrink import size
+from isolation_spec.verify import confirm
+
+EXAMPLES = 200
+
+LEAST = {
+    # A context is opened; with it the engine starts what outlives it.
+    "heartbeat-survives": (1, 0, 0),
+    # A context, and a run in it whose one transaction writes one row and raises.
+    "commit-on-error": (2, 0, 1),
+    # Two users need a context each; one stores, the other looks. Seldom is the one who
+    # looks the later one, so that a further step may have to hold them back.
+    "prefix-match": (4, 0, 3),
+    # Two connections, a context and a run that one of them does not hear of; and before
+    # it something from which it is sure that the engine knows both.
+    "last-registration-wins": (5, 0, 0),
+    # A connection, a context, a run, and its cancellation.
+    "run-goes-on": (4, 0, 0),
+}
+"""Fault -> the most operations, decisions and script steps that may be left of it."""
+
+each_fault = pytest.mark.parametrize("fault", [fault.id for fault in FAULTS])
+
+
+class Hunt(NamedTuple):
+    """What a search found of one fault, and the failures that were made of it."""
+
+    tally: Tally
+    failures: dict[str, Path]
+
+    def failure(self) -> Failure:
+        (path,) = self.failures.values()
+        return load(path)
+
+
+@functools.cache
+def hunt(fault: str) -> Hunt:
+    """Searches once for each fault, as every test here asks something of the result."""
+    engine = find_engine(f"reference+{fault}")
+    tally = search(
+        engine, profile="quick", examples=EXAMPLES, seed=0, progressed=lambda _: True
+    )
+    folder = Path(tempfile.mkdtemp(prefix="isolation-spec-test-"))
+    failures: dict[str, Found] = {}
+    for found in tally.found:
+        failures.setdefault(found.violation.claim, found)
+    paths = {
+        claim: Path(confirm(engine, found, folder, lambda _: None).path)
+        for claim, found in failures.items()
+    }
+    return Hunt(tally, paths)
+
+
+def test_every_fault_has_its_least() -> None:
+    """Who plants a fault says here how small its failure must become."""
+    assert {fault.id for fault in FAULTS} == set(LEAST)
+
+
+def test_faults_are_told_apart() -> None:
+    """Ids are unique and in order, and each fault names claims that there are."""
+    ids = [fault.id for fault in FAULTS]
+    known = {claim.id for claim in CLAIMS}
+
+    assert sorted(set(ids)) == ids
+    assert all(fault.claims and fault.claims <= known for fault in FAULTS)
+    assert all(fault.source for fault in FAULTS)
+
+
+@each_fault
+def test_a_fault_is_found(fault: str) -> None:
+    """It is found within 200 examples, by exactly the claims that it names."""
+    (planted,) = (one for one in FAULTS if one.id == fault)
+    tally = hunt(fault).tally
+
+    assert tally.examples <= EXAMPLES
+    assert planted.claims == {found.violation.claim for found in tally.found}
+
+
+@each_fault
+def test_a_fault_is_shrunk(fault: str) -> None:
+    """No more operations, decisions and steps are left than the fault needs."""
+    left = size(hunt(fault).failure().scenario)
+
+    assert LEAST[fault][:2] == left[:2]
+    assert left[2] <= LEAST[fault][2]
+
+
+@each_fault
+def test_a_fault_is_confirmed(fault: str) -> None:
+    """What was saved failed twice alike, and nothing unconfirmed is left beside it."""
+    (path,) = hunt(fault).failures.values()
+
+    assert hunt(fault).failure().confirmed
+    assert [path] == list(path.parent.iterdir())
+
+
+@each_fault
+def test_a_fault_is_reproduced_in_a_fresh_process(fault: str) -> None:
+    """The saved file alone shows the very same run again, in another process."""
+    (path,) = hunt(fault).failures.values()
+    command = Path(sys.executable).with_name("isolation-spec")
+
+    done = subprocess.run(
+        [command, "replay", path], capture_output=True, text=True, check=False
+    )
+
+    assert (1, "") == (done.returncode, done.stderr)
+    assert done.stdout.startswith("REPRODUCED: ")
+    assert "differs" not in done.stdout
+
+
+@each_fault
+def test_a_fault_is_fixed_in_the_clean_engine(fault: str) -> None:
+    """The same scenario on the engine without the fault holds, with evidence."""
+    failure = hunt(fault).failure()
+
+    replayed = replay(failure, find_engine("reference").make_adapter)
+
+    assert Outcome.FIXED is replayed.outcome, replayed.note
+    assert replayed.judgement.evidence > 0
+
+
+@each_fault
+def test_nothing_that_searches_or_judges_knows_a_fault(fault: str) -> None:
+    """No part of strategies, world, claims or the engine contains the fault's id."""
+    house = Path(isolation_spec.__path__[0])
+    rooms = (
+        Path(strategies.__path__[0]),
+        *(house / name for name in ("world", "claims", "engine")),
+    )
+    sources = [path for room in rooms for path in room.rglob("*.py")]
+    words = (fault, fault.replace("-", "_"), fault.replace("-", "_").upper())
+
+    assert 20 < len(sources)
+    assert [] == [
+        path.name for path in sources if any(w in path.read_text() for w in words)
+    ]
+
+
+@pytest.mark.parametrize("stalled", [False, True])
+def test_the_clean_engine_is_not_blamed_for_time_that_passes(stalled: bool) -> None:
+    """However long a scenario waits, no claim is violated by the waiting."""
+    waits = tuple(
+        AdvanceTime(id=n, seconds=301.0, stalled=stalled) for n in range(1, 9)
+    )
+    users = (User(label="alice", id="alice"), User(label="bob", id="bob"))
+    adapter = find_engine("reference").make_adapter
+
+    history = run(Scenario(users=users, operations=waits), adapter)
+
+    violated = [
+        judgement.claim
+        for judgement in judge(history, adapter().capabilities)
+        if judgement.verdict is Verdict.VIOLATED
+    ]
+    assert [] == violated

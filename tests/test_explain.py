@@ -1,0 +1,306 @@
+"""The words of a story: each operation, each step, each choice, the contradiction."""
+
+import typing
+from typing import Any
+
+import msgspec
+import pytest
+
+from isolation_spec.claims import CLAIMS, Violation
+from isolation_spec.explain import describe_operation, describe_schedule, explain
+from isolation_spec.scenario import (
+    AdvanceTime,
+    CallTool,
+    Cancellation,
+    CancelRun,
+    CleanupEngine,
+    CleanupUser,
+    CollectGarbage,
+    Connect,
+    Demotion,
+    Disconnect,
+    Emit,
+    Erase,
+    Fail,
+    OpenContext,
+    Operation,
+    Read,
+    ReadState,
+    Recall,
+    Reconnect,
+    Remember,
+    Return,
+    RunAgent,
+    Scenario,
+    Schedule,
+    Shutdown,
+    Sleep,
+    Spawn,
+    Step,
+    Think,
+    Transact,
+    User,
+    Write,
+    WriteState,
+)
+
+WORDS = [
+    (Connect(id=1, user=0, connection="c1"), "connect c1"),
+    (Disconnect(id=1, user=0, connection="c1"), "disconnect c1"),
+    (
+        Disconnect(id=1, user=0, connection="c1", abrupt=True),
+        "disconnect c1 without a closing handshake",
+    ),
+    (
+        Reconnect(id=1, user=0, connection="c2", replaces="c1"),
+        "reconnect c2, then close c1",
+    ),
+    (
+        OpenContext(id=1, user=0, context="x1", thread="T"),
+        "open context x1 on thread 'T'",
+    ),
+    (RunAgent(id=1, user=0, context="x1", script=()), "run agent in x1: nothing"),
+    (
+        RunAgent(id=1, user=0, context="x1", script=(), background=True),
+        "run agent in x1 in the background: nothing",
+    ),
+    (
+        RunAgent(id=1, user=0, context="x1", script=(ReadState(), Sleep(seconds=1.0))),
+        "run agent in x1: read state; sleep 1.0",
+    ),
+    (CancelRun(id=1, user=0, run=7), "cancel run 7"),
+    (Read(id=1, user=0, context="x1"), "read x1"),
+    (Write(id=1, user=0, context="x1", key="k", value="v"), "write k=v in x1"),
+    (Erase(id=1, user=0, context="x1"), "erase x1"),
+    (CleanupEngine(id=1, user=0, context="x1"), "cleanup engine x1"),
+    (CleanupUser(id=1, user=0), "cleanup user"),
+    (AdvanceTime(id=1, seconds=301.0), "advance time by 301 s"),
+    (AdvanceTime(id=1, seconds=0.1), "advance time by 0.1 s"),
+    (
+        AdvanceTime(id=1, seconds=6.0, stalled=True),
+        "advance time by 6 s, the outside stalled",
+    ),
+    (CollectGarbage(id=1), "collect garbage"),
+    (Shutdown(id=1), "shutdown"),
+    (
+        CleanupUser(id=1, user=0, cancel=Cancellation(step=3)),
+        "cleanup user, cancelled before its step 3",
+    ),
+    (
+        Read(id=1, user=0, context="x1", cancel=Cancellation(step=1, early=True)),
+        "read x1, cancelled after its step 1",
+    ),
+]
+
+STEPS = [
+    (Think(prompt="p"), "think p"),
+    (CallTool(tool="echo", argument="a"), "call tool echo a"),
+    (WriteState(key="s", value="v"), "write state s v"),
+    (ReadState(), "read state"),
+    (Remember(key="k", value="v"), "remember k v"),
+    (Recall(key="k"), "recall k"),
+    (Transact(items=(("k", "v"),)), "transact k=v"),
+    (
+        Transact(items=(("k", "v"), ("k1", "w")), fails=True),
+        "transact k=v, k1=w and raise",
+    ),
+    (Emit(payload="e"), "emit e"),
+    (Spawn(script=()), "spawn (nothing)"),
+    (Spawn(script=(Think(prompt="p"), ReadState())), "spawn (think p; read state)"),
+    (Spawn(script=(Spawn(script=(ReadState(),)),)), "spawn (spawn (read state))"),
+    (Sleep(seconds=0.01), "sleep 0.01"),
+    (Fail(message="m"), "fail m"),
+    (Return(value="v"), "return v"),
+]
+
+
+@pytest.mark.parametrize(("operation", "words"), WORDS, ids=lambda v: str(v)[:40])
+def test_an_operation_has_its_words(operation: Operation, words: str) -> None:
+    """Each operation is said in a few words."""
+    assert words == describe_operation(operation)
+
+
+@pytest.mark.parametrize(("step", "words"), STEPS, ids=lambda v: str(v)[:40])
+def test_a_step_has_its_words(step: Step, words: str) -> None:
+    """Each step of a script is said in a few words."""
+    run = RunAgent(id=1, user=0, context="x1", script=(step,))
+
+    assert f"run agent in x1: {words}" == describe_operation(run)
+
+
+def a_value(kind: Any, *, other: bool) -> Any:
+    """One of two different values of a type."""
+    arguments = typing.get_args(kind)
+    if typing.get_origin(kind) is tuple:
+        inner = a_value(arguments[0], other=other)
+        return (inner, inner) if other else (inner,)
+    if type(None) in arguments:
+        return a_value(arguments[0], other=True) if other else None
+    if arguments:
+        return Return(value="w") if other else Return(value="v")
+    values = {str: ("some", "other"), bool: (False, True), int: (3, 4)}
+    values[float] = (3.5, 4.5)  # type: ignore[index]
+    if kind is Cancellation:
+        return Cancellation(step=4 if other else 3)
+    return values[kind][other]
+
+
+def fields_of(kind: type) -> dict[str, Any]:
+    return typing.get_type_hints(kind)
+
+
+SHOWN = [
+    (kind, field)
+    for kind in typing.get_args(Operation)
+    for field in kind.__struct_fields__
+    if field not in ("id", "user")
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), SHOWN, ids=lambda v: getattr(v, "__name__", v)
+)
+def test_no_field_of_an_operation_is_hidden(kind: Any, field: str) -> None:
+    """Two operations that differ are said in different words."""
+    types = fields_of(kind)
+    plain = kind(
+        **{name: a_value(types[name], other=False) for name in kind.__struct_fields__}
+    )
+    changed = msgspec.structs.replace(
+        plain, **{field: a_value(types[field], other=True)}
+    )
+
+    assert plain != changed
+    assert describe_operation(plain) != describe_operation(changed)
+
+
+@pytest.mark.parametrize("kind", typing.get_args(Operation), ids=lambda k: k.__name__)
+def test_words_are_one_line(kind: Any) -> None:
+    """No operation's words break the line, end in a blank or show Python's notation."""
+    types = fields_of(kind)
+    words = describe_operation(
+        kind(
+            **{
+                name: a_value(types[name], other=True)
+                for name in kind.__struct_fields__
+            }
+        )
+    )
+
+    assert words.strip() == words
+    assert "\n" not in words
+    assert "None" not in words
+    assert "  " not in words
+    assert "(id=" not in words
+
+
+# Choices
+
+
+def scenario(schedule: Schedule) -> Scenario:
+    return Scenario(
+        users=(User(label="alice", id="alice"), User(label="bob", id="user_1")),
+        operations=(
+            OpenContext(id=2, user=0, context="x2", thread="t"),
+            CleanupUser(id=13, user=1),
+            Shutdown(id=14),
+        ),
+        schedule=schedule,
+    )
+
+
+@pytest.mark.parametrize(
+    ("schedule", "lines"),
+    [
+        (Schedule(), ()),
+        (
+            Schedule(classes={"2/call": 3}),
+            ("arrivals of 2/call yield to others (class 3)",),
+        ),
+        (
+            Schedule(demotions=(Demotion(chain="2/start", consumed=2, rank=0),)),
+            ("2/start comes last after 2 arrivals",),
+        ),
+        (
+            Schedule(demotions=(Demotion(chain="2/start", consumed=1, rank=0),)),
+            ("2/start comes last after 1 arrival",),
+        ),
+        (
+            Schedule(burst=2),
+            ("up to 2 arrivals come in before ready callbacks run",),
+        ),
+        (Schedule(split=True), ("adjacent data arrives piece by piece",)),
+    ],
+)
+def test_a_choice_has_its_words(schedule: Schedule, lines: tuple[str, ...]) -> None:
+    """Each decision of the schedule is one line."""
+    assert lines == tuple(describe_schedule(scenario(schedule)))
+
+
+# The story
+
+VIOLATION = Violation(
+    claim="teardown",
+    clause="alive-task",
+    let=("alice be cleaned up", "the moon be full"),
+    then="nothing of alice is alive",
+    however="a task was still alive (beat)",
+    entry=0,
+    users=(0,),
+)
+
+
+def story(schedule: Schedule | None = None) -> list[str]:
+    return list(explain(scenario(schedule or Schedule()), VIOLATION))
+
+
+def test_the_story_begins_with_the_claim() -> None:
+    """The first line names the claim and says what must hold."""
+    (claim,) = (claim for claim in CLAIMS if claim.id == "teardown")
+
+    assert f"teardown: {claim.statement}" == story()[0]
+
+
+def test_the_story_ends_with_the_contradiction() -> None:
+    """Let, and, Then, However: the facts, in this order."""
+    assert [
+        "Let alice be cleaned up.",
+        "and the moon be full.",
+        "Then nothing of alice is alive.",
+        "However, a task was still alive (beat): contradiction.",
+    ] == story()[-4:]
+
+
+def test_the_scenario_stands_in_columns() -> None:
+    """Ids, labels and words stand below each other; the world has a name, too."""
+    lines = story()
+    begin = lines.index("Scenario") + 1
+
+    assert [
+        "    2  alice  open context x2 on thread 't'",
+        "   13  bob    cleanup user",
+        "   14  world  shutdown",
+    ] == lines[begin : begin + 3]
+
+
+def test_identities_that_are_not_labels_are_told() -> None:
+    """Whom the engine knows by another name is named; who is not, is not."""
+    told = [line for line in story() if line.startswith("Users: ")]
+
+    assert ["Users: bob is 'user_1'"] == told
+
+
+def test_plain_order_is_said() -> None:
+    """A story without choices says that nothing had to be chosen."""
+    assert "Choices: none, plain asyncio order" in story()
+
+
+def test_choices_are_indented_below_their_heading() -> None:
+    """A story with choices lists each."""
+    lines = story(Schedule(burst=1, split=True))
+    begin = lines.index("Choices") + 1
+
+    assert [
+        "  up to 1 arrival comes in before ready callbacks run",
+        "  adjacent data arrives piece by piece",
+    ] == lines[begin : begin + 2]
