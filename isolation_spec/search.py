@@ -6,10 +6,13 @@ import contextlib
 import gc
 import io
 from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
+from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine
 from isolation_spec.claims import Judgement, Verdict, Violation, judge
 from isolation_spec.history import History, Reached
@@ -153,6 +156,24 @@ class _Examiner:
             gc.collect()
 
 
+def check_strategies() -> None:
+    """Refuses to search with somebody else's package of the name `strategies`.
+
+    Raises:
+        AdapterError: a folder of the user's shadows the one that belongs here.
+    """
+    wanted = Path(__file__).resolve().parent.parent / "strategies"
+    found = find_spec("strategies")
+    places = [] if found is None else list(found.submodule_search_locations or ())
+    if not any(Path(place).resolve() == wanted for place in places):
+        message = (
+            f"the package strategies is imported from {places or 'nowhere'}, which "
+            f"hides the one of isolation-spec in {wanted}: rename that folder, or run "
+            "from another one"
+        )
+        raise AdapterError(message)
+
+
 def search(
     engine: Engine,
     *,
@@ -168,6 +189,7 @@ def search(
     Raises:
         AdapterError: the adapter broke its contract.
     """
+    check_strategies()
     import hypothesis
     from hypothesis.stateful import run_state_machine_as_test
 

@@ -35,7 +35,7 @@ from isolation_spec.report import (
 )
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
-from isolation_spec.search import Found, Tally, search
+from isolation_spec.search import Found, Tally, check_strategies, search
 from isolation_spec.shrink import Shrinker, size
 
 __all__ = ["FOLDER", "IsolationTestCase", "confirm", "isolation_test_case", "verify"]
@@ -65,6 +65,7 @@ def verify(
         AdapterError: the adapter broke its contract.
         KeyError: there is no such profile.
     """
+    check_strategies()
     from strategies.profiles import find_profile
 
     started = time.monotonic() if started is None else started
@@ -78,7 +79,7 @@ def verify(
     )
     shards = _Shards(engine, profile, spent.examples, seed, processes, listen)
     tally = shards.run() if processes else shards.run_here()
-    failures, reasons = _handle_found(engine, tally.found, folder, listen)
+    failures, reasons = _handle_found(engine, tally, folder, listen)
     result = Result(
         engine=engine.name,
         profile=profile,
@@ -205,16 +206,31 @@ class _Saved(msgspec.Struct, frozen=True):
 
 
 def _handle_found(
-    engine: Engine, found: list[Found], folder: Path, listen: Listener
+    engine: Engine, tally: Tally, folder: Path, listen: Listener
 ) -> tuple[list[_Saved], list[str]]:
-    """Shrinks, confirms and saves one failure for each claim that was violated."""
+    """Shrinks, confirms and saves one failure for each claim that was violated.
+
+    Interrupted, it keeps the file that was saved as found.
+    """
     saved: dict[str, _Saved] = {}
     reasons: list[str] = []
-    for one in found:
+    first: list[str] = []
+
+    def remember(event: Event) -> None:
+        if isinstance(event, FailureFound):
+            first.append(event.path)
+        listen(event)
+
+    for one in tally.found:
         claim = one.violation.claim
         if claim in saved:
             continue
-        failure = confirm(engine, one, folder, listen)
+        try:
+            failure = confirm(engine, one, folder, remember)
+        except KeyboardInterrupt:
+            tally.interrupted = True
+            saved.update({p: _Saved(claim, p, False) for p in first[-1:]})
+            break
         saved[claim] = failure
         if not failure.confirmed:
             reasons.append(f"{claim}: violated once, but not deterministic")
@@ -457,6 +473,7 @@ def _import_all() -> None:
     """Imports before the fork what every worker needs."""
     import hypothesis.stateful  # noqa: F401
 
+    check_strategies()
     import strategies.machine  # noqa: F401
 
 

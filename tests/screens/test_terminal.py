@@ -113,7 +113,7 @@ def start(engine: str = "reference", processes: int = 2) -> SearchStarted:
 
 
 def screen(width: int, *events: Event, terminal: bool = False) -> str:
-    """What is left on a screen of that width; blanks at the end of lines are no news."""
+    """What is left on a screen of that width; blanks at the end are no news."""
     out = io.StringIO()
     console = Console(
         file=out, width=width, highlight=False, force_terminal=terminal, no_color=True

@@ -1,0 +1,79 @@
+"""The identities that are drawn are those that engines confuse."""
+
+import itertools
+
+import pytest
+
+from isolation_spec.scenario import CANARY, canary
+from strategies.identifiers import LABELS
+from tests.strategies.drawn import draw
+
+LISTS = [[user.id for user in drawn.scenario.users] for drawn in draw(examples=400)]
+PAIRS = [pair for ids in LISTS for pair in itertools.permutations(ids, 2)]
+THREADS = {
+    thread
+    for drawn in draw(examples=400)
+    for operation in drawn.scenario.operations
+    if (thread := getattr(operation, "thread", None)) is not None
+}
+
+
+def test_identities_of_one_scenario_differ() -> None:
+    """Two users never have one identity."""
+    assert all(len(set(ids)) == len(ids) for ids in LISTS)
+
+
+def test_some_identity_is_a_prefix_of_another() -> None:
+    """Prefix pairs meet in one scenario."""
+    assert any(long != short and long.startswith(short) for long, short in PAIRS)
+
+
+def test_some_identities_differ_in_case_alone() -> None:
+    """Case pairs meet in one scenario."""
+    assert any(a != b and a.lower() == b.lower() for a, b in PAIRS)
+
+
+@pytest.mark.parametrize("separator", [":", "/", ".", "_", "%"])
+def test_separators_and_wildcards_occur(separator: str) -> None:
+    """Separators of keys and wildcards of SQL stand in identities."""
+    assert any(separator in name for ids in LISTS for name in ids)
+
+
+@pytest.mark.parametrize("wildcard", ["_", "%"])
+def test_some_identity_matches_another_as_a_pattern(wildcard: str) -> None:
+    """An identity with a wildcard meets one that it matches."""
+    import re
+
+    def pattern(name: str) -> str:
+        return re.escape(name).replace("_", ".").replace("%", ".*")
+
+    assert any(
+        wildcard in a and re.fullmatch(pattern(a), b, re.IGNORECASE) for a, b in PAIRS
+    )
+
+
+def test_plain_identities_occur() -> None:
+    """Most engines confuse nothing, so plain names are drawn as well."""
+    assert any(all(name.isalpha() for name in ids) for ids in LISTS)
+
+
+def test_users_meet_on_a_thread() -> None:
+    """Two users of one scenario use the same thread id; threads prefix each other."""
+    assert any(
+        len({o.user for o in drawn.scenario.operations if getattr(o, "thread", 0) == t})
+        > 1
+        for drawn in draw(examples=400)
+        for t in THREADS
+    )
+    assert any(
+        a != b and a.startswith(b) for a, b in itertools.permutations(THREADS, 2)
+    )
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_every_label_can_stand_in_a_canary(label: str) -> None:
+    """A label is told back by the canary that carries it."""
+    match = CANARY.fullmatch(canary(label, 12, 3))
+
+    assert match is not None
+    assert label == match.group(1)

@@ -1,0 +1,77 @@
+"""Profiles say how much a search spends, and are nobody else's settings."""
+
+import subprocess
+import sys
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+
+from strategies.profiles import PROFILES, Profile, find_profile, register_profiles
+
+each_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda p: p.name)
+
+
+@each_profile
+def test_a_profile_is_found_by_its_name(profile: Profile) -> None:
+    """The name finds the profile."""
+    assert profile is find_profile(profile.name)
+
+
+def test_an_unknown_profile_lists_those_that_there_are() -> None:
+    """Who asks for a profile that is none is told all of them."""
+    with pytest.raises(KeyError) as caught:
+        find_profile("quik")
+
+    assert "'quik'" in caught.value.args[0]
+    assert all(profile.name in caught.value.args[0] for profile in PROFILES)
+
+
+@each_profile
+def test_a_share_is_all_that_changes(profile: Profile) -> None:
+    """A process's share of the examples is searched as the whole would be."""
+    share, whole = profile.settings(examples=7), profile.settings()
+
+    assert (7, profile.examples) == (share.max_examples, whole.max_examples)
+    assert profile.steps == share.stateful_step_count == whole.stateful_step_count
+
+
+@each_profile
+def test_hypothesis_neither_shrinks_nor_remembers(profile: Profile) -> None:
+    """Shrinking is ours, nothing is read from a database, and nothing times out."""
+    found = profile.settings()
+
+    assert found.database is None
+    assert found.deadline is None
+    assert not {Phase.shrink, Phase.explain, Phase.reuse} & set(found.phases)
+    assert set(HealthCheck) == set(found.suppress_health_check)
+
+
+def test_deeper_profiles_spend_more() -> None:
+    """From quick to deep every count grows."""
+    counts = [(p.examples, p.steps, p.schedules) for p in PROFILES]
+
+    assert ["quick", "ci", "deep"] == [profile.name for profile in PROFILES]
+    assert sorted(counts) == counts
+
+
+def test_importing_or_registering_loads_no_profile() -> None:
+    """A user's other tests keep their own settings."""
+    script = (
+        "from hypothesis import settings\n"
+        "before = settings.get_current_profile_name()\n"
+        "import strategies.machine\n"
+        "from strategies.profiles import register_profiles\n"
+        "register_profiles()\n"
+        "assert before == settings.get_current_profile_name()\n"
+    )
+
+    subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_registered_profiles_have_our_name_in_front() -> None:
+    """What is registered cannot take the place of a user's own profile."""
+    register_profiles()
+
+    for profile in PROFILES:
+        found = settings.get_profile(f"isolation-{profile.name}")
+        assert profile.examples == found.max_examples

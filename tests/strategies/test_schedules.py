@@ -1,0 +1,136 @@
+"""The portfolio of schedules: deterministic, varied, and around one workload."""
+
+import itertools
+
+import msgspec
+import pytest
+
+from isolation_spec.scenario import Schedule
+from isolation_spec.world.scheduler import Source
+from strategies.schedules import Attempt, first_attempt, further_attempts
+from tests.strategies.drawn import Drawn, draw
+
+COUNT = 15
+
+
+def portfolio(drawn: Drawn, count: int = COUNT, *, choices: int = 60) -> list[Attempt]:
+    steps = {operation.id: 5 for operation in drawn.scenario.operations}
+    return list(
+        further_attempts(
+            drawn.scenario, drawn.search, count, choices=choices, steps=steps
+        )
+    )
+
+
+def shape(attempt: Attempt) -> tuple[object, ...]:
+    """All that an attempt decides, asked through what it does to the same arrivals."""
+    scheduler = attempt.scheduler
+    scheduler.active = True
+    chains = [f"{n}/{kind}" for n in range(1, 9) for kind in ("start", "call")]
+    sources = [Source(chain) for chain in chains]
+    order = []
+    for _ in range(4):
+        for source, chain in zip(sources, chains, strict=True):
+            scheduler.post(source, chain, lambda: None)
+        for _ in chains:
+            arrival = scheduler.take({})
+            assert arrival is not None
+            order.append(arrival.chain)
+    return attempt.scenario.to_json(), tuple(order), scheduler.followed()
+
+
+@pytest.mark.parametrize("index", range(0, 200, 20))
+def test_a_portfolio_is_deterministic(index: int) -> None:
+    """The same search gives the same attempts, one for one."""
+    one, other = (portfolio(draw()[index]) for _ in range(2))
+
+    assert COUNT == len(one)
+    assert list(map(shape, one)) == list(map(shape, other))
+
+
+def test_a_longer_portfolio_begins_with_the_shorter() -> None:
+    """An attempt depends on its own number, not on how many there are."""
+    drawn = draw()[3]
+
+    short, long = portfolio(drawn, 4), portfolio(drawn, 9)
+
+    assert list(map(shape, short)) == list(map(shape, long))[:4]
+
+
+def test_another_seed_is_another_portfolio() -> None:
+    """The seed of the search decides the further attempts."""
+    drawn = draw()[3]
+    other = drawn._replace(search=drawn.search._replace(seed=drawn.search.seed + 1))
+
+    assert list(map(shape, portfolio(drawn))) != list(map(shape, portfolio(other)))
+
+
+def test_attempts_differ_from_each_other() -> None:
+    """A workload is worth many interleavings: nearly all attempts order differently."""
+    orders = {shape(attempt)[1] for attempt in portfolio(draw()[3], 30)}
+
+    assert 20 < len(orders)
+
+
+def test_the_workload_stays_what_it_is() -> None:
+    """An attempt changes the schedule, and adds one cancellation at most."""
+    for drawn, attempt in itertools.chain.from_iterable(
+        ((drawn, attempt) for attempt in portfolio(drawn)) for drawn in draw()[:40]
+    ):
+        pairs = zip(drawn.scenario.operations, attempt.scenario.operations, strict=True)
+        changed = [(old, new) for old, new in pairs if old != new]
+
+        assert drawn.scenario.users == attempt.scenario.users
+        assert len(changed) <= 1
+        for old, new in changed:
+            assert old == msgspec.structs.replace(
+                new,
+                cancel=getattr(old, "cancel", None),  # type: ignore[call-arg]
+            )
+
+
+def test_cancellations_aim_at_steps_that_there_are() -> None:
+    """A further cancellation hits a step that the operation took before."""
+    for drawn in draw()[:40]:
+        counted = {drawn.scenario.operations[0].id: 2}
+        for attempt in further_attempts(
+            drawn.scenario, drawn.search, COUNT, choices=60, steps=counted
+        ):
+            for old, new in zip(
+                drawn.scenario.operations, attempt.scenario.operations, strict=True
+            ):
+                if old != new:
+                    assert drawn.scenario.operations[0].id == new.id
+                    assert new.cancel is not None  # type: ignore[union-attr]
+                    assert new.cancel.step in (1, 2)  # type: ignore[union-attr]
+
+
+def test_the_first_attempt_is_what_was_drawn() -> None:
+    """Hypothesis's own draw is run first, unchanged."""
+    for drawn in draw()[:40]:
+        attempt = first_attempt(drawn.scenario, drawn.search)
+
+        assert drawn.scenario == attempt.scenario
+        assert drawn.scenario.schedule == attempt.scheduler.schedule
+
+
+def test_drawn_classes_hang_on_operations_that_there_are() -> None:
+    """No choice of a drawn scenario concerns an operation that it has not."""
+    for drawn in draw():
+        ids = {str(operation.id) for operation in drawn.scenario.operations}
+        chains = drawn.scenario.schedule.classes
+
+        assert {chain.partition("/")[0] for chain in chains} <= ids
+
+
+def test_plain_asyncio_order_occurs() -> None:
+    """Some scenario is run in the order that plain asyncio would show."""
+    assert any(Schedule() == drawn.scenario.schedule for drawn in draw())
+
+
+def test_drawing_is_deterministic() -> None:
+    """The same seed draws the same scenarios and searches."""
+    again = draw.__wrapped__(0, 50)  # type: ignore[attr-defined]
+
+    assert draw.__wrapped__(0, 50) == again  # type: ignore[attr-defined]
+    assert draw.__wrapped__(1, 50) != again  # type: ignore[attr-defined]
