@@ -3,6 +3,22 @@
 An adapter is a thin driver: it translates the operations of a scenario into calls of
 one engine and says what came back. It judges nothing, catches nothing and remembers
 nothing that the engine would not. One instance serves one run.
+
+To write one in ten minutes:
+
+1. Subclass `Adapter`, and make your engine in `start`, with `environment.time`,
+   `environment.new_id` and `environment.database_url` where it would use its own. Let
+   its model and whatever else is remote await `environment.completion()`: between
+   asking and answering is where users meet.
+2. Write `open_context`, `run_agent`, `read`, `cleanup_context`, `cleanup_user` and
+   `shutdown` as calls of the engine. Name the exceptions by which it refuses in
+   `refusals`.
+3. Write `Services` for the agent: `identity`, `think` and `sleep`, and what your
+   capabilities add. Your engine runs an agent that awaits `agent.perform(services)`.
+4. Declare the `capabilities` that the engine has, and no other. What is not declared is
+   not asked for, and the claims about it are not applicable.
+5. Say in `shared` what contexts share on purpose, the engine itself first, and, if it
+   stores anything, in `observe` what is stored.
 """
 
 from __future__ import annotations
@@ -30,6 +46,7 @@ from isolation_spec.scenario import (
 )
 
 __all__ = [
+    "METHODS",
     "Adapter",
     "AdapterError",
     "AgentFailure",
@@ -56,7 +73,7 @@ class Capability(enum.StrEnum):
     """What an engine offers; a claim about anything else is not applicable to it."""
 
     CONNECTIONS = "connections"
-    """Users connect and events are routed to their connections."""
+    """Users connect by `websockets`, and events are routed to their connections."""
     TOOLS = "tools"
     """Agents call tools, of which some are denied to them."""
     STATE = "state"
@@ -71,6 +88,20 @@ class Capability(enum.StrEnum):
     """A run can be cancelled by its user through the engine."""
     ERASE = "erase"
     """What a user stored can be erased."""
+    CHILDREN = "children"
+    """Agents run child agents."""
+    LIMITS = "limits"
+    """The engine refuses what exceeds the limits that the adapter names."""
+
+
+METHODS: Mapping[Capability, tuple[str, ...]] = {
+    Capability.CONNECTIONS: ("connect",),
+    Capability.MEMORY: ("write", "observe"),
+    Capability.TRANSACTIONS: ("observe",),
+    Capability.CANCEL: ("cancel_run",),
+    Capability.ERASE: ("erase",),
+}
+"""The methods of an adapter that a capability asks for, beside those of every one."""
 
 
 class Environment(Protocol):
@@ -229,7 +260,9 @@ class ScriptedAgent:
         self.run = run
         self.script = script
         self.path = path
+        self.performed = False
         self.finished = False
+        self.broken: list[AdapterError] = []
         self._record = record
 
     @property
@@ -244,6 +277,9 @@ class ScriptedAgent:
             AgentFailure: at a `fail` step, or where a failing transaction raised.
         """
         step: Step = Return(value="")
+        self.performed = True
+        if not callable(getattr(services, "identity", None)):
+            raise self._break(services, "identity", "is missing")
         self._record(self.path, "begin", "", services.identity())
         for index, step in enumerate(self.script):
             path = (*self.path, index)
@@ -251,6 +287,8 @@ class ScriptedAgent:
                 seen = await self._take(step, path, services)
             except BaseException as error:
                 kind = type(step).__struct_config__.tag
+                if (problem := _problem(error, services, str(kind))) is not None:
+                    raise self._break(services, str(kind), problem) from error
                 self._record(path, str(kind), error, services.identity())
                 raise
             kind = type(step).__struct_config__.tag
@@ -281,6 +319,7 @@ class ScriptedAgent:
                 return await services.emit(step.payload)
             case Spawn():
                 child = ScriptedAgent(self.run, step.script, self._record, path)
+                child.broken = self.broken
                 return await services.spawn(child)
             case Sleep():
                 return await services.sleep(step.seconds)
@@ -289,12 +328,39 @@ class ScriptedAgent:
             case Return():
                 return None
 
+    def _break(self, services: Services, method: str, problem: str) -> AdapterError:
+        """The error, kept as well, as an engine may swallow what its agent raises."""
+        message = (
+            f"{type(services).__name__}.{method} {problem}: an agent performs its "
+            f"script by such methods, so write it as in isolation_spec.adapter.Services"
+        )
+        self.broken.append(AdapterError(message))
+        return self.broken[-1]
+
+
+def _problem(error: BaseException, services: Services, method: str) -> str | None:
+    """What is wrong with the method, None if the error came from within it."""
+    if isinstance(error, AttributeError) and not hasattr(services, method):
+        return "is missing"
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    # What is no coroutine, or does not take these arguments, fails in our own frame.
+    ours = trace is not None and trace.tb_frame.f_code is ScriptedAgent._take.__code__
+    is_shape = ours and isinstance(error, TypeError)
+    return f"cannot be called and awaited ({error})" if is_shape else None
+
 
 class Adapter(ABC):
     """Drives one engine through one run.
 
+    Seven methods must be written; each capability asks for those named with it in
+    `METHODS`, and for the methods of `Services` that its steps call. What an engine
+    does badly, its own exceptions included, goes through an adapter unchanged. Only
+    what breaks this contract raises `AdapterError`, and ends the verification.
+
     Attributes:
-        capabilities: what the engine offers.
+        capabilities: what the engine offers; scenarios ask for nothing else.
         refusals: the exceptions by which the engine refuses a request.
         limits: what the engine allows: `contexts_per_user`, `runs_per_context`.
     """
@@ -311,7 +377,7 @@ class Adapter(ABC):
     async def open_context(
         self, user: str, thread: str, metadata: dict[str, Any]
     ) -> Any:
-        """Opens a context of the user on the thread; returns a handle.
+        """Opens a context of the user on the thread; returns a handle, not None.
 
         An engine that keeps metadata with a context gets it, and shows it when read.
         """
@@ -320,13 +386,15 @@ class Adapter(ABC):
     async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
         """Runs the agent in the context at the user's request; returns the result.
 
-        Cancelling the caller cancels the run. The engine knows the run by `agent.name`.
-        The user may not be the owner of the context: the request is theirs all the
-        same.
+        The engine's agent awaits `agent.perform(services)`, and returns what that
+        returns. This method returns when the run has ended; cancelling its caller
+        cancels the run. The engine knows the run by `agent.name`. The user may not be
+        the owner of the context: the request is theirs all the same.
 
         Raises:
             AgentFailure: the engine says that the run failed; its text and arguments
                 hold all that the engine said.
+            Exception: one of `refusals`, if the engine did not run the agent.
         """
 
     @abstractmethod
@@ -368,7 +436,11 @@ class Adapter(ABC):
         raise self._missing("erase", Capability.ERASE)
 
     def observe(self) -> Iterable[Row]:
-        """Everything stored, read without the engine's help."""
+        """Everything stored, read without the engine's help.
+
+        From a database by a connection of the observer's own; from an engine that keeps
+        what it stores in memory, out of that memory.
+        """
         return ()
 
     def holdings(self, context: Any) -> Iterable[Any]:
@@ -376,7 +448,7 @@ class Adapter(ABC):
         return (context,)
 
     def shared(self) -> Iterable[Any]:
-        """The objects that contexts share on purpose."""
+        """The objects that contexts share on purpose; their attributes are, too."""
         return ()
 
     def gauges(self, user: str | None) -> Mapping[str, float]:

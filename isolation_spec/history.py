@@ -7,7 +7,7 @@ showed. Claims read nothing else. Two runs are the same when their digests are.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from hashlib import sha256
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -221,9 +221,14 @@ class Reached(msgspec.Struct, kw_only=True):
         for name in self.__struct_fields__:
             setattr(self, name, getattr(self, name) + getattr(other, name))
 
-    def missing(self) -> tuple[str, ...]:
-        """The names of the counts that stayed zero."""
-        return tuple(n for n in self.__struct_fields__ if not getattr(self, n))
+    def missing(self, required: Collection[str] | None = None) -> tuple[str, ...]:
+        """The names of the counts that stayed zero, of all or of the required ones."""
+        wanted = self.__struct_fields__ if required is None else required
+        return tuple(
+            name
+            for name in self.__struct_fields__
+            if name in wanted and not getattr(self, name)
+        )
 
 
 class History(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,9 +22,11 @@ from isolation_spec.adapter import (
     Adapter,
     AdapterError,
     Connection,
+    Row,
     ScriptedAgent,
     Toolbox,
 )
+from isolation_spec.adapters.contract import CheckedAdapter
 from isolation_spec.history import Entry, History
 from isolation_spec.objects import overwrite, shared_objects
 from isolation_spec.scenario import Operation, Scenario, UserOperation
@@ -80,7 +82,7 @@ class _Execution:
 
     def __init__(self, scenario: Scenario, adapter: Adapter, world: Facade) -> None:
         self.scenario = scenario
-        self.adapter = adapter
+        self.adapter = CheckedAdapter(adapter)
         self.world = world
         self.entries: list[Entry] = []
         self.contexts: dict[tuple[int, str], Any] = {}
@@ -94,6 +96,7 @@ class _Execution:
         self.uncancelled: dict[int, None] = {}
         self.tasks: dict[asyncio.Task[Any], int] = {}
         self.steps: dict[int, int] = {}
+        self.stored_before: frozenset[Row] = frozenset()
         self.count_steps = False
         self.settled = True
         self.overlapped = False
@@ -106,7 +109,9 @@ class _Execution:
         """Runs all phases."""
         self.world.moved = self._record_session
         self.world.unhandled = self._record_unhandled
-        await self._contract("start", self.adapter.start(self.world))
+        await self.adapter.start(self.world)
+        if self.world.persistent:
+            self.stored_before = frozenset(self.adapter.observe())
         self.world.begin()
         self._phase("operations")
         await self._conduct_operations()
@@ -123,25 +128,14 @@ class _Execution:
         self.record(seen.ExceptionUnhandled, message=reason)
         self._end_unfinished()
 
-    async def _contract(self, method: str, call: Awaitable[Any]) -> Any:
-        try:
-            return await call
-        except AdapterError:
-            raise
-        except Exception as error:
-            message = (
-                f"{type(self.adapter).__name__}.{method} raised "
-                f"{type(error).__name__}: {error}"
-            )
-            raise AdapterError(message) from error
-
     async def _conduct_operations(self) -> None:
         self._fill_lanes()
         for user in self.lanes:
             self._offer(user)
         self._offer_world()
+        passing = sum(getattr(o, "seconds", 0.0) for o in self.scenario.operations)
         try:
-            async with asyncio.timeout(self.world.limit):
+            async with asyncio.timeout(self.world.limit + passing):
                 while self.active or self.unlaunched:
                     self._all_done = asyncio.get_running_loop().create_future()
                     await self._all_done
@@ -197,6 +191,8 @@ class _Execution:
         try:
             async with asyncio.timeout(self.world.limit):
                 await call
+        except AdapterError:
+            raise
         except Exception as error:
             message = f"{what} raised {type(error).__name__}: {error}"
             self.record(seen.ExceptionUnhandled, message=message)
@@ -216,7 +212,8 @@ class _Execution:
 
     def _observe(self) -> None:
         for row in self.adapter.observe():
-            self.record(seen.RowStored, **row._asdict())
+            if row not in self.stored_before:
+                self.record(seen.RowStored, **row._asdict())
 
     # Lanes: a user's next operation is one more arrival
 
@@ -431,10 +428,24 @@ class _Execution:
         agent = ScriptedAgent(operation.id, operation.script, record)
         self.running[operation.id] = context
         try:
-            return await self.adapter.run_agent(user.id, context, agent)
+            result = await self.adapter.run_agent(user.id, context, agent)
+            if not self._may_be_kept_from_running(operation):
+                self.adapter.check_performed(agent)
+            return result
         finally:
             self.running.pop(operation.id, None)
             self.world.reached.runs_completed += agent.finished
+
+    def _may_be_kept_from_running(self, run: ask.RunAgent) -> bool:
+        """True if an engine may rightly end the run before its agent begins."""
+        return run.victim is not None or any(
+            isinstance(other, ask.Shutdown)
+            or (
+                isinstance(other, ask.CancelRun | ask.CleanupEngine | ask.CleanupUser)
+                and run.user in (other.user, getattr(other, "victim", None))
+            )
+            for other in self.scenario.operations
+        )
 
     # Connections
 

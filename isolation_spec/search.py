@@ -14,10 +14,12 @@ import msgspec
 
 from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine
+from isolation_spec.adapters.offered import offered
 from isolation_spec.claims import Judgement, Verdict, Violation, judge
 from isolation_spec.history import History, Reached
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
+from isolation_spec.world.facade import Facade
 
 if TYPE_CHECKING:
     from strategies.schedules import Attempt, Search
@@ -28,10 +30,14 @@ _COLLECT_EVERY = 20
 
 
 class Found(msgspec.Struct, frozen=True, kw_only=True):
-    """A violation, with the scenario and schedule under which it showed."""
+    """A violation, with the scenario and schedule under which it showed.
+
+    One that was found live has its history with it, as no other run will show it.
+    """
 
     scenario: Scenario
     violation: Violation
+    history: History | None = None
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -84,8 +90,10 @@ class _Examiner:
         engine: Engine,
         schedules: int,
         progressed: Callable[[Tally], bool],
+        live: Callable[[int], Facade] | None,
     ) -> None:
         self.engine = engine
+        self.live = live
         self.capabilities = engine.make_adapter().capabilities
         self.schedules = schedules
         self.progressed = progressed
@@ -97,6 +105,7 @@ class _Examiner:
 
         if self.tally.found:
             raise _Enough
+        scenario = offered(scenario, self.capabilities)
         self.tally.examples += 1
         orders: set[tuple[bytes, str]] = set()
         first = self._run(first_attempt(scenario, search), orders, count_steps=True)
@@ -121,6 +130,7 @@ class _Examiner:
             self.engine.make_adapter,
             scheduler=attempt.scheduler,
             count_steps=count_steps,
+            world=None if self.live is None else self.live(self.tally.runs),
         )
         self._collect()
         self._tally(history, orders)
@@ -144,7 +154,11 @@ class _Examiner:
                     history.scenario, schedule=history.schedule
                 )
                 tally.found.append(
-                    Found(scenario=scenario, violation=judgement.violations[0])
+                    Found(
+                        scenario=scenario,
+                        violation=judgement.violations[0],
+                        history=None if self.live is None else history,
+                    )
                 )
 
     def _collect(self) -> None:
@@ -181,10 +195,12 @@ def search(
     examples: int,
     seed: int,
     progressed: Callable[[Tally], bool],
+    live: Callable[[int], Facade] | None = None,
 ) -> Tally:
     """Searches one share of a profile's examples, until something is found.
 
-    `progressed` is told the tally after each run and says whether to go on.
+    `progressed` is told the tally after each run and says whether to go on. `live`
+    makes the world of each run, numbered from 0, instead of a simulated one.
 
     Raises:
         AdapterError: the adapter broke its contract.
@@ -197,7 +213,7 @@ def search(
     from strategies.profiles import find_profile
 
     spent = find_profile(profile)
-    examiner = _Examiner(engine, spent.schedules, progressed)
+    examiner = _Examiner(engine, spent.schedules, progressed, live)
     machine = type("Search", (IsolationMachine,), {"examine": staticmethod(examiner)})
     # Whatever is alive now stays alive: frozen, each collection is five times faster.
     gc.collect()

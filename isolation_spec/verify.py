@@ -7,7 +7,7 @@ import os
 import signal
 import time
 import unittest
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,12 @@ import psutil
 
 from isolation_spec.adapter import Adapter, AdapterError
 from isolation_spec.adapters import Engine, find_engine, own_engine
+from isolation_spec.adapters.offered import reachable
 from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim, judge
 from isolation_spec.explain import explain
 from isolation_spec.failure import make_failure, save
 from isolation_spec.history import History
+from isolation_spec.memory import proportional_set_size
 from isolation_spec.report import (
     ClaimResult,
     Event,
@@ -32,11 +34,14 @@ from isolation_spec.report import (
     SearchEnded,
     SearchStarted,
     Shrunk,
+    WorldKind,
 )
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
 from isolation_spec.search import Found, Tally, check_strategies, search
 from isolation_spec.shrink import Shrinker, size
+from isolation_spec.world.live import Live, LiveWorld
+from isolation_spec.world.live_database import check_database
 
 __all__ = ["FOLDER", "IsolationTestCase", "confirm", "isolation_test_case", "verify"]
 
@@ -54,15 +59,17 @@ def verify(
     folder: Path = FOLDER,
     listen: Listener = lambda _: None,
     started: float | None = None,
+    live: Live | None = None,
 ) -> Result:
     """Searches the engine for a violation of any claim.
 
     Stops at the first workload that violates one, shrinks it for each claim that it
     violates, replays it twice, and saves it. With `processes=0` everything happens in
-    this process; by default there is one worker process for each core.
+    this process; by default there is one worker process for each core. With `live`,
+    all runs are in live worlds, and what violates a claim is saved as it was found.
 
     Raises:
-        AdapterError: the adapter broke its contract.
+        AdapterError: the adapter broke its contract, or the database is of no use.
         KeyError: there is no such profile.
     """
     check_strategies()
@@ -72,40 +79,53 @@ def verify(
     spent = find_profile(profile)
     if processes is None:
         processes = os.cpu_count() or 1
+    if live is not None:
+        check_database(live.database)
+    world: WorldKind = "simulated" if live is None else "live"
     listen(
         SearchStarted(
-            engine=engine.name, profile=profile, seed=seed, processes=processes
+            engine=engine.name,
+            profile=profile,
+            seed=seed,
+            processes=processes,
+            world=world,
         )
     )
-    shards = _Shards(engine, profile, spent.examples, seed, processes, listen)
+    shards = _Shards(engine, profile, spent.examples, seed, processes, listen, live)
     tally = shards.run() if processes else shards.run_here()
     failures, reasons = _handle_found(engine, tally, folder, listen)
+    violated = {f.claim for f in failures if f.confirmed or live is not None}
     result = Result(
         engine=engine.name,
+        world=world,
         profile=profile,
         verdict=Verdict.HOLDS,
         examples=tally.examples,
         interleavings=tally.interleavings,
         seconds=round(time.monotonic() - started, 3),
         peak_memory_mb=round(shards.peak_memory / 1e6, 1),
-        claims=_claim_results(tally, {f.claim for f in failures if f.confirmed}),
+        claims=_claim_results(tally, violated),
         reached=tally.reached,
         failures=tuple(f.path for f in failures),
         reasons=(),
         seed=seed,
         interrupted=tally.interrupted,
     )
-    result = _conclude(result, reasons)
+    required = reachable(engine.make_adapter().capabilities)
+    result = _conclude(result, reasons, required)
     listen(SearchEnded(result=result))
     return result
 
 
-def _conclude(result: Result, reasons: list[str]) -> Result:
-    """Violated outranks inconclusive, and green needs that everything was reached."""
+def _conclude(result: Result, reasons: list[str], required: Collection[str]) -> Result:
+    """Violated outranks inconclusive, and green needs that everything was reached.
+
+    Everything that the engine has a surface for, that is.
+    """
     for claim in result.claims:
         if claim.verdict is Verdict.INCONCLUSIVE:
             reasons.append(f"{claim.id}: {claim.reason}")
-    missing = result.reached.missing()
+    missing = result.reached.missing(required)
     if missing:
         reasons.append(f"never reached: {', '.join(missing)}")
     if result.interrupted:
@@ -225,6 +245,9 @@ def _handle_found(
         claim = one.violation.claim
         if claim in saved:
             continue
+        if one.history is not None:
+            saved[claim] = _save_live(engine, one, one.history, folder, listen)
+            continue
         try:
             failure = confirm(engine, one, folder, remember)
         except KeyboardInterrupt:
@@ -235,6 +258,24 @@ def _handle_found(
         if not failure.confirmed:
             reasons.append(f"{claim}: violated once, but not deterministic")
     return list(saved.values()), reasons
+
+
+def _save_live(
+    engine: Engine, found: Found, history: History, folder: Path, listen: Listener
+) -> _Saved:
+    """Saves a violation as it was found: it can be neither shrunk nor replayed."""
+    failure = make_failure(engine.name, history, found.violation, confirmed=False)
+    path = save(failure, folder)
+    listen(
+        FailureSaved(
+            scenario=failure.scenario,
+            violation=found.violation,
+            path=str(path),
+            confirmed=False,
+            world="live",
+        )
+    )
+    return _Saved(found.violation.claim, str(path), False)
 
 
 def confirm(engine: Engine, found: Found, folder: Path, listen: Listener) -> _Saved:
@@ -331,6 +372,7 @@ class _Shards:
         seed: int,
         processes: int,
         listen: Listener,
+        live: Live | None,
     ) -> None:
         self.engine = engine
         self.profile = profile
@@ -338,6 +380,7 @@ class _Shards:
         self.seed = seed
         self.processes = processes
         self.listen = listen
+        self.live = live
         self.peak_memory = 0.0
         self._latest: dict[Connection, Tally] = {}
         self._workers: dict[Connection, Any] = {}
@@ -351,6 +394,7 @@ class _Shards:
             examples=self.examples,
             seed=self.seed * 1000,
             progressed=lambda _: True,
+            live=_live_worlds(self.live, self.seed * 1000),
         )
         self._measure()
         return tally
@@ -372,6 +416,7 @@ class _Shards:
                     self.seed * 1000 + index,
                     sending,
                     stop,
+                    self.live,
                 ),
             )
             worker.start()
@@ -449,18 +494,12 @@ class _Shards:
         )
 
     def _measure(self) -> None:
-        self.peak_memory = max(self.peak_memory, _memory(self._self))
+        self.peak_memory = max(self.peak_memory, proportional_set_size(self._self))
 
 
-def _memory(process: psutil.Process) -> float:
-    """Proportional set size of the process and all its descendants, in bytes."""
-    total = 0.0
-    for one in (process, *process.children(recursive=True)):
-        try:
-            total += getattr(one.memory_full_info(), "pss", 0)
-        except psutil.Error:
-            continue
-    return total
+def _live_worlds(live: Live | None, seed: int) -> Callable[[int], LiveWorld] | None:
+    """What makes the live world of each run, numbered from 0; None if simulated."""
+    return None if live is None else lambda run: live.world(f"{seed}/{run}")
 
 
 def _start_method() -> str:
@@ -478,7 +517,13 @@ def _import_all() -> None:
 
 
 def _work(
-    name: str, profile: str, examples: int, seed: int, sending: Connection, stop: Any
+    name: str,
+    profile: str,
+    examples: int,
+    seed: int,
+    sending: Connection,
+    stop: Any,
+    live: Live | None,
 ) -> None:
     """The body of a worker process."""
     last_sent = time.monotonic()
@@ -500,6 +545,7 @@ def _work(
             examples=examples,
             seed=seed,
             progressed=progressed,
+            live=_live_worlds(live, seed),
         )
         message = _Message(tally=tally, last=True)
     except AdapterError as error:

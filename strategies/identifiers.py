@@ -22,24 +22,31 @@ LABELS = (
 )
 """What users are called in a story; canaries carry them."""
 
-_FAMILIES = (
+_FAMILIES: tuple[tuple[str, ...], ...] = (
     LABELS,
     tuple("u" + "1" * n for n in range(1, 17)),
     (
-        *("user", "Us_r", "us%r", "USER", "user/", "user:1", "user.1", "user|1"),
-        *("user#1", "user_1", "user%1", "us-er", "user1", "user10", "user01", "use"),
+        *("user", "USER", "user ", "us_r", "us%r", "us-r", "user/", "user:1"),
+        *("user.1", "user|1", "user#1", "user1", "user10", "user01", "use", "User"),
+    ),
+    # One letter in two Unicode forms, in two widths, in cases that fold together.
+    (
+        *("\u00e9", "e\u0301", "E\u0301", "\u00df", "ss", "SS", "1", "\uff11"),
+        *("K", "\u212a", "k", "i", "\u0131", "I", "a b", "a\u00a0b"),
     ),
     tuple(
         str(n) for n in (1, 10, 100, 11, 2, 20, 21, 12, 3, 30, 31, 13, 4, 40, 41, 14)
     ),
 )
+"""Neighbours of a family are what some engine takes for the same."""
 
 
 @st.composite
 def user_ids(draw: st.DrawFn, count: int) -> tuple[str, ...]:
-    """So many different identities of one family, plain names first."""
+    """So many different neighbours of one family; plain names come first."""
     family = draw(st.sampled_from(_FAMILIES))
-    return family[:count]
+    start = draw(st.integers(0, len(family) - 1))
+    return (family + family)[start : start + count]
 
 
 def threads() -> st.SearchStrategy[str]:

@@ -22,6 +22,7 @@ from isolation_spec.scenario import (
     Emit,
     Erase,
     Fail,
+    Mutate,
     OpenContext,
     Operation,
     Read,
@@ -46,6 +47,10 @@ from isolation_spec.scenario import (
 
 WORDS = [
     (Connect(id=1, user=0, connection="c1"), "connect c1"),
+    (
+        Connect(id=1, user=0, connection="c1", forged=True),
+        "connect c1 with a token of nobody's",
+    ),
     (Disconnect(id=1, user=0, connection="c1"), "disconnect c1"),
     (
         Disconnect(id=1, user=0, connection="c1", abrupt=True),
@@ -71,6 +76,7 @@ WORDS = [
     (CancelRun(id=1, user=0, run=7), "cancel run 7"),
     (Read(id=1, user=0, context="x1"), "read x1"),
     (Write(id=1, user=0, context="x1", key="k", value="v"), "write k=v in x1"),
+    (Mutate(id=1, user=0, context="x1", value="v"), "mutate x1 with v"),
     (Erase(id=1, user=0, context="x1"), "erase x1"),
     (CleanupEngine(id=1, user=0, context="x1"), "cleanup engine x1"),
     (CleanupUser(id=1, user=0), "cleanup user"),
@@ -153,8 +159,9 @@ SHOWN = [
     (kind, field)
     for kind in typing.get_args(Operation)
     for field in kind.__struct_fields__
-    if field not in ("id", "user")
+    if field not in ("id", "user", "victim")
 ]
+"""Whose operation it is, and whose it names, stand in columns of the story."""
 
 
 @pytest.mark.parametrize(
@@ -192,6 +199,16 @@ def test_words_are_one_line(kind: Any) -> None:
     assert "None" not in words
     assert "  " not in words
     assert "(id=" not in words
+
+
+def test_an_attack_names_its_victim() -> None:
+    """An operation that names what is another user's says whose."""
+    attack = RunAgent(id=1, user=0, context="x2", script=(), victim=1)
+    world = msgspec.structs.replace(scenario(Schedule()), operations=(attack,))
+
+    lines = list(explain(world, VIOLATION))
+
+    assert "    1  alice  run agent in x2: nothing, naming bob's" in lines
 
 
 # Choices

@@ -40,7 +40,7 @@ from isolation_spec.scenario import (
 )
 
 FAULTY = "reference+heartbeat-survives"
-SECONDS = 2.0
+SECONDS = 5.0
 """More than any file may take to be refused, on a busy machine."""
 MEGABYTES = 64
 """Less than reading a whole large file would take."""
@@ -273,9 +273,9 @@ def test_every_truncation_is_refused(tmp_path: Path) -> None:
 
 def test_duplicate_keys_are_found_quickly(tmp_path: Path) -> None:
     """Looking for the key that stands twice takes no longer than reading the file."""
-    keys = ",".join(f'"k{n}":0' for n in range(30_000))
+    keys = ",".join(f'"k{n}":0' for n in range(40_000))
 
-    assert "stands twice" in refusal_of(tmp_path, f'{{{keys},"k29999":0}}'.encode())
+    assert "stands twice" in refusal_of(tmp_path, f'{{{keys},"k39999":0}}'.encode())
 
 
 def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
@@ -420,9 +420,6 @@ GARBAGE = {"operation": "collect_garbage"}
             operations(*({**GARBAGE, "id": n} for n in range(10_001))),
             "more than 10000 operations",
             id="operations",
-        ),
-        pytest.param(
-            operations({**GARBAGE, "id": 2**64}), "operations[0].id", id="65-bits"
         ),
     ],
 )

@@ -44,10 +44,7 @@ def noted(value: str) -> Exception:
 
 def caused(value: str) -> Exception:
     try:
-        try:
-            raise KeyError(value)
-        except KeyError as error:
-            raise ValueError("outer") from error
+        raise ValueError("outer") from KeyError(value)
     except ValueError as error:
         return error
 

@@ -23,7 +23,7 @@ FLOORS = (
     ("adapter", "engine"),
     ("adapters", "faults"),
     ("world",),
-    ("claims", "run"),
+    ("claims", "objects", "run"),
     ("explain", "shrink", "failure", "report"),
     ("strategies",),
     ("search", "verify", "score", "bench"),

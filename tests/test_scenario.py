@@ -273,7 +273,7 @@ def test_operations_of_the_world_need_no_user(shutdown: ask.Operation) -> None:
 
 
 def test_walk() -> None:
-    """Every step is reached with its path, those of spawned scripts after their step."""
+    """Every step is reached with its path, those of a child after their own step."""
     leaf, other = ask.ReadState(), ask.Think(prompt="")
     inner = ask.Spawn(script=(leaf,))
     outer = ask.Spawn(script=(other, inner))

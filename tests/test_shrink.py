@@ -346,6 +346,15 @@ def test_odd_names_stay_if_they_must() -> None:
     assert (1, 0, 0) == size(small)
 
 
+def test_what_one_pass_makes_possible_another_takes() -> None:
+    """An operation that only a script needed goes once that script is empty."""
+
+    def fails(scenario: Scenario) -> bool:
+        return has(RunAgent)(scenario) and (not steps(scenario) or has(Write)(scenario))
+
+    assert ["RunAgent"] == kinds(minimal(fails))
+
+
 # What hangs on what
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from typing import Any, NamedTuple
 
 from isolation_spec.adapter import Adapter, AdapterError
+from isolation_spec.adapters.contract import check_declarations
 
 __all__ = ["Engine", "EngineNotFound", "find_engine", "known_engines", "own_engine"]
 
@@ -92,7 +93,12 @@ def _imported(name: str) -> Any:
 
 
 def _checked(name: str, factory: Any) -> Callable[[], Adapter]:
-    """Makes one adapter, so that a wrong shape is found before anything runs."""
+    """Makes one adapter, so that a wrong shape is found before anything runs.
+
+    Raises:
+        EngineNotFound: the factory gives no adapter.
+        AdapterError: what the adapter declares does not fit together.
+    """
     rule = "a class or function without arguments that gives an isolation_spec Adapter"
     if not callable(factory):
         message = f"the engine {name!r} is {type(factory).__name__}, not {rule}"
@@ -110,5 +116,6 @@ def _checked(name: str, factory: Any) -> Callable[[], Adapter]:
             f"the engine {name!r} gave {type(adapter).__name__}: it must be {rule}"
         )
         raise EngineNotFound(message)
+    check_declarations(adapter)
     made: Callable[[], Adapter] = factory
     return made

@@ -46,7 +46,10 @@ def _broken(run: str, events: Sequence[Event]) -> Iterator[Violation]:
     ended: Event | None = None
     started = False
     for event in events:
-        if ended is not None and event.sequence != ended.sequence:
+        # The same number again is a second delivery, which is for routing to judge.
+        if ended is not None and (
+            ended.sequence is None or event.sequence != ended.sequence
+        ):
             clause = "two-ends" if event.type in TERMINAL else "after-the-end"
             yield _violation(
                 clause,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from isolation_spec.adapter import Capability
 from isolation_spec.claims.claim import (
     Claim,
     IsolationViolated,
@@ -186,6 +187,6 @@ EXACT_LIMITS = Claim(
     ),
     situation="a user asked for as much as a limit allows, or more",
     exception=ExactLimitsViolated,
-    needs=frozenset(),
+    needs=frozenset({Capability.LIMITS}),
     check=_check,
 )

@@ -37,6 +37,14 @@ __all__ = ["command"]
     show_default=True,
     help="Folder for failure files.",
 )
+@click.option(
+    "--live", is_flag=True, help="Real sockets, threads and database; no replay."
+)
+@click.option(
+    "--database",
+    metavar="URL",
+    help="With --live: use this database; of SQLite, a fresh file for each run.",
+)
 def command(
     engine: str,
     profile: str,
@@ -44,6 +52,8 @@ def command(
     processes: int | None,
     json_file: Path | None,
     failures: Path,
+    live: bool,
+    database: str | None,
 ) -> int:
     """Verify ENGINE: `reference`, `reference+FAULT`, a registered engine's name, or
     `module:factory` of your own adapter.
@@ -59,6 +69,12 @@ def command(
     from isolation_spec.adapters import find_engine
     from isolation_spec.report.terminal import Terminal
     from isolation_spec.verify import verify
+    from isolation_spec.world.live import Live
+
+    if database is not None and not live:
+        message = "--database needs --live: the simulated world has its own database"
+        raise Refused(message)
+    worlds = (Live(database) if database is not None else Live()) if live else None
 
     # Seconds are counted from the start of the process, as its user counts them.
     born = psutil.Process(os.getpid()).create_time()
@@ -73,6 +89,7 @@ def command(
             folder=failures,
             listen=terminal,
             started=started,
+            live=worlds,
         )
     except (AdapterError, KeyError) as error:
         terminal.stop()

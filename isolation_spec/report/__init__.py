@@ -10,7 +10,7 @@ from isolation_spec.report.events import (
     SearchStarted,
     Shrunk,
 )
-from isolation_spec.report.result import ClaimResult, Result
+from isolation_spec.report.result import ClaimResult, Result, WorldKind
 
 __all__ = [
     "ClaimResult",
@@ -23,4 +23,5 @@ __all__ = [
     "SearchEnded",
     "SearchStarted",
     "Shrunk",
+    "WorldKind",
 ]

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from isolation_spec.claims import Violation
-from isolation_spec.report.result import Result
+from isolation_spec.report.result import Result, WorldKind
 from isolation_spec.scenario import Scenario
 
 __all__ = [
@@ -34,6 +34,7 @@ class SearchStarted(_Event, tag=True, frozen=True, kw_only=True):
     profile: str
     seed: int
     processes: int
+    world: WorldKind = "simulated"
 
 
 class Progressed(_Event, tag=True, frozen=True, kw_only=True):
@@ -61,12 +62,13 @@ class Shrunk(_Event, tag=True, frozen=True, kw_only=True):
 
 
 class FailureSaved(_Event, tag=True, frozen=True, kw_only=True):
-    """The shrunk failure was replayed twice and saved."""
+    """The shrunk failure was replayed twice and saved; live, saved as it was found."""
 
     scenario: Scenario
     violation: Violation
     path: str
     confirmed: bool
+    world: WorldKind = "simulated"
 
 
 class SearchEnded(_Event, tag=True, frozen=True, kw_only=True):

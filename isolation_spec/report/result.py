@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import msgspec
 
 from isolation_spec.claims import Verdict
 from isolation_spec.history import Reached
 
-__all__ = ["ClaimResult", "Result"]
+__all__ = ["ClaimResult", "Result", "WorldKind"]
+
+WorldKind: TypeAlias = Literal["simulated", "live"]
+"""Where scenarios were run; what is found in a live world cannot be replayed."""
 
 
 class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +36,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     engine: str
+    world: WorldKind = "simulated"
     profile: str
     verdict: Verdict
     examples: int

@@ -72,7 +72,7 @@ class Terminal:
         self.console.print(
             f"isolation-spec verify {escape(event.engine)}  "
             f"profile {event.profile}, seed {event.seed}, "
-            f"{event.processes} processes",
+            f"{event.processes} processes" + ", live" * (event.world == "live"),
             highlight=False,
         )
         if self.console.is_terminal:
@@ -93,6 +93,10 @@ class Terminal:
         for line in explain(event.scenario, event.violation):
             write(line)
         write("")
+        if event.world == "live":
+            write("Found live: not replayable, and not shrunk.")
+            write(f"Saved in {event.path}")
+            return
         if not event.confirmed:
             write("Not deterministic: a replay in a fresh world differed.")
         write(f"Saved in {event.path}")

@@ -30,12 +30,14 @@ class Facade(Environment, Protocol):
     """One world in which one scenario is run once; a context manager.
 
     Attributes:
+        persistent: the database is kept, with what earlier runs left in it.
         limit: seconds of this world after which what is under way is given up.
         reached: the counts that the instruments raise.
         moved: takes (session number, move, operation) whenever a session moves.
         unhandled: takes what the exception handler of the loop is given.
     """
 
+    persistent: bool
     limit: float
     reached: Reached
     moved: Callable[[int, Move, int | None], None]

@@ -51,7 +51,7 @@ class LiveLedger(Instruments):
 
     def __enter__(self) -> Self:
         super().__enter__()
-        self.loop.set_task_factory(self._make_task)
+        self.loop.set_task_factory(self._make_task)  # type: ignore[arg-type]
         self._descriptors = set(_descriptors())
         self._threads = set(threading.enumerate())
         return self

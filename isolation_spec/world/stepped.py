@@ -24,8 +24,7 @@ class Stepped(Coroutine[Any, Any, None]):
         self.coroutine = coroutine
         self.aim = aim
         self.hit = False
-        self.__name__ = coroutine.__name__
-        self.__qualname__ = coroutine.__qualname__
+        self.__qualname__ = getattr(coroutine, "__qualname__", "operation")
 
     @property
     def cr_await(self) -> Coroutine[Any, Any, None]:

@@ -37,6 +37,7 @@ class World:
     """
 
     host = "127.0.0.1"
+    persistent = False
     limit = 600.0
     toolbox: Toolbox
 

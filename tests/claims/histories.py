@@ -69,7 +69,12 @@ TWO = scenario(
 """Both connect (1, 2), and both run an agent that emits their canary (3, 4)."""
 
 
-def history(*entries: Entry, scenario: Scenario = TWO, settled: bool = True) -> History:
+def history(
+    *entries: Entry,
+    scenario: Scenario = TWO,
+    settled: bool = True,
+    limits: dict[str, int] | None = None,
+) -> History:
     return History(
         scenario=scenario,
         entries=entries,
@@ -80,6 +85,7 @@ def history(*entries: Entry, scenario: Scenario = TWO, settled: bool = True) -> 
         settled=settled,
         choices=0,
         overlapped=True,
+        limits=limits or {},
     )
 
 
@@ -124,9 +130,10 @@ def ended(
     *,
     value: str = "",
     error: str = "",
+    at: float = 0.0,
 ) -> Entry:
     return OperationEnded(
-        time=0.0,
+        time=at,
         turn=0,
         operation=operation,
         user=user,
@@ -143,7 +150,7 @@ def stepped(
     seen: str = "",
     *,
     identity: str | None = None,
-    ok: bool = True,
+    outcome: Any = "ok",
     path: tuple[int, ...] = (0,),
 ) -> Entry:
     return AgentStepped(
@@ -155,21 +162,28 @@ def stepped(
         step=step,
         seen=seen,
         identity=identity,
-        ok=ok,
+        outcome=outcome,
     )
 
 
 def tool(
-    operation: int, user: int, argument: str = "", *, identity: str | None = None
+    operation: int,
+    user: int,
+    argument: str = "",
+    *,
+    identity: str | None = None,
+    name: str = "echo",
+    moment: Any = "began",
 ) -> Entry:
     return ToolRan(
         time=0.0,
         turn=0,
         operation=operation,
         user=user,
-        tool="echo",
+        tool=name,
         argument=argument,
         identity=identity,
+        moment=moment,
     )
 
 
@@ -183,14 +197,16 @@ def opened(operation: int, user: int, name: str = "", *, at: float = 0.0) -> Ent
     )
 
 
-def closed(operation: int, user: int, name: str = "") -> Entry:
+def closed(
+    operation: int, user: int, name: str = "", *, code: int | None = 1000
+) -> Entry:
     return ConnectionClosed(
         time=0.0,
         turn=0,
         operation=operation,
         user=user,
         connection=name or f"c{operation}",
-        code=1000,
+        code=code,
     )
 
 

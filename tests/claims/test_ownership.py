@@ -5,7 +5,7 @@ import pytest
 from isolation_spec.adapter import Capability
 from isolation_spec.claims import judge
 from isolation_spec.claims.ownership import CONTEXT_OWNERSHIP as CLAIM
-from isolation_spec.history import Entry
+from isolation_spec.history import Entry, ObjectShared
 from isolation_spec.scenario import canary
 from tests.claims.histories import (
     ALICE,
@@ -33,7 +33,7 @@ def shown(value: str) -> dict[str, Entry]:
     """Every way in which bob can be shown something."""
     return {
         "step": stepped(4, BOB, seen=f"found {value}!"),
-        "failed-step": stepped(4, BOB, seen=f"ValueError {value}", ok=False),
+        "failed-step": stepped(4, BOB, seen=f"ValueError {value}", outcome="failed"),
         "tool": tool(4, BOB, value),
         "answer": ended(4, BOB, value=f"[{value}]"),
         "error": ended(4, BOB, "failed", error=f"KeyError {value}"),
@@ -78,21 +78,26 @@ def test_each_foreign_value_is_told() -> None:
     ]
 
 
-@pytest.mark.parametrize("entry", [stepped, tool])
-def test_a_foreign_identity_violates(entry: object) -> None:
+def test_a_foreign_identity_violates() -> None:
     """Code of bob's run in alice's context is exactly one violation."""
-    wrong = entry(4, BOB, identity=IDS[ALICE])  # type: ignore[operator]
+    wrong = stepped(4, BOB, identity=IDS[ALICE])
 
     assert violated("foreign-identity") == judged(CLAIM, *BOTH, wrong)
 
 
-@pytest.mark.parametrize("entry", [stepped, tool])
 @pytest.mark.parametrize("identity", [IDS[BOB], None])
-def test_the_owners_identity_does_not(entry: object, identity: str | None) -> None:
+def test_the_owners_identity_does_not(identity: str | None) -> None:
     """The owner's identity, or an engine that has no such notion, holds."""
-    right = entry(4, BOB, identity=identity)  # type: ignore[operator]
+    right = stepped(4, BOB, identity=identity)
 
     assert holds(1) == judged(CLAIM, *BOTH, right)
+
+
+def test_the_identity_in_a_tool_is_not_this_claims() -> None:
+    """For whom a tool works is tool isolation's to judge, lest one bug be two."""
+    entry = tool(4, BOB, BOBS, identity=IDS[ALICE])
+
+    assert holds(1) == judged(CLAIM, *BOTH, entry)
 
 
 @pytest.mark.parametrize("identity", ["", "bob", IDS[BOB].upper(), IDS[BOB] + "1"])
@@ -101,6 +106,41 @@ def test_an_identity_is_compared_exactly(identity: str) -> None:
     entry = stepped(4, BOB, identity=identity)
 
     assert violated("foreign-identity") == judged(CLAIM, *BOTH, entry)
+
+
+# State
+
+
+def test_the_state_of_an_earlier_run_violates() -> None:
+    """A run that reads what another run of the same user wrote is one violation."""
+    stale = stepped(4, BOB, "read_state", f"s {canary('bob', 9, 1)}")
+
+    assert violated("stale-state") == judged(CLAIM, *BOTH, stale)
+
+
+@pytest.mark.parametrize("seen", ["", "s 7", f"s {BOBS}"])
+def test_the_state_of_the_run_itself_does_not(seen: str) -> None:
+    """A run reads what it wrote, or nothing."""
+    own = stepped(4, BOB, "read_state", seen)
+
+    assert holds(1) == judged(CLAIM, *BOTH, own)
+
+
+def test_what_another_run_stored_is_no_state() -> None:
+    """What is recalled may well have been remembered by another run of the user."""
+    recalled = stepped(4, BOB, "recall", canary("bob", 9, 1))
+
+    assert holds(1) == judged(CLAIM, *BOTH, recalled)
+
+
+# Objects
+
+
+def test_a_shared_object_violates() -> None:
+    """An object that was found in both users' contexts is exactly one violation."""
+    shared = ObjectShared(time=0.0, turn=0, user=ALICE, other=BOB, what="context.cache")
+
+    assert violated("shared-object") == judged(CLAIM, *BOTH, shared)
 
 
 # Evidence
@@ -136,5 +176,5 @@ def test_the_world_observes_nothing() -> None:
 
 
 def test_other_entries_are_not_this_claims() -> None:
-    """Events are routing's to judge, so that one bug is not two."""
+    """Events are routing's to judge, lest one bug be two."""
     assert NOT_REACHED == judged(CLAIM, *BOTH, event(BOB, payload=ALICES))

@@ -101,6 +101,39 @@ def test_a_run_that_is_not_anothers_does_not(run: str) -> None:
     assert holds(1) == judged(CLAIM, *BOTH, *RUNS, event(BOB, run=run))
 
 
+# Tokens of nobody
+
+FORGED = scenario(Connect(id=1, user=ALICE, connection="c1", forged=True))
+
+
+def forged(*entries: Entry) -> object:
+    """Alice connects with a token that nobody has."""
+    return judged(CLAIM, started(1, ALICE), opened(1, ALICE), *entries, scenario=FORGED)
+
+
+@pytest.mark.parametrize("code", [1008, 4401])
+def test_a_forged_token_that_is_refused_holds(code: int) -> None:
+    """A connection that the engine closes, unheard, is one situation."""
+    assert holds(1) == forged(closed(1, ALICE, code=code))
+
+
+def test_a_forged_token_that_stays_connected_violates() -> None:
+    """A connection that nobody closed is one violation."""
+    assert violated("forged-token") == forged()
+
+
+def test_a_forged_token_that_only_its_client_closed_violates() -> None:
+    """A closing handshake of the client's own shows no refusal."""
+    assert violated("forged-token") == forged(closed(1, ALICE, code=1000))
+
+
+def test_a_forged_token_that_hears_something_violates() -> None:
+    """One event before the refusal is one too many."""
+    hello = received(ALICE, json.dumps({"type": "hello"}))
+
+    assert violated("forged-token") == forged(hello, closed(1, ALICE, code=1008))
+
+
 # Once and in order
 
 

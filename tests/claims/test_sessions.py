@@ -100,14 +100,13 @@ def test_a_closed_session_does_not() -> None:
 FIRST, SECOND = canary("alice", 3, 1), canary("alice", 3, 2)
 ITEMS = (("k", FIRST), ("k1", SECOND))
 RAISED = "AgentFailure in a transaction"
-CANCELLED = "CancelledError"
 
 
 def transacted(
     *rows: Entry,
     step: Any = None,
     seen: str = RAISED,
-    ok: bool = False,
+    outcome: str = "failed",
     path: tuple[int, ...] = (0,),
     script: tuple[Any, ...] = (),
     beside: tuple[Any, ...] = (),
@@ -118,7 +117,7 @@ def transacted(
     return judged(
         CLAIM,
         started(3, ALICE),
-        stepped(3, ALICE, "transact", seen, ok=ok, path=path),
+        stepped(3, ALICE, "transact", seen, outcome=outcome, path=path),
         ended(3, ALICE, "failed"),
         *rows,
         scenario=world,
@@ -150,7 +149,7 @@ def test_a_transaction_that_did_not_raise_may_leave_rows() -> None:
     """What was committed is stored."""
     rows = (row(ALICE, FIRST), row(ALICE, SECOND, "k1"))
 
-    assert NOT_REACHED == transacted(*rows, step=HALF, seen="", ok=True)
+    assert NOT_REACHED == transacted(*rows, step=HALF, seen="", outcome="ok")
 
 
 @pytest.mark.parametrize("value", [FIRST, SECOND])
@@ -158,7 +157,9 @@ def test_half_of_a_cancelled_transaction_violates(value: str) -> None:
     """A transaction that was cut short leaves all or nothing."""
     left = row(ALICE, value)
 
-    assert violated("not-rolled-back") == transacted(left, step=HALF, seen=CANCELLED)
+    assert violated("not-rolled-back") == transacted(
+        left, step=HALF, outcome="cancelled"
+    )
 
 
 @pytest.mark.parametrize("rows", [(), (FIRST, SECOND)])
@@ -168,7 +169,7 @@ def test_all_or_nothing_of_a_cancelled_transaction_does_not(
     """A cancellation may come before or after the commit."""
     left = tuple(row(ALICE, value) for value in rows)
 
-    assert NOT_REACHED == transacted(*left, step=HALF, seen=CANCELLED)
+    assert NOT_REACHED == transacted(*left, step=HALF, outcome="cancelled")
 
 
 @pytest.mark.parametrize(
@@ -195,14 +196,16 @@ def test_half_may_have_been_overwritten_since(beside: Any) -> None:
     """Where another operation may have replaced one row, half proves nothing."""
     left = row(ALICE, SECOND, "k1")
 
-    assert NOT_REACHED == transacted(left, step=HALF, seen=CANCELLED, beside=(beside,))
+    assert NOT_REACHED == transacted(
+        left, step=HALF, outcome="cancelled", beside=(beside,)
+    )
 
 
 def test_one_key_written_twice_leaves_one_row() -> None:
     """A transaction that overwrites its own row leaves one row when it is whole."""
     step = Transact(items=(("k", FIRST), ("k", SECOND)))
 
-    assert NOT_REACHED == transacted(row(ALICE, SECOND), step=step, seen=CANCELLED)
+    assert NOT_REACHED == transacted(row(ALICE, SECOND), step=step, outcome="cancelled")
 
 
 def test_a_transaction_of_a_child_is_judged() -> None:

@@ -1,16 +1,27 @@
 """Teardown: each clause violated alone, and the nearest history that is not."""
 
+from typing import Any
+
 import pytest
 
 from isolation_spec.claims import judge
 from isolation_spec.claims.teardown import TEARDOWN as CLAIM
 from isolation_spec.history import Entry
-from isolation_spec.scenario import AdvanceTime
+from isolation_spec.scenario import (
+    AdvanceTime,
+    CleanupEngine,
+    CleanupUser,
+    OpenContext,
+    Operation,
+    RunAgent,
+    Write,
+)
 from tests.claims.histories import (
     ALICE,
     BOB,
     NOT_REACHED,
     TWO,
+    Judged,
     alive,
     ended,
     gauge,
@@ -126,6 +137,114 @@ def test_the_story_says_what_was_cleaned_up() -> None:
         ("alice be cleaned up", "nothing of alice is alive", 3),
         ("the engine be shut down", "nothing of it is alive", 5),
     ] == [(v.let[0], v.then, v.entry) for v in judgement.violations]
+
+
+# Cleanups
+
+OPEN = OpenContext(id=1, user=ALICE, context="x0", thread="t")
+CLEANUPS = (
+    CleanupUser(id=2, user=ALICE),
+    CleanupEngine(id=2, user=ALICE, context="x0"),
+)
+each_cleanup = pytest.mark.parametrize("cleanup", CLEANUPS, ids=["user", "engine"])
+
+
+def cleaned(
+    cleanup: Operation, outcome: str = "returned", *, seconds: float = 0.0, **more: Any
+) -> Judged:
+    """Alice opens a context, and it is cleaned up."""
+    world = scenario(OPEN, cleanup, *more.get("operations", ()))
+    return judged(
+        CLAIM,
+        started(1, ALICE),
+        ended(1, ALICE),
+        started(2, ALICE),
+        ended(2, ALICE, outcome, error="KeyError x", at=seconds),
+        *more.get("entries", ()),
+        *DOWN,
+        scenario=world,
+    )
+
+
+@each_cleanup
+def test_a_cleanup_that_fails_violates(cleanup: Operation) -> None:
+    """A cleanup that raises is one violation."""
+    assert violated("cleanup-failed") == cleaned(cleanup, "failed")
+
+
+@each_cleanup
+def test_a_cleanup_that_takes_too_long_violates(cleanup: Operation) -> None:
+    """A cleanup that takes more than a minute is one violation."""
+    assert violated("cleanup-unbounded") == cleaned(cleanup, seconds=60.5)
+
+
+@each_cleanup
+@pytest.mark.parametrize("outcome", ["returned", "cancelled", "unavailable"])
+def test_a_cleanup_that_ends_in_time_does_not(cleanup: Operation, outcome: str) -> None:
+    """A cleanup that succeeds, was cancelled or had nothing to do holds."""
+    assert holds(1) == cleaned(cleanup, outcome, seconds=59.5)
+
+
+@each_cleanup
+@pytest.mark.parametrize(("outcome", "seconds"), [("failed", 0.0), ("returned", 301.0)])
+def test_a_cleanup_in_a_stall_is_not_blamed(
+    cleanup: Operation, outcome: str, seconds: float
+) -> None:
+    """While the outside stands still, a cleanup may fail or take as long as it does."""
+    stall = AdvanceTime(id=9, seconds=301.0, stalled=True)
+
+    assert holds(1) == cleaned(cleanup, outcome, seconds=seconds, operations=(stall,))
+
+
+WORKS = (
+    RunAgent(id=3, user=ALICE, context="x0", script=()),
+    Write(id=3, user=ALICE, context="x0", key="k", value="v"),
+)
+
+
+@pytest.mark.parametrize("work", WORKS, ids=["run", "write"])
+def test_work_after_the_cleanup_violates(work: Operation) -> None:
+    """A context of a user who was cleaned up that still works is one violation."""
+    found = cleaned(
+        CLEANUPS[0],
+        operations=(work,),
+        entries=(started(3, ALICE), ended(3, ALICE)),
+    )
+
+    assert violated("served-after-cleanup") == found
+
+
+@pytest.mark.parametrize("work", WORKS, ids=["run", "write"])
+@pytest.mark.parametrize("outcome", ["refused", "failed", "cancelled"])
+def test_work_that_is_refused_after_the_cleanup_does_not(
+    work: Operation, outcome: str
+) -> None:
+    """A context that refuses to work is cleaned up indeed."""
+    found = cleaned(
+        CLEANUPS[0],
+        operations=(work,),
+        entries=(started(3, ALICE), ended(3, ALICE, outcome)),
+    )
+
+    assert holds(1) == found
+
+
+def test_work_in_a_new_context_does_not() -> None:
+    """Who was cleaned up may come again."""
+    again = OpenContext(id=5, user=ALICE, context="x5", thread="t")
+    work = RunAgent(id=3, user=ALICE, context="x5", script=())
+    found = cleaned(
+        CLEANUPS[0],
+        operations=(again, work),
+        entries=(
+            started(5, ALICE),
+            ended(5, ALICE),
+            started(3, ALICE),
+            ended(3, ALICE),
+        ),
+    )
+
+    assert holds(1) == found
 
 
 # Evidence

@@ -1,6 +1,7 @@
 """The identities that are drawn are those that engines confuse."""
 
 import itertools
+import re
 
 import pytest
 
@@ -42,7 +43,6 @@ def test_separators_and_wildcards_occur(separator: str) -> None:
 @pytest.mark.parametrize("wildcard", ["_", "%"])
 def test_some_identity_matches_another_as_a_pattern(wildcard: str) -> None:
     """An identity with a wildcard meets one that it matches."""
-    import re
 
     def pattern(name: str) -> str:
         return re.escape(name).replace("_", ".").replace("%", ".*")

@@ -424,15 +424,20 @@ def test_left_checkout_makes_no_real_loop(
 def test_finaliser_of_an_earlier_world_is_served_there(play: Any) -> None:
     """A connection of an earlier world that dies later touches nothing of today's."""
     kept: list[aiosqlite.Connection] = []
+    schedulers: list[Scheduler] = []
 
     async def leaves(world: World) -> None:
         kept.append(await connection_of(world))
+        schedulers.append(world.scheduler)
 
     async def later(world: World) -> tuple[Any, ...]:
         connection = await connection_of(world)
         before = world.scheduler.order(), world.scheduler.pending()
         left = kept.pop()
         left.stop()
+        ran: list[str] = []
+        left._tx.put_nowait((None, lambda: ran.append("at once")))
+        assert ["at once"] == ran
         alive = weakref.ref(left)
         del left
         after = world.scheduler.order(), world.scheduler.pending()
@@ -442,6 +447,7 @@ def test_finaliser_of_an_earlier_world_is_served_there(play: Any) -> None:
     play(leaves)
 
     assert (True, 1, None) == play(later)
+    assert () == schedulers[0].pending()
 
 
 def test_connection_is_restored_after_the_world() -> None:

@@ -20,7 +20,7 @@ from isolation_spec.world.loop import (
     WorldLoop,
     WorldTask,
 )
-from isolation_spec.world.scheduler import Scheduler
+from isolation_spec.world.scheduler import Scheduler, Source
 
 # Canaries for private names of asyncio
 
@@ -420,6 +420,24 @@ def test_jobs_complete_in_any_order(play: Any, schedulers: Any) -> None:
 
     assert "ab" == play(main)
     assert {"ab", "ba"} == {play(main, scheduler) for scheduler in schedulers(30)}
+
+
+def test_one_arrival_of_a_source_a_turn(play: Any) -> None:
+    """However many may arrive in a turn, only one of each source does."""
+
+    async def main(world: World) -> list[tuple[str, int]]:
+        seen: list[tuple[str, int]] = []
+        sources = {name: Source(name) for name in "ab"}
+        for name in "aab":
+            world.scheduler.post(
+                sources[name], name, lambda n=name: seen.append((n, world.loop.turn))
+            )
+        await asyncio.sleep(1)
+        return [(name, turn - seen[0][1]) for name, turn in seen]
+
+    burst = Scheduler(Schedule(burst=5))
+
+    assert [("a", 0), ("b", 0), ("a", 1)] == play(main, burst)
 
 
 # Determinism

@@ -353,7 +353,7 @@ def test_backpressure(anywhere: Any) -> None:
         pair = await Pair().open(rest)
         pair.far.transport.pause_reading()
         sent = 0
-        while "client paused" not in pair.log:
+        while "client paused" not in pair.log and sent < 1 << 26:
             pair.near.transport.write(b"x" * 65_536)
             sent += 65_536
             if sent % (1 << 20) == 0:
@@ -684,6 +684,24 @@ def test_cancelled_connecting_leaves_nothing(play: Any, schedulers: Any) -> None
             left = play(lambda world, turns=turns: main(world, turns), scheduler)
 
             assert [] == left
+
+
+def test_server_forgets_lost_connections(play: Any) -> None:
+    """A server counts a connection until it is lost, and no longer."""
+
+    async def main(world: World) -> list[int]:
+        pair = await Pair().open(lambda: asyncio.sleep(1))
+        counts = []
+        for _ in range(2):
+            clients = getattr(pair.server, "_clients", None)
+            count = getattr(pair.server, "_active_count", None)
+            counts.append(count if clients is None else len(clients))
+            pair.near.transport.close()
+            await asyncio.sleep(1)
+        pair.server.close()
+        return counts
+
+    assert [1, 0] == play(main)
 
 
 def test_no_tls_no_sockets(play: Any) -> None:

@@ -1,0 +1,116 @@
+"""One object where each user should have one: a default, an attribute, a singleton.
+
+Each factory gets a class of its own, so that what all engines share ends with their
+world and no run sees another's.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from isolation_spec.adapters.reference import ReferenceAdapter
+from isolation_spec.engine import (
+    ExecutionEngineFactory,
+    Message,
+    ToolDispatcher,
+    ToolStatistics,
+    UserExecutionEngine,
+)
+from isolation_spec.faults.fault import Fault
+
+__all__ = ["ONE_DISPATCHER", "SHARED_CONVERSATION", "SHARED_STATISTICS"]
+
+
+def _with_default_conversation() -> type[UserExecutionEngine]:
+    class Engine(UserExecutionEngine):
+        def __init__(
+            self,
+            conversation: list[Message] = [],  # noqa: B006 - this is the fault
+            **options: Any,
+        ) -> None:
+            super().__init__(**options)
+            self._conversation = conversation
+
+    return Engine
+
+
+class _ConversationFactory(ExecutionEngineFactory):
+    def __init__(self, **options: Any) -> None:
+        options["engine_class"] = _with_default_conversation()
+        super().__init__(**options)
+
+
+class _ConversationAdapter(ReferenceAdapter):
+    factory_class = _ConversationFactory
+
+
+SHARED_CONVERSATION = Fault(
+    id="shared-conversation",
+    mechanism="sharing",
+    source="mutable default, as in Chainlit/literalai-python #161 and "
+    "aws/agentcore-cli #809: one message list is everybody's",
+    claims=frozenset({"context-ownership"}),
+    adapter=_ConversationAdapter,
+)
+
+
+def _with_class_statistics() -> type[UserExecutionEngine]:
+    class Engine(UserExecutionEngine):
+        counted: ClassVar[dict[str, ToolStatistics]] = {}
+
+        def _create_dispatcher(self) -> ToolDispatcher:
+            dispatcher = super()._create_dispatcher()
+            dispatcher._statistics = self.counted
+            return dispatcher
+
+    return Engine
+
+
+class _StatisticsFactory(ExecutionEngineFactory):
+    def __init__(self, **options: Any) -> None:
+        options["engine_class"] = _with_class_statistics()
+        super().__init__(**options)
+
+
+class _StatisticsAdapter(ReferenceAdapter):
+    factory_class = _StatisticsFactory
+
+
+SHARED_STATISTICS = Fault(
+    id="shared-statistics",
+    mechanism="sharing",
+    source="datarobot-genai #185: a class attribute is filled by every instance",
+    claims=frozenset({"context-ownership"}),
+    adapter=_StatisticsAdapter,
+)
+
+
+def _with_one_dispatcher() -> type[UserExecutionEngine]:
+    class Engine(UserExecutionEngine):
+        first: ClassVar[list[ToolDispatcher]] = []
+
+        def _create_dispatcher(self) -> ToolDispatcher:
+            if not self.first:
+                self.first.append(super()._create_dispatcher())
+            return self.first[0]
+
+    return Engine
+
+
+class _DispatcherFactory(ExecutionEngineFactory):
+    def __init__(self, **options: Any) -> None:
+        options["engine_class"] = _with_one_dispatcher()
+        super().__init__(**options)
+
+
+class _DispatcherAdapter(ReferenceAdapter):
+    factory_class = _DispatcherFactory
+
+
+ONE_DISPATCHER = Fault(
+    id="one-dispatcher",
+    mechanism="sharing",
+    source="IBM/mcp-context-forge #4205: what the first user opened serves everybody",
+    claims=frozenset({"context-ownership"}),
+    adapter=_DispatcherAdapter,
+)

@@ -1,0 +1,153 @@
+"""The thirteen behaviours: what users do, and what must be seen of it.
+
+Each is judged by its own clauses and no others, so that an engine in which one of them
+is broken fails there and hardly anywhere else. A judge yields one text for each
+situation in which the behaviour could have failed: empty, or what was wrong.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import hypothesis
+from hypothesis import HealthCheck, Phase, given, settings
+
+from isolation_spec.claims.observed import Observed
+from isolation_spec.run import AdapterFactory
+from isolation_spec.scenario import Scenario
+from strategies.schedules import Search
+from tests.behaviours import events, instances, tools
+from tests.behaviours.story import Story, histories, workloads
+
+Judge = Callable[[Observed], Iterator[str]]
+
+
+class Behaviour(NamedTuple):
+    """One behaviour: its name, its fault, what users do and what must be seen."""
+
+    name: str
+    fault: str
+    write: Callable[[Story], None]
+    judge: Judge
+    users: tuple[int, int] = (2, 4)
+
+    def check(self, make_adapter: AdapterFactory, seed: int, examples: int) -> int:
+        """Puts an engine to the test and returns how often it could have failed.
+
+        Raises:
+            AssertionError: the behaviour is not shown, or its situation never came.
+        """
+        evidence = 0
+
+        def examine(workload: tuple[Scenario, Search]) -> None:
+            nonlocal evidence
+            for history in histories(workload, make_adapter):
+                for wrong in self.judge(Observed(history)):
+                    assert not wrong, f"{self.name}: {wrong}"
+                    evidence += 1
+
+        drawn = workloads(self.write, *self.users)
+        hypothesis.seed(seed)(_spending(examples)(given(drawn)(examine)))()
+        assert evidence, f"{self.name}: its situation was never reached"
+        return evidence
+
+
+def _spending(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        phases=(Phase.generate,),
+        database=None,
+        deadline=None,
+        print_blob=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+BEHAVIOURS = {
+    behaviour.name: behaviour
+    for behaviour in (
+        Behaviour(
+            "agent_factory_creates_isolated_instances",
+            "shared-conversation",
+            instances.write_instances,
+            instances.judge_instances,
+        ),
+        Behaviour(
+            "concurrent_agent_execution_isolation",
+            "state-on-agent",
+            instances.write_concurrent_runs,
+            instances.judge_concurrent_runs,
+            users=(5, 6),
+        ),
+        Behaviour(
+            "websocket_events_user_routing",
+            "broadcast",
+            events.write_routing,
+            events.judge_routing,
+        ),
+        Behaviour(
+            "agent_factory_memory_isolation",
+            "prefix-match",
+            instances.write_memory,
+            instances.judge_memory,
+        ),
+        Behaviour(
+            "agent_factory_database_session_isolation",
+            "one-session",
+            instances.write_transactions,
+            instances.judge_transactions,
+        ),
+        Behaviour(
+            "agent_factory_tool_execution_isolation",
+            "one-dispatcher",
+            tools.write_calls,
+            tools.judge_own_tools,
+        ),
+        Behaviour(
+            "agent_factory_cleanup_prevents_leakage",
+            "heartbeat-survives",
+            instances.write_cleanups,
+            instances.judge_cleanups,
+        ),
+        Behaviour(
+            "concurrent_tool_execution_isolation",
+            "arguments-on-tool",
+            tools.write_concurrent_calls,
+            tools.judge_concurrent_calls,
+        ),
+        Behaviour(
+            "tool_execution_websocket_events",
+            "not-queued",
+            events.write_tool_events,
+            events.judge_tool_events,
+            users=(2, 3),
+        ),
+        Behaviour(
+            "agent_tool_execution_within_user_context",
+            "worker-keeps-context",
+            tools.write_concurrent_calls,
+            tools.judge_context,
+        ),
+        Behaviour(
+            "tool_execution_permission_enforcement",
+            "checked-afterwards",
+            tools.write_denied_calls,
+            tools.judge_denied_calls,
+            users=(2, 3),
+        ),
+        Behaviour(
+            "tool_execution_error_handling",
+            "failure-escapes",
+            tools.write_failing_calls,
+            tools.judge_failing_calls,
+            users=(2, 3),
+        ),
+        Behaviour(
+            "tool_execution_performance_monitoring",
+            "shared-statistics",
+            tools.write_measured_calls,
+            tools.judge_measured_calls,
+        ),
+    )
+}
+"""Name, without `test_` -> behaviour, in the order of the specification."""

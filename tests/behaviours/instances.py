@@ -1,0 +1,197 @@
+"""Behaviours of engines, runs, memory and database sessions."""
+
+from collections.abc import Iterator
+
+from hypothesis import strategies as st
+
+from isolation_spec import scenario as ask
+from isolation_spec.claims import (
+    DATABASE_SESSIONS,
+    STORED_WRITES,
+    TEARDOWN,
+    Claim,
+    Violation,
+)
+from isolation_spec.claims.observed import Observed, Span
+from isolation_spec.history import AgentStepped, ObjectShared, OperationEnded
+from tests.behaviours.story import (
+    MOMENT,
+    READ_STATE,
+    RECALL,
+    REMEMBER,
+    RETURN,
+    SLOW,
+    THINK,
+    WRITE_STATE,
+    Story,
+)
+
+
+def violations(claim: Claim, observed: Observed, *clauses: str) -> Iterator[str]:
+    """Yields what a claim objects to in these clauses, or in all if none is named."""
+    for found in claim.check(observed):
+        if isinstance(found, Violation) and (not clauses or found.clause in clauses):
+            yield found.sentence()
+
+
+def situations(claim: Claim, observed: Observed) -> int:
+    """How often a claim was put to the test."""
+    found = claim.check(observed)
+    return sum(one.times for one in found if not isinstance(one, Violation))
+
+
+def runs(observed: Observed) -> Iterator[tuple[Span, ask.RunAgent]]:
+    """Yields every run that the engine began."""
+    for span in observed.spans.values():
+        if isinstance(span.operation, ask.RunAgent):
+            yield span, span.operation
+
+
+# Isolated instances
+
+
+def write_instances(story: Story) -> None:
+    """Everybody has an engine, and has worked in it."""
+    for user in story.everybody():
+        story.open(user)
+        story.run(user, *story.steps(THINK, WRITE_STATE, MOMENT), background=True)
+
+
+def judge_instances(observed: Observed) -> Iterator[str]:
+    """No two engines share anything mutable, and each agent is its own user's."""
+    for entry in observed.history.of(ObjectShared):
+        yield f"two users hold {entry.what}"
+    users = observed.history.scenario.users
+    begun: set[int] = set()
+    for step in observed.history.of(AgentStepped):
+        assert step.user is not None
+        own = users[step.user].id
+        if step.identity != own:
+            yield f"an agent of {own!r} was bound to {step.identity!r}"
+        begun.add(step.user)
+    yield from ("" for _ in range(len(begun) * (len(begun) - 1) // 2))
+
+
+# Concurrent runs
+
+
+def write_concurrent_runs(story: Story) -> None:
+    """Everybody runs at once: all sleep until the last one has begun."""
+    for user in story.everybody():
+        story.open(user)
+        script = story.steps(WRITE_STATE, THINK, MOMENT)
+        story.run(user, MOMENT, *script, RETURN, background=True)
+
+
+def judge_concurrent_runs(observed: Observed) -> Iterator[str]:
+    """All complete, and each result holds its own canaries and nobody else's."""
+    spans = [span for span, _ in runs(observed)]
+    at_once = sum(span.started < min(s.ended for s in spans) for span in spans)
+    for span, operation in runs(observed):
+        entry = observed.entries[min(span.ended, len(observed.entries) - 1)]
+        if not isinstance(entry, OperationEnded) or entry.outcome != "returned":
+            yield f"run {operation.id} {span.outcome}: {getattr(entry, 'error', '')}"
+            continue
+        written = [s for s in operation.script if isinstance(s, ask.WriteState)]
+        expected = {operation.script[-1], *written[-1:]}
+        lacking = [s for s in expected if getattr(s, "value", "") not in entry.value]
+        foreign = list(observed.foreign(entry.value, operation.user))
+        if lacking:
+            yield f"the result of run {operation.id} lacks {lacking}"
+        elif foreign:
+            yield f"the result of run {operation.id} holds {foreign}"
+        elif at_once >= 5:
+            yield ""
+
+
+# Memory
+
+
+def write_memory(story: Story) -> None:
+    """Everybody works; the first one leaves; the others work and look again."""
+    thread = None
+    for user in story.everybody():
+        thread = story.open(user, thread)
+        story.run(user, *story.steps(REMEMBER, THINK, WRITE_STATE))
+    story.add(ask.CleanupUser, user=0)
+    for user in story.everybody():
+        if user:
+            wait = ask.Sleep(seconds=1.0)
+            story.run(user, wait, *story.steps(THINK, RECALL, READ_STATE))
+            story.add(ask.Read, user=user, context="x")
+
+
+_SHOWN = ("think", "recall", "read_state")
+
+
+def judge_memory(observed: Observed) -> Iterator[str]:
+    """What a user reads, is prompted with or recalls is nobody else's."""
+    operations = observed.history.operations()
+    for entry in observed.entries:
+        if isinstance(entry, AgentStepped) and entry.step in _SHOWN:
+            text = entry.seen
+        elif isinstance(entry, OperationEnded) and isinstance(
+            operations[entry.operation or 0], ask.Read
+        ):
+            text = entry.value
+        else:
+            continue
+        foreign = list(observed.foreign(text, entry.user))
+        yield f"operation {entry.operation} was shown {foreign}" if foreign else ""
+
+
+# Database sessions
+
+
+def write_transactions(story: Story) -> None:
+    """Everybody writes in sessions at once; some of the units of work fail."""
+    kinds = (
+        ask.Transact(items=(("k", ""), ("k1", ""))),
+        ask.Transact(items=(("k2", ""), ("k3", "")), fails=True),
+        REMEMBER,
+    )
+    for user in story.everybody():
+        story.open(user)
+        story.run(user, MOMENT, *story.steps(*kinds, most=2), background=True)
+
+
+def judge_transactions(observed: Observed) -> Iterator[str]:
+    """A session has one owner; a rollback or commit moves nobody else's rows."""
+    yield from violations(DATABASE_SESSIONS, observed)
+    yield from violations(STORED_WRITES, observed, "lost", "foreign-row")
+    yield from ("" for _ in range(situations(DATABASE_SESSIONS, observed)))
+
+
+# Cleanup
+
+
+def write_cleanups(story: Story) -> None:
+    """Everybody is cleaned up, at work or after it, and comes back."""
+    for user in story.everybody():
+        thread = story.open(user)
+        script = story.steps(THINK, WRITE_STATE, SLOW, ask.Sleep(seconds=5.0))
+        story.run(user, THINK, *script, background=True)
+        if story.draw(st.booleans()):
+            story.wait(user, 0.5)
+        if story.draw(st.booleans()):
+            story.add(ask.CleanupUser, user=user)
+        else:
+            story.add(ask.CleanupEngine, user=user, context="x")
+        story.open(user, thread, "y")
+        story.run(user, READ_STATE, THINK, context="y")
+
+
+def judge_cleanups(observed: Observed) -> Iterator[str]:
+    """Nothing of a user is alive afterwards, and a new engine knows nothing old."""
+    yield from violations(TEARDOWN, observed)
+    for entry in observed.history.of(AgentStepped):
+        span = observed.spans[entry.operation or 0]
+        if getattr(span.operation, "context", "") != "y":
+            continue
+        old = [
+            value
+            for owner, value in ask.canaries_in(entry.seen)
+            if owner == observed.label(entry.user)
+            and int(value.partition("~")[2].partition(".")[0]) != entry.operation
+        ]
+        yield f"operation {entry.operation} was shown {old}" if old else ""

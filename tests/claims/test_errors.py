@@ -1,0 +1,213 @@
+"""Error containment: each clause violated alone, and the nearest that is not."""
+
+from typing import Any
+
+import pytest
+
+from isolation_spec.claims.errors import ERROR_CONTAINMENT as CLAIM
+from isolation_spec.scenario import (
+    AdvanceTime,
+    CallTool,
+    Cancellation,
+    CancelRun,
+    CleanupEngine,
+    CleanupUser,
+    Connect,
+    Disconnect,
+    Fail,
+    OpenContext,
+    Operation,
+    Reconnect,
+    RunAgent,
+    Shutdown,
+    Sleep,
+    Think,
+    Transact,
+)
+from tests.claims.histories import (
+    ALICE,
+    BOB,
+    NOT_REACHED,
+    Judged,
+    ended,
+    holds,
+    judged,
+    run_of,
+    scenario,
+    started,
+    violated,
+)
+
+CALM = run_of(ALICE, Think(prompt="p"))
+TROUBLED = run_of(BOB, Fail(message="m"))
+
+
+def side_by_side(
+    outcome: str = "returned",
+    *,
+    alices: RunAgent = CALM,
+    bobs: Any = TROUBLED,
+    bobs_outcome: str = "returned",
+    seconds: float = 0.0,
+    more: tuple[Operation, ...] = (),
+    also: tuple[int, ...] = (),
+) -> Judged:
+    """Alice's operation 3 and bob's operation 4 are under way at once."""
+    return judged(
+        CLAIM,
+        *(started(number, ALICE) for number in also),
+        *(ended(number, ALICE) for number in also),
+        started(3, ALICE),
+        started(4, BOB),
+        ended(4, BOB, bobs_outcome),
+        ended(3, ALICE, outcome, error="KeyError x", at=seconds),
+        scenario=scenario(alices, bobs, *more),
+    )
+
+
+# Failed
+
+
+@pytest.mark.parametrize("outcome", ["failed", "cancelled", "refused", "unfinished"])
+def test_a_calm_users_failure_beside_trouble_violates(outcome: str) -> None:
+    """Who did nothing wrong and yet did not succeed is one violation."""
+    assert violated("failed") == side_by_side(outcome)
+
+
+@pytest.mark.parametrize("outcome", ["returned", "unavailable"])
+def test_a_calm_users_success_beside_trouble_does_not(outcome: str) -> None:
+    """Who succeeds beside another's trouble is one situation."""
+    assert holds(1) == side_by_side(outcome)
+
+
+OWN_TROUBLE = {
+    "fails": run_of(ALICE, Fail(message="m")),
+    "transaction": run_of(ALICE, Transact(items=(("k", "v"),), fails=True)),
+    "cancelled": RunAgent(
+        id=3, user=ALICE, context="x0", script=(), cancel=Cancellation(step=1)
+    ),
+    "attacks": RunAgent(id=3, user=ALICE, context="x1", script=(), victim=BOB),
+}
+
+
+@pytest.mark.parametrize("trouble", sorted(OWN_TROUBLE))
+def test_who_is_in_trouble_may_fail(trouble: str) -> None:
+    """A user whose own doing may fail is not judged."""
+    assert NOT_REACHED == side_by_side("failed", alices=OWN_TROUBLE[trouble])
+
+
+@pytest.mark.parametrize(
+    "also",
+    [
+        CancelRun(id=8, user=ALICE, run=3),
+        CleanupEngine(id=8, user=ALICE, context="x0"),
+        CleanupUser(id=8, user=ALICE),
+        Disconnect(id=8, user=ALICE, connection="c"),
+        Reconnect(id=8, user=ALICE, connection="c", replaces="d"),
+        Connect(id=8, user=ALICE, connection="c", forged=True),
+    ],
+    ids=lambda operation: type(operation).__name__,
+)
+def test_trouble_elsewhere_of_ones_own_may_explain_it(also: Operation) -> None:
+    """A user who cancels, cleans up or leaves anywhere is not judged."""
+    assert NOT_REACHED == side_by_side("failed", more=(also,), also=(8,))
+
+
+@pytest.mark.parametrize(
+    "world",
+    [Shutdown(id=8), AdvanceTime(id=8, seconds=31.0, stalled=True)],
+    ids=["shutdown", "stall"],
+)
+def test_the_world_may_fail_anybody(world: Operation) -> None:
+    """In a shutdown or a stall nobody is judged."""
+    assert NOT_REACHED == side_by_side("failed", more=(world,))
+
+
+# Stalled
+
+
+def test_a_calm_user_who_had_to_wait_violates() -> None:
+    """An operation that takes longer than it sleeps itself is one violation."""
+    assert violated("stalled") == side_by_side(seconds=2.6)
+
+
+def test_a_little_patience_does_not() -> None:
+    """A short wait, as for a lock of the database, is no stall."""
+    assert holds(1) == side_by_side(seconds=2.4)
+
+
+def test_ones_own_sleep_is_no_stall() -> None:
+    """What a user's own agents sleep is theirs to wait for."""
+    sleepy = run_of(ALICE, Sleep(seconds=5.0))
+
+    assert holds(1) == side_by_side(alices=sleepy, seconds=7.4)
+    assert violated("stalled") == side_by_side(alices=sleepy, seconds=7.6)
+
+
+def test_anothers_sleep_is_a_stall() -> None:
+    """What another user's agent sleeps is not to be waited for."""
+    sleepy = run_of(BOB, Sleep(seconds=5.0))
+
+    assert violated("stalled") == side_by_side(bobs=sleepy, seconds=5.0)
+
+
+# Evidence
+
+
+@pytest.mark.parametrize(
+    ("bobs", "outcome", "expected"),
+    [
+        (run_of(BOB, Think(prompt="p")), "returned", NOT_REACHED),
+        (run_of(BOB, Think(prompt="p")), "failed", None),
+        (run_of(BOB, Sleep(seconds=1.0)), "returned", holds(2)),
+        (run_of(BOB, CallTool(tool="slow", argument="a")), "returned", holds(1)),
+        (CleanupUser(id=4, user=BOB), "returned", holds(1)),
+    ],
+    ids=["calm", "failed", "sleeps", "slow-tool", "cleans-up"],
+)
+def test_evidence_needs_anothers_trouble_at_that_moment(
+    bobs: Operation, outcome: str, expected: Judged | None
+) -> None:
+    """An operation counts if another user was in trouble or slow meanwhile."""
+    found = side_by_side(bobs=bobs, bobs_outcome=outcome)
+
+    if expected is None:
+        # Bob, who did nothing wrong either, is the one who is wronged here.
+        assert violated("failed", evidence=1) == found
+    else:
+        assert min(expected.evidence, 1) == min(found.evidence, 1)
+        assert () == found.clauses
+
+
+def test_an_empty_history_is_no_evidence() -> None:
+    """Where nothing was asked for, nothing was put to the test."""
+    assert NOT_REACHED == judged(CLAIM)
+
+
+def test_one_user_alone_is_no_evidence() -> None:
+    """Alone, nobody else's trouble could have reached alice."""
+    assert NOT_REACHED == judged(
+        CLAIM, started(3, ALICE), ended(3, ALICE), scenario=scenario(CALM)
+    )
+
+
+def test_one_after_the_other_is_no_evidence() -> None:
+    """Trouble that was over before harmed nobody."""
+    assert NOT_REACHED == judged(
+        CLAIM,
+        started(4, BOB),
+        ended(4, BOB),
+        started(3, ALICE),
+        ended(3, ALICE),
+        scenario=scenario(CALM, TROUBLED),
+    )
+
+
+def test_two_contexts_of_ones_own_may_wait_for_each_other() -> None:
+    """A user with several contexts may be in their own way, and is not judged."""
+    opens = tuple(
+        OpenContext(id=number, user=ALICE, context=f"x{number}", thread="t")
+        for number in (8, 9)
+    )
+
+    assert NOT_REACHED == side_by_side("failed", more=opens, also=(8, 9))

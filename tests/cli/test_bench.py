@@ -1,0 +1,56 @@
+# ruff: noqa: SIM300
+"""`isolation-spec bench`: its table, its file, and what it refuses."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from isolation_spec import bench
+from isolation_spec.cli import bench as face
+from tests.cli.command import isolation_spec
+
+TINY = bench.Amount(rounds=2, interleavings=20, examples=1, machine_rounds=1)
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--quick` measures next to nothing."""
+    monkeypatch.setattr(bench, "QUICK", TINY)
+
+
+@pytest.mark.usefixtures("tiny")
+def test_table_and_file_hold_the_same_figures(tmp_path: Path) -> None:
+    """Every figure of the table stands in the JSON file; exit 0."""
+    file = tmp_path / "figures.json"
+    done = CliRunner().invoke(
+        face.command, ["--quick", "--json", str(file)], standalone_mode=False
+    )
+    figures = json.loads(file.read_bytes())
+
+    assert 0 == done.return_value, done.output
+    assert f"{figures['interleavings_per_second']:.1f} /s" in done.output
+    assert f"{figures['live_seconds'] * 1e3:.2f} ms" in done.output
+    for part in figures["parts"]:
+        assert f"{part['seconds'] * 1e3:.2f} ms" in done.output
+    assert "\x1b" not in done.output
+
+
+@pytest.mark.usefixtures("tiny")
+def test_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
+    """The reason is one sentence, and not a traceback."""
+    done = CliRunner().invoke(
+        face.command, ["--quick", "--json", str(tmp_path / "no" / "file.json")]
+    )
+
+    assert 2 == done.exit_code
+    assert "cannot be written" in done.output
+    assert "Traceback" not in done.output
+
+
+def test_command_is_listed(tmp_path: Path) -> None:
+    """The help of the command line names it."""
+    done = isolation_spec("--help", folder=tmp_path)
+
+    assert "bench" in done.out
