@@ -289,8 +289,8 @@ def text_of(value: Any, depth: int = 0) -> str:
     """All text inside a value, without addresses, so that equal runs give equal text.
 
     Goes through containers, dataclasses, structs and exceptions (arguments, notes,
-    cause and context), 12 levels deep; of any other object only the name of its type is
-    kept.
+    cause or else context), 12 levels deep; of any other object only the name of its
+    type is kept.
     """
     if value is None or isinstance(value, str | int | float | bool):
         return str(value)
@@ -324,7 +324,8 @@ def _parts(value: Any) -> Iterator[Any]:
 
 def _parts_of_exception(error: BaseException) -> Iterator[Any]:
     yield type(error).__name__
-    yield error.args
+    # The second argument of a group is its members, which come below.
+    yield error.args[:1] if isinstance(error, BaseExceptionGroup) else error.args
     yield getattr(error, "__notes__", ())
     if isinstance(error, BaseExceptionGroup):
         yield error.exceptions

@@ -120,6 +120,8 @@ class _Execution:
         self._phase("teardown")
         await self._tear_down()
         self._phase("observed")
+        # What was left open is recorded by now, and must not lock the observer out.
+        self.world.release_database()
         self._observe()
 
     def give_up(self, reason: str) -> None:
@@ -343,6 +345,8 @@ class _Execution:
             case ask.Disconnect():
                 return await self._disconnect(operation)
             case ask.Reconnect():
+                if (operation.user, operation.replaces) not in self.clients:
+                    raise _Unavailable
                 await self._connect(user, operation, operation.connection)
                 return await self._close(operation.user, operation.replaces)
             case ask.OpenContext():

@@ -83,13 +83,19 @@ def _imported(name: str) -> Any:
         found: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
+    except (Exception, SystemExit) as error:
+        # The module is somebody's own: whatever it does when imported ends here.
         message = (
-            f"the engine {name!r} cannot be imported ({error}): write module:factory "
-            "of a module on the import path"
+            f"the engine {name!r} cannot be imported ({_line(error)}): write "
+            "module:factory of a module on the import path"
         )
         raise EngineNotFound(message) from None
     return found
+
+
+def _line(error: BaseException) -> str:
+    """An error in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _checked(name: str, factory: Any) -> Callable[[], Adapter]:
@@ -105,10 +111,9 @@ def _checked(name: str, factory: Any) -> Callable[[], Adapter]:
         raise EngineNotFound(message)
     try:
         adapter = factory()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         message = (
-            f"the engine {name!r} could not be made "
-            f"({type(error).__name__}: {error}): it must be {rule}"
+            f"the engine {name!r} could not be made ({_line(error)}): it must be {rule}"
         )
         raise EngineNotFound(message) from None
     if not isinstance(adapter, Adapter):

@@ -226,7 +226,7 @@ class CheckedAdapter:
             raise self._broken(
                 "connect",
                 f"must return a connection with {', '.join(_CONNECTION)}",
-                f"{_seen(found)} without {', '.join(missing)}",
+                f"{type(found).__name__} without {', '.join(missing)}",
                 "return a client of websockets, or an object of its form",
             )
         return found

@@ -7,7 +7,7 @@ from isolation_spec.engine import WebSocketManager
 from isolation_spec.engine.mailbox import Channel
 from isolation_spec.faults.fault import Fault
 
-__all__ = ["BROADCAST", "NOT_QUEUED"]
+__all__ = ["BROADCAST_TO_ALL", "NOT_QUEUED"]
 
 
 class _BroadcastManager(WebSocketManager):
@@ -22,8 +22,8 @@ class _BroadcastAdapter(ReferenceAdapter):
     manager_class = _BroadcastManager
 
 
-BROADCAST = Fault(
-    id="broadcast",
+BROADCAST_TO_ALL = Fault(
+    id="broadcast-to-all",
     mechanism="delivery",
     source="cheshire-cat-ai/core #488, AntaREST #417: a broadcast where one user was "
     "meant",
@@ -46,6 +46,6 @@ NOT_QUEUED = Fault(
     mechanism="delivery",
     source="EdanStarfire/claudecode_webui #80: what happens while the connection is "
     "away is never sent",
-    claims=frozenset({"event-routing"}),
+    claims=frozenset({"event-lifecycle", "event-routing"}),
     adapter=_NotQueuedAdapter,
 )

@@ -97,6 +97,6 @@ FAILURE_ESCAPES = Fault(
     mechanism="dispatching",
     source="langchain-ai/langgraph #6449, deepagents #5356: what a tool raises is not "
     "a result but the end of the run",
-    claims=frozenset({"tool-isolation"}),
+    claims=frozenset({"error-containment", "tool-isolation"}),
     adapter=_EscapingAdapter,
 )

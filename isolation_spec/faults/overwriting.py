@@ -40,7 +40,7 @@ ARGUMENTS_ON_TOOL = Fault(
     mechanism="overwriting",
     source="agno-agi/agno #3937: what belongs to one call is kept on the tool, which "
     "all users share, and read after an await",
-    claims=frozenset({"context-ownership", "tool-isolation"}),
+    claims=frozenset({"context-ownership", "event-routing", "tool-isolation"}),
     adapter=_ArgumentsAdapter,
 )
 

@@ -55,6 +55,7 @@ class DatabaseWorker:
         self.connection: weakref.ref[aiosqlite.Connection] | None = None
         self._source = Source(f"database connection {number}")
         self._timeout = _BUSY_TIMEOUT
+        self._waiting: list[tuple[str, Callable[[], object]]] | None = None
 
     def native(self) -> sqlite3.Connection | None:
         """The native connection while it is open and somebody holds it."""
@@ -73,9 +74,14 @@ class DatabaseWorker:
             function()
             return
         chain = self.loop.chain("database")
-        self.loop.scheduler.post(
-            self._source, chain, lambda: self._run(future, function, chain, None)
-        )
+
+        def deliver() -> None:
+            self._run(future, function, chain, None)
+
+        if self._waiting is None:
+            self.loop.scheduler.post(self._source, chain, deliver)
+        else:
+            self._waiting.append((chain, deliver))
 
     def _run(
         self,
@@ -109,20 +115,19 @@ class DatabaseWorker:
         deadline: float,
     ) -> None:
         """The connection waits for the lock; its later jobs wait behind it."""
-        held = tuple(self._source.arrivals)
+        self._waiting = [(a.chain, a.deliver) for a in self._source.arrivals]
         self.loop.scheduler.withdraw(self._source)
 
         def again() -> None:
             post = self.loop.scheduler.post
-            later = tuple(self._source.arrivals)
-            self.loop.scheduler.withdraw(self._source)
+            waiting, self._waiting = self._waiting or [], None
             post(
                 self._source,
                 chain,
                 lambda: self._run(future, function, chain, deadline),
             )
-            for arrival in held + later:
-                post(self._source, arrival.chain, arrival.deliver)
+            for later in waiting:
+                post(self._source, *later)
 
         self.loop.call_later(_RETRY_AFTER, again)
 
@@ -214,15 +219,26 @@ class Databases:
             probe.close()
         return False
 
-    def close(self) -> None:
-        """Closes everything, also what an engine left open."""
+    def release(self) -> None:
+        """Closes the native connections that an engine left open."""
         for worker in self.workers:
             if (native := worker.native()) is not None:
                 native.close()
+
+    def close(self) -> None:
+        """Closes everything, also what an engine left open."""
+        self.release()
+        for worker in self.workers:
             if worker.connection is not None and (left := worker.connection()):
                 # Its finaliser would warn a second time of what the ledger reported.
+                # Nor must it look for an event loop, which would make a real one.
                 left._connection = None
+                left.stop = _nothing  # type: ignore[method-assign]
         self._keeper.close()
+
+
+def _nothing() -> None:
+    """Stands where a connection of a world that is over would be stopped."""
 
 
 def _is_open(native: sqlite3.Connection) -> bool:

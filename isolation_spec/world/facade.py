@@ -95,5 +95,8 @@ class Facade(Environment, Protocol):
     def alive_at_the_end(self) -> Iterable[Alive]:
         """All of `alive`, and what may outlive a user but not the engine."""
 
+    def release_database(self) -> None:
+        """Closes the database connections that an engine left open, where it can."""
+
     def choices(self) -> Choices:
         """What this world decided so far."""

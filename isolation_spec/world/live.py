@@ -205,6 +205,9 @@ class LiveWorld:
         """All of `alive`, and what may outlive a user but not the engine."""
         return self.ledger.alive_at_the_end()
 
+    def release_database(self) -> None:
+        """Nothing: these connections belong to threads of their own."""
+
     def choices(self) -> Choices:
         """Nothing was chosen; the order is that of operations and completions."""
         ignored = (

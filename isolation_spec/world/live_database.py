@@ -38,10 +38,13 @@ def check_database(url: str) -> None:
     """
     try:
         parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        raise _bad(url, error) from None
+    try:
         dialect = parsed.get_dialect()
         dialect.import_dbapi()
-    except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
-        raise _bad(url, error) from None
+    except (NoSuchModuleError, ImportError) as error:
+        raise _bad(_shown(parsed), error) from None
     if not dialect.is_async:
         message = (
             f"the database {_shown(parsed)} cannot be used: the driver "

@@ -23,6 +23,8 @@ from isolation_spec.world.scheduler import Scheduler, Source
 
 __all__ = ["REQUESTER", "Aim", "WorldExhausted", "WorldLoop", "WorldTask", "settle"]
 
+_POLLED = 100
+
 REQUESTER: contextvars.ContextVar[int | None] = contextvars.ContextVar(
     "isolation_spec_requester", default=None
 )
@@ -89,6 +91,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         self.unhandled: Callable[[dict[str, Any]], None] | None = None
         self._most_turns = most_turns
         self._now = 0.0
+        self._busy_turns = 0
         self._clock_resolution = 1e-9
         self._stalled_until = 0.0
         self._tasks_created = 0
@@ -118,9 +121,10 @@ class WorldLoop(asyncio.BaseEventLoop):
     def _receive(self) -> None:
         """Lets in one arrival when idle, and up to `burst` more in any turn."""
         if self._now < self._stalled_until:
-            self._advance_when_idle()
+            self._advance_when_idle(not self._ready)
             return
-        allowed = self._burst + (not self._ready)
+        idle = not self._ready or self._has_polled()
+        allowed = self._burst + idle
         delivered: dict[Source, None] = {}
         while len(delivered) < allowed:
             arrival = self.scheduler.take(delivered)
@@ -130,10 +134,16 @@ class WorldLoop(asyncio.BaseEventLoop):
             delivered[arrival.source] = None
             arrival.deliver()
         if not delivered:
-            self._advance_when_idle()
+            self._advance_when_idle(idle)
 
-    def _advance_when_idle(self) -> None:
-        if self._ready or self._stopping:
+    def _has_polled(self) -> bool:
+        """True once in so many busy turns: who polls with `sleep(0)` sees the outside
+        answer and time pass, as the selector is asked in every turn."""
+        self._busy_turns = (self._busy_turns + 1) % _POLLED
+        return not self._busy_turns
+
+    def _advance_when_idle(self, idle: bool) -> None:
+        if not idle or self._stopping:
             return
         scheduled = self._scheduled
         while scheduled and scheduled[0].cancelled():
@@ -144,7 +154,7 @@ class WorldLoop(asyncio.BaseEventLoop):
             self._now = max(self._now, scheduled[0].when())
         elif stalled:
             self._now = self._stalled_until
-        elif not self.scheduler.pending():
+        elif not self.scheduler.pending() and not self._ready:
             message = "nothing is ready, pending or scheduled: the run waits for ever"
             raise WorldExhausted(message)
 

@@ -60,6 +60,8 @@ class _Pipe:
         self.broken = True
         self.chunks.clear()
         self.in_flight = 0
+        if self.writer is not None:
+            self.writer.offer_room()
         self.loop.scheduler.withdraw(self.source)
 
     def offer(self) -> None:
@@ -115,6 +117,7 @@ class MemoryTransport(asyncio.Transport):
         self._reader: asyncio.Handle | None = None
         self._paused = self._closing = self._closed = False
         self._ended = self._end_wanted = self._writing_paused = False
+        self._reset_sent = False
         self._buffer = bytearray()
         self._room = Source("room to write")
         self._high, self._low = 64 * 1024, 16 * 1024
@@ -199,13 +202,21 @@ class MemoryTransport(asyncio.Transport):
         if not data or self._closed:
             return
         if self._outgoing.broken:
-            self._incoming.put(_RESET)
+            self._write_to_nobody()
             return
         self._buffer += data
         self._flush()
         if len(self._buffer) > self._high and not self._writing_paused:
             self._writing_paused = True
             self._protocol.pause_writing()
+
+    def _write_to_nobody(self) -> None:
+        """The first write is answered by a reset; the next one fails at once."""
+        if self._reset_sent:
+            self._lose(BrokenPipeError(32, "broken pipe"))
+        else:
+            self._reset_sent = True
+            self._incoming.put(_RESET)
 
     def offer_room(self) -> None:
         """The other end has read: the socket becomes writable for what is buffered."""
@@ -218,6 +229,9 @@ class MemoryTransport(asyncio.Transport):
         self._loop.call_soon(self._write_ready)
 
     def _write_ready(self) -> None:
+        if self._outgoing.broken:
+            self._lose(ConnectionResetError("connection reset by peer"))
+            return
         self._flush()
         if self._writing_paused and len(self._buffer) <= self._low:
             self._writing_paused = False

@@ -112,7 +112,7 @@ class Scheduler:
             return leader
         self.choices += 1
         index = self._change_points.get(self.choices)
-        if index is None:
+        if index is None or self._ranks[leader.chain] >= _BEHIND_EVERY_CLASS + index:
             return leader
         consumed = self._consumed.get(leader.chain, 0)
         self._demote(Demotion(chain=leader.chain, consumed=consumed, rank=index))
@@ -151,7 +151,7 @@ class Scheduler:
         """The choices that had a place in this run, keyed by chain, zeros left out."""
         return Schedule(
             classes={c: n for c, n in sorted(self._classes.items()) if n},
-            demotions=tuple(self._done),
+            demotions=tuple({(d.chain, d.consumed): d for d in self._done}.values()),
             burst=self.schedule.burst,
             split=self.schedule.split,
         )

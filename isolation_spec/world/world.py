@@ -148,6 +148,10 @@ class World:
         """All of `alive`, and what may outlive a user but not the engine."""
         return self.ledger.alive_at_the_end()
 
+    def release_database(self) -> None:
+        """Closes the native connections that an engine left open."""
+        self.databases.release()
+
     def choices(self) -> Choices:
         """What the scheduler did so far."""
         made = self.scheduler

@@ -81,7 +81,7 @@ BEHAVIOURS = {
         ),
         Behaviour(
             "websocket_events_user_routing",
-            "broadcast",
+            "broadcast-to-all",
             events.write_routing,
             events.judge_routing,
         ),

@@ -198,7 +198,7 @@ def write_measured_calls(story: Story) -> None:
     """Everybody calls tools, time passes meanwhile, and everybody asks how it was."""
     for user in story.everybody():
         story.open(user)
-        script = story.steps(ECHO, SLOW, FAILING, FORBIDDEN, most=3)
+        script = story.steps(ECHO, SLOW, FAILING, most=3)
         story.run(user, SLOW, *script)
     for _ in range(story.draw(st.integers(1, 3))):
         story.add(ask.AdvanceTime, seconds=1.0, stalled=True)
