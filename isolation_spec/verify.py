@@ -2,34 +2,27 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import time
 import unittest
 from collections.abc import Callable, Collection
-from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
 
 import msgspec
-import psutil
 
-from isolation_spec.adapter import Adapter, AdapterError
+from isolation_spec.adapter import Adapter
 from isolation_spec.adapters import Engine, find_engine, own_engine
 from isolation_spec.adapters.offered import reachable
 from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim, judge
 from isolation_spec.explain import explain
 from isolation_spec.failure import make_failure, save
 from isolation_spec.history import History
-from isolation_spec.memory import proportional_set_size
 from isolation_spec.report import (
     ClaimResult,
     Event,
     FailureFound,
     FailureSaved,
     Listener,
-    Progressed,
     Result,
     SearchEnded,
     SearchStarted,
@@ -38,16 +31,16 @@ from isolation_spec.report import (
 )
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
-from isolation_spec.search import Found, Tally, check_strategies, search
+from isolation_spec.search import Found, Tally, check_strategies
+from isolation_spec.shards import Shards
 from isolation_spec.shrink import Shrinker, size
-from isolation_spec.world.live import Live, LiveWorld
+from isolation_spec.world.live import Live
 from isolation_spec.world.live_database import check_database
 
 __all__ = ["FOLDER", "IsolationTestCase", "confirm", "isolation_test_case", "verify"]
 
 FOLDER = Path(".isolation-spec/failures")
 """Where failures are saved unless the user says otherwise."""
-_REPORT_EVERY = 0.1
 
 
 def verify(
@@ -91,7 +84,7 @@ def verify(
             world=world,
         )
     )
-    shards = _Shards(engine, profile, spent.examples, seed, processes, listen, live)
+    shards = Shards(engine, profile, spent.examples, seed, processes, listen, live)
     tally = shards.run() if processes else shards.run_here()
     failures, reasons = _handle_found(engine, tally, folder, listen)
     violated = {f.claim for f in failures if f.confirmed or live is not None}
@@ -347,209 +340,3 @@ def _same_failure(engine: Engine, wanted: Violation) -> Fails:
         return None
 
     return fails
-
-
-# Shards
-
-
-class _Message(msgspec.Struct, kw_only=True):
-    """What a worker tells: a tally so far, the last one, or an adapter's error."""
-
-    tally: Tally
-    last: bool = False
-    error: str = ""
-
-
-class _Shards:
-    """Runs the shares of a search in processes of their own and adds up their
-    tallies."""
-
-    def __init__(
-        self,
-        engine: Engine,
-        profile: str,
-        examples: int,
-        seed: int,
-        processes: int,
-        listen: Listener,
-        live: Live | None,
-    ) -> None:
-        self.engine = engine
-        self.profile = profile
-        self.examples = examples
-        self.seed = seed
-        self.processes = processes
-        self.listen = listen
-        self.live = live
-        self.peak_memory = 0.0
-        self._latest: dict[Connection, Tally] = {}
-        self._workers: dict[Connection, Any] = {}
-        self._self = psutil.Process()
-
-    def run_here(self) -> Tally:
-        """The whole search in this process."""
-        tally = search(
-            self.engine,
-            profile=self.profile,
-            examples=self.examples,
-            seed=self.seed * 1000,
-            progressed=lambda _: True,
-            live=_live_worlds(self.live, self.seed * 1000),
-        )
-        self._measure()
-        return tally
-
-    def run(self) -> Tally:
-        """The sum of all tallies; stops all when one finds something."""
-        _import_all()
-        context: Any = multiprocessing.get_context(_start_method())
-        stop = context.Event()
-        for index in range(self.processes):
-            receiving, sending = context.Pipe(duplex=False)
-            share = (self.examples + index) // self.processes
-            worker = context.Process(
-                target=_work,
-                args=(
-                    self.engine.name,
-                    self.profile,
-                    share,
-                    self.seed * 1000 + index,
-                    sending,
-                    stop,
-                    self.live,
-                ),
-            )
-            worker.start()
-            sending.close()
-            self._workers[receiving] = worker
-        try:
-            errors = self._gather(stop)
-        finally:
-            stop.set()
-            for worker in self._workers.values():
-                worker.join(timeout=5)
-                if worker.is_alive():
-                    worker.kill()
-        if errors:
-            raise AdapterError(errors[0])
-        return self._sum()
-
-    def _gather(self, stop: Any) -> list[str]:
-        errors: list[str] = []
-        waiting = dict.fromkeys(self._workers)
-        interrupted = False
-        while waiting:
-            try:
-                for receiving in wait(list(waiting), timeout=_REPORT_EVERY):
-                    assert isinstance(receiving, Connection)
-                    self._receive(receiving, waiting, errors, stop)
-                self._measure()
-                self._report()
-            except KeyboardInterrupt:
-                # The workers were interrupted too, and send what they have.
-                if interrupted:
-                    raise
-                interrupted = True
-                stop.set()
-        return errors
-
-    def _receive(
-        self,
-        receiving: Connection,
-        waiting: dict[Connection, None],
-        errors: list[str],
-        stop: Any,
-    ) -> None:
-        try:
-            data = receiving.recv_bytes()
-        except EOFError:
-            del waiting[receiving]
-            errors.append("a worker process died without a word")
-            stop.set()
-            return
-        message = msgspec.msgpack.decode(data, type=_Message)
-        self._latest[receiving] = message.tally
-        if message.last:
-            del waiting[receiving]
-        if message.error:
-            errors.append(message.error)
-        if message.error or message.tally.found:
-            stop.set()
-
-    def _sum(self) -> Tally:
-        total = Tally()
-        for receiving in self._workers:
-            if receiving in self._latest:
-                total.add(self._latest[receiving])
-        return total
-
-    def _report(self) -> None:
-        total = self._sum()
-        self.listen(
-            Progressed(
-                examples=total.examples,
-                interleavings=total.interleavings,
-                of_examples=self.examples,
-            )
-        )
-
-    def _measure(self) -> None:
-        self.peak_memory = max(self.peak_memory, proportional_set_size(self._self))
-
-
-def _live_worlds(live: Live | None, seed: int) -> Callable[[int], LiveWorld] | None:
-    """What makes the live world of each run, numbered from 0; None if simulated."""
-    return None if live is None else lambda run: live.world(f"{seed}/{run}")
-
-
-def _start_method() -> str:
-    """Forked workers share what is imported already; elsewhere they start afresh."""
-    methods = multiprocessing.get_all_start_methods()
-    return "fork" if "fork" in methods else "spawn"
-
-
-def _import_all() -> None:
-    """Imports before the fork what every worker needs."""
-    import hypothesis.stateful  # noqa: F401
-
-    check_strategies()
-    import strategies.machine  # noqa: F401
-
-
-def _work(
-    name: str,
-    profile: str,
-    examples: int,
-    seed: int,
-    sending: Connection,
-    stop: Any,
-    live: Live | None,
-) -> None:
-    """The body of a worker process."""
-    last_sent = time.monotonic()
-
-    def progressed(tally: Tally) -> bool:
-        nonlocal last_sent
-        if tally.found:
-            return False
-        now = time.monotonic()
-        if now - last_sent > _REPORT_EVERY:
-            last_sent = now
-            sending.send_bytes(msgspec.msgpack.encode(_Message(tally=tally)))
-        return not stop.is_set()
-
-    try:
-        tally = search(
-            find_engine(name),
-            profile=profile,
-            examples=examples,
-            seed=seed,
-            progressed=progressed,
-            live=_live_worlds(live, seed),
-        )
-        message = _Message(tally=tally, last=True)
-    except AdapterError as error:
-        message = _Message(tally=Tally(), last=True, error=str(error))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sending.send_bytes(msgspec.msgpack.encode(message))
-    sending.close()

@@ -123,6 +123,8 @@ class WorldLoop(asyncio.BaseEventLoop):
         if self._now < self._stalled_until:
             self._advance_when_idle(not self._ready)
             return
+        if not self._ready:
+            self._busy_turns = 0
         idle = not self._ready or self._has_polled()
         allowed = self._burst + idle
         delivered: dict[Source, None] = {}
@@ -137,8 +139,8 @@ class WorldLoop(asyncio.BaseEventLoop):
             self._advance_when_idle(idle)
 
     def _has_polled(self) -> bool:
-        """True once in so many busy turns: who polls with `sleep(0)` sees the outside
-        answer and time pass, as the selector is asked in every turn."""
+        """True once in so many busy turns on end: who polls with `sleep(0)` sees the
+        outside answer and time pass, as the selector is asked in every turn."""
         self._busy_turns = (self._busy_turns + 1) % _POLLED
         return not self._busy_turns
 

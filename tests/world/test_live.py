@@ -88,6 +88,19 @@ def test_nothing_of_a_run_is_left_in_the_process() -> None:
     assert not os.path.exists(str(file))
 
 
+def test_delays_come_from_the_seed() -> None:
+    """About half of the delays are none, the others differ, and a seed repeats them."""
+    delays = []
+    for seed in ("1", "1", "2"):
+        with LiveWorld(seed) as world:
+            delays.append([world._delay() for _ in range(100)])
+
+    assert delays[0] == delays[1] != delays[2]
+    assert 25 < delays[0].count(0.0) < 75
+    assert 25 < len(set(delays[0]))
+    assert max(delays[0]) <= 0.002
+
+
 # What is alive
 
 Leak = Callable[[LiveWorld, list[Any]], Awaitable[None]]

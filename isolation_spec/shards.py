@@ -1,0 +1,263 @@
+"""Runs the shares of a search in processes of their own and adds up their tallies."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import signal
+import time
+from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection, wait
+from typing import Any, NamedTuple
+
+import msgspec
+import psutil
+
+from isolation_spec.adapter import AdapterError
+from isolation_spec.adapters import Engine, find_engine
+from isolation_spec.memory import proportional_set_size
+from isolation_spec.report import Listener, Progressed
+from isolation_spec.search import Tally, check_strategies, search
+from isolation_spec.world.live import Live, LiveWorld
+
+__all__ = ["Shards"]
+
+_REPORT_EVERY = 0.1
+_INTERRUPT = {signal.SIGINT}
+
+
+class _Message(msgspec.Struct, kw_only=True):
+    """What a worker tells: a tally so far, the last one, or why it cannot go on."""
+
+    tally: Tally
+    last: bool = False
+    error: str = ""
+
+
+class _Share(NamedTuple):
+    """What one worker is to do."""
+
+    engine: str
+    profile: str
+    examples: int
+    seed: int
+    live: Live | None
+
+
+class Shards:
+    """One search, in workers that stop together as soon as one of them finds something.
+
+    Arguments:
+        processes: how many workers; 0 for this process alone.
+        live: the live worlds to run in, None for simulated ones.
+
+    Attributes:
+        peak_memory: proportional set size of this process and its workers, in bytes.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        profile: str,
+        examples: int,
+        seed: int,
+        processes: int,
+        listen: Listener,
+        live: Live | None,
+    ) -> None:
+        self.engine = engine
+        self.profile = profile
+        self.examples = examples
+        self.seed = seed
+        self.processes = processes
+        self.listen = listen
+        self.live = live
+        self.peak_memory = 0.0
+        self._interrupted = False
+        self._errors: list[str] = []
+        self._latest: dict[Connection, Tally] = {}
+        self._workers: dict[Connection, Any] = {}
+        self._self = psutil.Process()
+
+    def run_here(self) -> Tally:
+        """The whole search in this process."""
+        tally = search(
+            self.engine,
+            profile=self.profile,
+            examples=self.examples,
+            seed=self.seed * 1000,
+            progressed=lambda _: True,
+            live=_live_worlds(self.live, self.seed * 1000),
+        )
+        self._measure()
+        return tally
+
+    def run(self) -> Tally:
+        """The sum of all tallies; an interrupt stops all, and what they have counts.
+
+        Raises:
+            AdapterError: a worker could not go on.
+        """
+        _import_all()
+        context: Any = multiprocessing.get_context(_start_method())
+        stop = context.Event()
+        # Blocked while the workers start, so that they never see an interrupt: it is
+        # for this process to hear it, and to stop them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
+        try:
+            for index in range(self.processes):
+                self._start(context, index, stop)
+            with self._hearing_interrupts():
+                signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
+                self._gather(stop)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
+            self._end(stop)
+        if self._errors:
+            raise AdapterError(self._errors[0])
+        total = self._sum()
+        total.interrupted = self._interrupted
+        return total
+
+    @contextlib.contextmanager
+    def _hearing_interrupts(self) -> Iterator[None]:
+        """The first interrupt is remembered, a second one is raised."""
+
+        def hear(*_: object) -> None:
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        before = signal.signal(signal.SIGINT, hear)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    def _start(self, context: Any, index: int, stop: Any) -> None:
+        receiving, sending = context.Pipe(duplex=False)
+        share = _Share(
+            engine=self.engine.name,
+            profile=self.profile,
+            examples=(self.examples + index) // self.processes,
+            seed=self.seed * 1000 + index,
+            live=self.live,
+        )
+        worker = context.Process(target=_work, args=(share, sending, stop))
+        worker.start()
+        sending.close()
+        self._workers[receiving] = worker
+
+    def _end(self, stop: Any) -> None:
+        stop.set()
+        for worker in self._workers.values():
+            worker.join(timeout=5)
+            if worker.is_alive():
+                worker.kill()
+
+    def _gather(self, stop: Any) -> None:
+        waiting = dict.fromkeys(self._workers)
+        while waiting:
+            for receiving in wait(list(waiting), timeout=_REPORT_EVERY):
+                assert isinstance(receiving, Connection)
+                self._receive(receiving, waiting, stop)
+            if self._interrupted:
+                stop.set()
+            self._measure()
+            self._report()
+
+    def _receive(
+        self, receiving: Connection, waiting: dict[Connection, None], stop: Any
+    ) -> None:
+        try:
+            data = receiving.recv_bytes()
+        except EOFError:
+            del waiting[receiving]
+            self._errors.append("a worker process died without a word")
+            stop.set()
+            return
+        message = msgspec.msgpack.decode(data, type=_Message)
+        self._latest[receiving] = message.tally
+        if message.last:
+            del waiting[receiving]
+        if message.error:
+            self._errors.append(message.error)
+        if message.error or message.tally.found:
+            stop.set()
+
+    def _sum(self) -> Tally:
+        total = Tally()
+        for receiving in self._workers:
+            if receiving in self._latest:
+                total.add(self._latest[receiving])
+        return total
+
+    def _report(self) -> None:
+        total = self._sum()
+        self.listen(
+            Progressed(
+                examples=total.examples,
+                interleavings=total.interleavings,
+                of_examples=self.examples,
+            )
+        )
+
+    def _measure(self) -> None:
+        self.peak_memory = max(self.peak_memory, proportional_set_size(self._self))
+
+
+def _live_worlds(live: Live | None, seed: int) -> Callable[[int], LiveWorld] | None:
+    """What makes the live world of each run, numbered from 0; None if simulated."""
+    return None if live is None else lambda run: live.world(f"{seed}/{run}")
+
+
+def _start_method() -> str:
+    """Forked workers share what is imported already; elsewhere they start afresh."""
+    methods = multiprocessing.get_all_start_methods()
+    return "fork" if "fork" in methods else "spawn"
+
+
+def _import_all() -> None:
+    """Imports before the fork what every worker needs."""
+    import hypothesis.stateful  # noqa: F401
+
+    check_strategies()
+    import strategies.machine  # noqa: F401
+
+
+def _work(share: _Share, sending: Connection, stop: Any) -> None:
+    """The body of a worker process."""
+    last_sent = time.monotonic()
+
+    def progressed(tally: Tally) -> bool:
+        nonlocal last_sent
+        if tally.found:
+            return False
+        now = time.monotonic()
+        if now - last_sent > _REPORT_EVERY:
+            last_sent = now
+            sending.send_bytes(msgspec.msgpack.encode(_Message(tally=tally)))
+        return not stop.is_set()
+
+    message = _searched(share, progressed)
+    with contextlib.suppress(BrokenPipeError):
+        sending.send_bytes(msgspec.msgpack.encode(message))
+    sending.close()
+
+
+def _searched(share: _Share, progressed: Callable[[Tally], bool]) -> _Message:
+    try:
+        tally = search(
+            find_engine(share.engine),
+            profile=share.profile,
+            examples=share.examples,
+            seed=share.seed,
+            progressed=progressed,
+            live=_live_worlds(share.live, share.seed),
+        )
+    except AdapterError as error:
+        return _Message(tally=Tally(), last=True, error=str(error))
+    except Exception as error:
+        text = f"the search broke off: {type(error).__name__}: {error}"
+        return _Message(tally=Tally(), last=True, error=text)
+    return _Message(tally=tally, last=True)

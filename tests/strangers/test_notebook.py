@@ -1,0 +1,116 @@
+"""A stranger's engine, with neither database nor connections, gets a whole verdict."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+HERE = Path(__file__).parent
+SCRIPT = Path(sys.executable).with_name("isolation-spec")
+LEAKING = "leaking_notebook:LeakingNotebookAdapter"
+CORRECT = "notebook:NotebookAdapter"
+TEST = """\
+from isolation_spec.verify import isolation_test_case
+from notebook import NotebookAdapter
+TestNotebook = isolation_test_case(NotebookAdapter)
+"""
+
+
+def executed(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """A process of a stranger's, who has nothing but the two engines and PYTHONPATH."""
+    path = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
+    return subprocess.run(
+        [str(argument) for argument in arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "80", "NO_COLOR": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "options",
+    [(), ("-W", "error", "-o", "asyncio_default_fixture_loop_scope=function")],
+    ids=["plain", "strict"],
+)
+def test_the_notebook_holds_under_plain_pytest(
+    tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    """Three lines in an empty folder verify the engine, warnings being errors or not."""
+    (tmp_path / "test_notebook.py").write_text(TEST)
+
+    done = executed(tmp_path, sys.executable, "-m", "pytest", "-q", *options)
+
+    assert 0 == done.returncode, done.stdout
+    assert done.stdout.splitlines()[-1].startswith("1 passed in ")
+    assert not (tmp_path / ".isolation-spec").exists()
+
+
+def test_the_whole_verdict_is_green(tmp_path: Path) -> None:
+    """What the engine has holds, the rest is not applicable, and nothing is missed."""
+    done = executed(tmp_path, SCRIPT, "verify", CORRECT, "--json", "result.json")
+    result = json.loads((tmp_path / "result.json").read_text())
+    verdicts = {claim["id"]: claim["verdict"] for claim in result["claims"]}
+
+    assert (0, "") == (done.returncode, done.stderr), done.stdout
+    assert ("holds", []) == (result["verdict"], result["reasons"])
+    assert {
+        "event-routing",
+        "event-lifecycle",
+        "exact-limits",
+        "database-sessions",
+    } == {name for name, verdict in verdicts.items() if verdict == "not applicable"}
+    assert {"holds", "not applicable"} == set(verdicts.values())
+    assert 0 == result["reached"]["handshakes"] == result["reached"]["events_delivered"]
+
+
+class Leak(NamedTuple):
+    """What the search made of the leaking twin, and the file that it left."""
+
+    done: subprocess.CompletedProcess[str]
+    file: Path
+
+
+@pytest.fixture(scope="module")
+def leak(tmp_path_factory: pytest.TempPathFactory) -> Leak:
+    folder = tmp_path_factory.mktemp("leak")
+    done = executed(folder, SCRIPT, "verify", LEAKING, "--failures", "failures")
+    (file,) = (folder / "failures").glob("*context-ownership*")
+    return Leak(done, file)
+
+
+def test_the_twin_is_violated(leak: Leak) -> None:
+    """The leak is found, told as one of context ownership, and saved confirmed."""
+    assert 1 == leak.done.returncode
+    assert re.search(r"^context-ownership +violated", leak.done.stdout, re.MULTILINE), (
+        leak.done.stdout
+    )
+    assert json.loads(leak.file.read_text())["confirmed"]
+
+
+def test_the_leak_is_shrunk(leak: Leak) -> None:
+    """At most five operations are left of it: two users, their contexts and runs."""
+    scenario = json.loads(leak.file.read_text())["scenario"]
+
+    assert 2 == len(scenario["users"])
+    assert len(scenario["operations"]) <= 5
+
+
+@pytest.mark.parametrize(
+    ("engine", "outcome", "code"),
+    [(LEAKING, "REPRODUCED", 1), (CORRECT, "FIXED", 0)],
+)
+def test_the_leak_is_replayed(leak: Leak, engine: str, outcome: str, code: int) -> None:
+    """The file reproduces the leak in the twin, and shows the notebook to be free of
+    it."""
+    done = executed(leak.file.parent, SCRIPT, "replay", leak.file, "--engine", engine)
+
+    assert (code, "") == (done.returncode, done.stderr), done.stdout
+    assert f"{outcome}: context-ownership on {engine}" == done.stdout.splitlines()[0]

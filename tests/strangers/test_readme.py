@@ -1,0 +1,133 @@
+"""The README tells the truth: its code runs, and its commands exist."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from isolation_spec.adapters import own_engine
+from isolation_spec.verify import verify
+
+TEXT = (Path(__file__).parents[2] / "README.md").read_text()
+SCRIPT = Path(sys.executable).with_name("isolation-spec")
+
+
+class Block(NamedTuple):
+    """One block of code, and the mark in the line above it, "" if it has none."""
+
+    mark: str
+    language: str
+    code: str
+
+
+BLOCKS = tuple(
+    Block(mark or "", language, code)
+    for mark, language, code in re.findall(
+        r"^(?:<!-- ([a-z ]+) -->\n)?```([a-z]*)\n(.*?)^```$",
+        TEXT,
+        re.MULTILINE | re.DOTALL,
+    )
+)
+PYTHON = {block.mark: block.code for block in BLOCKS if block.language == "python"}
+
+
+def executed(
+    folder: Path, *arguments: object, **more: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [str(argument) for argument in arguments],
+        cwd=folder,
+        env={**os.environ, **more},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_every_python_block_has_a_test() -> None:
+    """A block without a mark of its own would be run by no test."""
+    blocks = [block.mark for block in BLOCKS if block.language == "python"]
+
+    assert ["notebook", "test", "demo"] == blocks
+
+
+def test_the_notebook_is_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The example adapter is in order, and nothing but its claims is inconclusive."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {"__name__": "readme"}
+    exec(PYTHON["notebook"], names)
+
+    adapter: type = names["MyAdapter"]  # type: ignore[assignment]
+    result = verify(own_engine(adapter), processes=0)
+
+    assert ("holds", ()) == (result.verdict, result.reasons)
+
+
+def test_the_three_lines_are_a_test(tmp_path: Path) -> None:
+    """The test in the README passes with the adapter in the README."""
+    package = tmp_path / "mypackage"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "adapter.py").write_text(PYTHON["notebook"])
+    (tmp_path / "test_engine.py").write_text(PYTHON["test"])
+
+    done = executed(tmp_path, sys.executable, "-m", "pytest", "-q")
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith("1 passed in ")
+
+
+def test_the_demo_shows_each_client_its_own_events(tmp_path: Path) -> None:
+    """The script runs on real sockets, and nobody is told of another's greeting."""
+    (tmp_path / "demo.py").write_text(PYTHON["demo"])
+
+    done = executed(tmp_path, sys.executable, "-W", "error", "demo.py")
+    lines = done.stdout.splitlines()
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert 6 == len(lines)
+    assert ["alice"] * 3 + ["bob"] * 3 == sorted(line.split()[0] for line in lines)
+    assert [] == [line for line in lines if "BOB" in line and line[:5] == "alice"]
+
+
+def commands() -> list[str]:
+    """Each use of the command in a shell block or in the text, but the two marked."""
+    shell = [
+        line
+        for block in BLOCKS
+        if block.language == "sh" and block.mark != "two commands"
+        for line in block.code.splitlines()
+    ]
+    text = re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)
+    spans = re.findall(r"`(isolation-spec [^`]+)`", text)
+    return sorted({*shell, *spans})
+
+
+def test_there_are_commands_to_check() -> None:
+    """The reader of commands finds those of the table."""
+    assert {"verify", "replay", "claims"} <= {line.split()[1] for line in commands()}
+
+
+@pytest.mark.parametrize("line", commands())
+def test_every_command_exists(tmp_path: Path, line: str) -> None:
+    """Each subcommand and each option that the README names is one of the command."""
+    _, name, *words = line.split()
+    done = executed(tmp_path, SCRIPT, name, "--help")
+    options = {option for word in words for option in re.findall(r"--[a-z-]+", word)}
+
+    assert (0, "") == (done.returncode, done.stderr)
+    assert [] == [option for option in sorted(options) if option not in done.stdout]
+
+
+def test_the_two_commands_stand_alone() -> None:
+    """The block of the two commands is marked and has two lines."""
+    (block,) = (block for block in BLOCKS if block.mark == "two commands")
+
+    assert 2 == len(block.code.splitlines())
