@@ -11,6 +11,7 @@ from isolation_spec.scenario import (
     Cancellation,
     Connect,
     Disconnect,
+    Mutate,
     OpenContext,
     Operation,
     Reconnect,
@@ -26,7 +27,18 @@ __all__ = ["describe_operation", "describe_schedule", "explain"]
 
 
 def explain(scenario: Scenario, violation: Violation) -> Iterator[str]:
-    """Yields the lines of the story: claim, scenario, choices, contradiction."""
+    """Yields the lines of the story: claim, scenario, choices, contradiction.
+
+    Control characters are escaped: the text of a file must not steer a terminal.
+    """
+    return map(_printable, _story(scenario, violation))
+
+
+def _printable(line: str) -> str:
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+
+
+def _story(scenario: Scenario, violation: Violation) -> Iterator[str]:
     claim = find_claim(violation.claim)
     yield f"{violation.claim}: {claim.statement}"
     yield ""
@@ -88,6 +100,8 @@ def _detail(operation: Operation) -> str:
             script = "; ".join(map(_describe_step, operation.script)) or "nothing"
             where = " in the background" if operation.background else ""
             return f"in {operation.context}{where}: {script}"
+        case Mutate():
+            return f"{operation.value} into all of {operation.context}"
         case Write():
             return f"{operation.key}={operation.value} in {operation.context}"
         case AdvanceTime():
@@ -101,7 +115,7 @@ def _detail(operation: Operation) -> str:
 def _describe_step(step: Step) -> str:
     name = str(type(step).__struct_config__.tag).replace("_", " ")
     if isinstance(step, Spawn):
-        return f"spawn ({'; '.join(map(_describe_step, step.script))})"
+        return f"spawn ({'; '.join(map(_describe_step, step.script)) or 'nothing'})"
     if isinstance(step, Transact):
         written = ", ".join(f"{key}={value}" for key, value in step.items)
         return f"transact {written}{' and raise' if step.fails else ''}"
@@ -115,8 +129,10 @@ def describe_schedule(scenario: Scenario) -> Iterator[str]:
     for chain, number in schedule.classes.items():
         yield f"arrivals of {chain} yield to others (class {number})"
     for demotion in schedule.demotions:
-        yield f"{demotion.chain} comes last after {demotion.consumed} arrivals"
+        arrivals = "arrival" if demotion.consumed == 1 else "arrivals"
+        yield f"{demotion.chain} comes last after {demotion.consumed} {arrivals}"
     if schedule.burst:
-        yield f"up to {schedule.burst} arrivals come in before ready callbacks run"
+        more = "arrival comes" if schedule.burst == 1 else "arrivals come"
+        yield f"up to {schedule.burst} {more} in before ready callbacks run"
     if schedule.split:
         yield "adjacent data arrives piece by piece"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import enum
 import json
+import math
 import os
 import platform
 import tempfile
@@ -44,6 +45,7 @@ MOST_OPERATIONS = 10_000
 MOST_USERS = 64
 MOST_DEPTH = 32
 MOST_STEPS = 2000
+_LONGEST = 300
 
 
 class BadFailureFile(Exception):
@@ -151,6 +153,8 @@ def load(path: Path) -> Failure:
     _check_head(path, data)
     try:
         failure = msgspec.convert(data, Failure)
+        # Lone surrogates pass as JSON, but are no text.
+        msgspec.json.encode(failure)
     except (msgspec.ValidationError, ValueError, RecursionError) as error:
         raise _bad(path, f"{error}") from None
     for problem in _problems(failure):
@@ -159,11 +163,17 @@ def load(path: Path) -> Failure:
 
 
 def _bad(path: Path, problem: str) -> BadFailureFile:
-    return BadFailureFile(f"{path} is not a failure file: {problem}")
+    said = "".join(c if c.isprintable() else repr(c)[1:-1] for c in problem)
+    if len(said) > _LONGEST:
+        said = f"{said[:_LONGEST]}..."
+    return BadFailureFile(f"{path} is not a failure file: {said}")
 
 
 def _read(path: Path) -> bytes:
     try:
+        # Anything but a file, a named pipe for example, might be waited for for ever.
+        if not path.is_dir() and path.exists() and not path.is_file():
+            raise _bad(path, "it is not a regular file")
         with path.open("rb") as file:
             # One byte more than may be: a file of any size costs no more than that.
             data = file.read(MOST_BYTES + 1)
@@ -184,7 +194,10 @@ def _parse(path: Path, data: bytes) -> Any:
         raise _bad(path, f"it is nested deeper than {MOST_DEPTH}")
     try:
         return json.loads(
-            text, object_pairs_hook=_unique, parse_constant=_refuse_constant
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
@@ -214,11 +227,21 @@ def _depth(text: str) -> int:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        message = f"the key {twice[:40]!r} stands twice in one object"
-        raise ValueError(message)
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen:
+                message = f"the key {name[:40]!r} stands twice in one object"
+                raise ValueError(message)
+            seen.add(name)
     return found
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        message = f"the number {text[:40]} is too large"
+        raise ValueError(message)
+    return number
 
 
 def _refuse_constant(name: str) -> Any:

@@ -101,7 +101,7 @@ def _without_operations(scenario: Scenario) -> Iterator[Scenario]:
     """Removes halves, quarters and so on down to single operations, later ones
     first."""
     count = len(scenario.operations)
-    length = count // 2
+    length = max(count // 2, 1) if count else 0
     while length >= 1:
         for start in range(count - length, -1, -length):
             kept = scenario.operations[:start] + scenario.operations[start + length :]

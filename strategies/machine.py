@@ -51,8 +51,12 @@ class IsolationMachine(RuleBasedStateMachine):
         teardown."""
         super().__init_subclass__(**options)
         for name, member in vars(cls).items():
-            function = getattr(member, "function", member)
-            if inspect.iscoroutinefunction(function):
+            # Under Hypothesis's wrappers, and under staticmethod and classmethod.
+            function = inspect.unwrap(getattr(member, "__func__", member))
+            function = getattr(function, "function", function)
+            if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(
+                function
+            ):
                 message = (
                     f"{cls.__name__}.{name} is async, and a state machine would never "
                     f"await it: write 'def {name}', and let operations of the scenario "

@@ -44,7 +44,7 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
 def _broken(run: str, events: Sequence[Event]) -> Iterator[Violation]:
     """What no part of a run's events may show, however much of them was received."""
     ended: Event | None = None
-    started = False
+    started: Event | None = None
     for event in events:
         # The same number again is a second delivery, which is for routing to judge.
         if ended is not None and (
@@ -59,7 +59,10 @@ def _broken(run: str, events: Sequence[Event]) -> Iterator[Violation]:
                 however=f"{event.type} came after it",
             )
         if event.type == START:
-            if started:
+            again = started is not None and (
+                event.sequence is None or event.sequence != started.sequence
+            )
+            if again:
                 yield _violation(
                     "two-starts",
                     run,
@@ -67,7 +70,7 @@ def _broken(run: str, events: Sequence[Event]) -> Iterator[Violation]:
                     then=f"{run} starts once",
                     however="it told of a second start",
                 )
-            started = True
+            started = started or event
         if event.type in TERMINAL and ended is None:
             ended = event
 

@@ -40,9 +40,26 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
         yield from violations
         if not violations and _others_connected(observed, event):
             yield Situation()
+    yield from _unheard(observed)
     yield from _forged(observed)
     yield from _out_of_order(observed)
     yield from _missing(observed)
+
+
+def _unheard(observed: Observed) -> Iterator[Situation]:
+    """A run of which nobody heard has told its events to none who was connected."""
+    heard = {event.run for event in observed.events}
+    for span in observed.spans.values():
+        run = span.operation
+        if not isinstance(run, RunAgent) or span.outcome not in ("returned", "failed"):
+            continue
+        if f"run-{run.id}" not in heard and any(
+            link.user != run.user
+            and link.opened < span.started
+            and span.ended < link.closed
+            for link in observed.accepted_links
+        ):
+            yield Situation()
 
 
 def _forged(observed: Observed) -> Iterator[Situation | Violation]:
@@ -159,12 +176,18 @@ def attended_runs(observed: Observed) -> Iterator[tuple[Span, Link]]:
             continue
         for link in observed.accepted_links:
             at_hand = link.opened < span.started and link.closed > observed.end
-            if link.user != run.user or not at_hand:
+            if link.user != run.user or not at_hand or _timed_out(observed, link):
                 continue
             if _known(observed, link, span) or (
                 not stopped and _is_only_one(observed, link)
             ):
                 yield span, link
+
+
+def _timed_out(observed: Observed, link: Link) -> bool:
+    """True if a stall ended the connection, as nothing answered its keepalive."""
+    closed = observed.entries[min(link.closed, len(observed.entries) - 1)]
+    return observed.stalled and getattr(closed, "code", None) == 1011
 
 
 def _known(observed: Observed, link: Link, span: Span) -> bool:
@@ -213,10 +236,10 @@ def _missing(observed: Observed) -> Iterator[Situation | Violation]:
     for span, link in attended_runs(observed):
         run = f"run-{span.operation.id}"
         numbers = [e.sequence for e in heard.get((link.operation, run), [])]
-        known = [number for number in numbers if number is not None]
+        known = sorted({number for number in numbers if number is not None})
         if numbers and not known:
             continue
-        gap = next((n for n, m in enumerate(sorted(known), 1) if n != m), None)
+        gap = next((n for n, m in enumerate(known, 1) if n != m), None)
         if span.outcome == "cancelled" and not known:
             continue
         if known and gap is None:
@@ -272,7 +295,7 @@ EVENT_ROUTING = Claim(
         "Each event reaches its owner's connections, all of them, exactly once and in "
         "order, and nobody else's."
     ),
-    situation="an event was delivered while another user was connected",
+    situation="an event was sent while another user was connected",
     exception=EventRoutingViolated,
     needs=frozenset({Capability.CONNECTIONS}),
     check=_check,

@@ -96,7 +96,9 @@ def _outlived(
             then="none of them leaves an exception that nobody handles",
             however=entry.message,
         )
-    if isinstance(entry, OperationEnded) and entry.outcome == "unfinished":
+    if not isinstance(entry, OperationEnded) or entry.user is None:
+        return None
+    if entry.outcome == "unfinished":
         return _violation(
             "unfinished",
             index,

@@ -28,6 +28,9 @@ class Refused(click.ClickException):
 
     exit_code = ExitCode.USAGE
 
+    def __init__(self, message: str) -> None:
+        super().__init__(" ".join(message.split()))
+
 
 class _Commands(click.Group):
     """Imports the module of a command only when that command is asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import click
@@ -61,9 +62,6 @@ def command(
     Exit codes: 0 holds, 1 violated, 2 usage or adapter error, 3 inconclusive, 130
     interrupted.
     """
-    import time
-
-    import psutil
     from rich.console import Console
 
     from isolation_spec.adapters import find_engine
@@ -76,9 +74,8 @@ def command(
         raise Refused(message)
     worlds = (Live(database) if database is not None else Live()) if live else None
 
-    # Seconds are counted from the start of the process, as its user counts them.
-    born = psutil.Process(os.getpid()).create_time()
-    started = time.monotonic() - max(0.0, time.time() - born)
+    _check_writable(failures, json_file)
+    started = time.monotonic() - _age()
     terminal = Terminal(Console(highlight=False))
     try:
         result = verify(
@@ -99,6 +96,31 @@ def command(
     if json_file is not None:
         _write(json_file, result)
     return _exit_code(result)
+
+
+def _age() -> float:
+    """Seconds since this process was started, as its user counts them; else 0."""
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        born = int(fields[19]) / os.sysconf("SC_CLK_TCK")
+        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - born)
+    except (OSError, ValueError, IndexError, AttributeError):
+        return 0.0
+
+
+def _check_writable(failures: Path, json_file: Path | None) -> None:
+    """Says before the search what could not be kept after it."""
+    try:
+        failures.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"failures cannot be saved in {failures}: {error.strerror}"
+        raise Refused(message) from None
+    if json_file is not None:
+        try:
+            json_file.open("ab").close()
+        except OSError as error:
+            message = f"the result cannot be written to {json_file}: {error.strerror}"
+            raise Refused(message) from None
 
 
 def _write(path: Path, result: Result) -> None:

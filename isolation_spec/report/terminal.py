@@ -72,7 +72,9 @@ class Terminal:
         self.console.print(
             f"isolation-spec verify {escape(event.engine)}  "
             f"profile {event.profile}, seed {event.seed}, "
-            f"{event.processes} processes" + ", live" * (event.world == "live"),
+            f"{event.processes} process{'es' * (event.processes != 1)}"
+            + ", live"
+            * (event.world == "live"),
             highlight=False,
         )
         if self.console.is_terminal:
@@ -103,7 +105,9 @@ class Terminal:
         write(f"Replay with: isolation-spec replay {event.path}")
 
     def _write(self, line: str) -> None:
-        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
+        # A path or a command that is broken in two cannot be copied.
+        whole = line.startswith(("Saved in ", "Replay with: "))
+        self.console.print(line, highlight=False, markup=False, soft_wrap=whole)
 
     def _end(self, result: Result) -> None:
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -129,7 +133,7 @@ class Terminal:
             f": {result.interleavings:,} interleavings of {result.examples:,} examples "
             f"in {result.seconds:.1f} s, {result.peak_memory_mb:.0f} MB"
         )
-        self.console.print(verdict + text, highlight=False, soft_wrap=True)
+        self.console.print(verdict + text, highlight=False)
 
 
 def _reached(result: Result) -> str:

@@ -1,6 +1,7 @@
 """A broken contract is one clear error; what the engine does badly is none."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
@@ -482,11 +483,19 @@ def test_services_have_the_methods_of_the_steps(swallow: bool) -> None:
     assert f"Mute.call_tool is missing{PERFORM}" == served(Mute, step, swallow=swallow)
 
 
+class Hushing(Services):
+    """Swallows what its children raise."""
+
+    async def spawn(self, agent: ScriptedAgent) -> Any:
+        with contextlib.suppress(Exception):
+            await agent.perform(Mute())
+
+
 def test_services_of_a_child_have_them_too() -> None:
-    """What a child agent lacks is told as what its parent lacks."""
+    """What a child agent lacks is told even if its parent goes on."""
     child = ask.Spawn(script=(ask.CallTool(tool="echo", argument="a"),))
 
-    assert f"Mute.call_tool is missing{PERFORM}" == served(Mute, child)
+    assert f"Mute.call_tool is missing{PERFORM}" == served(Hushing, child)
 
 
 def test_services_say_for_whom_they_work() -> None:
@@ -506,13 +515,10 @@ def test_services_can_be_awaited() -> None:
     ) == served(plain, THINK)
 
 
-def test_an_error_inside_a_service_is_the_engines() -> None:
+@pytest.mark.parametrize("error", [TypeError("not so"), AttributeError("think")])
+def test_an_error_inside_a_service_is_the_engines(error: Exception) -> None:
     """A TypeError or AttributeError of the engine's own fails the run, no more."""
-
-    async def think(self: Any, prompt: str) -> Any:
-        return prompt.no_such_attribute + 1  # type: ignore[attr-defined]
-
-    services = type("Buggy", (Services,), {"think": think})
+    services = type("Buggy", (Services,), {"think": raising(error)})
 
     async def run_agent(self: Any, user: str, context: Any, agent: Any) -> Any:
         return await agent.perform(services())

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from hypothesis import strategies as st
 
 from isolation_spec import scenario as ask
-from isolation_spec.claims import EVENT_ROUTING
 from isolation_spec.claims.observed import Event, Observed
+from isolation_spec.claims.routing import EVENT_ROUTING
 from tests.behaviours.instances import runs, situations, violations
 from tests.behaviours.story import (
     ECHO,

@@ -5,14 +5,11 @@ from collections.abc import Iterator
 from hypothesis import strategies as st
 
 from isolation_spec import scenario as ask
-from isolation_spec.claims import (
-    DATABASE_SESSIONS,
-    STORED_WRITES,
-    TEARDOWN,
-    Claim,
-    Violation,
-)
+from isolation_spec.claims import Claim, Violation
 from isolation_spec.claims.observed import Observed, Span
+from isolation_spec.claims.sessions import DATABASE_SESSIONS
+from isolation_spec.claims.teardown import TEARDOWN
+from isolation_spec.claims.writes import STORED_WRITES
 from isolation_spec.history import AgentStepped, ObjectShared, OperationEnded
 from tests.behaviours.story import (
     MOMENT,

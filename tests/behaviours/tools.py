@@ -211,8 +211,8 @@ _STATISTICS = re.compile(
     r"(\w+) calls (\d+) succeeded (\d+) failed (\d+) denied (\d+) cancelled (\d+) "
     r"seconds ([\d.e-]+)"
 )
-Counts = dict[str, tuple[int, int, int, int, float]]
-"""Tool -> calls, succeeded, failed, denied, seconds."""
+Counts = dict[str, tuple[int, int, int, float]]
+"""Tool -> calls, succeeded, failed, seconds."""
 
 
 def judge_measured_calls(observed: Observed) -> Iterator[str]:
@@ -223,8 +223,8 @@ def judge_measured_calls(observed: Observed) -> Iterator[str]:
             continue
         assert isinstance(entry, OperationEnded)
         reported = {
-            name: (int(called), int(worked), int(failed), int(denied), float(seconds))
-            for name, called, worked, failed, denied, _, seconds in _STATISTICS.findall(
+            name: (int(called), int(worked), int(failed), float(seconds))
+            for name, called, worked, failed, _, _, seconds in _STATISTICS.findall(
                 entry.value
             )
         }
@@ -236,7 +236,7 @@ def judge_measured_calls(observed: Observed) -> Iterator[str]:
 
 
 def _rounded(counts: Counts) -> Counts:
-    return {name: (*found[:4], round(found[4], 6)) for name, found in counts.items()}
+    return {name: (*found[:3], round(found[3], 6)) for name, found in counts.items()}
 
 
 def _lived_through(observed: Observed, user: int) -> Counts:
@@ -249,14 +249,11 @@ def _lived_through(observed: Observed, user: int) -> Counts:
         if entry.step == "call_tool":
             span = observed.spans[entry.operation or 0]
             step = getattr(span.operation, "script", ())[entry.path[0]]
-            worked = entry.seen.startswith("True ")
-            denied = not worked and "not permitted" in entry.seen
-            called, ok, bad, refused, seconds = counts.get(step.tool, (0, 0, 0, 0, 0.0))
+            called, worked, failed, seconds = counts.get(step.tool, (0, 0, 0, 0.0))
             counts[step.tool] = (
                 called + 1,
-                ok + worked,
-                bad + (not worked and not denied),
-                refused + denied,
+                worked + entry.seen.startswith("True "),
+                failed + entry.seen.startswith("False "),
                 seconds + entry.time - before,
             )
         before = entry.time

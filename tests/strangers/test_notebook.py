@@ -43,7 +43,7 @@ def executed(folder: Path, *arguments: object) -> subprocess.CompletedProcess[st
 def test_the_notebook_holds_under_plain_pytest(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    """Three lines in an empty folder verify the engine, warnings being errors or not."""
+    """Three lines in an empty folder verify the engine, also if warnings are errors."""
     (tmp_path / "test_notebook.py").write_text(TEST)
 
     done = executed(tmp_path, sys.executable, "-m", "pytest", "-q", *options)

@@ -300,7 +300,9 @@ def test_each_run_has_a_fresh_file() -> None:
     files = [world.database_url for world in worlds]
     for world in worlds:
         with world:
-            assert isinstance(world.observe(), sqlite3.Connection)
+            observer = world.observe()
+            assert isinstance(observer, sqlite3.Connection)
+            observer.close()
 
     assert 2 == len(set(files))
     assert not os.path.exists("mine.db")
