@@ -101,7 +101,7 @@ def _detail(operation: Operation) -> str:
             where = " in the background" if operation.background else ""
             return f"in {operation.context}{where}: {script}"
         case Mutate():
-            return f"{operation.value} into all of {operation.context}"
+            return f"{operation.context} with {operation.value}"
         case Write():
             return f"{operation.key}={operation.value} in {operation.context}"
         case AdvanceTime():

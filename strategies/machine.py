@@ -4,6 +4,7 @@ else."""
 from __future__ import annotations
 
 import inspect
+import random
 import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -78,7 +79,7 @@ class IsolationMachine(RuleBasedStateMachine):
     # Set-up: swarm testing switches off whole rules, so what all need is not one
 
     @initialize(
-        ids=st.sampled_from(_USERS).flatmap(user_ids),
+        count=st.sampled_from(_USERS),
         connections=st.tuples(*(st.sampled_from((1, 1, 2, 0)) for _ in range(6))),
         threads=st.tuples(*(threads() for _ in range(6))),
         runs=st.tuples(*(scripts(4) for _ in range(6))),
@@ -86,7 +87,7 @@ class IsolationMachine(RuleBasedStateMachine):
     )
     def begin(
         self,
-        ids: tuple[str, ...],
+        count: int,
         connections: tuple[int, ...],
         threads: tuple[str, ...],
         runs: tuple[tuple[ask.Step, ...], ...],
@@ -94,8 +95,7 @@ class IsolationMachine(RuleBasedStateMachine):
     ) -> None:
         """The users, each with a context and a run."""
         self.search = search
-        pairs = zip(LABELS, ids, strict=False)
-        self.users = tuple(User(label=label, id=name) for label, name in pairs)
+        self.users = tuple(User(label=label, id=label) for label in LABELS[:count])
         for user in range(len(self.users)):
             self.contexts.append([])
             self.connections.append([])
@@ -367,9 +367,14 @@ class IsolationMachine(RuleBasedStateMachine):
         schedule = Schedule(
             classes=self.classes, burst=self.search.burst, split=self.search.split
         )
-        return Scenario(
-            users=self.users, operations=tuple(self.operations), schedule=schedule
+        operations = tuple(self.operations)
+        chance = random.Random(f"{self.search.seed}/{operations}")
+        names = user_ids(len(self.users), chance)
+        users = tuple(
+            User(label=user.label, id=name)
+            for user, name in zip(self.users, names, strict=True)
         )
+        return Scenario(users=users, operations=operations, schedule=schedule)
 
     def teardown(self) -> None:
         """Hands the scenario over, unless an error is under way already."""

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300
 """The benchmark measures what it says, and nothing in its figures is made up."""
 
 import msgspec

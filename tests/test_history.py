@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300
 """Histories are pure data, and the text of what was observed holds every canary."""
 
 import dataclasses

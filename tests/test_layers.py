@@ -26,7 +26,7 @@ FLOORS = (
     ("claims", "objects", "run"),
     ("explain", "shrink", "failure", "report"),
     ("strategies",),
-    ("search", "verify", "score", "bench"),
+    ("memory", "search", "shards", "verify", "score", "workload", "bench"),
     ("cli", "plugin"),
 )
 """From the ground; on one floor a room may import from those left of it."""

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300
 """One scenario, one engine, one world: the same choices give the same history."""
 
 import asyncio

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300
 """Scenarios are pure data: JSON both ways, well-formed or refused, canaries genuine."""
 
 import json

@@ -196,6 +196,20 @@ class Observed:
             if isinstance(operation, OpenContext)
         }
 
+    def stalled_between(self, first: int, last: int) -> bool:
+        """True if the outside stood still at any moment between the two entries."""
+        operations = self.history.operations()
+        began: dict[int, int] = {}
+        for index, entry in enumerate(self.entries[:last]):
+            operation = operations.get(entry.operation or -1)
+            if not isinstance(operation, AdvanceTime) or not operation.stalled:
+                continue
+            if isinstance(entry, OperationStarted):
+                began[operation.id] = index
+            elif isinstance(entry, OperationEnded) and index < first:
+                began.pop(operation.id, None)
+        return bool(began)
+
     @cached_property
     def stalled(self) -> bool:
         """True if time may have passed while something was pending."""

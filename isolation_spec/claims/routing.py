@@ -54,9 +54,7 @@ def _unheard(observed: Observed) -> Iterator[Situation]:
         if not isinstance(run, RunAgent) or span.outcome not in ("returned", "failed"):
             continue
         if f"run-{run.id}" not in heard and any(
-            link.user != run.user
-            and link.opened < span.started
-            and span.ended < link.closed
+            link.user != run.user and link.opened < span.ended < link.closed
             for link in observed.accepted_links
         ):
             yield Situation()
@@ -203,7 +201,7 @@ def _known(observed: Observed, link: Link, span: Span) -> bool:
     ):
         return True
     later = observed.entries[span.started].time > observed.entries[link.opened].time
-    return later and not observed.stalled
+    return later and not observed.stalled_between(link.opened, span.started)
 
 
 def _is_only_one(observed: Observed, link: Link) -> bool:

@@ -23,6 +23,6 @@ LAST_REGISTRATION_WINS = Fault(
     id="last-registration-wins",
     mechanism="registration",
     source="comfyanonymous/ComfyUI #16243: a second socket takes the first one's place",
-    claims=frozenset({"event-routing"}),
+    claims=frozenset({"event-lifecycle", "event-routing"}),
     adapter=_Adapter,
 )

@@ -5,6 +5,7 @@ about, so that each example reaches the situation.
 """
 
 import gc
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -48,10 +49,12 @@ SCHEDULES = 3
 class Story:
     """A scenario that is being written; every value carries its owner's canary."""
 
-    def __init__(self, draw: st.DrawFn, least: int, most: int) -> None:
+    def __init__(
+        self, draw: st.DrawFn, least: int, most: int, chance: random.Random
+    ) -> None:
         self.draw = draw
         count = draw(st.integers(least, most))
-        ids = draw(user_ids(count))
+        ids = user_ids(count, chance)
         self.users = tuple(
             User(label=label, id=name) for label, name in zip(LABELS, ids, strict=False)
         )
@@ -116,7 +119,7 @@ def workloads(
 ) -> tuple[Scenario, Search]:
     """A scenario of so many users, written by `write`, and the search around it."""
     search = draw(searches())
-    story = Story(draw, least, most)
+    story = Story(draw, least, most, random.Random(search.seed))
     write(story)
     return story.scenario(search), search
 

@@ -364,8 +364,38 @@ def test_time_that_passed_while_stalled_shows_nothing() -> None:
         *TWICE_CONNECTED.operations, AdvanceTime(id=6, seconds=1.0, stalled=True)
     )
 
-    assert NOT_REACHED == attended(
-        started(5, ALICE), ended(5, ALICE, "failed"), world=world
+    assert NOT_REACHED == judged(
+        CLAIM,
+        started(1, ALICE),
+        opened(1, ALICE),
+        ended(1, ALICE),
+        started(6, None),
+        started(3, ALICE, at=1.0),
+        started(5, ALICE),
+        ended(5, ALICE, "failed"),
+        ended(3, ALICE),
+        phase("cleanup"),
+        scenario=world,
+    )
+
+
+def test_time_that_passed_after_a_stall_shows_that_it_is_known() -> None:
+    """Once a stall is over, time passes only when nothing is pending."""
+    world = scenario(
+        AdvanceTime(id=6, seconds=1.0, stalled=True), *TWICE_CONNECTED.operations
+    )
+
+    assert violated("missing") == judged(
+        CLAIM,
+        started(6, None),
+        ended(6, None),
+        started(1, ALICE),
+        opened(1, ALICE),
+        ended(1, ALICE),
+        started(3, ALICE, at=1.0),
+        ended(3, ALICE),
+        phase("cleanup"),
+        scenario=world,
     )
 
 

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300
 """`isolation-spec bench`: its table, its file, and what it refuses."""
 
 import json

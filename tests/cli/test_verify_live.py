@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300
 """`isolation-spec verify --live`: what it refuses, and what it says of a fault."""
 
 import json

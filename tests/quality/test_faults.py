@@ -33,7 +33,7 @@ LEAST = {
     "prefix-match": (4, 0, 3),
     # Two connections, a context and a run that one of them does not hear of; and before
     # it something from which it is sure that the engine knows both.
-    "last-registration-wins": (5, 0, 0),
+    "last-registration-wins": (5, 0, 1),
     # A connection, a context, a run, and its cancellation.
     "run-goes-on": (4, 0, 0),
     # A context each: what they share is there from the beginning.

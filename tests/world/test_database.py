@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300
 """The simulated worker of aiosqlite waits, locks and cancels as a real thread does."""
 
 import asyncio

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300
 """The ledger sees what is alive, for whom, and counts what really happened."""
 
 import asyncio

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300
 """The live world: the same executor and claims, on stock asyncio and real resources."""
 
 import asyncio

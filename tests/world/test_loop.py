@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300
 """The loop is asyncio's own in all but time, threads and the outside."""
 
 import asyncio

@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300
 """The in-memory network shows the orders that stock asyncio can show, and no others."""
 
 import asyncio

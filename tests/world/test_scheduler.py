@@ -1,4 +1,3 @@
-# ruff: noqa: SIM300
 """The scheduler orders arrivals by rank and age, and says afterwards what it did."""
 
 import itertools
