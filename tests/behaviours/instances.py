@@ -106,6 +106,9 @@ def judge_concurrent_runs(observed: Observed) -> Iterator[str]:
 
 def write_memory(story: Story) -> None:
     """Everybody works; the first one leaves; the others work and look again."""
+    if story.draw(st.integers(0, 3)) != 3:
+        # Names that contain each other; whoever looks has a shorter one than who left.
+        story.rename("u1", "u", "u11", "u111")
     thread = None
     for user in story.everybody():
         thread = story.open(user, thread)

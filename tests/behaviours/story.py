@@ -61,6 +61,13 @@ class Story:
         self.operations: list[Operation] = []
         self.classes: dict[str, int] = {}
 
+    def rename(self, *ids: str) -> None:
+        """Gives the users these identities instead of drawn ones."""
+        self.users = tuple(
+            User(label=user.label, id=name)
+            for user, name in zip(self.users, ids, strict=False)
+        )
+
     def everybody(self) -> range:
         """The indices of the users."""
         return range(len(self.users))

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import pytest_asyncio
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -28,6 +29,35 @@ from isolation_spec.engine import (
     UserExecutionEngine,
     create_schema,
 )
+from isolation_spec.scenario import Schedule
+from isolation_spec.world.database import Databases
+from isolation_spec.world.network import NetworkLoop
+from isolation_spec.world.scheduler import Scheduler
+
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
+
+
+def _world_loop() -> asyncio.AbstractEventLoop:
+    return NetworkLoop(Scheduler(Schedule()))
+
+
+def pytest_asyncio_loop_factories(
+    config: pytest.Config, item: pytest.Item
+) -> dict[str, LoopFactory]:
+    """Every test of the engine runs on the stock loop and on the simulated one."""
+    return {"stock": asyncio.new_event_loop, "world": _world_loop}
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def databases() -> AsyncIterator[None]:
+    """On the simulated loop, database threads are simulated too."""
+    loop = asyncio.get_running_loop()
+    if not isinstance(loop, NetworkLoop):
+        yield
+        return
+    with Databases(loop) as databases:
+        yield
+    databases.close()
 
 
 class Inbox:

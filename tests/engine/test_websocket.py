@@ -213,7 +213,7 @@ async def test_what_clients_send_is_ignored(manager: WebSocketManager) -> None:
     await ann.close()
 
 
-@pytest.mark.asyncio
+@pytest.mark.asyncio(loop_factories=["stock"])
 async def test_a_slow_reader_stalls_nobody() -> None:
     """Its queue is bounded; it is closed and keeps what it did not get, in order."""
     manager = await create_test_websocket_manager(
@@ -286,7 +286,7 @@ async def test_nothing_carries_the_context_of_a_user() -> None:
     assert await close_code(ann) == 1001
 
 
-@pytest.mark.asyncio
+@pytest.mark.asyncio(loop_factories=["stock"])
 async def test_start_and_stop(manager: WebSocketManager) -> None:
     """Stopping is idempotent, also at once; a stopped manager does not start."""
     other = WebSocketManager(users)
@@ -305,7 +305,7 @@ async def test_start_and_stop(manager: WebSocketManager) -> None:
     await WebSocketManager(users).stop()
 
 
-@pytest.mark.asyncio
+@pytest.mark.asyncio(loop_factories=["stock"])
 async def test_stop_ends_half_open_connections() -> None:
     """Connections without a handshake, or without an answer, do not hold it up."""
     manager = await create_test_websocket_manager(users, close_timeout=0.02)
