@@ -10,6 +10,7 @@ reading (CPython issue 140947 included).
 from __future__ import annotations
 
 import asyncio
+import errno
 import contextvars
 import inspect
 import socket
@@ -400,7 +401,8 @@ class NetworkLoop(WorldLoop):
         _refuse(options)
         listener = _Listener((host or "127.0.0.1", port or self._new_port()))
         if listener.address[1] in self.network.listeners:
-            raise OSError(98, f"port {port} is in use")
+            message = f"bind on address {listener.address}: address already in use"
+            raise OSError(errno.EADDRINUSE, message)
         # In 3.11 to 3.13 the arguments after these have the same meaning and order.
         server = base_events.Server(
             self,

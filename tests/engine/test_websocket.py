@@ -286,7 +286,7 @@ async def test_nothing_carries_the_context_of_a_user() -> None:
     assert await close_code(ann) == 1001
 
 
-@pytest.mark.asyncio(loop_factories=["stock"])
+@pytest.mark.asyncio
 async def test_start_and_stop(manager: WebSocketManager) -> None:
     """Stopping is idempotent, also at once; a stopped manager does not start."""
     other = WebSocketManager(users)
