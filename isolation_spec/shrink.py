@@ -8,12 +8,15 @@ these hang on it.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
 from isolation_spec.scenario import (
+    Demotion,
+    OpenContext,
     Operation,
     RunAgent,
     Scenario,
@@ -107,6 +110,79 @@ def _without_operations(scenario: Scenario) -> Iterator[Scenario]:
             kept = scenario.operations[:start] + scenario.operations[start + length :]
             yield _with_operations(scenario, kept)
         length //= 2
+
+
+def _without_delays(scenario: Scenario) -> Iterator[Scenario]:
+    """Removes an operation that only takes time: its user's next one yields instead."""
+    for index in range(len(scenario.operations) - 1, -1, -1):
+        gone = scenario.operations[index]
+        user = getattr(gone, "user", None)
+        later = (
+            operation
+            for operation in scenario.operations[index + 1 :]
+            if user is not None and getattr(operation, "user", None) == user
+        )
+        following = next(later, None)
+        if following is None:
+            continue
+        kept = scenario.operations[:index] + scenario.operations[index + 1 :]
+        smaller = _with_operations(scenario, kept)
+        classes = {**smaller.schedule.classes, f"{following.id}/start": 1}
+        yield replace(smaller, schedule=replace(smaller.schedule, classes=classes))
+
+
+_SCHEDULES = 24
+_KINDS = ("start", "database", "call", "to-client")
+
+
+def _rescheduled(scenario: Scenario) -> Iterator[Scenario]:
+    """Removes an operation that only made the timing right, and tries other timings.
+
+    Needed because an operation can stand for a decision: without it the rest fails
+    only under another schedule, which no smaller step would find.
+    """
+    chance = random.Random(0)
+    for index in range(len(scenario.operations) - 1, -1, -1):
+        kept = scenario.operations[:index] + scenario.operations[index + 1 :]
+        smaller = _with_operations(scenario, kept)
+        for _ in range(_SCHEDULES):
+            yield replace(smaller, schedule=_random_schedule(kept, chance))
+
+
+def _random_schedule(
+    operations: tuple[Operation, ...], chance: random.Random
+) -> Schedule:
+    chains = [f"{o.id}/{kind}" for o in operations for kind in _KINDS]
+    if not chains:
+        return Schedule()
+    demotions = tuple(
+        Demotion(chain=chance.choice(chains), consumed=chance.randint(0, 8), rank=rank)
+        for rank in range(chance.randint(0, 2))
+    )
+    late = {chance.choice(chains): 1 for _ in range(chance.randint(0, 2))}
+    return Schedule(classes=late, demotions=demotions)
+
+
+def _with_fewer_contexts(scenario: Scenario) -> Iterator[Scenario]:
+    """Lets one context of a user do the work of another of theirs."""
+    opened = [o for o in scenario.operations if isinstance(o, OpenContext)]
+    for gone in reversed(opened):
+        for instead in opened:
+            if instead is not gone and instead.user == gone.user:
+                yield _redirected(scenario, gone, instead.context)
+
+
+def _redirected(scenario: Scenario, gone: OpenContext, context: str) -> Scenario:
+    def redirect(operation: Operation) -> Any:
+        owner = getattr(operation, "victim", None)
+        owner = getattr(operation, "user", None) if owner is None else owner
+        named = getattr(operation, "context", None)
+        if owner == gone.user and named == gone.context:
+            return replace(operation, **{"context": context})
+        return operation
+
+    kept = tuple(redirect(o) for o in scenario.operations if o is not gone)
+    return _with_operations(scenario, kept)
 
 
 def _with_operations(scenario: Scenario, operations: tuple[Operation, ...]) -> Scenario:
@@ -242,7 +318,10 @@ def _exchanged(scenario: Scenario, index: int, operation: Any) -> Scenario:
 _PASSES = (
     _without_users,
     _without_operations,
+    _with_fewer_contexts,
+    _without_delays,
     _with_fewer_choices,
     _with_shorter_scripts,
     _with_plain_names,
+    _rescheduled,
 )

@@ -110,17 +110,17 @@ def _age() -> float:
 
 def _check_writable(failures: Path, json_file: Path | None) -> None:
     """Says before the search what could not be kept after it."""
-    try:
-        failures.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"failures cannot be saved in {failures}: {error.strerror}"
-        raise Refused(message) from None
     if json_file is not None:
         try:
             json_file.open("ab").close()
         except OSError as error:
             message = f"the result cannot be written to {json_file}: {error.strerror}"
             raise Refused(message) from None
+    try:
+        failures.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"failures cannot be saved in {failures}: {error.strerror}"
+        raise Refused(message) from None
 
 
 def _write(path: Path, result: Result) -> None:

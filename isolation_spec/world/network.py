@@ -10,8 +10,8 @@ reading (CPython issue 140947 included).
 from __future__ import annotations
 
 import asyncio
-import errno
 import contextvars
+import errno
 import inspect
 import socket
 from asyncio import base_events
