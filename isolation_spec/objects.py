@@ -27,6 +27,7 @@ _LIBRARIES = (
     "functools",
     "greenlet",
     "isolation_spec.adapter",
+    "isolation_spec.perform",
     "isolation_spec.run",
     "isolation_spec.scenario",
     "isolation_spec.world",

@@ -21,14 +21,13 @@ from isolation_spec import scenario as ask
 from isolation_spec.adapter import (
     Adapter,
     AdapterError,
-    Connection,
     Row,
-    ScriptedAgent,
     Toolbox,
 )
 from isolation_spec.adapters.contract import CheckedAdapter
 from isolation_spec.history import Entry, History
-from isolation_spec.objects import overwrite, shared_objects
+from isolation_spec.objects import shared_objects
+from isolation_spec.perform import Performer, Unavailable
 from isolation_spec.scenario import Operation, Scenario, UserOperation
 from isolation_spec.world import World
 from isolation_spec.world.facade import Facade
@@ -44,10 +43,6 @@ EntryT = TypeVar("EntryT", bound=Entry)
 SETTLE = 5.0
 """Virtual seconds that an engine gets to come to rest before anything counts as alive:
 SQLAlchemy closes cancelled connections in shielded background tasks."""
-
-
-class _Unavailable(Exception):
-    """What an operation names was never opened, so there is nothing to ask for."""
 
 
 def run(
@@ -85,10 +80,7 @@ class _Execution:
         self.adapter = CheckedAdapter(adapter)
         self.world = world
         self.entries: list[Entry] = []
-        self.contexts: dict[tuple[int, str], Any] = {}
-        self.clients: dict[tuple[int, str], Connection] = {}
-        self.handed_in: dict[tuple[int, str], dict[str, Any]] = {}
-        self.running: dict[int, Any] = {}
+        self.performer = Performer(scenario, self.adapter, world, self.record)
         self.lanes: dict[int, deque[UserOperation]] = {}
         self.world_lane: deque[ask.WorldOperation] = deque()
         self.active: dict[int, UserOperation | ask.WorldOperation] = {}
@@ -154,12 +146,12 @@ class _Execution:
 
     async def _clean_up_users(self) -> None:
         await self.world.settle(1.0)
-        for (_, _), client in sorted(self.clients.items()):
+        for (_, _), client in sorted(self.performer.clients.items()):
             await self._guarded("close of a connection", client.close())
-        self.clients.clear()
+        self.performer.clients.clear()
         self._record_shared()
-        self.contexts.clear()
-        self.running.clear()
+        self.performer.contexts.clear()
+        self.performer.running.clear()
         for user in self.scenario.users:
             await self._guarded("cleanup_user", self.adapter.cleanup_user(user.id))
         for alive in await self.world.settle(SETTLE, self._alive_for_users):
@@ -294,208 +286,26 @@ class _Execution:
         self.record(seen.OperationStarted, number)
         outcome, value, error = "returned", "", ""
         try:
-            value = seen.text_of(await self._ask(operation))
+            value = seen.text_of(await self.performer.perform(operation))
         except asyncio.CancelledError:
             outcome = "cancelled"
-        except _Unavailable:
+        except Unavailable:
             outcome = "unavailable"
         except AdapterError:
             raise
         except Exception as raised:
-            outcome = self._outcome(raised)
+            outcome = self.performer.outcome_of(raised)
             error = seen.text_of(raised)
         if number in self.active:
             self.record(
                 seen.OperationEnded, number, outcome=outcome, value=value, error=error
             )
 
-    def _outcome(self, what: Any) -> str:
-        """How something ended that returned or raised this."""
-        if isinstance(what, self.adapter.refusals):
-            return "refused"
-        if isinstance(what, asyncio.CancelledError):
-            return "cancelled"
-        return "failed" if isinstance(what, BaseException) else "ok"
-
     def _note_overlap(self, number: int) -> None:
         user = self.users_of[number]
         if user is not None and not self.overlapped:
             running = {self.users_of[other] for other in self.tasks.values()}
             self.overlapped = bool(running - {None, user})
-
-    async def _ask(self, operation: Operation) -> Any:
-        match operation:
-            case ask.AdvanceTime():
-                return await self.world.advance(
-                    operation.seconds, stalled=operation.stalled
-                )
-            case ask.CollectGarbage():
-                gc.collect()
-                return None
-            case ask.Shutdown():
-                return await self.adapter.shutdown()
-            case _:
-                user = self.scenario.users[operation.user]
-                return await self._ask_as(user, operation)
-
-    async def _ask_as(self, user: ask.User, operation: UserOperation) -> Any:
-        match operation:
-            case ask.Connect():
-                return await self._connect(user, operation, operation.connection)
-            case ask.Disconnect():
-                return await self._disconnect(operation)
-            case ask.Reconnect():
-                if (operation.user, operation.replaces) not in self.clients:
-                    raise _Unavailable
-                await self._connect(user, operation, operation.connection)
-                return await self._close(operation.user, operation.replaces)
-            case ask.OpenContext():
-                return await self._open_context(user, operation)
-            case ask.RunAgent():
-                return await self._run_agent(user, operation)
-            case ask.CancelRun():
-                return await self._cancel_run(user, operation)
-            case ask.CleanupUser():
-                await self.adapter.cleanup_user(user.id)
-                self.world.reached.cleanups += 1
-                return None
-            case _:
-                return await self._ask_in_context(operation)
-
-    async def _ask_in_context(
-        self,
-        operation: ask.Read | ask.Write | ask.Mutate | ask.Erase | ask.CleanupEngine,
-    ) -> Any:
-        context = self._context(operation.user, operation.context)
-        match operation:
-            case ask.Read():
-                return await self.adapter.read(context)
-            case ask.Write():
-                return await self.adapter.write(context, operation.key, operation.value)
-            case ask.Mutate():
-                return await self._mutate(operation, context)
-            case ask.Erase():
-                return await self.adapter.erase(context)
-            case ask.CleanupEngine():
-                await self.adapter.cleanup_context(context)
-                self.contexts.pop((operation.user, operation.context), None)
-                self.world.reached.cleanups += 1
-                return None
-
-    def _context(self, user: int, name: str) -> Any:
-        try:
-            return self.contexts[user, name]
-        except KeyError:
-            raise _Unavailable from None
-
-    async def _open_context(self, user: ask.User, operation: ask.OpenContext) -> None:
-        # What is handed in is kept, so that it can be changed under the engine's hands.
-        metadata = {"values": [ask.canary(user.label, operation.id, 0)]}
-        context = await self.adapter.open_context(user.id, operation.thread, metadata)
-        self.contexts[operation.user, operation.context] = context
-        self.handed_in[operation.user, operation.context] = metadata
-
-    async def _mutate(self, operation: ask.Mutate, context: Any) -> Any:
-        """Writes a value into everything that can be changed, and reads again."""
-        shown = await self.adapter.read(context)
-        overwrite(shown, operation.value)
-        overwrite(self.handed_in[operation.user, operation.context], operation.value)
-        return await self.adapter.read(context)
-
-    async def _cancel_run(self, user: ask.User, operation: ask.CancelRun) -> None:
-        own = (c for (owner, _), c in self.contexts.items() if owner == operation.user)
-        if operation.victim is None:
-            context = self.running.get(operation.run)
-        else:
-            context = next(own, None)
-        if context is None or operation.run not in self.running:
-            raise _Unavailable
-        await self.adapter.cancel_run(user.id, context, f"run-{operation.run}")
-
-    async def _run_agent(self, user: ask.User, operation: ask.RunAgent) -> Any:
-        owner = operation.user if operation.victim is None else operation.victim
-        context = self._context(owner, operation.context)
-
-        def record(
-            path: tuple[int, ...], step: str, what: Any, who: str | None
-        ) -> None:
-            self.record(
-                seen.AgentStepped,
-                operation.id,
-                path=path,
-                step=step,
-                seen=seen.text_of(what),
-                identity=who,
-                outcome=self._outcome(what),
-            )
-
-        agent = ScriptedAgent(operation.id, operation.script, record)
-        self.running[operation.id] = context
-        try:
-            result = await self.adapter.run_agent(user.id, context, agent)
-            if not self._may_be_kept_from_running(operation):
-                self.adapter.check_performed(agent)
-            return result
-        finally:
-            self.running.pop(operation.id, None)
-            self.world.reached.runs_completed += agent.finished
-
-    def _may_be_kept_from_running(self, run: ask.RunAgent) -> bool:
-        """True if an engine may rightly end the run before its agent begins."""
-        return run.victim is not None or any(
-            isinstance(other, ask.Shutdown)
-            or (
-                isinstance(other, ask.CancelRun | ask.CleanupEngine | ask.CleanupUser)
-                and run.user in (other.user, getattr(other, "victim", None))
-            )
-            for other in self.scenario.operations
-        )
-
-    # Connections
-
-    async def _connect(
-        self, user: ask.User, operation: ask.Connect | ask.Reconnect, name: str
-    ) -> None:
-        victim = getattr(operation, "victim", None)
-        client = await self.adapter.connect(
-            user.id,
-            claims_to_be=None if victim is None else self.scenario.users[victim].id,
-            forged=getattr(operation, "forged", False),
-        )
-        self.clients[operation.user, name] = client
-        self.record(seen.ConnectionOpened, operation.id, connection=name)
-        asyncio.create_task(  # noqa: RUF006
-            self._read(client, operation.id, name), name=f"client-{operation.id}"
-        )
-
-    async def _read(self, client: Connection, number: int, name: str) -> None:
-        try:
-            async for message in client:
-                text = seen.text_of(message)
-                self.record(seen.EventReceived, number, connection=name, text=text)
-        finally:
-            code = client.close_code
-            self.record(
-                seen.ConnectionClosed,
-                number,
-                connection=name,
-                code=None if code is None else int(code),
-            )
-
-    async def _disconnect(self, operation: ask.Disconnect) -> None:
-        if not operation.abrupt:
-            await self._close(operation.user, operation.connection)
-            return
-        client = self.clients.pop((operation.user, operation.connection), None)
-        if client is None:
-            raise _Unavailable
-        client.abort()
-
-    async def _close(self, user: int, name: str) -> None:
-        client = self.clients.pop((user, name), None)
-        if client is None:
-            raise _Unavailable
-        await client.close()
 
     # The history
 
@@ -560,7 +370,7 @@ class _Execution:
         """Looks for mutable objects that contexts of two users both hold."""
         holders = [
             (user, tuple(self.adapter.holdings(context)))
-            for (user, _), context in self.contexts.items()
+            for (user, _), context in self.performer.contexts.items()
         ]
         time, turn = self.world.moment()
         for user, other, what in shared_objects(holders, self.adapter.shared()):
@@ -604,6 +414,7 @@ _NOT_ENGINE = (
     "contextlib",
     "greenlet",
     "isolation_spec.adapter",
+    "isolation_spec.perform",
     "isolation_spec.run",
     "isolation_spec.world",
     "sqlalchemy",

@@ -23,7 +23,7 @@ FLOORS = (
     ("adapter", "engine"),
     ("adapters", "faults"),
     ("world",),
-    ("claims", "objects", "run"),
+    ("claims", "objects", "perform", "run"),
     ("explain", "shrink", "failure", "report"),
     ("strategies",),
     ("memory", "search", "shards", "verify", "score", "workload", "bench"),

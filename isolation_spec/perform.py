@@ -1,0 +1,240 @@
+"""Asks an engine, through its adapter, for what one operation says."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+from collections.abc import Callable
+from typing import Any
+
+from isolation_spec import history as seen
+from isolation_spec import scenario as ask
+from isolation_spec.adapter import Connection, ScriptedAgent
+from isolation_spec.adapters.contract import CheckedAdapter
+from isolation_spec.objects import overwrite
+from isolation_spec.scenario import Operation, Scenario, UserOperation
+from isolation_spec.world.facade import Facade
+
+__all__ = ["Performer", "Unavailable"]
+
+
+class Unavailable(Exception):
+    """What an operation names was never opened, so there is nothing to ask for."""
+
+
+class Performer:
+    """Performs the operations of one run, and holds what they opened.
+
+    Arguments:
+        record: appends an entry: takes its type, the operation, and its fields.
+
+    Attributes:
+        contexts: (user, name) -> the adapter's handle.
+        clients: (user, name) -> the client's end of an open connection.
+        running: operation id -> the context in which its run is under way.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        adapter: CheckedAdapter,
+        world: Facade,
+        record: Callable[..., None],
+    ) -> None:
+        self.scenario = scenario
+        self.adapter = adapter
+        self.world = world
+        self.contexts: dict[tuple[int, str], Any] = {}
+        self.clients: dict[tuple[int, str], Connection] = {}
+        self.running: dict[int, Any] = {}
+        self._handed_in: dict[tuple[int, str], dict[str, Any]] = {}
+        self._record = record
+
+    def outcome_of(self, what: Any) -> str:
+        """How something ended that returned or raised this."""
+        if isinstance(what, self.adapter.refusals):
+            return "refused"
+        if isinstance(what, asyncio.CancelledError):
+            return "cancelled"
+        return "failed" if isinstance(what, BaseException) else "ok"
+
+    async def perform(self, operation: Operation) -> Any:
+        """Asks the engine for one operation and returns what it answered.
+
+        Raises:
+            Unavailable: what the operation names was never opened.
+            AdapterError: the adapter broke its contract.
+            Exception: whatever the engine raised.
+        """
+        match operation:
+            case ask.AdvanceTime():
+                return await self.world.advance(
+                    operation.seconds, stalled=operation.stalled
+                )
+            case ask.CollectGarbage():
+                gc.collect()
+                return None
+            case ask.Shutdown():
+                return await self.adapter.shutdown()
+            case _:
+                user = self.scenario.users[operation.user]
+                return await self._ask_as(user, operation)
+
+    async def _ask_as(self, user: ask.User, operation: UserOperation) -> Any:
+        match operation:
+            case ask.Connect():
+                return await self._connect(user, operation, operation.connection)
+            case ask.Disconnect():
+                return await self._disconnect(operation)
+            case ask.Reconnect():
+                if (operation.user, operation.replaces) not in self.clients:
+                    raise Unavailable
+                await self._connect(user, operation, operation.connection)
+                return await self._close(operation.user, operation.replaces)
+            case ask.OpenContext():
+                return await self._open_context(user, operation)
+            case ask.RunAgent():
+                return await self._run_agent(user, operation)
+            case ask.CancelRun():
+                return await self._cancel_run(user, operation)
+            case ask.CleanupUser():
+                await self.adapter.cleanup_user(user.id)
+                self.world.reached.cleanups += 1
+                return None
+            case _:
+                return await self._ask_in_context(operation)
+
+    async def _ask_in_context(
+        self,
+        operation: ask.Read | ask.Write | ask.Mutate | ask.Erase | ask.CleanupEngine,
+    ) -> Any:
+        context = self._context(operation.user, operation.context)
+        match operation:
+            case ask.Read():
+                return await self.adapter.read(context)
+            case ask.Write():
+                return await self.adapter.write(context, operation.key, operation.value)
+            case ask.Mutate():
+                return await self._mutate(operation, context)
+            case ask.Erase():
+                return await self.adapter.erase(context)
+            case ask.CleanupEngine():
+                await self.adapter.cleanup_context(context)
+                self.contexts.pop((operation.user, operation.context), None)
+                self.world.reached.cleanups += 1
+                return None
+
+    def _context(self, user: int, name: str) -> Any:
+        try:
+            return self.contexts[user, name]
+        except KeyError:
+            raise Unavailable from None
+
+    async def _open_context(self, user: ask.User, operation: ask.OpenContext) -> None:
+        # What is handed in is kept, so that it can be changed under the engine's hands.
+        metadata = {"values": [ask.canary(user.label, operation.id, 0)]}
+        context = await self.adapter.open_context(user.id, operation.thread, metadata)
+        self.contexts[operation.user, operation.context] = context
+        self._handed_in[operation.user, operation.context] = metadata
+
+    async def _mutate(self, operation: ask.Mutate, context: Any) -> Any:
+        """Writes a value into everything that can be changed, and reads again."""
+        shown = await self.adapter.read(context)
+        overwrite(shown, operation.value)
+        overwrite(self._handed_in[operation.user, operation.context], operation.value)
+        return await self.adapter.read(context)
+
+    async def _cancel_run(self, user: ask.User, operation: ask.CancelRun) -> None:
+        own = (c for (owner, _), c in self.contexts.items() if owner == operation.user)
+        if operation.victim is None:
+            context = self.running.get(operation.run)
+        else:
+            context = next(own, None)
+        if context is None or operation.run not in self.running:
+            raise Unavailable
+        await self.adapter.cancel_run(user.id, context, f"run-{operation.run}")
+
+    async def _run_agent(self, user: ask.User, operation: ask.RunAgent) -> Any:
+        owner = operation.user if operation.victim is None else operation.victim
+        context = self._context(owner, operation.context)
+
+        def record(
+            path: tuple[int, ...], step: str, what: Any, who: str | None
+        ) -> None:
+            self._record(
+                seen.AgentStepped,
+                operation.id,
+                path=path,
+                step=step,
+                seen=seen.text_of(what),
+                identity=who,
+                outcome=self.outcome_of(what),
+            )
+
+        agent = ScriptedAgent(operation.id, operation.script, record)
+        self.running[operation.id] = context
+        try:
+            result = await self.adapter.run_agent(user.id, context, agent)
+            if not self._may_be_kept_from_running(operation):
+                self.adapter.check_performed(agent)
+            return result
+        finally:
+            self.running.pop(operation.id, None)
+            self.world.reached.runs_completed += agent.finished
+
+    def _may_be_kept_from_running(self, run: ask.RunAgent) -> bool:
+        """True if an engine may rightly end the run before its agent begins."""
+        return run.victim is not None or any(
+            isinstance(other, ask.Shutdown)
+            or (
+                isinstance(other, ask.CancelRun | ask.CleanupEngine | ask.CleanupUser)
+                and run.user in (other.user, getattr(other, "victim", None))
+            )
+            for other in self.scenario.operations
+        )
+
+    # Connections
+
+    async def _connect(
+        self, user: ask.User, operation: ask.Connect | ask.Reconnect, name: str
+    ) -> None:
+        victim = getattr(operation, "victim", None)
+        client = await self.adapter.connect(
+            user.id,
+            claims_to_be=None if victim is None else self.scenario.users[victim].id,
+            forged=getattr(operation, "forged", False),
+        )
+        self.clients[operation.user, name] = client
+        self._record(seen.ConnectionOpened, operation.id, connection=name)
+        asyncio.create_task(  # noqa: RUF006
+            self._read(client, operation.id, name), name=f"client-{operation.id}"
+        )
+
+    async def _read(self, client: Connection, number: int, name: str) -> None:
+        try:
+            async for message in client:
+                text = seen.text_of(message)
+                self._record(seen.EventReceived, number, connection=name, text=text)
+        finally:
+            code = client.close_code
+            self._record(
+                seen.ConnectionClosed,
+                number,
+                connection=name,
+                code=None if code is None else int(code),
+            )
+
+    async def _disconnect(self, operation: ask.Disconnect) -> None:
+        if not operation.abrupt:
+            await self._close(operation.user, operation.connection)
+            return
+        client = self.clients.pop((operation.user, operation.connection), None)
+        if client is None:
+            raise Unavailable
+        client.abort()
+
+    async def _close(self, user: int, name: str) -> None:
+        client = self.clients.pop((user, name), None)
+        if client is None:
+            raise Unavailable
+        await client.close()
