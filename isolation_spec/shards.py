@@ -6,7 +6,7 @@ import contextlib
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
 from typing import Any, NamedTuple
 
@@ -15,6 +15,7 @@ import psutil
 
 from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine, find_engine
+from isolation_spec.interrupts import Interrupts
 from isolation_spec.memory import proportional_set_size
 from isolation_spec.report import Listener, Progressed
 from isolation_spec.search import Tally, check_strategies, search
@@ -73,7 +74,7 @@ class Shards:
         self.listen = listen
         self.live = live
         self.peak_memory = 0.0
-        self._interrupted = False
+        self._interrupts = Interrupts()
         self._errors: list[str] = []
         self._latest: dict[Connection, Tally] = {}
         self._workers: dict[Connection, Any] = {}
@@ -107,7 +108,7 @@ class Shards:
         try:
             for index in range(self.processes):
                 self._start(context, index, stop)
-            with self._hearing_interrupts():
+            with self._interrupts:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
                 self._gather(stop)
         finally:
@@ -116,23 +117,8 @@ class Shards:
         if self._errors:
             raise AdapterError(self._errors[0])
         total = self._sum()
-        total.interrupted = self._interrupted
+        total.interrupted = self._interrupts.heard
         return total
-
-    @contextlib.contextmanager
-    def _hearing_interrupts(self) -> Iterator[None]:
-        """The first interrupt is remembered, a second one is raised."""
-
-        def hear(*_: object) -> None:
-            if self._interrupted:
-                raise KeyboardInterrupt
-            self._interrupted = True
-
-        before = signal.signal(signal.SIGINT, hear)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
 
     def _start(self, context: Any, index: int, stop: Any) -> None:
         receiving, sending = context.Pipe(duplex=False)
@@ -161,7 +147,7 @@ class Shards:
             for receiving in wait(list(waiting), timeout=_REPORT_EVERY):
                 assert isinstance(receiving, Connection)
                 self._receive(receiving, waiting, stop)
-            if self._interrupted:
+            if self._interrupts.heard:
                 stop.set()
             self._measure()
             self._report()

@@ -17,6 +17,7 @@ from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim, judge
 from isolation_spec.explain import explain
 from isolation_spec.failure import make_failure, save
 from isolation_spec.history import History
+from isolation_spec.interrupts import Interrupts
 from isolation_spec.report import (
     ClaimResult,
     Event,
@@ -242,7 +243,8 @@ def _handle_found(
             saved[claim] = _save_live(engine, one, one.history, folder, listen)
             continue
         try:
-            failure = confirm(engine, one, folder, remember)
+            with Interrupts() as interrupts:
+                failure = confirm(engine, one, folder, remember, interrupts.check)
         except KeyboardInterrupt:
             tally.interrupted = True
             saved.update({p: _Saved(claim, p, False) for p in first[-1:]})
@@ -271,16 +273,23 @@ def _save_live(
     return _Saved(found.violation.claim, str(path), False)
 
 
-def confirm(engine: Engine, found: Found, folder: Path, listen: Listener) -> _Saved:
+def confirm(
+    engine: Engine,
+    found: Found,
+    folder: Path,
+    listen: Listener,
+    check: Callable[[], None] = lambda: None,
+) -> _Saved:
     """Saves a violation as found, shrinks it, replays it twice, and saves the result.
 
-    Interrupted, it leaves the file that was saved first.
+    `check` is called before each run; what it raises leaves the file that was saved
+    first.
     """
     history = run(found.scenario, engine.make_adapter)
     unshrunk = make_failure(engine.name, history, found.violation, confirmed=False)
     first = save(unshrunk, folder)
     listen(FailureFound(violation=found.violation, path=str(first)))
-    fails = _same_failure(engine, found.violation)
+    fails = _same_failure(engine, found.violation, check)
     if fails(found.scenario) is None:
         return _Saved(found.violation.claim, str(first), False)
     shrinker = Shrinker(lambda scenario: fails(scenario) is not None)
@@ -327,11 +336,14 @@ def _confirm_small(
     return _Saved(violation.claim, str(path), confirmed)
 
 
-def _same_failure(engine: Engine, wanted: Violation) -> Fails:
+def _same_failure(
+    engine: Engine, wanted: Violation, check: Callable[[], None] = lambda: None
+) -> Fails:
     capabilities = engine.make_adapter().capabilities
     claims = tuple(claim for claim in CLAIMS if claim.id == wanted.claim)
 
     def fails(scenario: Scenario) -> tuple[History, Violation] | None:
+        check()
         history = run(scenario, engine.make_adapter)
         (judgement,) = judge(history, capabilities, claims)
         for violation in judgement.violations:

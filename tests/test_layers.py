@@ -26,7 +26,16 @@ FLOORS = (
     ("claims", "objects", "perform", "run"),
     ("explain", "shrink", "failure", "report"),
     ("strategies",),
-    ("memory", "search", "shards", "verify", "score", "workload", "bench"),
+    (
+        "interrupts",
+        "memory",
+        "search",
+        "shards",
+        "verify",
+        "score",
+        "workload",
+        "bench",
+    ),
     ("cli", "plugin"),
 )
 """From the ground; on one floor a room may import from those left of it."""

@@ -174,7 +174,9 @@ class World:
                 try:
                     self.loop.turn = 0
                     self.loop.run_until_complete(asyncio.wait(tasks, timeout=30))
-                except WorldExhausted:
+                except (WorldExhausted, RuntimeError):
+                    # The latter where an interrupt hit a run that had just ended: the
+                    # loop still holds the order to stop that its end had given.
                     continue
             for transport in tuple(self.loop.network.transports):
                 transport.hang_up()

@@ -1,0 +1,45 @@
+"""Ctrl-C, heard at once and acted upon between two runs.
+
+Raised in the middle of a run it would leave coroutines and connections to the
+collector, which tells of each of them on the terminal.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from typing import Any
+
+__all__ = ["Interrupts"]
+
+
+class Interrupts:
+    """A context in which the first interrupt is remembered, and a second one is raised.
+
+    Attributes:
+        heard: True once there was one.
+    """
+
+    def __init__(self) -> None:
+        self.heard = False
+        self._before: Any = None
+
+    def __enter__(self) -> Interrupts:
+        # Python lets only the main thread listen; elsewhere nothing changes.
+        if threading.current_thread() is threading.main_thread():
+            self._before = signal.signal(signal.SIGINT, self._hear)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._before is not None:
+            signal.signal(signal.SIGINT, self._before)
+
+    def _hear(self, *_: object) -> None:
+        if self.heard:
+            raise KeyboardInterrupt
+        self.heard = True
+
+    def check(self) -> None:
+        """Raises KeyboardInterrupt if there was an interrupt; call it between runs."""
+        if self.heard:
+            raise KeyboardInterrupt
