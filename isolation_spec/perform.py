@@ -48,6 +48,7 @@ class Performer:
         self.clients: dict[tuple[int, str], Connection] = {}
         self.running: dict[int, Any] = {}
         self._handed_in: dict[tuple[int, str], dict[str, Any]] = {}
+        self._readers: dict[asyncio.Task[None], None] = {}
         self._record = record
 
     def outcome_of(self, what: Any) -> str:
@@ -206,9 +207,16 @@ class Performer:
         )
         self.clients[operation.user, name] = client
         self._record(seen.ConnectionOpened, operation.id, connection=name)
-        asyncio.create_task(  # noqa: RUF006
+        reader = asyncio.create_task(
             self._read(client, operation.id, name), name=f"client-{operation.id}"
         )
+        # A task that nobody refers to may be collected in the middle of a run, and the
+        # engine would be blamed for what its client no longer reads.
+        self._readers[reader] = None
+        reader.add_done_callback(self._forget_reader)
+
+    def _forget_reader(self, reader: asyncio.Task[None]) -> None:
+        self._readers.pop(reader, None)
 
     async def _read(self, client: Connection, number: int, name: str) -> None:
         try:

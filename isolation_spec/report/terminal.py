@@ -111,12 +111,9 @@ class Terminal:
 
     def _end(self, result: Result) -> None:
         table = Table(box=None, pad_edge=False, header_style="bold")
-        for name, how in (
-            ("claim", "left"),
-            ("verdict", "left"),
-            ("evidence", "right"),
-        ):
-            table.add_column(name, justify=how)  # type: ignore[arg-type]
+        table.add_column("claim")
+        table.add_column("verdict")
+        table.add_column("evidence", justify="right")
         for claim in result.claims:
             colour = COLOURS[claim.verdict]
             table.add_row(
