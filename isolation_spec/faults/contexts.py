@@ -17,7 +17,7 @@ from isolation_spec.engine import (
 from isolation_spec.faults.dispatching import with_dispatcher
 from isolation_spec.faults.fault import Fault
 
-__all__ = ["WORKER_KEEPS_CONTEXT"]
+__all__ = ["FAULTS"]
 
 
 class _Worker:
@@ -80,3 +80,5 @@ WORKER_KEEPS_CONTEXT = Fault(
     claims=frozenset({"context-ownership", "tool-isolation"}),
     adapter=_Adapter,
 )
+
+FAULTS = (WORKER_KEEPS_CONTEXT,)

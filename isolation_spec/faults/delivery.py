@@ -7,7 +7,7 @@ from isolation_spec.engine import WebSocketManager
 from isolation_spec.engine.mailbox import Channel
 from isolation_spec.faults.fault import Fault
 
-__all__ = ["BROADCAST_TO_ALL", "NOT_QUEUED"]
+__all__ = ["FAULTS"]
 
 
 class _BroadcastManager(WebSocketManager):
@@ -48,4 +48,9 @@ NOT_QUEUED = Fault(
     "away is never sent",
     claims=frozenset({"event-lifecycle", "event-routing"}),
     adapter=_NotQueuedAdapter,
+)
+
+FAULTS = (
+    BROADCAST_TO_ALL,
+    NOT_QUEUED,
 )

@@ -17,7 +17,7 @@ from isolation_spec.engine import (
 )
 from isolation_spec.faults.fault import Fault
 
-__all__ = ["CHECKED_AFTERWARDS", "FAILURE_ESCAPES", "with_dispatcher"]
+__all__ = ["FAULTS", "with_dispatcher"]
 
 
 def with_dispatcher(kind: type[ToolDispatcher]) -> type[UserExecutionEngine]:
@@ -99,4 +99,9 @@ FAILURE_ESCAPES = Fault(
     "a result but the end of the run",
     claims=frozenset({"error-containment", "tool-isolation"}),
     adapter=_EscapingAdapter,
+)
+
+FAULTS = (
+    CHECKED_AFTERWARDS,
+    FAILURE_ESCAPES,
 )

@@ -9,7 +9,7 @@ from isolation_spec.engine import UserExecutionEngine, UserMemory
 from isolation_spec.engine.storage import MEMORIES
 from isolation_spec.faults.fault import Fault
 
-__all__ = ["PREFIX_MATCH"]
+__all__ = ["FAULTS"]
 
 
 class _PrefixMemory(UserMemory):
@@ -40,3 +40,5 @@ PREFIX_MATCH = Fault(
     claims=frozenset({"context-ownership"}),
     adapter=_Adapter,
 )
+
+FAULTS = (PREFIX_MATCH,)

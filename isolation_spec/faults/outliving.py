@@ -9,7 +9,7 @@ from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import EventType, UserExecutionEngine
 from isolation_spec.faults.fault import Fault
 
-__all__ = ["HEARTBEAT_SURVIVES", "RUN_GOES_ON"]
+__all__ = ["FAULTS"]
 
 
 class _Heartbeat(UserExecutionEngine):
@@ -57,4 +57,9 @@ RUN_GOES_ON = Fault(
     "goes on and tells more",
     claims=frozenset({"event-lifecycle"}),
     adapter=_GoesOnAdapter,
+)
+
+FAULTS = (
+    HEARTBEAT_SURVIVES,
+    RUN_GOES_ON,
 )

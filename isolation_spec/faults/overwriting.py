@@ -17,7 +17,7 @@ from isolation_spec.engine import (
 from isolation_spec.engine.runs import Run
 from isolation_spec.faults.fault import Fault
 
-__all__ = ["ARGUMENTS_ON_TOOL", "STATE_ON_AGENT"]
+__all__ = ["FAULTS"]
 
 
 class _ArgumentsAdapter(ReferenceAdapter):
@@ -75,4 +75,9 @@ STATE_ON_AGENT = Fault(
     "runs have theirs, reset when one begins and read after awaits",
     claims=frozenset({"context-ownership"}),
     adapter=_StateAdapter,
+)
+
+FAULTS = (
+    ARGUMENTS_ON_TOOL,
+    STATE_ON_AGENT,
 )

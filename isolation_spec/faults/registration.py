@@ -7,7 +7,7 @@ from isolation_spec.engine import WebSocketManager
 from isolation_spec.engine.mailbox import Channel
 from isolation_spec.faults.fault import Fault
 
-__all__ = ["LAST_REGISTRATION_WINS"]
+__all__ = ["FAULTS"]
 
 
 class _Manager(WebSocketManager):
@@ -26,3 +26,5 @@ LAST_REGISTRATION_WINS = Fault(
     claims=frozenset({"event-lifecycle", "event-routing"}),
     adapter=_Adapter,
 )
+
+FAULTS = (LAST_REGISTRATION_WINS,)

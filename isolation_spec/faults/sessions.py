@@ -14,7 +14,7 @@ from isolation_spec.engine import (
 )
 from isolation_spec.faults.fault import Fault
 
-__all__ = ["ONE_SESSION"]
+__all__ = ["FAULTS"]
 
 
 def _with_one_session() -> type[UserExecutionEngine]:
@@ -51,3 +51,5 @@ ONE_SESSION = Fault(
     claims=frozenset({"database-sessions"}),
     adapter=_Adapter,
 )
+
+FAULTS = (ONE_SESSION,)

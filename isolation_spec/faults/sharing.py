@@ -18,7 +18,7 @@ from isolation_spec.engine import (
 )
 from isolation_spec.faults.fault import Fault
 
-__all__ = ["ONE_DISPATCHER", "SHARED_CONVERSATION", "SHARED_STATISTICS"]
+__all__ = ["FAULTS"]
 
 
 def _with_default_conversation() -> type[UserExecutionEngine]:
@@ -113,4 +113,10 @@ ONE_DISPATCHER = Fault(
     source="IBM/mcp-context-forge #4205: what the first user opened serves everybody",
     claims=frozenset({"context-ownership"}),
     adapter=_DispatcherAdapter,
+)
+
+FAULTS = (
+    SHARED_CONVERSATION,
+    SHARED_STATISTICS,
+    ONE_DISPATCHER,
 )

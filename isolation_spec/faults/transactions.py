@@ -8,7 +8,7 @@ from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import DatabaseSessionManager, UserExecutionEngine
 from isolation_spec.faults.fault import Fault
 
-__all__ = ["COMMIT_ON_ERROR"]
+__all__ = ["FAULTS"]
 
 
 class _Sessions(DatabaseSessionManager):
@@ -33,3 +33,5 @@ COMMIT_ON_ERROR = Fault(
     claims=frozenset({"database-sessions"}),
     adapter=_Adapter,
 )
+
+FAULTS = (COMMIT_ON_ERROR,)
