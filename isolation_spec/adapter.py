@@ -47,6 +47,7 @@ from isolation_spec.scenario import (
 
 __all__ = [
     "METHODS",
+    "NOBODY",
     "Adapter",
     "AdapterError",
     "AgentFailure",
@@ -59,6 +60,10 @@ __all__ = [
     "ToolOutcome",
     "Toolbox",
 ]
+
+
+NOBODY = "nobody"
+"""What the tool `whoami` answers where a tool cannot know for whom it works."""
 
 
 class AdapterError(Exception):
@@ -210,7 +215,7 @@ class Toolbox:
     `names` are registered and, but for `denied`, allowed; any other name is unknown.
     """
 
-    names: tuple[str, ...] = ("echo", "slow", "failing", "forbidden")
+    names: tuple[str, ...] = ("echo", "slow", "whoami", "failing", "forbidden")
     denied: frozenset[str] = frozenset({"forbidden"})
 
     def __init__(
@@ -234,7 +239,10 @@ class Toolbox:
         if name == "slow":
             self._record(name, argument, identity(), "went on")
             await self._environment.completion()
-        self._record(name, argument, identity(), "ended")
+        who = identity()
+        self._record(name, argument, who, "ended")
+        if name == "whoami":
+            return NOBODY if who is None else who
         if name == "failing":
             message = f"tool failed on {argument}"
             raise AgentFailure(message)
@@ -398,12 +406,16 @@ class Adapter(ABC):
         """
 
     @abstractmethod
-    async def read(self, context: Any) -> Mapping[str, Any]:
-        """Name of each read interface -> what it shows to the owner of the context."""
+    async def read(self, user: str, context: Any) -> Mapping[str, Any]:
+        """Name of each read interface -> what it shows of the context to the user.
+
+        Here and below the user is the one who asks, who may not be the owner of the
+        context; then the engine must refuse, or act for the one who asks.
+        """
 
     @abstractmethod
-    async def cleanup_context(self, context: Any) -> None:
-        """Releases the context."""
+    async def cleanup_context(self, user: str, context: Any) -> None:
+        """Releases the context at the user's request."""
 
     @abstractmethod
     async def cleanup_user(self, user: str) -> None:
@@ -427,13 +439,21 @@ class Adapter(ABC):
         """Asks the engine, in a context of the user, to cancel the run of that name."""
         raise self._missing("cancel_run", Capability.CANCEL)
 
-    async def write(self, context: Any, key: str, value: str) -> None:
+    async def write(self, user: str, context: Any, key: str, value: str) -> None:
         """Stores a durable value; returns once it is acknowledged."""
         raise self._missing("write", Capability.MEMORY)
 
-    async def erase(self, context: Any) -> None:
+    async def erase(self, user: str, context: Any) -> None:
         """Erases what is stored for the thread; returns once it is acknowledged."""
         raise self._missing("erase", Capability.ERASE)
+
+    def identity(self) -> str | None:
+        """The user id for which the engine says the current code runs, None if nobody.
+
+        Asked in the task of each operation whenever it has come to an await, also one
+        inside the engine.
+        """
+        return None
 
     def observe(self) -> Iterable[Row]:
         """Everything stored, read without the engine's help.

@@ -33,6 +33,7 @@ __all__ = [
     "ExceptionUnhandled",
     "GaugeRead",
     "History",
+    "IdentityChanged",
     "ObjectShared",
     "OperationEnded",
     "OperationStarted",
@@ -86,6 +87,14 @@ class AgentStepped(_Entry, tag="agent_stepped", frozen=True, kw_only=True):
     seen: str
     identity: str | None
     outcome: Literal["ok", "failed", "cancelled", "refused"] = "ok"
+
+
+class IdentityChanged(_Entry, tag="identity_changed", frozen=True, kw_only=True):
+    """At an await of an operation's task, the engine said it works for another
+    user."""
+
+    identity: str
+    place: str
 
 
 class ConnectionOpened(_Entry, tag="connection_opened", frozen=True, kw_only=True):
@@ -182,6 +191,7 @@ Entry: TypeAlias = (
     OperationStarted
     | OperationEnded
     | AgentStepped
+    | IdentityChanged
     | ConnectionOpened
     | ConnectionClosed
     | EventReceived
@@ -204,7 +214,8 @@ class Reached(msgspec.Struct, kw_only=True):
 
     Runs and tools are counted by the scripted agent itself, events where `websockets`
     hands a message to a client, handshakes where its client completes one, database
-    sessions where SQLAlchemy begins a transaction for one.
+    sessions where SQLAlchemy begins a transaction for one. Attacks are operations that
+    named what is another user's, or a token of nobody's, and were put to the engine.
     """
 
     users: int = 0
@@ -215,6 +226,7 @@ class Reached(msgspec.Struct, kw_only=True):
     database_sessions: int = 0
     cancellations: int = 0
     cleanups: int = 0
+    attacks: int = 0
 
     def add(self, other: Reached) -> None:
         """Adds the counts of another run to these."""
@@ -242,6 +254,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         choices: how often the scheduler had more than one arrival to choose from.
         overlapped: True if operations of two users were under way at once.
         steps: operation id -> steps that its task took, if they were counted.
+        places: (kind of operation, place in the engine) of each await, likewise.
         limits: the limits that the engine declares.
     """
 
@@ -255,6 +268,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     choices: int
     overlapped: bool
     steps: dict[int, int] = {}
+    places: tuple[tuple[str, str], ...] = ()
     limits: dict[str, int] = {}
 
     def of(self, kind: type[EntryT]) -> Iterator[EntryT]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from isolation_spec import history as seen
 from isolation_spec import scenario as ask
@@ -16,6 +16,11 @@ from isolation_spec.scenario import Operation, Scenario, UserOperation
 from isolation_spec.world.facade import Facade
 
 __all__ = ["Performer", "Unavailable"]
+
+
+_InContext: TypeAlias = (
+    ask.Read | ask.Write | ask.Mutate | ask.Erase | ask.CleanupEngine
+)
 
 
 class Unavailable(Exception):
@@ -103,31 +108,37 @@ class Performer:
                 self.world.reached.cleanups += 1
                 return None
             case _:
-                return await self._ask_in_context(operation)
+                return await self._ask_in_context(user, operation)
 
     async def _ask_in_context(
         self,
-        operation: ask.Read | ask.Write | ask.Mutate | ask.Erase | ask.CleanupEngine,
+        user: ask.User,
+        operation: _InContext,
     ) -> Any:
-        context = self._context(operation.user, operation.context)
+        adapter, asking = self.adapter, user.id
+        context = self._context(operation)
         match operation:
             case ask.Read():
-                return await self.adapter.read(context)
+                return await adapter.read(asking, context)
             case ask.Write():
-                return await self.adapter.write(context, operation.key, operation.value)
+                return await adapter.write(
+                    asking, context, operation.key, operation.value
+                )
             case ask.Mutate():
-                return await self._mutate(operation, context)
+                return await self._mutate(asking, operation, context)
             case ask.Erase():
-                return await self.adapter.erase(context)
+                return await adapter.erase(asking, context)
             case ask.CleanupEngine():
-                await self.adapter.cleanup_context(context)
+                await adapter.cleanup_context(asking, context)
+                # What an intruder cleaned up the owner still asks for.
                 self.contexts.pop((operation.user, operation.context), None)
                 self.world.reached.cleanups += 1
                 return None
 
-    def _context(self, user: int, name: str) -> Any:
+    def _context(self, operation: _InContext | ask.RunAgent) -> Any:
+        owner = operation.user if operation.victim is None else operation.victim
         try:
-            return self.contexts[user, name]
+            return self.contexts[owner, operation.context]
         except KeyError:
             raise Unavailable from None
 
@@ -138,12 +149,14 @@ class Performer:
         self.contexts[operation.user, operation.context] = context
         self._handed_in[operation.user, operation.context] = metadata
 
-    async def _mutate(self, operation: ask.Mutate, context: Any) -> Any:
+    async def _mutate(self, asking: str, operation: ask.Mutate, context: Any) -> Any:
         """Writes a value into everything that can be changed, and reads again."""
-        shown = await self.adapter.read(context)
+        shown = await self.adapter.read(asking, context)
         overwrite(shown, operation.value)
-        overwrite(self._handed_in[operation.user, operation.context], operation.value)
-        return await self.adapter.read(context)
+        if operation.victim is None:
+            handed_in = self._handed_in[operation.user, operation.context]
+            overwrite(handed_in, operation.value)
+        return await self.adapter.read(asking, context)
 
     async def _cancel_run(self, user: ask.User, operation: ask.CancelRun) -> None:
         own = (c for (owner, _), c in self.contexts.items() if owner == operation.user)
@@ -156,8 +169,7 @@ class Performer:
         await self.adapter.cancel_run(user.id, context, f"run-{operation.run}")
 
     async def _run_agent(self, user: ask.User, operation: ask.RunAgent) -> Any:
-        owner = operation.user if operation.victim is None else operation.victim
-        context = self._context(owner, operation.context)
+        context = self._context(operation)
 
         def record(
             path: tuple[int, ...], step: str, what: Any, who: str | None

@@ -25,6 +25,7 @@ from isolation_spec.adapter import (
     Toolbox,
 )
 from isolation_spec.adapters.contract import CheckedAdapter
+from isolation_spec.awaits import Watched, place_of
 from isolation_spec.history import Entry, History
 from isolation_spec.objects import shared_objects
 from isolation_spec.perform import Performer, Unavailable
@@ -55,8 +56,9 @@ def run(
 ) -> History:
     """Runs the scenario in a fresh world and returns all that was observed.
 
-    With `count_steps`, the history says how many steps each operation's task took. A
-    world that is given must be fresh, and no scheduler is given with it.
+    With `count_steps`, the history says how many steps each operation's task took and
+    at which places they waited. A world that is given must be fresh, and no scheduler
+    is given with it.
 
     Raises:
         AdapterError: the adapter broke its contract; its cause says how.
@@ -88,6 +90,8 @@ class _Execution:
         self.uncancelled: dict[int, None] = {}
         self.tasks: dict[asyncio.Task[Any], int] = {}
         self.steps: dict[int, int] = {}
+        self.places: dict[tuple[str, str], None] = {}
+        self.strange: dict[tuple[int, str], None] = {}
         self.stored_before: frozenset[Row] = frozenset()
         self.count_steps = False
         self.settled = True
@@ -249,7 +253,7 @@ class _Execution:
         if cancel is not None or self.count_steps:
             aim = Aim(cancel, partial(self._record_cancellation, cancel))
         task = self.world.launch(
-            self._perform(operation),
+            Watched(self._perform(operation), partial(self._look, operation)),
             name=f"operation-{operation.id}",
             requester=operation.id,
             aim=aim,
@@ -259,6 +263,25 @@ class _Execution:
         if isinstance(operation, ask.RunAgent) and operation.background:
             self._offer(operation.user)
         self._offer_world()
+
+    def _look(self, operation: Operation) -> None:
+        """Looks around at an await of an operation's task, in its context."""
+        number = operation.id
+        user = self.users_of[number]
+        who = self.adapter.adapter.identity()
+        if self.count_steps:
+            task = asyncio.current_task()
+            assert task is not None
+            kind = str(type(operation).__struct_config__.tag)
+            self.places[kind, place_of(task)] = None
+        if user is None or who is None or who == self.scenario.users[user].id:
+            return
+        if (number, who) not in self.strange:
+            self.strange[number, who] = None
+            task = asyncio.current_task()
+            assert task is not None
+            place = place_of(task)
+            self.record(seen.IdentityChanged, number, identity=who, place=place)
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         number = self.tasks.pop(task)
@@ -296,6 +319,7 @@ class _Execution:
         except Exception as raised:
             outcome = self.performer.outcome_of(raised)
             error = seen.text_of(raised)
+        self.world.reached.attacks += outcome != "unavailable" and _attacks(operation)
         if number in self.active:
             self.record(
                 seen.OperationEnded, number, outcome=outcome, value=value, error=error
@@ -350,7 +374,7 @@ class _Execution:
             number,
             step=aimed.step,
             early=aimed.early,
-            place=_place(task),
+            place=place_of(task),
         )
 
     def _record_tool(
@@ -404,35 +428,12 @@ class _Execution:
             choices=choices.made,
             overlapped=self.overlapped,
             steps=self.steps if self.count_steps else {},
+            places=tuple(self.places),
             limits=dict(self.adapter.limits),
         )
 
 
-_NOT_ENGINE = (
-    "aiosqlite",
-    "asyncio",
-    "contextlib",
-    "greenlet",
-    "isolation_spec.adapter",
-    "isolation_spec.perform",
-    "isolation_spec.run",
-    "isolation_spec.world",
-    "sqlalchemy",
-    "websockets",
-)
-
-
-def _place(task: asyncio.Task[Any]) -> str:
-    """`module:line` of the innermost frame of the engine in which the task waits."""
-    place = "before its first step"
-    waiting: Any = task.get_coro()
-    while waiting is not None:
-        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
-        if frame is not None:
-            module = str(frame.f_globals.get("__name__", "?"))
-            if not module.startswith(_NOT_ENGINE):
-                place = f"{module}:{frame.f_lineno}"
-        waiting = getattr(waiting, "cr_await", None) or getattr(
-            waiting, "gi_yieldfrom", None
-        )
-    return place
+def _attacks(operation: Operation) -> bool:
+    """True if it names what is another user's, or shows a token of nobody's."""
+    named = getattr(operation, "victim", None) is not None
+    return named or getattr(operation, "forged", False)

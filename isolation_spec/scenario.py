@@ -63,9 +63,9 @@ __all__ = [
 CANARY = re.compile(r"([a-z]+[0-9]*)~(\d+)\.(\d+)~([0-9a-f]{8})")
 """Matches one canary; its groups are owner, operation, ordinal and digest."""
 
-tools = ("echo", "slow", "failing", "forbidden", "unknown")
-"""What a script may call: allowed, allowed and slow, raising, denied, not
-registered."""
+tools = ("echo", "slow", "whoami", "failing", "forbidden", "unknown")
+"""What a script may call: allowed, allowed and slow, answering for whom it works,
+raising, denied, not registered."""
 
 
 def canary(owner: str, operation: int, ordinal: int) -> str:
@@ -268,9 +268,13 @@ class CancelRun(_UserOperation, tag="cancel_run", frozen=True, kw_only=True):
 
 
 class Read(_UserOperation, tag="read", frozen=True, kw_only=True):
-    """The user reads everything that the engine's read interfaces show them."""
+    """The user reads everything that the engine's read interfaces show them.
+
+    With a `victim`, here and below, the context that is named is that user's.
+    """
 
     context: str
+    victim: int | None = None
 
 
 class Write(_UserOperation, tag="write", frozen=True, kw_only=True):
@@ -279,6 +283,7 @@ class Write(_UserOperation, tag="write", frozen=True, kw_only=True):
     context: str
     key: str
     value: str
+    victim: int | None = None
 
 
 class Mutate(_UserOperation, tag="mutate", frozen=True, kw_only=True):
@@ -287,18 +292,21 @@ class Mutate(_UserOperation, tag="mutate", frozen=True, kw_only=True):
 
     context: str
     value: str
+    victim: int | None = None
 
 
 class Erase(_UserOperation, tag="erase", frozen=True, kw_only=True):
     """The user erases all that is stored for their thread."""
 
     context: str
+    victim: int | None = None
 
 
 class CleanupEngine(_UserOperation, tag="cleanup_engine", frozen=True, kw_only=True):
     """The user's one context is cleaned up."""
 
     context: str
+    victim: int | None = None
 
 
 class CleanupUser(_UserOperation, tag="cleanup_user", frozen=True, kw_only=True):

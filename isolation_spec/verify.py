@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 import unittest
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 import msgspec
@@ -116,19 +116,25 @@ def _conclude(result: Result, reasons: list[str], required: Collection[str]) -> 
 
     Everything that the engine has a surface for, that is.
     """
-    for claim in result.claims:
-        if claim.verdict is Verdict.INCONCLUSIVE:
-            reasons.append(f"{claim.id}: {claim.reason}")
-    missing = result.reached.missing(required)
-    if missing:
-        reasons.append(f"never reached: {', '.join(missing)}")
+    verdicts = {claim.verdict for claim in result.claims}
+    # A search that found something stopped there: what it did not reach says nothing.
+    if Verdict.VIOLATED not in verdicts:
+        reasons += _not_reached(result, required)
     if result.interrupted:
         reasons.append("interrupted")
-    verdicts = {claim.verdict for claim in result.claims}
     verdict = Verdict.INCONCLUSIVE if reasons else Verdict.HOLDS
     if Verdict.VIOLATED in verdicts:
         verdict = Verdict.VIOLATED
     return msgspec.structs.replace(result, verdict=verdict, reasons=tuple(reasons))
+
+
+def _not_reached(result: Result, required: Collection[str]) -> Iterator[str]:
+    for claim in result.claims:
+        if claim.verdict is Verdict.INCONCLUSIVE:
+            yield f"{claim.id}: {claim.reason}"
+    missing = result.reached.missing(required)
+    if missing:
+        yield f"never reached: {', '.join(missing)}"
 
 
 def _claim_results(tally: Tally, violated: set[str]) -> tuple[ClaimResult, ...]:

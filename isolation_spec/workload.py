@@ -76,10 +76,10 @@ class Idle(Adapter):
     async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
         pass
 
-    async def read(self, context: Any) -> Mapping[str, Any]:
+    async def read(self, user: str, context: Any) -> Mapping[str, Any]:
         return {}
 
-    async def cleanup_context(self, context: Any) -> None:
+    async def cleanup_context(self, user: str, context: Any) -> None:
         pass
 
     async def cleanup_user(self, user: str) -> None:

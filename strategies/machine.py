@@ -9,12 +9,13 @@ import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from isolation_spec import scenario as ask
 from isolation_spec.scenario import Cancellation, Operation, Scenario, Schedule, User
-from strategies.identifiers import LABELS, threads, user_ids
+from strategies.identifiers import LABELS, identities, threads
 from strategies.payloads import sign
 from strategies.schedules import (
     CHAINS,
@@ -29,6 +30,8 @@ __all__ = ["IsolationMachine"]
 
 Classes = tuple[int, ...]
 _ANY = st.integers(0, 15)
+_INTRUSIONS = ("cancel", "read", "write", "mutate", "erase", "clean up")
+"""What an intruder asks for after a run: another's run or context is named in each."""
 _USERS = (2, 2, 3, 2, 3, 4, 5, 6)
 """How many users a scenario has: two are enough for most races, and each one costs."""
 
@@ -130,34 +133,39 @@ class IsolationMachine(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: any(self.contexts))
-    @rule(user=_ANY, victim=_ANY, pick=_ANY, script=scripts(3), classes=classes())
+    @rule(
+        user=_ANY,
+        victim=_ANY,
+        pick=_ANY,
+        script=scripts(3),
+        then=st.sampled_from(_INTRUSIONS),
+        classes=classes(),
+    )
     def intrude(
         self,
         user: int,
         victim: int,
         pick: int,
         script: tuple[ask.Step, ...],
+        then: str,
         classes: Classes,
     ) -> None:
-        """A user asks for a run in another user's context, and to end another's run."""
+        """A user asks for a run in another's context, then for more of another's."""
         victim = self._user_with(self.contexts, victim)
         user = self._other(victim, user)
+        context = self._pick(self.contexts[victim], pick)
         number = self._number(classes)
+        label = self.users[user].label
         self.operations.append(
             ask.RunAgent(
                 id=number,
                 user=user,
-                context=self._pick(self.contexts[victim], pick),
-                script=sign(script, self.users[user].label, number),
+                context=context,
+                script=sign(script, label, number),
                 victim=victim,
             )
         )
-        if self.runs[victim]:
-            run = self._pick(self.runs[victim], -1 - pick)
-            number = self._number(classes)
-            self.operations.append(
-                ask.CancelRun(id=number, user=user, run=run, victim=victim)
-            )
+        self._intrude_further(then, user, victim, context, pick, classes)
 
     @precondition(lambda self: any(self.connections))
     @rule(user=_ANY, pick=_ANY, abrupt=st.booleans(), classes=classes())
@@ -339,7 +347,7 @@ class IsolationMachine(RuleBasedStateMachine):
     @rule(
         seconds=st.sampled_from((0.1, 1.0, 6.0, 31.0, 301.0)),
         stalled=st.booleans(),
-        collecting=st.integers(0, 3),
+        collecting=st.integers(0, 1),
     )
     def wait(self, seconds: float, stalled: bool, collecting: int) -> None:
         """Time passes; seldom, as it is slow beside a run, garbage is collected too."""
@@ -347,7 +355,7 @@ class IsolationMachine(RuleBasedStateMachine):
         self.operations.append(
             ask.AdvanceTime(id=number, seconds=seconds, stalled=stalled)
         )
-        if collecting == 3 and not self.has_collected:
+        if collecting and not self.has_collected:
             self.has_collected = True
             self.operations.append(ask.CollectGarbage(id=self._number(())))
 
@@ -369,7 +377,13 @@ class IsolationMachine(RuleBasedStateMachine):
         )
         operations = tuple(self.operations)
         chance = random.Random(f"{self.search.seed}/{operations}")
-        names = user_ids(len(self.users), chance)
+        names, named_threads = identities(len(self.users), chance)
+        operations = tuple(
+            msgspec.structs.replace(one, thread=named_threads[one.thread])
+            if isinstance(one, ask.OpenContext)
+            else one
+            for one in operations
+        )
         users = tuple(
             User(label=user.label, id=name)
             for user, name in zip(self.users, names, strict=True)
@@ -389,6 +403,39 @@ class IsolationMachine(RuleBasedStateMachine):
             if drawn:
                 self.classes[f"{number}/{kind}"] = drawn
         return number
+
+    def _intrude_further(
+        self,
+        then: str,
+        user: int,
+        victim: int,
+        context: str,
+        pick: int,
+        classes: Classes,
+    ) -> None:
+        """One more request that names a run or a context of the victim's."""
+        if then == "cancel" and not self.runs[victim]:
+            return
+        number = self._number(classes)
+        value = ask.canary(self.users[user].label, number, 1)
+        named: dict[str, Any] = {"id": number, "user": user, "victim": victim}
+        match then:
+            case "cancel":
+                run = self._pick(self.runs[victim], -1 - pick)
+                self.operations.append(ask.CancelRun(run=run, **named))
+            case "read":
+                self.operations.append(ask.Read(context=context, **named))
+            case "write":
+                key = self._pick(list(KEYS), pick)
+                write = ask.Write(context=context, key=key, value=value, **named)
+                self.operations.append(write)
+            case "mutate":
+                mutate = ask.Mutate(context=context, value=value, **named)
+                self.operations.append(mutate)
+            case "erase":
+                self.operations.append(ask.Erase(context=context, **named))
+            case _:
+                self.operations.append(ask.CleanupEngine(context=context, **named))
 
     def _connect(
         self, user: int, cancel: Cancellation | None, classes: Classes = ()

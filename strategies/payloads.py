@@ -26,16 +26,16 @@ __all__ = ["sign"]
 
 def sign(script: tuple[Step, ...], label: str, operation: int) -> tuple[Step, ...]:
     """The script with a canary of its own, of this user and operation, in every
-    value."""
+    value but those that are the same for all."""
     values = (canary(label, operation, n) for n in itertools.count(1))
     return tuple(_sign(step, values) for step in script)
 
 
 def _sign(step: Step, values: Iterator[str]) -> Step:
     match step:
-        case Think():
+        case Think(prompt=""):
             return msgspec.structs.replace(step, prompt=next(values))
-        case CallTool():
+        case CallTool(argument=""):
             return msgspec.structs.replace(step, argument=next(values))
         case WriteState() | Remember() | Return():
             return msgspec.structs.replace(step, value=next(values))

@@ -25,14 +25,20 @@ from isolation_spec.scenario import (
     tools,
 )
 
-__all__ = ["KEYS", "scripts"]
+__all__ = ["COMMON", "KEYS", "scripts"]
 
 KEYS = ("k", "k1", "K")
 """Keys of durable values: few, so that users meet on them; prefixes and case pairs."""
 
+COMMON = "hello"
+"""What all users ask alike: an answer that is kept for the question must not be kept
+for all of them."""
+
 _SIMPLE: tuple[Step, ...] = (
     Think(prompt=""),
-    *(CallTool(tool=tool, argument="") for tool in tools),
+    Think(prompt=COMMON),
+    *(CallTool(tool=tool, argument="") for tool in tools if tool != "whoami"),
+    CallTool(tool="whoami", argument=COMMON),
     WriteState(key="s", value=""),
     ReadState(),
     *(Remember(key=key, value="") for key in KEYS),

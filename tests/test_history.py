@@ -208,6 +208,7 @@ ENTRIES: tuple[seen.Entry, ...] = (
     seen.AgentStepped(
         time=0.0, turn=1, path=(0, 1), step="think", seen="", identity="u1"
     ),
+    seen.IdentityChanged(time=0.0, turn=1, identity="u2", place="m:1"),
     seen.ConnectionOpened(time=0.0, turn=1, connection="c"),
     seen.EventReceived(time=0.0, turn=2, connection="c", text="hello"),
     seen.ConnectionClosed(time=0.0, turn=2, connection="c", code=1000),
@@ -274,4 +275,4 @@ def test_counts_add_up() -> None:
 
     assert Reached(users=5, handshakes=1, tools_run=4) == total
     expected = {"runs_completed", "events_delivered", "database_sessions"}
-    assert expected | {"cancellations", "cleanups"} == set(total.missing())
+    assert expected | {"cancellations", "cleanups", "attacks"} == set(total.missing())

@@ -23,7 +23,7 @@ FLOORS = (
     ("adapter", "engine"),
     ("adapters", "faults"),
     ("world",),
-    ("claims", "objects", "perform", "run"),
+    ("awaits", "claims", "objects", "perform", "run"),
     ("explain", "shrink", "failure", "report"),
     ("strategies",),
     (

@@ -74,20 +74,20 @@ class Small(Adapter):
         self.asked.append(f"run {user} {context} {agent.name}")
         return await agent.perform(self)  # type: ignore[arg-type]
 
-    async def read(self, context: Any) -> Mapping[str, Any]:
+    async def read(self, user: str, context: Any) -> Mapping[str, Any]:
         self.asked.append(f"read {context}")
         return {"all": context}
 
-    async def write(self, context: Any, key: str, value: str) -> None:
+    async def write(self, user: str, context: Any, key: str, value: str) -> None:
         self.asked.append(f"write {context}")
 
-    async def erase(self, context: Any) -> None:
+    async def erase(self, user: str, context: Any) -> None:
         self.asked.append(f"erase {context}")
 
     async def cancel_run(self, user: str, context: Any, run: str) -> None:
         self.asked.append(f"cancel {user} {context} {run}")
 
-    async def cleanup_context(self, context: Any) -> None:
+    async def cleanup_context(self, user: str, context: Any) -> None:
         self.asked.append(f"cleanup {context}")
 
     async def cleanup_user(self, user: str) -> None:
@@ -273,7 +273,7 @@ def test_reference_engine_is_clean() -> None:
 
     assert [] == list(history.of(seen.ResourceAlive))
     assert [] == list(history.of(seen.ExceptionUnhandled))
-    assert ("cancellations",) == history.reached.missing()
+    assert ("cancellations", "attacks") == history.reached.missing()
     assert history.settled
     assert history.overlapped
 
@@ -490,13 +490,13 @@ def test_operations_of_different_users_overlap() -> None:
 
 
 class Hanging(Small):
-    async def read(self, context: Any) -> Mapping[str, Any]:
+    async def read(self, user: str, context: Any) -> Mapping[str, Any]:
         await asyncio.get_running_loop().create_future()
         raise AssertionError
 
 
 class Deaf(Small):
-    async def read(self, context: Any) -> Mapping[str, Any]:
+    async def read(self, user: str, context: Any) -> Mapping[str, Any]:
         while True:
             try:
                 await asyncio.sleep(50)
@@ -505,7 +505,7 @@ class Deaf(Small):
 
 
 class Spinning(Small):
-    async def read(self, context: Any) -> Mapping[str, Any]:
+    async def read(self, user: str, context: Any) -> Mapping[str, Any]:
         while True:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
@@ -635,7 +635,7 @@ def test_outcomes() -> None:
     class Various(Small):
         refusals = (Refused,)
 
-        async def write(self, context: Any, key: str, value: str) -> None:
+        async def write(self, user: str, context: Any, key: str, value: str) -> None:
             kinds: Mapping[str, Callable[..., BaseException]] = {
                 "refuse": Refused,
                 "fail": OSError,
@@ -664,7 +664,7 @@ def test_leftovers_are_recorded_for_their_operation() -> None:
     """A task that outlives the cleanup of its user is named, then again in the end."""
 
     class Leaky(Small):
-        async def read(self, context: Any) -> Mapping[str, Any]:
+        async def read(self, user: str, context: Any) -> Mapping[str, Any]:
             self.task = asyncio.ensure_future(asyncio.sleep(10_000))
             asyncio.get_running_loop().call_soon(self._explode)
             return {}

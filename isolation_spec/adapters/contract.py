@@ -205,9 +205,9 @@ class CheckedAdapter:
                 "raise one of refusals or AgentFailure if it did not run it",
             )
 
-    async def read(self, context: Any) -> Mapping[str, Any]:
+    async def read(self, user: str, context: Any) -> Mapping[str, Any]:
         """What is shown is a mapping, so that each interface has its name."""
-        shown = await self._asked("read", context)
+        shown = await self._asked("read", user, context)
         if not isinstance(shown, Mapping):
             rule = "must return a mapping of each read interface to what it shows"
             instead = "write return {'notes': ...}"
@@ -235,17 +235,17 @@ class CheckedAdapter:
         """As the adapter."""
         await self._asked("cancel_run", user, context, run)
 
-    async def write(self, context: Any, key: str, value: str) -> None:
+    async def write(self, user: str, context: Any, key: str, value: str) -> None:
         """As the adapter."""
-        await self._asked("write", context, key, value)
+        await self._asked("write", user, context, key, value)
 
-    async def erase(self, context: Any) -> None:
+    async def erase(self, user: str, context: Any) -> None:
         """As the adapter."""
-        await self._asked("erase", context)
+        await self._asked("erase", user, context)
 
-    async def cleanup_context(self, context: Any) -> None:
+    async def cleanup_context(self, user: str, context: Any) -> None:
         """As the adapter."""
-        await self._asked("cleanup_context", context)
+        await self._asked("cleanup_context", user, context)
 
     async def cleanup_user(self, user: str) -> None:
         """As the adapter."""
@@ -256,6 +256,10 @@ class CheckedAdapter:
         await self._asked("shutdown")
 
     # What is read without the engine
+
+    def identity(self) -> str | None:
+        """Unchecked, as it is asked for at every await."""
+        return self.adapter.identity()
 
     def observe(self) -> tuple[Row, ...]:
         """Rows are `Row`s of four texts."""

@@ -32,7 +32,7 @@ _NEEDS: dict[type[Operation] | type[Step], Capability] = {
 """What an operation or a step asks for; what is not named here, every engine has."""
 
 
-_ALWAYS = ("users", "runs_completed", "cancellations", "cleanups")
+_ALWAYS = ("users", "runs_completed", "cancellations", "cleanups", "attacks")
 _REACHED_BY: dict[Capability, tuple[str, ...]] = {
     Capability.CONNECTIONS: ("handshakes", "events_delivered"),
     Capability.TRANSACTIONS: ("database_sessions",),

@@ -106,10 +106,11 @@ class ReferenceAdapter(Adapter):
     async def answer(
         self, context: UserExecutionContext, messages: tuple[Message, ...]
     ) -> str:
-        """The model: answers after a while, and shows what it was asked."""
+        """The model: answers after a while, in the light of all that it was asked."""
         self.shown[context.run_id] = messages
         await self.environment.completion()
-        return f"answer to {messages[-1].content}"
+        asked = (message.content for message in messages if message.role == "user")
+        return f"answer to {', '.join(asked)}"
 
     def _make_registry(self) -> AgentRegistry:
         registry = self.registry_class()
@@ -185,8 +186,9 @@ class ReferenceAdapter(Adapter):
         """`cancel` of the engine."""
         context.cancel(run)
 
-    async def read(self, context: UserExecutionEngine) -> Mapping[str, Any]:
+    async def read(self, user: str, context: UserExecutionEngine) -> Mapping[str, Any]:
         """Every way in which the engine shows a user what it has of theirs."""
+        context.require_owner(user)
         return {
             "entries": await context.memory.entries(),
             "search": await context.memory.search("k"),
@@ -196,16 +198,21 @@ class ReferenceAdapter(Adapter):
             "statistics": context.tool_dispatcher.statistics(),
         }
 
-    async def write(self, context: UserExecutionEngine, key: str, value: str) -> None:
+    async def write(
+        self, user: str, context: UserExecutionEngine, key: str, value: str
+    ) -> None:
         """`remember` of the engine's memory."""
+        context.require_owner(user)
         await context.memory.remember(key, value)
 
-    async def erase(self, context: UserExecutionEngine) -> None:
+    async def erase(self, user: str, context: UserExecutionEngine) -> None:
         """`erase` of the engine's memory."""
+        context.require_owner(user)
         await context.memory.erase()
 
-    async def cleanup_context(self, context: UserExecutionEngine) -> None:
+    async def cleanup_context(self, user: str, context: UserExecutionEngine) -> None:
         """`cleanup_engine` of the factory."""
+        context.require_owner(user)
         await self.factory.cleanup_engine(context)
 
     async def cleanup_user(self, user: str) -> None:
@@ -223,6 +230,11 @@ class ReferenceAdapter(Adapter):
                 await self.manager.stop()
             finally:
                 await self.database.dispose()
+
+    def identity(self) -> str | None:
+        """The engine's `current_context`."""
+        current = current_context.get(None)
+        return None if current is None else current.user_id
 
     def observe(self) -> Iterable[Row]:
         """The table of memories, by SQL on a connection of the observer's own."""
@@ -310,8 +322,7 @@ class _Scripted(Agent):
         return await agent.perform(self)
 
     def identity(self) -> str | None:
-        current = current_context.get(None)
-        return None if current is None else current.user_id
+        return self.adapter.identity()
 
     async def think(self, prompt: str) -> Any:
         answer = await self.services.think(prompt)

@@ -13,6 +13,7 @@ from isolation_spec.claims.claim import (
 from isolation_spec.claims.observed import Observed
 from isolation_spec.history import (
     AgentStepped,
+    IdentityChanged,
     ObjectShared,
     OperationEnded,
     OperationStarted,
@@ -39,6 +40,8 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
             active.add(entry.user)
         if isinstance(entry, ObjectShared):
             yield _shared(observed, index, entry)
+        if isinstance(entry, IdentityChanged):
+            yield _changed(observed, index, entry)
         if not isinstance(entry, AgentStepped | OperationEnded | ToolRan):
             continue
         if entry.user is None:
@@ -99,6 +102,20 @@ def _foreign_identity(
             entry=index,
             users=(user,),
         )
+
+
+def _changed(observed: Observed, index: int, entry: IdentityChanged) -> Violation:
+    user = entry.user or 0
+    own = observed.history.scenario.users[user].id
+    return Violation(
+        claim=_ID,
+        clause="foreign-await",
+        let=(f"operation {entry.operation} be {observed.label(user)}'s",),
+        then=f"at every await of its task the engine works for {own!r} or nobody",
+        however=f"at {entry.place} it worked for {entry.identity!r}",
+        entry=index,
+        users=(user,),
+    )
 
 
 def _stale_state(

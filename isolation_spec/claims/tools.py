@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from isolation_spec.adapter import Capability, Toolbox
+from isolation_spec.adapter import NOBODY, Capability, Toolbox
 from isolation_spec.claims.claim import (
     Claim,
     IsolationViolated,
@@ -123,10 +123,11 @@ def _wrong_answer(
     """What a call must answer: its own result if allowed, else a clean failure."""
     if entry.outcome in ("cancelled", "refused"):
         return None
-    works = step.tool in ("echo", "slow")
+    works = step.tool in ("echo", "slow", "whoami")
+    right = _right_answers(observed, operation, step)
     if entry.outcome == "failed":
         clause, however = "broke-run", f"the call raised: {entry.seen}"
-    elif works and entry.seen != f"True {step.argument} None":
+    elif works and entry.seen not in [f"True {answer} None" for answer in right]:
         clause, however = "wrong-result", f"it answered: {entry.seen}"
     elif not works and not entry.seen.startswith("False "):
         clause, however = "no-failure", f"it answered: {entry.seen}"
@@ -139,7 +140,7 @@ def _wrong_answer(
         clause=clause,
         let=(f"{name} call the tool {step.tool!r} with {step.argument}",),
         then=(
-            "the call answers with that very argument"
+            f"the call answers {right[0]!r}"
             if works
             else "the call fails cleanly, and the run goes on"
         ),
@@ -147,6 +148,15 @@ def _wrong_answer(
         entry=index,
         users=(user,),
     )
+
+
+def _right_answers(
+    observed: Observed, operation: RunAgent, step: CallTool
+) -> tuple[str, ...]:
+    """What a tool that works may answer; `whoami` for whom it works, if it knows."""
+    if step.tool == "whoami":
+        return _id(observed, operation.user), NOBODY
+    return (step.argument,)
 
 
 TOOL_ISOLATION = Claim(

@@ -24,6 +24,7 @@ from isolation_spec.scenario import (
     RunAgent,
     Step,
     Transact,
+    UserOperation,
     Write,
     walk,
 )
@@ -94,9 +95,14 @@ def _written(observed: Observed) -> list[_Written]:
 
 
 def _place(
-    observed: Observed, operation: Write | RunAgent | Erase | Read, key: str
+    observed: Observed, operation: Write | RunAgent | Erase, key: str
 ) -> Place | None:
-    thread = observed.threads.get((operation.user, operation.context))
+    """Where an operation may write for the one who asks.
+
+    An engine may take an intruder's request as their own on a thread of that name.
+    """
+    owner = operation.user if operation.victim is None else operation.victim
+    thread = observed.threads.get((owner, operation.context))
     return None if thread is None else (operation.user, thread, key)
 
 
@@ -107,8 +113,12 @@ def _of_operation(span: Span, place: Place, value: str) -> _Written:
         span.operation.id,
         span.started,
         span.ended,
-        span.outcome == "returned",
+        span.outcome == "returned" and not _intrudes(span.operation),
     )
+
+
+def _intrudes(operation: UserOperation) -> bool:
+    return getattr(operation, "victim", None) is not None
 
 
 def _of_run(observed: Observed, span: Span, run: RunAgent) -> Iterator[_Written]:
@@ -122,7 +132,7 @@ def _of_run(observed: Observed, span: Span, run: RunAgent) -> Iterator[_Written]
         else:
             index, said = entry
             started, ended = span.started, index
-            acknowledged = said.outcome == "ok"
+            acknowledged = said.outcome == "ok" and not _intrudes(run)
         for key, value in _items(step):
             place = _place(observed, run, key)
             if place is not None:
@@ -139,6 +149,7 @@ def _erased(observed: Observed) -> list[tuple[Span, tuple[int, str]]]:
     found = []
     for span in observed.spans.values():
         if isinstance(span.operation, Erase):
+            # An intruder's own rows may go, if the engine takes it as theirs.
             place = _place(observed, span.operation, "")
             if place is not None and span.outcome != "unavailable":
                 found.append((span, place[:2]))
@@ -195,7 +206,7 @@ def _misplaced(
     if holder is None:
         return
     for span in erasures:
-        if span.outcome == "returned" and holder.ended < span.started:
+        if _sure(span) and holder.ended < span.started:
             yield _resurrected(observed, holder, span, index)
             return
     for later in writes:
@@ -203,6 +214,10 @@ def _misplaced(
             however = f"the row still held {holder.value}"
             yield _violation(observed, "lost", later, index, however)
             return
+
+
+def _sure(erasure: Span) -> bool:
+    return erasure.outcome == "returned" and not _intrudes(erasure.operation)
 
 
 def _violation(

@@ -142,6 +142,19 @@ class UserExecutionEngine:
         run.task.cancel()
         return True
 
+    def require_owner(self, user_id: str) -> None:
+        """Hold the one who asks to be the user whom this engine serves.
+
+        Whoever hands an engine to requests from outside asks this first. Raises
+        `OwnershipError` if it is anybody else.
+        """
+        if user_id != self.user_context.user_id:
+            message = (
+                f"{self._name()} was asked for by user {user_id!r}; ask the engine "
+                "of that user"
+            )
+            raise OwnershipError(message)
+
     async def cleanup(self) -> None:
         """Stop the runs, close the sessions, forget the conversation; idempotent.
 

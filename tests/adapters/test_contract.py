@@ -46,10 +46,10 @@ class Whole(Adapter):
     async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
         return await agent.perform(Services())
 
-    async def read(self, context: Any) -> Mapping[str, Any]:
+    async def read(self, user: str, context: Any) -> Mapping[str, Any]:
         return {"all": ""}
 
-    async def cleanup_context(self, context: Any) -> None:
+    async def cleanup_context(self, user: str, context: Any) -> None:
         pass
 
     async def cleanup_user(self, user: str) -> None:
@@ -373,7 +373,7 @@ def test_a_stream_is_no_coroutine() -> None:
 def test_a_plain_method_may_return_a_coroutine() -> None:
     """What can be awaited need not be written `async def`."""
 
-    def read(self: Any, context: Any) -> Awaitable[Any]:
+    def read(self: Any, user: str, context: Any) -> Awaitable[Any]:
         return returning({"all": ""})(self)  # type: ignore[no-any-return]
 
     assert {1: "returned", 2: "returned", 3: "returned"} == outcomes(

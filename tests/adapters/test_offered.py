@@ -157,7 +157,7 @@ def test_a_count_is_missed_with_its_capability(
     capability: Capability, counts: set[str]
 ) -> None:
     """Beyond what every engine must reach, each capability adds its own counts."""
-    always = {"users", "runs_completed", "cancellations", "cleanups"}
+    always = {"users", "runs_completed", "cancellations", "cleanups", "attacks"}
 
     assert always == set(reachable(frozenset()))
     assert always | counts == set(reachable(frozenset({capability})))

@@ -15,7 +15,7 @@ from isolation_spec import scenario as ask
 from isolation_spec.history import History
 from isolation_spec.run import AdapterFactory, run
 from isolation_spec.scenario import Operation, Scenario, Schedule, Step, User
-from strategies.identifiers import LABELS, threads, user_ids
+from strategies.identifiers import LABELS, identities, threads
 from strategies.payloads import sign
 from strategies.schedules import (
     CHAINS,
@@ -54,7 +54,7 @@ class Story:
     ) -> None:
         self.draw = draw
         count = draw(st.integers(least, most))
-        ids = user_ids(count, chance)
+        ids, _ = identities(count, chance)
         self.users = tuple(
             User(label=label, id=name) for label, name in zip(LABELS, ids, strict=False)
         )

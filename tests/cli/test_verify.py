@@ -59,7 +59,7 @@ class Idle(Adapter):
     async def run_agent(self, user, context, agent):
         return await agent.perform(self)
 
-    async def read(self, context):
+    async def read(self, user, context):
         return {}
 
     def identity(self):
@@ -74,7 +74,7 @@ class Idle(Adapter):
     async def sleep(self, seconds):
         await asyncio.sleep(seconds)
 
-    async def cleanup_context(self, context):
+    async def cleanup_context(self, user, context):
         pass
 
     async def cleanup_user(self, user):
@@ -311,6 +311,7 @@ def test_the_result_has_all_keys(verified: Verified) -> None:
         "database_sessions",
         "cancellations",
         "cleanups",
+        "attacks",
     } == set(result["reached"])
 
 

@@ -41,6 +41,7 @@ REACHED = Reached(
     database_sessions=6684,
     cancellations=272,
     cleanups=308,
+    attacks=862,
 )
 VALUE = canary("alice", 3, 1)
 SCENARIO = Scenario(
@@ -141,7 +142,7 @@ teardown           holds       2,645
 
 reached 2,650 users, 2,362 runs completed, 1,030 tools run, 9,834 events
 delivered, 2,744 handshakes, 6,684 database sessions, 272 cancellations, 308
-cleanups
+cleanups, 862 attacks
 holds: 6,543 interleavings of 1,234 examples in 12.3 s, 160 MB
 """
 
@@ -154,7 +155,7 @@ database-sessions  holds       5,036
 teardown           holds       2,645
 
 reached 2,650 users, 2,362 runs completed, 1,030 tools run, 9,834 events delivered, 2,744 handshakes, 6,684 database
-sessions, 272 cancellations, 308 cleanups
+sessions, 272 cancellations, 308 cleanups, 862 attacks
 holds: 6,543 interleavings of 1,234 examples in 12.3 s, 160 MB
 """  # noqa: E501
 
@@ -199,7 +200,7 @@ database-sessions  violated         0
 teardown           holds        2,645
 
 reached 4 users, 0 runs completed, 0 tools run, 0 events delivered, 0
-handshakes, 0 database sessions, 0 cancellations, 0 cleanups
+handshakes, 0 database sessions, 0 cancellations, 0 cleanups, 0 attacks
 violated: 6,543 interleavings of 1,234 examples in 12.3 s, 160 MB
 """
 
@@ -229,7 +230,7 @@ database-sessions  violated         0
 teardown           holds        2,645
 
 reached 4 users, 0 runs completed, 0 tools run, 0 events delivered, 0 handshakes, 0 database sessions, 0 cancellations,
-0 cleanups
+0 cleanups, 0 attacks
 violated: 6,543 interleavings of 1,234 examples in 12.3 s, 160 MB
 """  # noqa: E501
 
@@ -258,7 +259,7 @@ database-sessions  not applicable         0
 teardown           inconclusive           0
 
 reached 4 users, 2 runs completed, 0 tools run, 0 events delivered, 0
-handshakes, 0 database sessions, 0 cancellations, 0 cleanups
+handshakes, 0 database sessions, 0 cancellations, 0 cleanups, 0 attacks
 inconclusive: teardown: never reached: a user for whom the engine had done
 something was cleaned up
 inconclusive: never reached: tools_run, database_sessions
@@ -274,7 +275,7 @@ database-sessions  not applicable         0
 teardown           inconclusive           0
 
 reached 4 users, 2 runs completed, 0 tools run, 0 events delivered, 0 handshakes, 0 database sessions, 0 cancellations,
-0 cleanups
+0 cleanups, 0 attacks
 inconclusive: teardown: never reached: a user for whom the engine had done something was cleaned up
 inconclusive: never reached: tools_run, database_sessions
 inconclusive: 6,543 interleavings of 1,234 examples in 12.3 s, 160 MB

@@ -68,6 +68,10 @@ class Notebook:
         for session in [s for s in self.sessions if user in (None, s.user)]:
             await self.close(session)
 
+    def require(self, session: Session, user: str) -> None:
+        if session.user != user or not session.is_open:
+            raise Refused(f"not an open session of {user}")
+
     async def run(
         self,
         session: Session,
@@ -75,8 +79,7 @@ class Notebook:
         name: str,
         agent: Callable[[], Awaitable[Any]],
     ) -> Any:
-        if session.user != user or not session.is_open:
-            raise Refused(f"not an open session of {user}")
+        self.require(session, user)
         task = asyncio.ensure_future(agent())
         session.runs[name] = task
         try:
@@ -151,16 +154,21 @@ class NotebookAdapter(Adapter):
     async def cancel_run(self, user: str, context: Session, run: str) -> None:
         self.notebook.cancel(context, user, run)
 
-    async def read(self, context: Session) -> Mapping[str, Any]:
+    async def read(self, user: str, context: Session) -> Mapping[str, Any]:
+        self.notebook.require(context, user)
         return {"notes": dict(self.notebook.pages(context))}
 
-    async def write(self, context: Session, key: str, value: str) -> None:
+    async def write(self, user: str, context: Session, key: str, value: str) -> None:
+        self.notebook.require(context, user)
         self.notebook.pages(context)[key] = value
 
-    async def erase(self, context: Session) -> None:
+    async def erase(self, user: str, context: Session) -> None:
+        self.notebook.require(context, user)
         self.notebook.pages(context).clear()
 
-    async def cleanup_context(self, context: Session) -> None:
+    async def cleanup_context(self, user: str, context: Session) -> None:
+        if context.user != user:
+            raise Refused(f"not a session of {user}")
         await self.notebook.close(context)
 
     async def cleanup_user(self, user: str) -> None:

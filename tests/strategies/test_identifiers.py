@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from isolation_spec.scenario import CANARY, canary
-from strategies.identifiers import LABELS
+from isolation_spec.scenario import CANARY, OpenContext, canary
+from strategies.identifiers import FAMILIES, LABELS
 from tests.strategies.drawn import draw
 
 LISTS = [[user.id for user in drawn.scenario.users] for drawn in draw(examples=400)]
@@ -50,6 +50,57 @@ def test_some_identity_matches_another_as_a_pattern(wildcard: str) -> None:
     assert any(
         wildcard in a and re.fullmatch(pattern(a), b, re.IGNORECASE) for a, b in PAIRS
     )
+
+
+OWNERS = [
+    sorted(
+        {
+            (drawn.scenario.users[o.user].id, o.thread)
+            for o in drawn.scenario.operations
+            if isinstance(o, OpenContext)
+        }
+    )
+    for drawn in draw(examples=400)
+]
+"""(user, thread) of all contexts of each scenario."""
+
+
+@pytest.mark.parametrize("separator", ["", *"/.:|#_%-,"])
+def test_joined_owners_are_ambiguous(separator: str) -> None:
+    """Two owners of some family give one text, user and thread joined in this way."""
+    families = [family for kind in FAMILIES.values() for family in kind]
+    texts = [
+        [f"{u}{separator}{t}" for u in family.users for t in family.threads]
+        for family in families
+    ]
+
+    assert any(len(set(joined)) < len(joined) for joined in texts)
+
+
+def test_ambiguous_owners_meet() -> None:
+    """Owners that a separator makes equal are in one scenario now and then."""
+    meet = sum(
+        any(
+            a != b and f"{a[0]}{s}{a[1]}" == f"{b[0]}{s}{b[1]}"
+            for a, b in itertools.combinations(owners, 2)
+            for s in ("", *"/.:|#_%-,")
+        )
+        for owners in OWNERS
+    )
+
+    assert len(OWNERS) / 50 <= meet
+
+
+def test_some_identities_are_one_number() -> None:
+    """Ids that are numbers in one place and texts in another meet."""
+
+    def number(name: str) -> float | str:
+        try:
+            return float(name)
+        except ValueError:
+            return name
+
+    assert any(number(a) == number(b) for a, b in PAIRS)
 
 
 def test_plain_identities_occur() -> None:
