@@ -1,12 +1,14 @@
 """The two tables: what users asked to remember, and which runs they had."""
 
 import asyncio
+from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Insert, Table
+from sqlalchemy import URL, Insert, Table
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from .waiting import wait_to_the_end
 
@@ -73,4 +75,16 @@ async def create_schema(database: AsyncEngine) -> None:
 
 async def _create_all(database: AsyncEngine) -> None:
     async with database.begin() as connection:
-        await connection.run_sync(Base.metadata.create_all)
+        for statement in _schema(database.dialect.name):
+            await connection.exec_driver_sql(statement)
+
+
+@cache
+def _schema(dialect_name: str) -> tuple[str, ...]:
+    """What creates the tables; compiled once, as it is the same for every database."""
+    dialect = URL.create(dialect_name).get_dialect()()
+    elements: list[CreateTable | CreateIndex] = []
+    for table in Base.metadata.sorted_tables:
+        elements.append(CreateTable(table, if_not_exists=True))
+        elements += (CreateIndex(one, if_not_exists=True) for one in table.indexes)
+    return tuple(str(element.compile(dialect=dialect)) for element in elements)
