@@ -22,10 +22,11 @@ from typing import Any, Literal
 import msgspec
 
 from isolation_spec.adapter import Adapter
-from isolation_spec.claims import CLAIMS, Judgement, Verdict, Violation, judge
+from isolation_spec.claims import CLAIMS, Judgement, Verdict, Violation, find_claim
 from isolation_spec.history import History
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
+from isolation_spec.solo import judge_with_solos
 
 __all__ = [
     "BadFailureFile",
@@ -303,8 +304,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 def replay(failure: Failure, make_adapter: Callable[[], Adapter]) -> Replay:
     """Runs the scenario of a failure once, in a fresh world."""
     history = run(failure.scenario, make_adapter)
-    judgements = judge(history, make_adapter().capabilities)
-    judgement = next(j for j in judgements if j.claim == failure.claim)
+    (judgement,) = judge_with_solos(history, make_adapter, (find_claim(failure.claim),))
     drift = _drift(failure, history)
     if judgement.verdict is Verdict.VIOLATED:
         outcome = Outcome.REPRODUCED

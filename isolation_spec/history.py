@@ -253,6 +253,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         settled: False when operations or live resources kept the run from its end.
         choices: how often the scheduler had more than one arrival to choose from.
         overlapped: True if operations of two users were under way at once.
+        order: the chain of each arrival, in order; none where it is not recorded.
         steps: operation id -> steps that its task took, if they were counted.
         places: (kind of operation, place in the engine) of each await, likewise.
         limits: the limits that the engine declares.
@@ -267,6 +268,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     settled: bool
     choices: int
     overlapped: bool
+    order: tuple[str, ...] = ()
     steps: dict[int, int] = {}
     places: tuple[tuple[str, str], ...] = ()
     limits: dict[str, int] = {}

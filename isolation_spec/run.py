@@ -426,6 +426,7 @@ class _Execution:
             arrivals=choices.arrivals,
             settled=self.settled,
             choices=choices.made,
+            order=choices.order,
             overlapped=self.overlapped,
             steps=self.steps if self.count_steps else {},
             places=tuple(self.places),

@@ -55,6 +55,7 @@ __all__ = [
     "WriteState",
     "canaries_in",
     "canary",
+    "names_victim",
     "owned_canaries",
     "tools",
     "walk",
@@ -422,6 +423,12 @@ class Scenario(_Data, frozen=True, kw_only=True):
         for problem in scenario.problems():
             raise ValueError(f"not a scenario: {problem}")
         return scenario
+
+
+def names_victim(operation: Operation) -> bool:
+    """True if it names a run or a context that is another user's."""
+    named = getattr(operation, "victim", None) is not None
+    return named and not isinstance(operation, Connect)
 
 
 def walk(

@@ -19,6 +19,7 @@ from isolation_spec.claims import Judgement, Verdict, Violation, judge
 from isolation_spec.history import History, Reached
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
+from isolation_spec.solo import Solos, comparable, solo_runs
 from isolation_spec.world.facade import Facade
 
 if TYPE_CHECKING:
@@ -147,7 +148,8 @@ class _Examiner:
             orders.add(order)
             tally.interleavings += 1
         tally.reached.add(history.reached)
-        for judgement in judge(history, self.capabilities):
+        solos = None if self.live is not None else self._solos(history)
+        for judgement in judge(history, self.capabilities, solos=solos):
             tally.count(judgement)
             if judgement.violations:
                 scenario = msgspec.structs.replace(
@@ -160,6 +162,17 @@ class _Examiner:
                         history=None if self.live is None else history,
                     )
                 )
+
+    def _solos(self, history: History) -> Solos:
+        """Solo runs of all users at first, then of another one in each run.
+
+        Each costs about half a run, and many schedules of a workload leave a user's own
+        order as it was.
+        """
+        users = comparable(history)
+        if users and not history.steps:
+            users = (users[self.tally.runs % len(users)],)
+        return solo_runs(history, self.engine.make_adapter, users)
 
     def _collect(self) -> None:
         # Between runs and never inside one; collecting after each costs more than a

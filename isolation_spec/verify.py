@@ -13,7 +13,7 @@ import msgspec
 from isolation_spec.adapter import Adapter
 from isolation_spec.adapters import Engine, find_engine, own_engine
 from isolation_spec.adapters.offered import reachable
-from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim, judge
+from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim
 from isolation_spec.explain import explain
 from isolation_spec.failure import make_failure, save
 from isolation_spec.history import History
@@ -35,6 +35,7 @@ from isolation_spec.scenario import Scenario
 from isolation_spec.search import Found, Tally, check_strategies
 from isolation_spec.shards import Shards
 from isolation_spec.shrink import Shrinker, size
+from isolation_spec.solo import judge_with_solos
 from isolation_spec.world.live import Live
 from isolation_spec.world.live_database import check_database
 
@@ -345,13 +346,12 @@ def _confirm_small(
 def _same_failure(
     engine: Engine, wanted: Violation, check: Callable[[], None] = lambda: None
 ) -> Fails:
-    capabilities = engine.make_adapter().capabilities
-    claims = tuple(claim for claim in CLAIMS if claim.id == wanted.claim)
+    claims = (find_claim(wanted.claim),)
 
     def fails(scenario: Scenario) -> tuple[History, Violation] | None:
         check()
         history = run(scenario, engine.make_adapter)
-        (judgement,) = judge(history, capabilities, claims)
+        (judgement,) = judge_with_solos(history, engine.make_adapter, claims)
         for violation in judgement.violations:
             if violation.clause == wanted.clause:
                 return history, violation

@@ -24,7 +24,7 @@ from strategies.schedules import (
     classes,
     searches,
 )
-from strategies.scripts import KEYS, scripts
+from strategies.scripts import KEYS, script
 
 __all__ = ["IsolationMachine"]
 
@@ -84,16 +84,16 @@ class IsolationMachine(RuleBasedStateMachine):
     @initialize(
         count=st.sampled_from(_USERS),
         connections=st.tuples(*(st.sampled_from((1, 1, 2, 0)) for _ in range(6))),
+        background=st.tuples(*(st.booleans() for _ in range(6))),
         threads=st.tuples(*(threads() for _ in range(6))),
-        runs=st.tuples(*(scripts(4) for _ in range(6))),
         search=searches(),
     )
     def begin(
         self,
         count: int,
         connections: tuple[int, ...],
+        background: tuple[bool, ...],
         threads: tuple[str, ...],
-        runs: tuple[tuple[ask.Step, ...], ...],
         search: Search,
     ) -> None:
         """The users, each with a context and a run."""
@@ -106,7 +106,7 @@ class IsolationMachine(RuleBasedStateMachine):
             for _ in range(connections[user]):
                 self._connect(user, None)
             self._open_context(user, threads[user], None)
-            self._run(user, self.contexts[user][0], runs[user], True, None)
+            self._run(user, self.contexts[user][0], 4, background[user], None)
 
     # Rules
 
@@ -137,7 +137,6 @@ class IsolationMachine(RuleBasedStateMachine):
         user=_ANY,
         victim=_ANY,
         pick=_ANY,
-        script=scripts(3),
         then=st.sampled_from(_INTRUSIONS),
         classes=classes(),
     )
@@ -146,7 +145,6 @@ class IsolationMachine(RuleBasedStateMachine):
         user: int,
         victim: int,
         pick: int,
-        script: tuple[ask.Step, ...],
         then: str,
         classes: Classes,
     ) -> None:
@@ -161,7 +159,7 @@ class IsolationMachine(RuleBasedStateMachine):
                 id=number,
                 user=user,
                 context=context,
-                script=sign(script, label, number),
+                script=self._script(3, label, number),
                 victim=victim,
             )
         )
@@ -198,7 +196,6 @@ class IsolationMachine(RuleBasedStateMachine):
     @rule(
         user=_ANY,
         pick=_ANY,
-        script=scripts(),
         background=st.booleans(),
         cancel=cancellations(),
         classes=classes(),
@@ -207,7 +204,6 @@ class IsolationMachine(RuleBasedStateMachine):
         self,
         user: int,
         pick: int,
-        script: tuple[ask.Step, ...],
         background: bool,
         cancel: Cancellation | None,
         classes: Classes,
@@ -215,13 +211,12 @@ class IsolationMachine(RuleBasedStateMachine):
         """A scripted agent runs."""
         user = self._user_with(self.contexts, user)
         context = self._pick(self.contexts[user], pick)
-        self._run(user, context, script, background, cancel, classes)
+        self._run(user, context, 5, background, cancel, classes)
 
     @precondition(lambda self: any(self.contexts))
     @rule(
         user=_ANY,
         pick=_ANY,
-        script=scripts(),
         then=st.sampled_from(("cancel", "clean up", "reconnect")),
         classes=classes(),
     )
@@ -229,14 +224,13 @@ class IsolationMachine(RuleBasedStateMachine):
         self,
         user: int,
         pick: int,
-        script: tuple[ask.Step, ...],
         then: str,
         classes: Classes,
     ) -> None:
         """A scripted agent runs, and its user does not let it finish in peace."""
         user = self._user_with(self.contexts, user)
         context = self._pick(self.contexts[user], pick)
-        self._run(user, context, script, True, None)
+        self._run(user, context, 5, True, None)
         if then == "cancel":
             run = self.runs[user][-1]
             number = self._number(classes)
@@ -489,7 +483,7 @@ class IsolationMachine(RuleBasedStateMachine):
         self,
         user: int,
         context: str,
-        script: tuple[ask.Step, ...],
+        most: int,
         background: bool,
         cancel: Cancellation | None,
         classes: Classes = (),
@@ -501,11 +495,16 @@ class IsolationMachine(RuleBasedStateMachine):
                 id=number,
                 user=user,
                 context=context,
-                script=sign(script, self.users[user].label, number),
+                script=self._script(most, self.users[user].label, number),
                 background=background,
                 cancel=cancel,
             )
         )
+
+    def _script(self, most: int, label: str, number: int) -> tuple[ask.Step, ...]:
+        """A signed script, decided by all that was drawn so far."""
+        chance = random.Random(f"{self.search}/{self.operations}/{number}")
+        return sign(script(chance, most), label, number)
 
     def _user(self, drawn: int) -> int:
         return drawn % len(self.users)

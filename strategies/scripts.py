@@ -1,12 +1,12 @@
 """What an agent does, step by step.
 
 Scripts are short: a race needs a window, not a long story, and every further step costs
-each interleaving. One draw a step, so that shrinking removes whole steps.
+each interleaving.
 """
 
 from __future__ import annotations
 
-from hypothesis import strategies as st
+import random
 
 from isolation_spec.scenario import (
     CallTool,
@@ -22,10 +22,9 @@ from isolation_spec.scenario import (
     Think,
     Transact,
     WriteState,
-    tools,
 )
 
-__all__ = ["COMMON", "KEYS", "scripts"]
+__all__ = ["COMMON", "KEYS", "script"]
 
 KEYS = ("k", "k1", "K")
 """Keys of durable values: few, so that users meet on them; prefixes and case pairs."""
@@ -34,32 +33,52 @@ COMMON = "hello"
 """What all users ask alike: an answer that is kept for the question must not be kept
 for all of them."""
 
-_SIMPLE: tuple[Step, ...] = (
-    Think(prompt=""),
-    Think(prompt=COMMON),
-    *(CallTool(tool=tool, argument="") for tool in tools if tool != "whoami"),
-    CallTool(tool="whoami", argument=COMMON),
-    WriteState(key="s", value=""),
-    ReadState(),
-    *(Remember(key=key, value="") for key in KEYS),
-    *(Recall(key=key) for key in KEYS),
-    Transact(items=(("k", ""),)),
-    Transact(items=(("k", ""), ("k1", ""))),
-    Transact(items=(("k", ""), ("k1", "")), fails=True),
-    Emit(payload=""),
-    Sleep(seconds=0.01),
-    Sleep(seconds=5.0),
-    Return(value=""),
-    Fail(message=""),
+_STEPS: tuple[tuple[int, tuple[Step, ...]], ...] = (
+    (5, (Think(prompt=""), Think(prompt=COMMON))),
+    (3, tuple(CallTool(tool=tool, argument="") for tool in ("echo", "slow"))),
+    (2, (CallTool(tool="whoami", argument=COMMON),)),
+    (
+        3,
+        tuple(
+            CallTool(tool=tool, argument="")
+            for tool in ("failing", "forbidden", "unknown")
+        ),
+    ),
+    (2, (WriteState(key="s", value=""),)),
+    (2, (ReadState(),)),
+    (3, tuple(Remember(key=key, value="") for key in KEYS)),
+    (3, tuple(Recall(key=key) for key in KEYS)),
+    (
+        3,
+        (
+            Transact(items=(("k", ""),)),
+            Transact(items=(("k", ""), ("k1", ""))),
+            Transact(items=(("k", ""), ("k1", "")), fails=True),
+        ),
+    ),
+    (2, (Emit(payload=""),)),
+    (2, (Sleep(seconds=0.01), Sleep(seconds=5.0))),
+    (
+        3,
+        (
+            Spawn(script=(Think(prompt=""),)),
+            Spawn(script=(CallTool(tool="echo", argument=""), ReadState())),
+            Spawn(script=(Fail(message=""),)),
+        ),
+    ),
+    (1, (Return(value=""),)),
+    (1, (Fail(message=""),)),
 )
-_NESTED: tuple[Step, ...] = (
-    Spawn(script=(Think(prompt=""),)),
-    Spawn(script=(CallTool(tool="echo", argument=""), ReadState())),
-    Spawn(script=(Fail(message=""),)),
-)
+"""(weight, steps of one kind); what ends a run is rare, or nothing would follow."""
 
 
-def scripts(most: int = 5) -> st.SearchStrategy[tuple[Step, ...]]:
-    """Scripts of at most so many steps, children included one level deep."""
-    step = st.sampled_from(_SIMPLE + _NESTED)
-    return st.lists(step, max_size=most).map(tuple)
+def script(chance: random.Random, most: int = 5) -> tuple[Step, ...]:
+    """A script of at most so many steps, children included one level deep.
+
+    Chosen by a generator that is seeded with what was drawn before: as lists of drawn
+    steps most scripts were empty or alike, and in 660 runs only 68 had two users whose
+    model answered.
+    """
+    weights = [weight for weight, _ in _STEPS]
+    kinds = chance.choices(_STEPS, weights, k=chance.randint(0, most))
+    return tuple(chance.choice(steps) for _, steps in kinds)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from isolation_spec.adapter import Capability
 from isolation_spec.claims.claim import (
     Claim,
@@ -18,6 +20,10 @@ from isolation_spec.claims.errors import (
 )
 from isolation_spec.claims.lifecycle import EVENT_LIFECYCLE, EventLifecycleViolated
 from isolation_spec.claims.limits import EXACT_LIMITS, ExactLimitsViolated
+from isolation_spec.claims.noninterference import (
+    NONINTERFERENCE,
+    NoninterferenceViolated,
+)
 from isolation_spec.claims.observed import Observed
 from isolation_spec.claims.ownership import (
     CONTEXT_OWNERSHIP,
@@ -44,6 +50,7 @@ __all__ = [
     "ExactLimitsViolated",
     "IsolationViolated",
     "Judgement",
+    "NoninterferenceViolated",
     "Situation",
     "StoredWritesViolated",
     "TeardownViolated",
@@ -64,6 +71,7 @@ CLAIMS: tuple[Claim, ...] = (
     DATABASE_SESSIONS,
     ERROR_CONTAINMENT,
     TEARDOWN,
+    NONINTERFERENCE,
 )
 """All claims, in the order in which they are shown; the order decides nothing else."""
 
@@ -86,7 +94,9 @@ def judge(
     history: History,
     capabilities: frozenset[Capability],
     claims: tuple[Claim, ...] = CLAIMS,
+    *,
+    solos: Mapping[int, tuple[History, ...]] | None = None,
 ) -> tuple[Judgement, ...]:
-    """Judges the whole history by every claim."""
-    observed = Observed(history)
+    """Judges the whole history by every claim; `solos` are users' runs alone."""
+    observed = Observed(history, solos)
     return tuple(judge_claim(claim, observed, capabilities) for claim in claims)

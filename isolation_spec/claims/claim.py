@@ -89,6 +89,7 @@ class Claim:
         needs: capabilities without which the claim is not applicable.
         check: yields a situation or a violation for each place in a history where the
             claim could fail; pure.
+        compares: True if it compares with solo runs, and is not applicable without.
     """
 
     id: str
@@ -97,6 +98,7 @@ class Claim:
     exception: type[IsolationViolated]
     needs: frozenset[Capability]
     check: Callable[[Observed], Iterable[Situation | Violation]]
+    compares: bool = False
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,6 +118,9 @@ def judge_claim(
     missing = sorted(claim.needs - capabilities)
     if missing:
         reason = f"the engine declares no {', '.join(missing)}"
+        return Judgement(claim=claim.id, verdict=Verdict.NOT_APPLICABLE, reason=reason)
+    if claim.compares and observed.solos is None:
+        reason = "no user's solo run was made"
         return Judgement(claim=claim.id, verdict=Verdict.NOT_APPLICABLE, reason=reason)
     try:
         evidence, violations = _count(claim.check(observed))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -76,10 +76,18 @@ class Span(NamedTuple):
 
 
 class Observed:
-    """Indices into one history, made when first asked for."""
+    """Indices into one history, made when first asked for.
 
-    def __init__(self, history: History) -> None:
+    `solos` are runs of a user's own operations alone, None where none were made.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        solos: Mapping[int, tuple[History, ...]] | None = None,
+    ) -> None:
         self.history = history
+        self.solos = solos
         self.entries = history.entries
 
     def label(self, user: int | None) -> str:

@@ -357,7 +357,7 @@ class UserExecutionEngine:
         if run.emitter.ended:
             return
         run.emitter.finish(outcome.event_type, outcome.payload)
-        self._history.append(
+        self._remember_run(
             RunRecord(
                 run_id=run.run_id,
                 request_id=run.context.request_id,
@@ -367,6 +367,9 @@ class UserExecutionEngine:
                 duration=self._clock() - run.started,
             )
         )
+
+    def _remember_run(self, record: RunRecord) -> None:
+        self._history.append(record)
 
     async def _stop_stragglers(self, run: Run) -> None:
         """End what the agent started in other tasks and did not wait for."""

@@ -18,12 +18,14 @@ T = TypeVar("T")
 
 
 class Choices(NamedTuple):
-    """What a world decided in one run: how, and how often it had a choice at all."""
+    """What a world decided in one run: how, how often it had a choice at all, and the
+    chain of each arrival in order, if that was recorded."""
 
     schedule: Schedule
     unused: tuple[str, ...]
     arrivals: str
     made: int
+    order: tuple[str, ...] = ()
 
 
 class Facade(Environment, Protocol):

@@ -57,6 +57,9 @@ class Scheduler:
         change_points: absolute positions, counted in choices with at least two
             candidates, at which the leading chain is demoted; 0 is unused.
         draw_class: gives the class of a chain that the schedule does not name.
+
+    Attributes:
+        arrived: the chain of each arrival so far, in order.
     """
 
     def __init__(
@@ -78,7 +81,7 @@ class Scheduler:
         self._demotions = {(d.chain, d.consumed): d.rank for d in schedule.demotions}
         self._done: list[Demotion] = []
         self._sequence = 0
-        self._order = blake2s(digest_size=16)
+        self.arrived: list[str] = []
 
     def post(self, source: Source, chain: str, deliver: Callable[[], object]) -> None:
         """An arrival of the chain is pending at the end of the source."""
@@ -99,12 +102,16 @@ class Scheduler:
 
     def take(self, excluded: Mapping[Source, None]) -> Arrival | None:
         """Removes and returns the next arrival from a source that is not excluded."""
-        heads = [s.arrivals[0] for s in self._pending if s not in excluded]
+        heads = self.heads(excluded)
         if not heads:
             return None
         chosen = heads[0] if len(heads) == 1 else self._choose(heads)
-        self._consume(chosen)
+        self.consume(chosen)
         return chosen
+
+    def heads(self, excluded: Mapping[Source, None]) -> list[Arrival]:
+        """What may come in next: of each source that is not excluded the oldest."""
+        return [s.arrivals[0] for s in self._pending if s not in excluded]
 
     def _choose(self, heads: list[Arrival]) -> Arrival:
         leader = min(heads, key=self._rank)
@@ -121,13 +128,14 @@ class Scheduler:
     def _rank(self, arrival: Arrival) -> tuple[int, int]:
         return (self._ranks[arrival.chain], arrival.sequence)
 
-    def _consume(self, arrival: Arrival) -> None:
+    def consume(self, arrival: Arrival) -> None:
+        """The arrival has come in."""
         source, chain = arrival.source, arrival.chain
         source.arrivals.popleft()
         if not source.arrivals:
             del self._pending[source]
         count = self._consumed[chain] = self._consumed.get(chain, 0) + 1
-        self._order.update(chain.encode() + b"\n")
+        self.arrived.append(chain)
         self._apply(chain, count)
 
     def _enter(self, chain: str) -> None:
@@ -168,4 +176,5 @@ class Scheduler:
 
     def order(self) -> str:
         """A digest of the order of arrivals so far."""
-        return self._order.hexdigest()
+        text = "\n".join(self.arrived)
+        return blake2s(text.encode(), digest_size=16).hexdigest()

@@ -51,7 +51,7 @@ class World:
         self.moved: Callable[[int, Move, int | None], None] = _ignore
         self.ledger = Ledger(self.loop, self.databases, self.reached, self._move)
         self._lanes: dict[int | None, Source] = {}
-        self._counters: dict[str, itertools.count[int]] = {}
+        self._counters: dict[tuple[str, int], itertools.count[int]] = {}
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
@@ -155,7 +155,10 @@ class World:
     def choices(self) -> Choices:
         """What the scheduler did so far."""
         made = self.scheduler
-        return Choices(made.followed(), made.unused(), made.order(), made.choices)
+        order = tuple(made.arrived)
+        return Choices(
+            made.followed(), made.unused(), made.order(), made.choices, order
+        )
 
     def _move(self, session: int, move: Move, requester: int | None) -> None:
         self.moved(session, move, requester)
@@ -189,9 +192,14 @@ class World:
         return self.loop.time()
 
     def new_id(self, kind: str) -> str:
-        """kind-1, kind-2 and so on."""
-        counter = self._counters.setdefault(kind, itertools.count(1))
-        return f"{kind}-{next(counter)}"
+        """kind-3.1, kind-3.2 and so on for operation 3, and 0 for none.
+
+        Counted for each operation, so that a user's ids are the same whatever others
+        do.
+        """
+        requester = REQUESTER.get() or 0
+        counter = self._counters.setdefault((kind, requester), itertools.count(1))
+        return f"{kind}-{requester}.{next(counter)}"
 
     async def completion(self) -> None:
         """Something outside answers; the scheduler decides when."""

@@ -1,0 +1,214 @@
+"""Each user observes exactly what they would observe alone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from isolation_spec.claims.claim import (
+    Claim,
+    IsolationViolated,
+    Situation,
+    Violation,
+)
+from isolation_spec.claims.observed import Observed
+from isolation_spec.history import (
+    AgentStepped,
+    EventReceived,
+    GaugeRead,
+    History,
+    OperationEnded,
+    OperationStarted,
+    RowStored,
+    ToolRan,
+)
+from isolation_spec.scenario import names_victim
+
+__all__ = ["NONINTERFERENCE", "NoninterferenceViolated", "unlike"]
+
+
+class NoninterferenceViolated(IsolationViolated):
+    """A user saw something that they would not have seen alone."""
+
+
+_ID = "noninterference"
+
+_VARIES = re.compile(
+    # A number with decimals is a time or a duration, but not inside an id or canary.
+    r"(?<![\w~.-])\d+\.\d+(?:e-?\d+)?(?![\w~.])"
+    # An id that was asked for by nobody counts over all users.
+    r"|\b[a-z_]+-0\.\d+"
+)
+_NOTHING = "nothing"
+MOST_OUTCOMES = 3
+"""What has more outcomes alone depends on the order of the user's own arrivals, and a
+sample of orders may lack one."""
+Key = tuple[str, ...]
+"""What is observed: kind, operation, and where in it."""
+
+
+class Seen(NamedTuple):
+    """One observation, and the index of the entry that completed it."""
+
+    text: str
+    entry: int
+
+
+def _check(observed: Observed) -> Iterator[Situation | Violation]:
+    for user, runs in (observed.solos or {}).items():
+        joint = _observations(observed.history, user)
+        alone = [_observations(history, user) for history in runs]
+        others = _first_of_others(observed, user)
+        differences = []
+        for key in {**joint, **alone[0]}:
+            expected = {_text(one, key) for one in alone}
+            if _text(joint, key) in expected:
+                if key in joint and joint[key].entry > others:
+                    yield Situation()
+            elif len(expected) <= MOST_OUTCOMES:
+                differences.append(key)
+        if differences:
+            yield _first(observed, user, differences, joint, alone[0])
+
+
+def unlike(history: History, solos: tuple[History, ...], user: int) -> int:
+    """What the user saw together and in none of the solo runs.
+
+    Returns the number of different things that the solo runs showed there instead, at
+    most; 0 if there is nothing.
+    """
+    joint = _observations(history, user)
+    alone = [_observations(solo, user) for solo in solos]
+    outcomes = 0
+    for key in {**joint, **alone[0]}:
+        expected = {_text(one, key) for one in alone}
+        if _text(joint, key) not in expected:
+            outcomes = max(outcomes, len(expected))
+    return outcomes
+
+
+def _text(seen: Mapping[Key, Seen], key: Key) -> str:
+    return seen[key].text if key in seen else _NOTHING
+
+
+def _first_of_others(observed: Observed, user: int) -> int:
+    """The index from which on somebody else was active."""
+    for index, entry in enumerate(observed.entries):
+        if isinstance(entry, OperationStarted) and entry.user not in (None, user):
+            return index
+    return len(observed.entries)
+
+
+# What a user observes
+
+
+def _observations(history: History, user: int) -> dict[Key, Seen]:
+    """Everything that the user was shown, or that is stored for them."""
+    own = history.scenario.users[user].id
+    attacks = {o.id for o in history.scenario.operations if names_victim(o)}
+    seen: dict[Key, Seen] = {}
+    key: Key
+    for index, entry in enumerate(history.entries):
+        if isinstance(entry, RowStored):
+            if entry.owner == own:
+                key = ("the stored value", entry.thread, entry.key)
+                seen[key] = Seen(entry.value, index)
+            continue
+        if entry.user != user or entry.operation in attacks:
+            continue
+        number = str(entry.operation)
+        if isinstance(entry, OperationEnded):
+            text = f"{entry.outcome} {entry.value} {entry.error}"
+            key = ("what the operation answered", number)
+        elif isinstance(entry, AgentStepped):
+            text = f"{entry.outcome} {entry.seen} {entry.identity}"
+            path = ".".join(map(str, entry.path))
+            key = ("what the agent saw", number, entry.step, path)
+        elif isinstance(entry, ToolRan):
+            text = f"{entry.tool} {entry.identity}"
+            key = ("where the tool ran", number, entry.argument, entry.moment)
+        elif isinstance(entry, EventReceived):
+            key = ("the events on the connection", number, _run_of(entry.text))
+            before = seen[key].text if key in seen else ""
+            text = f"{before}{entry.text}\n"
+        elif isinstance(entry, GaugeRead):
+            key, text = ("what is held after cleanup", entry.gauge), str(entry.value)
+        else:
+            continue
+        seen[key] = Seen(_VARIES.sub("#", text), index)
+    return seen
+
+
+_RUN = re.compile(r'"run_id": ?"([^"]*)"')
+
+
+def _run_of(text: str) -> str:
+    found = _RUN.search(text)
+    return found.group(1) if found else ""
+
+
+# The words
+
+
+def _first(
+    observed: Observed,
+    user: int,
+    differences: list[Key],
+    joint: Mapping[Key, Seen],
+    alone: Mapping[Key, Seen],
+) -> Violation:
+    end = len(observed.entries) - 1
+    key = min(differences, key=lambda key: joint[key].entry if key in joint else end)
+    index = joint[key].entry if key in joint else end
+    name = observed.label(user)
+    together, expected = _around(_text(joint, key), _text(alone, key))
+    cause = _cause(observed, user, index)
+    behind = () if cause is None else (f"{cause} have happened before",)
+    return Violation(
+        claim=_ID,
+        clause="differs",
+        let=(f"{name} do the very same alone, in the same order", *behind),
+        then=f"{_named(name, key)} is what it is in some order alone: {expected!r}",
+        however=f"with the others it was {together!r}",
+        entry=index,
+        users=(user,),
+    )
+
+
+def _named(name: str, key: Key) -> str:
+    kind, *rest = key
+    return f"{kind} of {name} ({', '.join(part for part in rest if part)})"
+
+
+_WINDOW = 30
+
+
+def _around(one: str, other: str) -> tuple[str, str]:
+    """Both texts around the first place at which they differ."""
+    pairs = enumerate(zip(one, other, strict=False))
+    first = next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
+    begin = max(0, first - _WINDOW)
+    return one[begin : first + _WINDOW], other[begin : first + _WINDOW]
+
+
+def _cause(observed: Observed, user: int, index: int) -> str | None:
+    """The other user's operation that did something last before this entry."""
+    for entry in reversed(observed.entries[: index + 1]):
+        if entry.operation is not None and entry.user not in (None, user):
+            return f"operation {entry.operation} of {observed.label(entry.user)}"
+    return None
+
+
+NONINTERFERENCE = Claim(
+    id=_ID,
+    statement=(
+        "Each user observes exactly what they would observe alone, but for times and "
+        "ids that nobody asked for."
+    ),
+    situation="a user observed something that a run without the others showed, too",
+    exception=NoninterferenceViolated,
+    needs=frozenset(),
+    check=_check,
+    compares=True,
+)
