@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import msgspec
 
@@ -16,16 +16,19 @@ from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine
 from isolation_spec.adapters.offered import offered
 from isolation_spec.claims import Judgement, Verdict, Violation, judge
-from isolation_spec.history import History, Reached
+from isolation_spec.history import CancellationDelivered, History, Reached
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
 from isolation_spec.solo import Solos, comparable, solo_runs
 from isolation_spec.world.facade import Facade
 
+Control: TypeAlias = Literal["none", "random", "fifo"]
+
 if TYPE_CHECKING:
+    from strategies.profiles import Profile
     from strategies.schedules import Attempt, Search
 
-__all__ = ["Found", "Tally", "search"]
+__all__ = ["Control", "Found", "Tally", "search"]
 
 _COLLECT_EVERY = 20
 
@@ -42,7 +45,12 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Tally(msgspec.Struct, kw_only=True):
-    """What a search has done so far; tallies of several processes add up."""
+    """What a search has done so far; tallies of several processes add up.
+
+    Attributes:
+        places: (kind of operation, place in the engine) at which operations waited.
+        cancelled: those of them at which the world cancelled one.
+    """
 
     examples: int = 0
     interleavings: int = 0
@@ -53,6 +61,8 @@ class Tally(msgspec.Struct, kw_only=True):
     not_applicable: set[str] = set()
     found: list[Found] = []
     interrupted: bool = False
+    places: set[tuple[str, str]] = set()
+    cancelled: set[tuple[str, str]] = set()
 
     def add(self, other: Tally) -> None:
         """Adds another tally to this one."""
@@ -65,7 +75,17 @@ class Tally(msgspec.Struct, kw_only=True):
         self.reasons.update(other.reasons)
         self.not_applicable |= other.not_applicable
         self.found += other.found
+        self.places |= other.places
+        self.cancelled |= other.cancelled
         self.interrupted = self.interrupted or other.interrupted
+
+    def add_found(
+        self, scenario: Scenario, violation: Violation, history: History | None = None
+    ) -> None:
+        """Adds a violation, and the history with it if no other run will show it."""
+        self.found.append(
+            Found(scenario=scenario, violation=violation, history=history)
+        )
 
     def count(self, judgement: Judgement) -> None:
         """Counts how one claim stood after one history."""
@@ -89,25 +109,38 @@ class _Examiner:
     def __init__(
         self,
         engine: Engine,
-        schedules: int,
+        spent: Profile,
         progressed: Callable[[Tally], bool],
         live: Callable[[int], Facade] | None,
+        control: Control,
     ) -> None:
         self.engine = engine
         self.live = live
         self.capabilities = engine.make_adapter().capabilities
-        self.schedules = schedules
+        self.schedules = spent.schedules
+        self.sweep_every = spent.sweep_every
+        self.control = control
         self.progressed = progressed
         self.tally = Tally()
         self._since_collection = 0
 
     def __call__(self, scenario: Scenario, search: Search) -> None:
-        from strategies.schedules import first_attempt, further_attempts
-
         if self.tally.found:
             raise _Enough
         scenario = offered(scenario, self.capabilities)
         self.tally.examples += 1
+        if self.control == "none":
+            self._search(scenario, search)
+        else:
+            self._search_as_control(scenario, search)
+
+    def _search(self, scenario: Scenario, search: Search) -> None:
+        from strategies.schedules import (
+            first_attempt,
+            further_attempts,
+            swept_attempts,
+        )
+
         orders: set[tuple[bytes, str]] = set()
         first = self._run(first_attempt(scenario, search), orders, count_steps=True)
         for attempt in further_attempts(
@@ -118,6 +151,20 @@ class _Examiner:
             steps=first.steps,
         ):
             self._run(attempt, orders)
+        if self.sweep_every and self.tally.examples % self.sweep_every == 1:
+            for attempt in swept_attempts(first.scenario, first.steps):
+                self._run(attempt, orders)
+
+    def _search_as_control(self, scenario: Scenario, search: Search) -> None:
+        """With less than a search has, to show what that buys."""
+        from strategies.schedules import fifo_attempt, random_attempts
+
+        orders: set[tuple[bytes, str]] = set()
+        if self.control == "fifo":
+            self._run(fifo_attempt(scenario), orders)
+        else:
+            for attempt in random_attempts(scenario, search, self.schedules):
+                self._run(attempt, orders)
 
     def _run(
         self,
@@ -148,6 +195,8 @@ class _Examiner:
             orders.add(order)
             tally.interleavings += 1
         tally.reached.add(history.reached)
+        tally.places.update(history.places)
+        tally.cancelled.update(_cancelled(history))
         solos = None if self.live is not None else self._solos(history)
         for judgement in judge(history, self.capabilities, solos=solos):
             tally.count(judgement)
@@ -155,13 +204,8 @@ class _Examiner:
                 scenario = msgspec.structs.replace(
                     history.scenario, schedule=history.schedule
                 )
-                tally.found.append(
-                    Found(
-                        scenario=scenario,
-                        violation=judgement.violations[0],
-                        history=None if self.live is None else history,
-                    )
-                )
+                kept = None if self.live is None else history
+                tally.add_found(scenario, judgement.violations[0], kept)
 
     def _solos(self, history: History) -> Solos:
         """Solo runs of all users at first, then of another one in each run.
@@ -181,6 +225,14 @@ class _Examiner:
         if self._since_collection >= _COLLECT_EVERY:
             self._since_collection = 0
             gc.collect()
+
+
+def _cancelled(history: History) -> Iterator[tuple[str, str]]:
+    operations = history.operations()
+    for entry in history.of(CancellationDelivered):
+        if entry.operation is not None:
+            kind = type(operations[entry.operation]).__struct_config__.tag
+            yield str(kind), entry.place
 
 
 def check_strategies() -> None:
@@ -209,11 +261,14 @@ def search(
     seed: int,
     progressed: Callable[[Tally], bool],
     live: Callable[[int], Facade] | None = None,
+    control: Control = "none",
 ) -> Tally:
     """Searches one share of a profile's examples, until something is found.
 
     `progressed` is told the tally after each run and says whether to go on. `live`
-    makes the world of each run, numbered from 0, instead of a simulated one.
+    makes the world of each run, numbered from 0, instead of a simulated one. As a
+    `control` it uses random schedules instead of searched ones, or plain asyncio order
+    without cancellation, one run a workload.
 
     Raises:
         AdapterError: the adapter broke its contract.
@@ -226,7 +281,7 @@ def search(
     from strategies.profiles import find_profile
 
     spent = find_profile(profile)
-    examiner = _Examiner(engine, spent.schedules, progressed, live)
+    examiner = _Examiner(engine, spent, progressed, live, control)
     machine = type("Search", (IsolationMachine,), {"examine": staticmethod(examiner)})
     # Whatever is alive now stays alive: frozen, each collection is five times faster.
     gc.collect()

@@ -101,6 +101,8 @@ def verify(
         peak_memory_mb=round(shards.peak_memory / 1e6, 1),
         claims=_claim_results(tally, violated),
         reached=tally.reached,
+        places=len(tally.places | tally.cancelled),
+        places_cancelled=len(tally.cancelled),
         failures=tuple(f.path for f in failures),
         reasons=(),
         seed=seed,

@@ -1,4 +1,4 @@
-"""One scripted workload for benchmarks: three connected users who all do the same."""
+"""Scripted workloads: of the benchmark, and of a test that gathers five users."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from isolation_spec.scenario import (
     Emit,
     OpenContext,
     Operation,
+    Read,
     Recall,
     Remember,
     Return,
@@ -23,7 +24,7 @@ from isolation_spec.scenario import (
     canary,
 )
 
-__all__ = ["Idle", "workload"]
+__all__ = ["Idle", "gathered", "workload"]
 
 USERS = (
     User(label="alice", id="u1"),
@@ -48,6 +49,22 @@ def workload(
             RunAgent(id=number + 1, user=user, context=context, script=script),
         )
     return Scenario(users=USERS, operations=tuple(operations))
+
+
+def gathered() -> Scenario:
+    """What a test with `asyncio.gather` does: five users connect, run and read."""
+    users = tuple(User(label=f"user{n}", id=f"user-{n}") for n in range(1, 6))
+    operations: list[Operation] = []
+    for user, one in enumerate(users):
+        number, context = len(operations) + 1, f"x{user}"
+        script = _script(one.label, number + 2, storing=True)
+        operations += (
+            Connect(id=number, user=user, connection=f"c{user}"),
+            OpenContext(id=number + 1, user=user, context=context, thread=context),
+            RunAgent(id=number + 2, user=user, context=context, script=script),
+            Read(id=number + 3, user=user, context=context),
+        )
+    return Scenario(users=users, operations=tuple(operations))
 
 
 def _script(label: str, number: int, storing: bool) -> tuple[Step, ...]:

@@ -240,6 +240,18 @@ class IsolationMachine(RuleBasedStateMachine):
         elif self.connections[user]:
             self._reconnect(user, pick, None, classes)
 
+    @precondition(lambda self: any(self.contexts))
+    @rule(user=_ANY, pick=_ANY, opening=st.booleans(), classes=classes())
+    def crowd(self, user: int, pick: int, opening: bool, classes: Classes) -> None:
+        """A user asks for more contexts, or more runs in one, than engines allow."""
+        user = self._user_with(self.contexts, user)
+        context = self._pick(self.contexts[user], pick)
+        for _ in range(3):
+            if opening:
+                self._open_context(user, "t", None, classes)
+            else:
+                self._run(user, context, 3, True, None, classes)
+
     @precondition(lambda self: any(self.runs))
     @rule(user=_ANY, pick=_ANY, classes=classes())
     def cancel_run(self, user: int, pick: int, classes: Classes) -> None:

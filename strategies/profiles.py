@@ -17,12 +17,15 @@ class Profile:
         examples: generated workloads.
         steps: operations drawn for each, beside the scaffolding.
         schedules: schedules under which each is run.
+        sweep_every: of so many workloads one is run with a cancellation at each step of
+            each operation, too; 0 for none.
     """
 
     name: str
     examples: int
     steps: int
     schedules: int
+    sweep_every: int = 0
 
     def settings(self, *, examples: int | None = None) -> settings:
         """The settings of Hypothesis, for the whole or for a share of the examples.
@@ -46,7 +49,7 @@ class Profile:
 PROFILES = (
     Profile("quick", examples=110, steps=8, schedules=6),
     Profile("ci", examples=600, steps=10, schedules=8),
-    Profile("deep", examples=6000, steps=14, schedules=16),
+    Profile("deep", examples=6000, steps=14, schedules=16, sweep_every=50),
 )
 
 

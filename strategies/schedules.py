@@ -23,7 +23,7 @@ from isolation_spec.scenario import (
     Schedule,
     Shutdown,
 )
-from isolation_spec.world.scheduler import Scheduler
+from isolation_spec.world.scheduler import Arrival, Scheduler
 
 __all__ = [
     "Attempt",
@@ -74,6 +74,18 @@ def searches() -> st.SearchStrategy[Search]:
     )
 
 
+class Uniform(Scheduler):
+    """Lets in any pending arrival, each as likely as the others."""
+
+    def __init__(self, chance: random.Random) -> None:
+        super().__init__(Schedule())
+        self._chance = chance
+
+    def _choose(self, heads: list[Arrival]) -> Arrival:
+        self.choices += 1
+        return self._chance.choice(heads)
+
+
 class Attempt(NamedTuple):
     """A scenario and the scheduler under which it is to be run once."""
 
@@ -107,6 +119,42 @@ def further_attempts(
         yield _seeded(scenario, chance, max(choices, 1), steps)
 
 
+def random_attempts(
+    scenario: Scenario, search: Search, count: int
+) -> Iterator[Attempt]:
+    """Yields attempts in which each arrival is as likely as any other to be next.
+
+    What a search without priorities would do; no part of a verification.
+    """
+    for index in range(count):
+        chance = random.Random(f"{search.seed}/random/{index}")
+        plain = msgspec.structs.replace(scenario, schedule=Schedule())
+        yield Attempt(plain, Uniform(chance))
+
+
+def fifo_attempt(scenario: Scenario) -> Attempt:
+    """What plain asyncio does, and nobody is cancelled by the world."""
+    operations = tuple(
+        msgspec.structs.replace(operation, cancel=None)
+        if getattr(operation, "cancel", None) is not None
+        else operation
+        for operation in scenario.operations
+    )
+    plain = msgspec.structs.replace(
+        scenario, operations=operations, schedule=Schedule()
+    )
+    return Attempt(plain, Scheduler(plain.schedule))
+
+
+def swept_attempts(scenario: Scenario, steps: Mapping[int, int]) -> Iterator[Attempt]:
+    """Yields the workload in plain order, cancelled before and after every step."""
+    plain = msgspec.structs.replace(scenario, schedule=Schedule())
+    for index, step in _places(plain, steps):
+        for early in (False, True):
+            cancelled = _with_cancellation(plain, index, step, early=early)
+            yield Attempt(cancelled, Scheduler(cancelled.schedule))
+
+
 def _seeded(
     scenario: Scenario, chance: random.Random, choices: int, steps: Mapping[int, int]
 ) -> Attempt:
@@ -138,16 +186,27 @@ def _cancelling(
     scenario: Scenario, chance: random.Random, steps: Mapping[int, int]
 ) -> Scenario:
     """The scenario with one more cancellation, any step of any operation alike."""
-    places = [
+    places = _places(scenario, steps)
+    if not places:
+        return scenario
+    index, step = chance.choice(places)
+    return _with_cancellation(scenario, index, step, early=chance.random() < 0.5)
+
+
+def _places(scenario: Scenario, steps: Mapping[int, int]) -> list[tuple[int, int]]:
+    """(index of an operation, step) for each step that its task took."""
+    return [
         (index, step)
         for index, operation in enumerate(scenario.operations)
         if not isinstance(operation, AdvanceTime | CollectGarbage | Shutdown)
         for step in range(1, steps.get(operation.id, 0) + 1)
     ]
-    if not places:
-        return scenario
-    index, step = chance.choice(places)
-    cancel = Cancellation(step=step, early=chance.random() < 0.5)
+
+
+def _with_cancellation(
+    scenario: Scenario, index: int, step: int, *, early: bool
+) -> Scenario:
+    cancel = Cancellation(step=step, early=early)
     operations = list(scenario.operations)
     operations[index] = msgspec.structs.replace(operations[index], cancel=cancel)
     return msgspec.structs.replace(scenario, operations=tuple(operations))

@@ -1,4 +1,4 @@
-"""The command line: `isolation-spec verify`, `replay`, `claims` and `bench`."""
+"""The command line: `isolation-spec verify`, `replay`, `claims`, `faults`, `bench`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 __all__ = ["ExitCode", "Refused", "main"]
 
-_COMMANDS = ("bench", "claims", "replay", "verify")
+_COMMANDS = ("bench", "claims", "faults", "replay", "verify")
 
 
 class ExitCode:

@@ -31,6 +31,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         seconds: wall clock, start-up of the search included.
         peak_memory_mb: proportional set size, summed over the process tree, in 10^6
             bytes; 0 where the system does not tell it.
+        places: places in the engine at which operations were seen to wait, for each
+            kind of operation; `places_cancelled`: those at which one was cancelled.
         failures: paths of the saved failure files.
         reasons: why the verdict is not green, a sentence each.
     """
@@ -45,6 +47,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     peak_memory_mb: float
     claims: tuple[ClaimResult, ...]
     reached: Reached
+    places: int = 0
+    places_cancelled: int = 0
     failures: tuple[str, ...]
     reasons: tuple[str, ...]
     seed: int

@@ -123,6 +123,11 @@ class Terminal:
         self.console.print(table)
         self._write("")
         self._write(_reached(result))
+        if result.places:
+            self._write(
+                f"cancelled at {result.places_cancelled} of {result.places} places in "
+                "the engine where operations waited"
+            )
         for reason in result.reasons:
             self._write(f"inconclusive: {reason}")
         verdict = Text(result.verdict, style=COLOURS[result.verdict])
