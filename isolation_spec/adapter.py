@@ -371,11 +371,14 @@ class Adapter(ABC):
         capabilities: what the engine offers; scenarios ask for nothing else.
         refusals: the exceptions by which the engine refuses a request.
         limits: what the engine allows: `contexts_per_user`, `runs_per_context`.
+        varying: regular expressions of what a user may rightly see otherwise than they
+            would alone, beside times and ids that nobody asked for.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     refusals: ClassVar[tuple[type[Exception], ...]] = ()
     limits: ClassVar[Mapping[str, int]] = {}
+    varying: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     async def start(self, environment: Environment) -> None:

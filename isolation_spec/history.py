@@ -257,6 +257,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         steps: operation id -> steps that its task took, if they were counted.
         places: (kind of operation, place in the engine) of each await, likewise.
         limits: the limits that the engine declares.
+        varying: patterns of what may differ from a run of a user alone.
     """
 
     scenario: Scenario
@@ -272,6 +273,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     steps: dict[int, int] = {}
     places: tuple[tuple[str, str], ...] = ()
     limits: dict[str, int] = {}
+    varying: tuple[str, ...] = ()
 
     def of(self, kind: type[EntryT]) -> Iterator[EntryT]:
         """Yields the entries of one kind, in order."""

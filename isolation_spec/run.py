@@ -431,6 +431,7 @@ class _Execution:
             steps=self.steps if self.count_steps else {},
             places=tuple(self.places),
             limits=dict(self.adapter.limits),
+            varying=tuple(self.adapter.adapter.varying),
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import NamedTuple
 
 from isolation_spec.claims.claim import (
@@ -34,12 +35,19 @@ class NoninterferenceViolated(IsolationViolated):
 
 _ID = "noninterference"
 
-_VARIES = re.compile(
+_VARIES = (
     # A number with decimals is a time or a duration, but not inside an id or canary.
     r"(?<![\w~.-])\d+\.\d+(?:e-?\d+)?(?![\w~.])"
     # An id that was asked for by nobody counts over all users.
     r"|\b[a-z_]+-0\.\d+"
 )
+
+
+@cache
+def _varies(declared: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join((_VARIES, *declared)))
+
+
 _NOTHING = "nothing"
 MOST_OUTCOMES = 3
 """What has more outcomes alone depends on the order of the user's own arrivals, and a
@@ -62,7 +70,9 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
         others = _first_of_others(observed, user)
         differences = []
         for key in {**joint, **alone[0]}:
-            expected = {_text(one, key) for one in alone}
+            if not _asked(key, joint, alone[0]):
+                continue
+            expected = {_text(one, key) for one in alone if _asked(key, joint, one)}
             if _text(joint, key) in expected:
                 if key in joint and joint[key].entry > others:
                     yield Situation()
@@ -82,7 +92,9 @@ def unlike(history: History, solos: tuple[History, ...], user: int) -> int:
     alone = [_observations(solo, user) for solo in solos]
     outcomes = 0
     for key in {**joint, **alone[0]}:
-        expected = {_text(one, key) for one in alone}
+        if not _asked(key, joint, alone[0]):
+            continue
+        expected = {_text(one, key) for one in alone if _asked(key, joint, one)}
         if _text(joint, key) not in expected:
             outcomes = max(outcomes, len(expected))
     return outcomes
@@ -108,6 +120,7 @@ def _observations(history: History, user: int) -> dict[Key, Seen]:
     own = history.scenario.users[user].id
     attacks = {o.id for o in history.scenario.operations if names_victim(o)}
     seen: dict[Key, Seen] = {}
+    varies = _varies(history.varying)
     key: Key
     for index, entry in enumerate(history.entries):
         if isinstance(entry, RowStored):
@@ -129,23 +142,30 @@ def _observations(history: History, user: int) -> dict[Key, Seen]:
             text = f"{entry.tool} {entry.identity}"
             key = ("where the tool ran", number, entry.argument, entry.moment)
         elif isinstance(entry, EventReceived):
-            key = ("the events on the connection", number, _run_of(entry.text))
-            before = seen[key].text if key in seen else ""
-            text = f"{before}{entry.text}\n"
+            key, text = (_EVENT, *_named_in(entry.text)), entry.text
         elif isinstance(entry, GaugeRead):
             key, text = ("what is held after cleanup", entry.gauge), str(entry.value)
         else:
             continue
-        seen[key] = Seen(_VARIES.sub("#", text), index)
+        seen[key] = Seen(varies.sub("#", text), index)
     return seen
 
 
+_EVENT = "the event"
 _RUN = re.compile(r'"run_id": ?"([^"]*)"')
+_SEQUENCE = re.compile(r'"sequence": ?(\d+)')
 
 
-def _run_of(text: str) -> str:
-    found = _RUN.search(text)
-    return found.group(1) if found else ""
+def _named_in(text: str) -> tuple[str, str]:
+    """Run and number of an event, which name it on whatever connection it comes."""
+    run, number = _RUN.search(text), _SEQUENCE.search(text)
+    return run.group(1) if run else "", number.group(1) if number else ""
+
+
+def _asked(key: Key, joint: Mapping[Key, Seen], alone: Mapping[Key, Seen]) -> bool:
+    """Of an event the content alone: whether and where it comes depends on when the
+    server has let the connection in, and is asked by the claims on routing."""
+    return key[0] != _EVENT or (all(key) and key in joint and key in alone)
 
 
 # The words

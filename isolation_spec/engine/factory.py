@@ -213,7 +213,7 @@ class ExecutionEngineFactory:
     def _reserve(self, context: UserExecutionContext) -> _Slot:
         if self._closed:
             self._refuse_closed()
-        held = sum(slot.user_id == context.user_id for slot in self._slots)
+        held = self._held(context.user_id)
         # Each engine has one dispatcher, which is in use as long as the engine is. So
         # none is ever evicted, and their limit bounds the engines too.
         for name in ("engines_per_user", "dispatchers_per_user"):
@@ -228,6 +228,10 @@ class ExecutionEngineFactory:
         slot = _Slot(context.user_id, self._clock())
         self._slots.append(slot)
         return slot
+
+    def _held(self, user_id: str) -> int:
+        """How many places the user holds, those under construction included."""
+        return sum(slot.user_id == user_id for slot in self._slots)
 
     def _release(self, slot: _Slot) -> None:
         self._slots = [other for other in self._slots if other is not slot]

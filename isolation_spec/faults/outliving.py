@@ -55,7 +55,7 @@ RUN_GOES_ON = Fault(
     mechanism="outliving",
     source="openai/openai-agents-python #574: leaving a run tells its end, but the run "
     "goes on and tells more",
-    claims=frozenset({"event-lifecycle"}),
+    claims=frozenset({"event-lifecycle", "tool-isolation"}),
     adapter=_GoesOnAdapter,
 )
 

@@ -89,7 +89,7 @@ def test_an_unknown_claim_lists_those_that_there_are() -> None:
 @every_claim
 def test_an_empty_history_is_inconclusive(claim: Claim) -> None:
     """Nothing observed is never green, and the reason says what was not reached."""
-    (judgement,) = judge(history(), ALL, (claim,))
+    (judgement,) = judge(history(), ALL, (claim,), solos={})
 
     assert Verdict.INCONCLUSIVE is judgement.verdict
     assert f"never reached: {claim.situation}" == judgement.reason
@@ -103,7 +103,7 @@ def test_a_check_that_crashes_is_inconclusive(claim: Claim) -> None:
         raise IndexError("off the end")
 
     broken = dataclasses.replace(claim, check=crash)
-    (judgement,) = judge(history(), ALL, (broken,))
+    (judgement,) = judge(history(), ALL, (broken,), solos={})
 
     assert Verdict.INCONCLUSIVE is judgement.verdict
     assert "its check crashed: IndexError: off the end" == judgement.reason
@@ -114,7 +114,7 @@ def test_a_check_that_crashes_is_inconclusive(claim: Claim) -> None:
 @pytest.mark.parametrize("capability", sorted(Capability))
 def test_a_claim_needs_its_capabilities(claim: Claim, capability: Capability) -> None:
     """Without one that it needs it is not applicable; any other makes no difference."""
-    (judgement,) = judge(history(), ALL - {capability}, (claim,))
+    (judgement,) = judge(history(), ALL - {capability}, (claim,), solos={})
 
     needed = capability in claim.needs
     assert needed == (Verdict.NOT_APPLICABLE is judgement.verdict)
