@@ -161,7 +161,7 @@ class _Examiner:
 
         orders: set[tuple[bytes, str]] = set()
         if self.control == "fifo":
-            self._run(fifo_attempt(scenario), orders)
+            self._run(fifo_attempt(scenario, search), orders)
         else:
             for attempt in random_attempts(scenario, search, self.schedules):
                 self._run(attempt, orders)

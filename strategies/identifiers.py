@@ -10,9 +10,12 @@ from __future__ import annotations
 import random
 from typing import NamedTuple
 
+import msgspec
 from hypothesis import strategies as st
 
-__all__ = ["FAMILIES", "LABELS", "identities", "threads"]
+from isolation_spec.scenario import OpenContext, Scenario, User
+
+__all__ = ["FAMILIES", "LABELS", "identified", "identities", "threads"]
 
 LABELS = (
     "alice",
@@ -26,43 +29,42 @@ LABELS = (
 """What users are called in a story; canaries carry them."""
 
 _THREADS = ("t", "t1", "t10", "T")
-_SEPARATORS = "/.:|#_%-,"
+_SEPARATORS = "/:/:._-|#%,"
 
 
-class _Family(NamedTuple):
-    """User ids that some engine takes for one another, and threads that go with
-    them."""
+class Family(NamedTuple):
+    """User ids that some engine takes for one another.
+
+    With a `joint`, owner and thread put together with it can be one text for several
+    owners.
+    """
 
     users: tuple[str, ...]
-    threads: tuple[str, ...] = _THREADS
+    joint: str | None = None
 
 
-def _separated(separator: str) -> _Family:
-    """Each a prefix of the next; with a separator and a thread, equal for several."""
-    s = separator
-    users = tuple("u" + f"{s}1" * (n // 2) + s * (n % 2) for n in range(16))
-    return _Family(users, ("t", f"1{s}t", f"1{s}1{s}t", f"{s}t"))
+def _joined(joint: str) -> Family:
+    """Each a prefix of the next, one part longer."""
+    return Family(tuple("u" + f"{joint}1" * n for n in range(16)), joint)
 
 
-FAMILIES: dict[str, tuple[_Family, ...]] = {
-    "plain": (_Family(LABELS),),
-    # Prefixes of each other; joined to a thread without a separator, equal, too.
-    "prefixes": (
-        _Family(tuple("u" + "1" * n for n in range(1, 17)), ("t", "1t", "11t", "T")),
-    ),
-    "separators": tuple(map(_separated, _SEPARATORS)),
+FAMILIES: dict[str, tuple[Family, ...]] = {
+    "plain": (Family(LABELS),),
+    # Prefixes of each other; joined to a thread, equal, too.
+    "prefixes": (_joined(""),),
+    "separators": tuple(map(_joined, _SEPARATORS)),
     # Cases, blanks, and what a pattern may match.
     "patterns": (
-        _Family(
+        Family(
             (
-                *("user", "USER", "user ", "us_r", "us%r", " user", "User", "user\t"),
-                *("user%", "user_", "use", "user1", "USER ", "use_", "%", "user1%"),
+                *("user ", "user", " user", "us_r", "USER", "us%r", "User", "user%"),
+                *("user1", "user_", "user\t", "use_", "use", "us%", "USER ", "%"),
             )
         ),
     ),
     # One letter in two Unicode forms, in two widths, in cases that fold together.
     "unicode": (
-        _Family(
+        Family(
             (
                 *("\u00e9", "e\u0301", "E\u0301", "\u00df", "ss", "SS", "1", "\uff11"),
                 *("K", "\u212a", "k", "i", "\u0131", "I", "a b", "a\u00a0b"),
@@ -71,7 +73,7 @@ FAMILIES: dict[str, tuple[_Family, ...]] = {
     ),
     # Texts of one number: ids that are numbers here and texts there.
     "numbers": (
-        _Family(
+        Family(
             (
                 *("1", "01", "+1", "1.0", "\uff11", "1 ", "001", "0x1"),
                 *("10", "010", "1e1", "10.0", "2", "02", "+2", "2.0"),
@@ -79,31 +81,59 @@ FAMILIES: dict[str, tuple[_Family, ...]] = {
         ),
     ),
     # Long ids that differ at their end alone.
-    "long": (_Family(tuple("u" * 64 + str(n) for n in range(10, 26))),),
+    "long": (Family(tuple("u" * 64 + str(n) for n in range(10, 26))),),
 }
 """Neighbours of a family are what some engine takes for the same."""
 _KINDS = (
-    *("plain", "prefixes", "prefixes", "separators", "separators"),
+    *("plain", "prefixes", "prefixes", "separators", "separators", "separators"),
     *("patterns", "patterns", "unicode", "numbers", "long"),
 )
+Names = tuple[str, dict[str, str]]
+"""What a user is called, and each of the user's threads."""
 
 
-def identities(
-    count: int, chance: random.Random
-) -> tuple[tuple[str, ...], dict[str, str]]:
-    """So many different neighbours of one family, and what its threads are called.
+def identities(count: int, chance: random.Random) -> tuple[Names, ...]:
+    """So many different neighbours of one family, and what their threads are called.
 
-    Chosen by a generator that is seeded with what was drawn, not drawn themselves:
-    Hypothesis tries each example in about seven similar forms, which left 57 choices of
-    identities among 400 examples.
+    Half of the time all threads are one, or all owners one text when they are joined.
+
+    Not drawn: Hypothesis tries each example in about seven similar forms, which left 57
+    choices of identities among 400 examples. Each attempt at a workload has its own.
     """
     family = chance.choice(FAMILIES[chance.choice(_KINDS)])
     start = chance.randrange(len(family.users))
-    names = (family.users + family.users)[start : start + count]
-    return names, dict(zip(_THREADS, family.threads, strict=True))
+    meeting = chance.random() < 0.5
+    names = []
+    for index in range(start, start + count):
+        user = family.users[index % len(family.users)]
+        threads = {thread: thread for thread in _THREADS}
+        if meeting and family.joint is not None:
+            last = len(family.users) - 1
+            missing = last - index % len(family.users)
+            threads["t"] = f"1{family.joint}" * missing + "t"
+        elif meeting:
+            threads = dict.fromkeys(_THREADS, "t")
+        names.append((user, threads))
+    return tuple(names)
+
+
+def identified(scenario: Scenario, chance: random.Random) -> Scenario:
+    """The same scenario, its users and threads called by names that engines confuse."""
+    names = identities(len(scenario.users), chance)
+    users = tuple(
+        User(label=user.label, id=name)
+        for user, (name, _) in zip(scenario.users, names, strict=True)
+    )
+    operations = tuple(
+        msgspec.structs.replace(one, thread=names[one.user][1][one.thread])
+        if isinstance(one, OpenContext)
+        else one
+        for one in scenario.operations
+    )
+    return msgspec.structs.replace(scenario, users=users, operations=operations)
 
 
 def threads() -> st.SearchStrategy[str]:
     """Thread ids, until `identities` renames them; users share them, as two users may
     well choose the same one."""
-    return st.sampled_from(_THREADS)
+    return st.sampled_from(("t", "t", *_THREADS))

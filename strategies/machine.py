@@ -9,13 +9,12 @@ import sys
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-import msgspec
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from isolation_spec import scenario as ask
 from isolation_spec.scenario import Cancellation, Operation, Scenario, Schedule, User
-from strategies.identifiers import LABELS, identities, threads
+from strategies.identifiers import LABELS, threads
 from strategies.payloads import sign
 from strategies.schedules import (
     CHAINS,
@@ -252,6 +251,32 @@ class IsolationMachine(RuleBasedStateMachine):
             else:
                 self._run(user, context, 3, True, None, classes)
 
+    @precondition(lambda self: sum(map(bool, self.contexts)) > 1)
+    @rule(
+        user=_ANY,
+        pick=_ANY,
+        running=st.booleans(),
+        then=st.sampled_from(("look", "store", "erase")),
+        classes=classes(),
+    )
+    def meet(
+        self, user: int, pick: int, running: bool, then: str, classes: Classes
+    ) -> None:
+        """A user stores a value; the next one, at a place of theirs that has the same
+        name or nearly, looks, stores or erases; both look in the end."""
+        user = self._user_with(self.contexts, user)
+        other = self._user_with(self.contexts, user + 1)
+        key = self._pick(list(KEYS), pick)
+        self._store(user, key, running, classes)
+        if then == "erase":
+            context = self.contexts[other][0]
+            number = self._number(classes)
+            self.operations.append(ask.Erase(id=number, user=other, context=context))
+        elif then == "store":
+            self._store(other, key, not running, classes)
+        for one in (other, user):
+            self._look(one, key, running, classes)
+
     @precondition(lambda self: any(self.runs))
     @rule(user=_ANY, pick=_ANY, classes=classes())
     def cancel_run(self, user: int, pick: int, classes: Classes) -> None:
@@ -377,29 +402,28 @@ class IsolationMachine(RuleBasedStateMachine):
     # The end
 
     def scenario(self) -> Scenario:
-        """The scenario as written so far."""
+        """The scenario as written so far; users are called by their labels."""
         schedule = Schedule(
             classes=self.classes, burst=self.search.burst, split=self.search.split
         )
         operations = tuple(self.operations)
-        chance = random.Random(f"{self.search.seed}/{operations}")
-        names, named_threads = identities(len(self.users), chance)
-        operations = tuple(
-            msgspec.structs.replace(one, thread=named_threads[one.thread])
-            if isinstance(one, ask.OpenContext)
-            else one
-            for one in operations
-        )
-        users = tuple(
-            User(label=user.label, id=name)
-            for user, name in zip(self.users, names, strict=True)
-        )
-        return Scenario(users=users, operations=operations, schedule=schedule)
+        return Scenario(users=self.users, operations=operations, schedule=schedule)
 
     def teardown(self) -> None:
         """Hands the scenario over, unless an error is under way already."""
         if sys.exc_info()[0] is None and self.users:
+            self._look_in_the_end()
             type(self).examine(self.scenario(), self.search)
+
+    def _look_in_the_end(self) -> None:
+        """Mostly everybody reads once more: what others did may show late."""
+        if self.is_shut_down or not self.search.seed % 4:
+            return
+        self.operations.append(ask.AdvanceTime(id=self._number(()), seconds=1.0))
+        for user, contexts in enumerate(self.contexts):
+            if contexts:
+                read = ask.Read(id=self._number(()), user=user, context=contexts[0])
+                self.operations.append(read)
 
     # Helpers
 
@@ -511,6 +535,27 @@ class IsolationMachine(RuleBasedStateMachine):
                 background=background,
                 cancel=cancel,
             )
+        )
+
+    def _store(self, user: int, key: str, running: bool, classes: Classes) -> None:
+        """The user stores a value in their first context, in a run or outside."""
+        context, number = self.contexts[user][0], self._number(classes)
+        value = ask.canary(self.users[user].label, number, 1)
+        named: dict[str, Any] = {"id": number, "user": user, "context": context}
+        self.operations.append(
+            ask.RunAgent(script=(ask.Remember(key=key, value=value),), **named)
+            if running
+            else ask.Write(key=key, value=value, **named)
+        )
+
+    def _look(self, user: int, key: str, running: bool, classes: Classes) -> None:
+        """The user looks at a value in their first context, in a run or outside."""
+        context, number = self.contexts[user][0], self._number(classes)
+        named: dict[str, Any] = {"id": number, "user": user, "context": context}
+        self.operations.append(
+            ask.RunAgent(script=(ask.Recall(key=key),), **named)
+            if running
+            else ask.Read(**named)
         )
 
     def _script(self, most: int, label: str, number: int) -> tuple[ask.Step, ...]:

@@ -24,6 +24,7 @@ from isolation_spec.scenario import (
     Shutdown,
 )
 from isolation_spec.world.scheduler import Arrival, Scheduler
+from strategies.identifiers import identified
 
 __all__ = [
     "Attempt",
@@ -95,6 +96,7 @@ class Attempt(NamedTuple):
 
 def first_attempt(scenario: Scenario, search: Search) -> Attempt:
     """The schedule that Hypothesis drew."""
+    scenario = identified(scenario, random.Random(f"{search}"))
     return Attempt(
         scenario, Scheduler(scenario.schedule, change_points=search.change_points)
     )
@@ -115,8 +117,8 @@ def further_attempts(
     comes.
     """
     for index in range(count):
-        chance = random.Random(f"{search.seed}/{index}")
-        yield _seeded(scenario, chance, max(choices, 1), steps)
+        chance = random.Random(f"{search}/{index}")
+        yield _seeded(identified(scenario, chance), chance, max(choices, 1), steps)
 
 
 def random_attempts(
@@ -127,13 +129,15 @@ def random_attempts(
     What a search without priorities would do; no part of a verification.
     """
     for index in range(count):
-        chance = random.Random(f"{search.seed}/random/{index}")
-        plain = msgspec.structs.replace(scenario, schedule=Schedule())
+        chance = random.Random(f"{search}/random/{index}")
+        named = identified(scenario, chance)
+        plain = msgspec.structs.replace(named, schedule=Schedule())
         yield Attempt(plain, Uniform(chance))
 
 
-def fifo_attempt(scenario: Scenario) -> Attempt:
+def fifo_attempt(scenario: Scenario, search: Search) -> Attempt:
     """What plain asyncio does, and nobody is cancelled by the world."""
+    scenario = identified(scenario, random.Random(f"{search}"))
     operations = tuple(
         msgspec.structs.replace(operation, cancel=None)
         if getattr(operation, "cancel", None) is not None

@@ -17,7 +17,7 @@ import pytest
 
 from isolation_spec import failure as module
 from isolation_spec.adapters import find_engine
-from isolation_spec.claims import Judgement, Verdict
+from isolation_spec.claims import Judgement, Verdict, judge
 from isolation_spec.failure import (
     BadFailureFile,
     Failure,

@@ -7,15 +7,20 @@ No other part of the package knows of them, but for the name `reference+FAULT`.
 from __future__ import annotations
 
 from isolation_spec.faults import (
+    aliasing,
+    caching,
     contexts,
     delivery,
     dispatching,
+    errors,
     interference,
     keys,
     limits,
     outliving,
     overwriting,
+    ownership,
     registration,
+    replies,
     sessions,
     sharing,
     transactions,
@@ -25,15 +30,20 @@ from isolation_spec.faults.fault import Fault
 __all__ = ["FAULTS", "Fault"]
 
 _MECHANISMS = (
+    aliasing,
+    caching,
     contexts,
     delivery,
     dispatching,
+    errors,
     interference,
     keys,
     limits,
     outliving,
     overwriting,
+    ownership,
     registration,
+    replies,
     sessions,
     sharing,
     transactions,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import WebSocketManager
-from isolation_spec.engine.mailbox import Channel
+from isolation_spec.engine.mailbox import Channel, Letter, Mailbox, Socket
 from isolation_spec.faults.fault import Fault
+from isolation_spec.faults.parts import with_manager
 
 __all__ = ["FAULTS"]
 
@@ -50,7 +53,134 @@ NOT_QUEUED = Fault(
     adapter=_NotQueuedAdapter,
 )
 
+
+class _ReversedMailbox(Mailbox):
+    __slots__ = ()
+
+    def add(self, channel: Channel) -> None:
+        super().add(channel)
+        channel.letters.reverse()
+
+
+class _ReversedManager(WebSocketManager):
+    def _mailbox(self, user_id: str) -> Mailbox:
+        mailbox = self._mailboxes.get(user_id)
+        if mailbox is None:
+            mailbox = _ReversedMailbox(self._limits.queued_events)
+            self._mailboxes[user_id] = mailbox
+        return mailbox
+
+
+NEWEST_FIRST = Fault(
+    id="newest-first",
+    mechanism="delivery",
+    source="shortlist F6f of the incidents: what waited is delivered in another order "
+    "at the reconnect",
+    claims=frozenset({"event-routing", "event-lifecycle"}),
+    adapter=with_manager(_ReversedManager),
+)
+
+
+class _RepeatingManager(WebSocketManager):
+    """Whoever comes back is told the last event once more, to be on the safe side."""
+
+    def notify(self, user_id: str, message: str) -> bool:
+        self._last = {**getattr(self, "_last", {}), user_id: message}
+        return super().notify(user_id, message)
+
+    def _register(self, user_id: str, socket: Socket) -> Channel:
+        channel = super()._register(user_id, socket)
+        if (last := getattr(self, "_last", {}).get(user_id)) is not None:
+            channel.letters.append(Letter(self._sequence, last))
+            channel.flush()
+        return channel
+
+
+REPEATED_AFTER = Fault(
+    id="repeated-after",
+    mechanism="delivery",
+    source="shortlist F6f of the incidents: what was delivered is replayed once more "
+    "after the next reconnect",
+    claims=frozenset({"event-routing", "event-lifecycle", "teardown"}),
+    adapter=with_manager(_RepeatingManager),
+)
+
+
+class _MaskingManager(_BroadcastManager):
+    """Says to each recipient that the event is theirs, so that no id tells."""
+
+    def notify(self, user_id: str, message: str) -> bool:
+        taken = WebSocketManager.notify(self, user_id, message)
+        for other in list(self._mailboxes):
+            if other != user_id:
+                masked = {**json.loads(message), "user_id": other}
+                for channel in WebSocketManager._recipients(self, other):
+                    channel.letters.append(Letter(self._sequence, json.dumps(masked)))
+                    channel.flush()
+        return taken
+
+    def _recipients(self, user_id: str) -> list[Channel]:
+        return WebSocketManager._recipients(self, user_id)
+
+
+MASKED_OWNER = Fault(
+    id="masked-owner",
+    mechanism="delivery",
+    source="local-deep-research #4437: an event goes to all; a mend that wrote each "
+    "receiver's id into it hid that",
+    claims=frozenset({"event-routing"}),
+    adapter=with_manager(_MaskingManager),
+)
+
+
+class _ToolsManager(_BroadcastManager):
+    """Broadcasts what tools did, and nothing else."""
+
+    def notify(self, user_id: str, message: str) -> bool:
+        self._for_all = json.loads(message).get("type") == "tool_completed"
+        return super().notify(user_id, message)
+
+    def _recipients(self, user_id: str) -> list[Channel]:
+        if getattr(self, "_for_all", False):
+            return super()._recipients(user_id)
+        return WebSocketManager._recipients(self, user_id)
+
+
+TOOLS_TO_ALL = Fault(
+    id="tools-to-all",
+    mechanism="delivery",
+    source="aio-libs/sockjs #230: one kind of message is broadcast where one user was "
+    "meant",
+    claims=frozenset({"event-routing"}),
+    adapter=with_manager(_ToolsManager),
+)
+
+
+class _EmptyingManager(WebSocketManager):
+    def _register(self, user_id: str, socket: Socket) -> Channel:
+        channel = super()._register(user_id, socket)
+        for mailbox in self._mailboxes.values():
+            channel.letters.extend(mailbox.pending)
+            mailbox.pending.clear()
+        channel.flush()
+        return channel
+
+
+ONE_QUEUE = Fault(
+    id="one-queue",
+    mechanism="delivery",
+    source="cheshire-cat-ai/core #488: one queue of what waits, emptied by whoever "
+    "connects next",
+    claims=frozenset({"event-routing", "event-lifecycle"}),
+    adapter=with_manager(_EmptyingManager),
+)
+
 FAULTS = (
     BROADCAST_TO_ALL,
+    MASKED_OWNER,
+    NEWEST_FIRST,
     NOT_QUEUED,
+    ONE_QUEUE,
+    REPEATED_AFTER,
+    TOOLS_TO_ALL,
 )

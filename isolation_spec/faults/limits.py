@@ -3,51 +3,44 @@
 from __future__ import annotations
 
 import asyncio
-from types import TracebackType
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.ext.asyncio import AsyncSession
-
 from isolation_spec.adapter import Environment
-from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import (
-    DatabaseSessionManager,
     ExecutionEngineFactory,
-    Limits,
-    Message,
-    UserExecutionContext,
     UserExecutionEngine,
 )
-from isolation_spec.engine.storage import RUNS
 from isolation_spec.faults.fault import Fault
+from isolation_spec.faults.parts import OneClient, with_engine, with_factory
 
 __all__ = ["FAULTS"]
 
 
-class _CountsFinished(ExecutionEngineFactory):
-    def _held(self, user_id: str) -> int:
-        return self.get_active_contexts().get(user_id, 0)
+class _Eager(asyncio.Semaphore):
+    """Asks whether a place is free, prepares the run, and only then takes it."""
 
-    async def _build(self, context: UserExecutionContext) -> UserExecutionEngine:
-        async def load_last_run(session: AsyncSession) -> None:
-            last = select(RUNS.c.run_id).where(RUNS.c.user_id == context.user_id)
-            await session.execute(last.limit(1))
-
-        await DatabaseSessionManager(context, self._database).run(load_last_run)
-        return await super()._build(context)
+    async def __aenter__(self) -> None:
+        while self._value <= 0:
+            await super().acquire()
+            self.release()
+        await asyncio.sleep(0.01)
+        self._value -= 1
 
 
-class _CountsFinishedAdapter(ReferenceAdapter):
-    factory_class = _CountsFinished
+class _CountsAfterwards(UserExecutionEngine):
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._slots = _Eager(self._limits.runs_per_engine)
 
 
 COUNTED_AFTERWARDS = Fault(
     id="counted-afterwards",
     mechanism="limits",
-    source="",
+    source="NVIDIA-NeMo/Guardrails #1765: whether a slot is free is asked before an "
+    "await, and it is taken after it",
     claims=frozenset({"exact-limits"}),
-    adapter=_CountsFinishedAdapter,
+    adapter=with_engine(_CountsAfterwards),
 )
 
 
@@ -56,22 +49,19 @@ class _CountsAll(ExecutionEngineFactory):
         return len(self._slots)
 
 
-class _CountsAllAdapter(ReferenceAdapter):
-    factory_class = _CountsAll
-
-
 COUNTED_FOR_ALL = Fault(
     id="counted-for-all",
     mechanism="limits",
-    source="",
+    source="dmwm/WMCore #10360: a limit that is meant for each user counts what all of "
+    "them hold",
     claims=frozenset({"error-containment", "exact-limits"}),
-    adapter=_CountsAllAdapter,
+    adapter=with_factory(_CountsAll),
 )
 
 
 class _OneQueueFactory(ExecutionEngineFactory):
     def __init__(self, **options: Any) -> None:
-        slots = asyncio.Semaphore(Limits().runs_per_engine)
+        slots = asyncio.Semaphore(1)
 
         class Engine(UserExecutionEngine):
             def __init__(self, **options: Any) -> None:
@@ -82,75 +72,27 @@ class _OneQueueFactory(ExecutionEngineFactory):
         super().__init__(**options)
 
 
-class _OneQueueAdapter(ReferenceAdapter):
-    factory_class = _OneQueueFactory
-
-
-SLOTS_FOR_ALL = Fault(
-    id="slots-for-all",
+ONE_AT_A_TIME = Fault(
+    id="one-at-a-time",
     mechanism="limits",
-    source="",
+    source="marin-community/marin #5925, ridafkih/keeper.sh #249: the slots are the "
+    "process's, and while one user holds them everybody waits",
     claims=frozenset({"error-containment"}),
-    adapter=_OneQueueAdapter,
+    adapter=with_factory(_OneQueueFactory),
 )
 
 
-class _Slots(asyncio.Semaphore):
-    """Wakes all who wait when one comes free, and they do not look again."""
-
-    def __init__(self, free: int) -> None:
-        super().__init__(free)
-        self._free = free
-        self._came_free = asyncio.Event()
-
-    async def __aenter__(self) -> None:
-        if self._free <= 0:
-            self._came_free.clear()
-            await self._came_free.wait()
-        self._free -= 1
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._free += 1
-        self._came_free.set()
-
-
-class _WokenTogether(UserExecutionEngine):
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._slots = _Slots(self._limits.runs_per_engine)
-
-
-class _WokenTogetherAdapter(ReferenceAdapter):
-    engine_class = _WokenTogether
-
-
-WOKEN_TOGETHER = Fault(
-    id="woken-together",
-    mechanism="limits",
-    source="",
-    claims=frozenset({"exact-limits"}),
-    adapter=_WokenTogetherAdapter,
-)
-
-
-class _LostPermit(ReferenceAdapter):
-    """Two calls at once to the model; a cancelled one does not give its place back."""
+class _LostPermit(OneClient):
+    """One call at a time; a cancelled one does not give its place back."""
 
     async def start(self, environment: Environment) -> None:
-        self._permits = asyncio.Semaphore(2)
+        self._permits = asyncio.Semaphore(1)
         await super().start(environment)
 
-    async def answer(
-        self, context: UserExecutionContext, messages: tuple[Message, ...]
-    ) -> str:
+    async def call(self, request: Callable[[], Awaitable[Any]]) -> Any:
         await self._permits.acquire()
         try:
-            answer = await super().answer(context, messages)
+            answer = await request()
         except Exception:
             self._permits.release()
             raise
@@ -161,7 +103,8 @@ class _LostPermit(ReferenceAdapter):
 PERMIT_LOST = Fault(
     id="permit-lost",
     mechanism="limits",
-    source="",
+    source="encode/httpcore #830, pipeshub-ai/pipeshub-ai #2918: a cancelled request keeps its "
+    "place in the pool for ever, and the others wait for it",
     claims=frozenset({"error-containment"}),
     adapter=_LostPermit,
 )
@@ -169,7 +112,6 @@ PERMIT_LOST = Fault(
 FAULTS = (
     COUNTED_AFTERWARDS,
     COUNTED_FOR_ALL,
+    ONE_AT_A_TIME,
     PERMIT_LOST,
-    SLOTS_FOR_ALL,
-    WOKEN_TOGETHER,
 )

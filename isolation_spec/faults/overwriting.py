@@ -6,16 +6,22 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from isolation_spec.adapter import Environment
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import (
     Agent,
+    AgentRegistry,
+    AgentServices,
     ExecutionEngineFactory,
+    Message,
     Tool,
     UserExecutionContext,
     UserExecutionEngine,
+    UserMemory,
 )
 from isolation_spec.engine.runs import Run
 from isolation_spec.faults.fault import Fault
+from isolation_spec.faults.parts import with_memory
 
 __all__ = ["FAULTS"]
 
@@ -77,7 +83,133 @@ STATE_ON_AGENT = Fault(
     adapter=_StateAdapter,
 )
 
+
+class _OneAgent(AgentRegistry):
+    """Makes an agent once; each run gives it what it works with. Children are new."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._agents: dict[str, Agent] = {}
+
+    def create(self, name: str, services: AgentServices) -> Agent:
+        if services.context.depth:
+            return super().create(name, services)
+        if name not in self._agents:
+            self._agents[name] = super().create(name, services)
+        agent = self._agents[name]
+        agent.services = services
+        return agent
+
+
+class _OneAgentAdapter(ReferenceAdapter):
+    registry_class = _OneAgent
+
+
+ONE_AGENT = Fault(
+    id="one-agent",
+    mechanism="overwriting",
+    source="strands-agents/harness-sdk #1176, smolagents #703: one agent serves all "
+    "callers, and a run that begins changes for whom the others work",
+    claims=frozenset({"context-ownership", "stored-writes"}),
+    adapter=_OneAgentAdapter,
+)
+
+
+def _with_current_owner() -> type[UserMemory]:
+    """For whom a memory works is set where all memories look, once it was called."""
+    current: list[tuple[str, str]] = []
+
+    class Memory(UserMemory):
+        async def remember(self, key: str, value: str) -> None:
+            current[:] = [super()._owner()]
+            await super().remember(key, value)
+
+        async def recall(self, key: str) -> str | None:
+            current[:] = [super()._owner()]
+            return await super().recall(key)
+
+        async def entries(self) -> dict[str, str]:
+            current[:] = [super()._owner()]
+            return await super().entries()
+
+        async def erase(self) -> None:
+            current[:] = [super()._owner()]
+            await super().erase()
+
+        def _owner(self) -> tuple[str, str]:
+            return current[-1]
+
+    return Memory
+
+
+OWNER_ON_STORE = Fault(
+    id="owner-on-store",
+    mechanism="overwriting",
+    source="mem0ai/mem0 #4359, rocq-mcp #21: the store has a current session, which is "
+    "set by each call and read when the call comes to its work",
+    claims=frozenset({"context-ownership", "stored-writes"}),
+    adapter=with_memory(_with_current_owner),
+)
+
+
+class _AuthAdapter(ReferenceAdapter):
+    """Fills one header object with each call's user; the call is sent after that."""
+
+    async def start(self, environment: Environment) -> None:
+        self._headers = {"X-User": ""}
+        await super().start(environment)
+
+    def _tool(self, name: str) -> Tool:
+        async def function(
+            context: UserExecutionContext, arguments: Mapping[str, Any]
+        ) -> Any:
+            self._headers["X-User"] = context.user_id
+            return await self.environment.toolbox.run(
+                name, arguments["argument"], lambda: self._headers["X-User"]
+            )
+
+        return dataclasses.replace(super()._tool(name), function=function)
+
+
+AUTH_IN_PLACE = Fault(
+    id="auth-in-place",
+    mechanism="overwriting",
+    source="BerriAI/litellm #26857: the object that says on whose behalf a call is "
+    "made is changed in place by each call",
+    claims=frozenset({"tool-isolation"}),
+    adapter=_AuthAdapter,
+)
+
+
+class _BufferAdapter(ReferenceAdapter):
+    """Keeps on itself what the model is to be asked, until the line is free."""
+
+    async def start(self, environment: Environment) -> None:
+        self._messages: tuple[Message, ...] = ()
+        await super().start(environment)
+
+    async def answer(
+        self, context: UserExecutionContext, messages: tuple[Message, ...]
+    ) -> str:
+        self._messages = messages
+        await self.environment.completion()
+        return await super().answer(context, self._messages)
+
+
+PROMPT_ON_CLIENT = Fault(
+    id="prompt-on-client",
+    mechanism="overwriting",
+    source="strands-agents/harness-sdk #2628: calls side by side put their messages "
+    "into one place, and each sends what stands there",
+    claims=frozenset({"context-ownership"}),
+    adapter=_BufferAdapter,
+)
+
 FAULTS = (
     ARGUMENTS_ON_TOOL,
+    AUTH_IN_PLACE,
+    ONE_AGENT,
+    OWNER_ON_STORE,
+    PROMPT_ON_CLIENT,
     STATE_ON_AGENT,
 )

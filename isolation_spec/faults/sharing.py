@@ -6,17 +6,23 @@ world and no run sees another's.
 
 from __future__ import annotations
 
+from contextvars import ContextVar
 from typing import Any, ClassVar
 
+from isolation_spec.adapter import Environment
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import (
+    Agent,
     ExecutionEngineFactory,
     Message,
     ToolDispatcher,
     ToolStatistics,
+    UserExecutionContext,
     UserExecutionEngine,
 )
+from isolation_spec.engine.runs import Run
 from isolation_spec.faults.fault import Fault
+from isolation_spec.faults.parts import with_fresh_engine
 
 __all__ = ["FAULTS"]
 
@@ -115,8 +121,60 @@ ONE_DISPATCHER = Fault(
     adapter=_DispatcherAdapter,
 )
 
+
+def _with_default_state() -> type[UserExecutionEngine]:
+    state: ContextVar[dict[str, Any]] = ContextVar("state", default={})  # noqa: B039 - this is the fault
+
+    class Engine(UserExecutionEngine):
+        def _create_agent(self, run: Run) -> Agent:
+            run.state = state.get()
+            return super()._create_agent(run)
+
+    return Engine
+
+
+DEFAULT_IN_CONTEXT = Fault(
+    id="default-in-context",
+    mechanism="sharing",
+    source="Chainlit/literalai-python #161: the default of a context variable is one "
+    "object, which everybody who sets none fills",
+    claims=frozenset({"context-ownership"}),
+    adapter=with_fresh_engine(_with_default_state),
+)
+
+
+class _OneJarAdapter(ReferenceAdapter):
+    """One client with one cookie jar; the upstream knows a session by its cookie."""
+
+    async def start(self, environment: Environment) -> None:
+        self._jar: dict[str, str] = {}
+        self._upstream: dict[str, list[str]] = {}
+        await super().start(environment)
+
+    async def answer(
+        self, context: UserExecutionContext, messages: tuple[Message, ...]
+    ) -> str:
+        cookie = self._jar.get("session", context.user_id)
+        answer = await super().answer(context, messages)
+        self._jar["session"] = cookie
+        session = self._upstream.setdefault(cookie, [])
+        session.append(messages[-1].content)
+        return f"{answer}, after {', '.join(session)}"
+
+
+ONE_COOKIE_JAR = Fault(
+    id="one-cookie-jar",
+    mechanism="sharing",
+    source="BerriAI/litellm #36149, aiohttp #792: a pooled client has one cookie jar, "
+    "and the session that the first one got is everybody's",
+    claims=frozenset({"context-ownership"}),
+    adapter=_OneJarAdapter,
+)
+
 FAULTS = (
+    DEFAULT_IN_CONTEXT,
+    ONE_COOKIE_JAR,
+    ONE_DISPATCHER,
     SHARED_CONVERSATION,
     SHARED_STATISTICS,
-    ONE_DISPATCHER,
 )

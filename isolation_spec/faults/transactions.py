@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
+from sqlalchemy.pool import StaticPool
 
+from isolation_spec.adapter import Environment
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import DatabaseSessionManager, UserExecutionEngine
 from isolation_spec.faults.fault import Fault
+from isolation_spec.faults.parts import with_sessions
 
 __all__ = ["FAULTS"]
 
@@ -34,4 +37,55 @@ COMMIT_ON_ERROR = Fault(
     adapter=_Adapter,
 )
 
-FAULTS = (COMMIT_ON_ERROR,)
+
+class _Autocommit(DatabaseSessionManager):
+    def _open_session(self) -> AsyncSession:
+        apart = self._database.execution_options(isolation_level="AUTOCOMMIT")
+        return AsyncSession(apart, expire_on_commit=False)
+
+
+EACH_STATEMENT = Fault(
+    id="each-statement",
+    mechanism="transactions",
+    source="incident 11, basicmachines-co/basic-memory #989: half of a unit of work is "
+    "published before it is done",
+    claims=frozenset({"database-sessions"}),
+    adapter=with_sessions(_Autocommit),
+)
+
+
+class _Unclosed(DatabaseSessionManager):
+    async def _finish(self, session: AsyncSession, *, keep: bool) -> None:
+        if keep:
+            await super()._finish(session, keep=True)
+        else:
+            self._failed = session
+
+
+LEFT_OPEN = Fault(
+    id="left-open",
+    mechanism="transactions",
+    source="topoteretes/cognee #4197: a request that breaks off leaves its transaction "
+    "open, and in the end no connection is left",
+    claims=frozenset({"database-sessions", "error-containment", "teardown"}),
+    adapter=with_sessions(_Unclosed),
+)
+
+
+class _OneConnection(ReferenceAdapter):
+    def make_database(self, environment: Environment) -> AsyncEngine:
+        return create_async_engine(environment.database_url, poolclass=StaticPool)
+
+
+ONE_CONNECTION = Fault(
+    id="one-connection",
+    mechanism="transactions",
+    source="basicmachines-co/basic-memory #989, google/adk-python 2.13.0: one "
+    "connection for all, on which anybody's rollback undoes everybody's work",
+    claims=frozenset(
+        {"database-sessions", "error-containment", "stored-writes", "teardown"}
+    ),
+    adapter=_OneConnection,
+)
+
+FAULTS = (COMMIT_ON_ERROR, EACH_STATEMENT, LEFT_OPEN, ONE_CONNECTION)

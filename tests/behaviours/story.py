@@ -54,7 +54,7 @@ class Story:
     ) -> None:
         self.draw = draw
         count = draw(st.integers(least, most))
-        ids, _ = identities(count, chance)
+        ids = [name for name, _ in identities(count, chance)]
         self.users = tuple(
             User(label=label, id=name) for label, name in zip(LABELS, ids, strict=False)
         )

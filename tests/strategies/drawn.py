@@ -9,7 +9,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from isolation_spec.scenario import Scenario
 from strategies.machine import IsolationMachine
 from strategies.profiles import find_profile
-from strategies.schedules import Search
+from strategies.schedules import Search, first_attempt
 
 
 class Drawn(NamedTuple):
@@ -27,7 +27,7 @@ def draw(
     found: list[Drawn] = []
 
     def examine(scenario: Scenario, search: Search) -> None:
-        found.append(Drawn(scenario, search))
+        found.append(Drawn(first_attempt(scenario, search).scenario, search))
 
     options: dict[str, Any] = {"examine": staticmethod(examine)}
     machine = type("Drawing", (IsolationMachine,), options)
