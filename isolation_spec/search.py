@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gc
 import io
+import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -286,16 +287,21 @@ def search(
     # Whatever is alive now stays alive: frozen, each collection is five times faster.
     gc.collect()
     gc.freeze()
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            run_state_machine_as_test(
-                hypothesis.seed(seed)(machine),
-                settings=spent.settings(examples=examples),
-            )
-    except _Enough:
-        pass
-    except KeyboardInterrupt:
-        examiner.tally.interrupted = True
-    finally:
-        gc.unfreeze()
+    with warnings.catch_warnings():
+        # A connection that SQLAlchemy had to terminate is closed, but its object does
+        # not know; whether anything is left open, the ledger tells.
+        warnings.filterwarnings("ignore", "<aiosqlite", ResourceWarning)
+        try:
+            with contextlib.redirect_stdout(io.StringIO()):
+                run_state_machine_as_test(
+                    hypothesis.seed(seed)(machine),
+                    settings=spent.settings(examples=examples),
+                )
+        except _Enough:
+            pass
+        except KeyboardInterrupt:
+            examiner.tally.interrupted = True
+        finally:
+            gc.collect()
+            gc.unfreeze()
     return examiner.tally

@@ -103,8 +103,8 @@ class _LostPermit(OneClient):
 PERMIT_LOST = Fault(
     id="permit-lost",
     mechanism="limits",
-    source="encode/httpcore #830, pipeshub-ai/pipeshub-ai #2918: a cancelled request keeps its "
-    "place in the pool for ever, and the others wait for it",
+    source="encode/httpcore #830, pipeshub-ai/pipeshub-ai #2918: a cancelled request "
+    "keeps its place in the pool for ever, and the others wait for it",
     claims=frozenset({"error-containment"}),
     adapter=_LostPermit,
 )
