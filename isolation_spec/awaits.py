@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-__all__ = ["Watched", "place_of"]
+__all__ = ["NOWHERE", "Watched", "place_of"]
 
 NOWHERE = "before its first step"
 

@@ -254,8 +254,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         choices: how often the scheduler had more than one arrival to choose from.
         overlapped: True if operations of two users were under way at once.
         order: the chain of each arrival, in order; none where it is not recorded.
-        steps: operation id -> steps that its task took, if they were counted.
-        places: (kind of operation, place in the engine) of each await, likewise.
+        steps: operation id -> where in the engine its task waited before each of its
+            steps, if they were counted.
         limits: the limits that the engine declares.
         varying: patterns of what may differ from a run of a user alone.
     """
@@ -270,8 +270,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     choices: int
     overlapped: bool
     order: tuple[str, ...] = ()
-    steps: dict[int, int] = {}
-    places: tuple[tuple[str, str], ...] = ()
+    steps: dict[int, tuple[str, ...]] = {}
     limits: dict[str, int] = {}
     varying: tuple[str, ...] = ()
 

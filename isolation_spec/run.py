@@ -25,7 +25,7 @@ from isolation_spec.adapter import (
     Toolbox,
 )
 from isolation_spec.adapters.contract import CheckedAdapter
-from isolation_spec.awaits import Watched, place_of
+from isolation_spec.awaits import NOWHERE, Watched, place_of
 from isolation_spec.history import Entry, History
 from isolation_spec.objects import shared_objects
 from isolation_spec.perform import Performer, Unavailable
@@ -56,8 +56,8 @@ def run(
 ) -> History:
     """Runs the scenario in a fresh world and returns all that was observed.
 
-    With `count_steps`, the history says how many steps each operation's task took and
-    at which places they waited. A world that is given must be fresh, and no scheduler
+    With `count_steps`, the history says where each operation's task waited before each
+    of its steps. A world that is given must be fresh, and no scheduler
     is given with it.
 
     Raises:
@@ -89,8 +89,8 @@ class _Execution:
         self.unlaunched: dict[int, None] = {}
         self.uncancelled: dict[int, None] = {}
         self.tasks: dict[asyncio.Task[Any], int] = {}
-        self.steps: dict[int, int] = {}
-        self.places: dict[tuple[str, str], None] = {}
+        self.steps: dict[int, tuple[str, ...]] = {}
+        self.waits: dict[int, list[str]] = {}
         self.strange: dict[tuple[int, str], None] = {}
         self.stored_before: frozenset[Row] = frozenset()
         self.count_steps = False
@@ -272,8 +272,7 @@ class _Execution:
         if self.count_steps:
             task = asyncio.current_task()
             assert task is not None
-            kind = str(type(operation).__struct_config__.tag)
-            self.places[kind, place_of(task)] = None
+            self.waits.setdefault(number, [NOWHERE]).append(place_of(task))
         if user is None or who is None or who == self.scenario.users[user].id:
             return
         if (number, who) not in self.strange:
@@ -285,8 +284,8 @@ class _Execution:
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         number = self.tasks.pop(task)
-        if (steps := self.world.landed(task)) is not None:
-            self.steps[number] = steps
+        if self.world.landed(task) and self.count_steps:
+            self.steps[number] = tuple(self.waits.get(number, (NOWHERE,)))
         operation = self.active.pop(number, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             if not self._all_done.done():
@@ -428,8 +427,7 @@ class _Execution:
             choices=choices.made,
             order=choices.order,
             overlapped=self.overlapped,
-            steps=self.steps if self.count_steps else {},
-            places=tuple(self.places),
+            steps=self.steps,
             limits=dict(self.adapter.limits),
             varying=tuple(self.adapter.adapter.varying),
         )

@@ -19,7 +19,7 @@ from isolation_spec.adapters.offered import offered
 from isolation_spec.claims import Judgement, Verdict, Violation, judge
 from isolation_spec.history import CancellationDelivered, History, Reached
 from isolation_spec.run import run
-from isolation_spec.scenario import Scenario
+from isolation_spec.scenario import Operation, Scenario
 from isolation_spec.solo import Solos, comparable, solo_runs
 from isolation_spec.world.facade import Facade
 
@@ -196,7 +196,7 @@ class _Examiner:
             orders.add(order)
             tally.interleavings += 1
         tally.reached.add(history.reached)
-        tally.places.update(history.places)
+        tally.places.update(_places(history))
         tally.cancelled.update(_cancelled(history))
         solos = None if self.live is not None else self._solos(history)
         for judgement in judge(history, self.capabilities, solos=solos):
@@ -228,12 +228,21 @@ class _Examiner:
             gc.collect()
 
 
+def _places(history: History) -> Iterator[tuple[str, str]]:
+    operations = history.operations()
+    for number, places in history.steps.items():
+        yield from ((_kind(operations[number]), place) for place in places)
+
+
 def _cancelled(history: History) -> Iterator[tuple[str, str]]:
     operations = history.operations()
     for entry in history.of(CancellationDelivered):
         if entry.operation is not None:
-            kind = type(operations[entry.operation]).__struct_config__.tag
-            yield str(kind), entry.place
+            yield _kind(operations[entry.operation]), entry.place
+
+
+def _kind(operation: Operation) -> str:
+    return str(type(operation).__struct_config__.tag)
 
 
 def check_strategies() -> None:

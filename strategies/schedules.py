@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from hashlib import blake2s
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 from hypothesis import strategies as st
@@ -40,6 +40,8 @@ CHAINS = ("start", "database", "call", "to-client")
 """The kinds of chains whose class is drawn with an operation."""
 _CLASSES = 8
 _HORIZON = 150
+Steps: TypeAlias = Mapping[int, tuple[str, ...]]
+"""Operation id -> where its task waited before each of its steps."""
 
 
 def classes() -> st.SearchStrategy[tuple[int, ...]]:
@@ -108,7 +110,7 @@ def further_attempts(
     count: int,
     *,
     choices: int,
-    steps: Mapping[int, int],
+    steps: Steps,
 ) -> Iterator[Attempt]:
     """Yields so many seeded attempts around a scenario that has been run once.
 
@@ -150,17 +152,17 @@ def fifo_attempt(scenario: Scenario, search: Search) -> Attempt:
     return Attempt(plain, Scheduler(plain.schedule))
 
 
-def swept_attempts(scenario: Scenario, steps: Mapping[int, int]) -> Iterator[Attempt]:
+def swept_attempts(scenario: Scenario, steps: Steps) -> Iterator[Attempt]:
     """Yields the workload in plain order, cancelled before and after every step."""
     plain = msgspec.structs.replace(scenario, schedule=Schedule())
-    for index, step in _places(plain, steps):
+    for index, step, _ in _places(plain, steps):
         for early in (False, True):
             cancelled = _with_cancellation(plain, index, step, early=early)
             yield Attempt(cancelled, Scheduler(cancelled.schedule))
 
 
 def _seeded(
-    scenario: Scenario, chance: random.Random, choices: int, steps: Mapping[int, int]
+    scenario: Scenario, chance: random.Random, choices: int, steps: Steps
 ) -> Attempt:
     """SPCT with two or four change points, cancelling something half of the time."""
     kind = chance.random()
@@ -186,24 +188,32 @@ def _seeded(
     )
 
 
-def _cancelling(
-    scenario: Scenario, chance: random.Random, steps: Mapping[int, int]
-) -> Scenario:
-    """The scenario with one more cancellation, any step of any operation alike."""
+def _cancelling(scenario: Scenario, chance: random.Random, steps: Steps) -> Scenario:
+    """The scenario with one more cancellation.
+
+    Half of the time any step is as likely as another, else any place in the engine, as
+    most steps wait at few of them.
+    """
     places = _places(scenario, steps)
     if not places:
         return scenario
-    index, step = chance.choice(places)
-    return _with_cancellation(scenario, index, step, early=chance.random() < 0.5)
+    if chance.random() < 0.5:
+        waited = [place for _, _, place in places]
+        wanted = chance.choice(sorted(set(waited)))
+        places = [one for one in places if one[2] == wanted]
+    index, step, _ = chance.choice(places)
+    # Waiting before a step is waiting after the one before.
+    early = step > 1 and chance.random() < 0.5
+    return _with_cancellation(scenario, index, step - early, early=early)
 
 
-def _places(scenario: Scenario, steps: Mapping[int, int]) -> list[tuple[int, int]]:
-    """(index of an operation, step) for each step that its task took."""
+def _places(scenario: Scenario, steps: Steps) -> list[tuple[int, int, str]]:
+    """(index of an operation, step, where it waited before) for each of its steps."""
     return [
-        (index, step)
+        (index, step, f"{type(operation).__name__} {place}")
         for index, operation in enumerate(scenario.operations)
         if not isinstance(operation, AdvanceTime | CollectGarbage | Shutdown)
-        for step in range(1, steps.get(operation.id, 0) + 1)
+        for step, place in enumerate(steps.get(operation.id, ()), start=1)
     ]
 
 

@@ -80,8 +80,8 @@ class Facade(Environment, Protocol):
     ) -> asyncio.Task[Any]:
         """A task for an operation, in a fresh context; its steps count for the aim."""
 
-    def landed(self, task: asyncio.Task[Any]) -> int | None:
-        """The steps that an ended task took, None if it had no aim or was hit."""
+    def landed(self, task: asyncio.Task[Any]) -> bool:
+        """True if an ended task's steps were counted, and no cancellation hit it."""
 
     async def advance(self, seconds: float, *, stalled: bool) -> None:
         """Virtual seconds pass; stalled, nothing arrives from outside meanwhile."""

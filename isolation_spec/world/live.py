@@ -164,12 +164,10 @@ class LiveWorld:
         wrapped = coroutine if aim is None else Stepped(coroutine, aim)
         return self.loop.create_task(wrapped, name=name, context=context)
 
-    def landed(self, task: asyncio.Task[Any]) -> int | None:
-        """The steps that an ended task took, None if it had no aim or was hit."""
+    def landed(self, task: asyncio.Task[Any]) -> bool:
+        """True if an ended task's steps were counted, and no cancellation hit it."""
         stepped = task.get_coro()
-        if not isinstance(stepped, Stepped) or stepped.hit:
-            return None
-        return stepped.aim.steps
+        return isinstance(stepped, Stepped) and not stepped.hit
 
     async def advance(self, seconds: float, *, stalled: bool) -> None:
         """A short while passes; nothing real can be stalled."""

@@ -121,11 +121,10 @@ class World:
             self.loop.aims[task] = aim
         return task
 
-    def landed(self, task: asyncio.Task[Any]) -> int | None:
-        """The steps that an ended task took, None if it had no aim or was hit."""
+    def landed(self, task: asyncio.Task[Any]) -> bool:
+        """True if an ended task's steps were counted, and no cancellation hit it."""
         assert isinstance(task, WorldTask)
-        aim = self.loop.aims.pop(task, None)
-        return None if aim is None else aim.steps
+        return self.loop.aims.pop(task, None) is not None
 
     async def advance(self, seconds: float, *, stalled: bool) -> None:
         """Virtual seconds pass; stalled, nothing arrives from outside meanwhile."""

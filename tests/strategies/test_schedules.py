@@ -13,9 +13,11 @@ from tests.strategies.drawn import Drawn, draw
 
 COUNT = 15
 
+PLACES = ("before its first step", "a:1", "a:2", "a:1", "a:1")
+
 
 def portfolio(drawn: Drawn, count: int = COUNT, *, choices: int = 60) -> list[Attempt]:
-    steps = {operation.id: 5 for operation in drawn.scenario.operations}
+    steps = {operation.id: PLACES for operation in drawn.scenario.operations}
     return list(
         further_attempts(
             drawn.scenario, drawn.search, count, choices=choices, steps=steps
@@ -102,7 +104,7 @@ def test_the_workload_stays_what_it_is() -> None:
 def test_cancellations_aim_at_steps_that_there_are() -> None:
     """A further cancellation hits a step that the operation took before."""
     for drawn in draw()[:40]:
-        counted = {drawn.scenario.operations[0].id: 2}
+        counted = {drawn.scenario.operations[0].id: PLACES[:2]}
         for attempt in further_attempts(
             drawn.scenario, drawn.search, COUNT, choices=60, steps=counted
         ):
