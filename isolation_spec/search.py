@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import io
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -284,15 +282,11 @@ def search(
         AdapterError: the adapter broke its contract.
     """
     check_strategies()
-    import hypothesis
-    from hypothesis.stateful import run_state_machine_as_test
-
-    from strategies.machine import IsolationMachine
+    from strategies.drawing import draw_workloads
     from strategies.profiles import find_profile
 
     spent = find_profile(profile)
     examiner = _Examiner(engine, spent, progressed, live, control)
-    machine = type("Search", (IsolationMachine,), {"examine": staticmethod(examiner)})
     # Whatever is alive now stays alive: frozen, each collection is five times faster.
     gc.collect()
     gc.freeze()
@@ -301,11 +295,8 @@ def search(
         # not know; whether anything is left open, the ledger tells.
         warnings.filterwarnings("ignore", "<aiosqlite", ResourceWarning)
         try:
-            with contextlib.redirect_stdout(io.StringIO()):
-                run_state_machine_as_test(
-                    hypothesis.seed(seed)(machine),
-                    settings=spent.settings(examples=examples),
-                )
+            for workload in draw_workloads(spent, seed=seed, examples=examples):
+                examiner(workload.scenario, workload.search)
         except _Enough:
             pass
         except KeyboardInterrupt:

@@ -20,7 +20,7 @@ def portfolio(drawn: Drawn, count: int = COUNT, *, choices: int = 60) -> list[At
     steps = {operation.id: PLACES for operation in drawn.scenario.operations}
     return list(
         further_attempts(
-            drawn.scenario, drawn.search, count, choices=choices, steps=steps
+            drawn.workload, drawn.search, count, choices=choices, steps=steps
         )
     )
 
@@ -106,7 +106,7 @@ def test_cancellations_aim_at_steps_that_there_are() -> None:
     for drawn in draw()[:40]:
         counted = {drawn.scenario.operations[0].id: PLACES[:2]}
         for attempt in further_attempts(
-            drawn.scenario, drawn.search, COUNT, choices=60, steps=counted
+            drawn.workload, drawn.search, COUNT, choices=60, steps=counted
         ):
             for old, new in pairs(drawn.scenario, attempt.scenario):
                 if old != new:
@@ -118,10 +118,11 @@ def test_cancellations_aim_at_steps_that_there_are() -> None:
 def test_the_first_attempt_is_what_was_drawn() -> None:
     """Hypothesis's own draw is run first, unchanged."""
     for drawn in draw()[:40]:
-        attempt = first_attempt(drawn.scenario, drawn.search)
+        attempt = first_attempt(drawn.workload, drawn.search)
 
-        assert drawn.scenario == attempt.scenario
-        assert drawn.scenario.schedule == attempt.scheduler.schedule
+        for old, new in pairs(drawn.workload, attempt.scenario):
+            assert old == new
+        assert drawn.workload.schedule == attempt.scheduler.schedule
 
 
 def test_drawn_classes_hang_on_operations_that_there_are() -> None:
