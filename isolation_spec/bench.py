@@ -246,7 +246,7 @@ def _compare_machines(
             """Does nothing and draws nothing."""
 
     class Drawing(IsolationMachine):
-        examine = staticmethod(lambda scenario, search: None)  # type: ignore[assignment]
+        examine = staticmethod(lambda scenario, search: None)
 
     settings = find_profile("quick").settings(examples=amount.examples)
 

@@ -6,7 +6,7 @@ import contextlib
 import io
 import itertools
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hypothesis
 from hypothesis.stateful import run_state_machine_as_test
@@ -57,9 +57,16 @@ def _drawn(profile: Profile, seed: str) -> list[Workload]:
     def keep(scenario: Scenario, search: Search) -> None:
         found.append(Workload(scenario, search))
 
-    machine = type("Search", (IsolationMachine,), {"examine": staticmethod(keep)})
+    def make() -> IsolationMachine:
+        # No class of its own, as Hypothesis reads the source of each class anew.
+        machine = IsolationMachine()
+        machine.examine = keep
+        return machine
+
+    # Any callable will do, says Hypothesis, but its types ask for a class.
+    factory: Any = make
     with contextlib.redirect_stdout(io.StringIO()):
         run_state_machine_as_test(
-            hypothesis.seed(seed)(machine), settings=profile.settings(examples=_FRESH)
+            hypothesis.seed(seed)(factory), settings=profile.settings(examples=_FRESH)
         )
     return found

@@ -7,7 +7,7 @@ import inspect
 import random
 import sys
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -47,7 +47,7 @@ class IsolationMachine(RuleBasedStateMachine):
             raises what is to be reported.
     """
 
-    examine: ClassVar[Callable[[Scenario, Search], None]]
+    examine: Callable[[Scenario, Search], None]
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuses what would pass without ever running: async rules, set-up,
@@ -413,7 +413,7 @@ class IsolationMachine(RuleBasedStateMachine):
         """Hands the scenario over, unless an error is under way already."""
         if sys.exc_info()[0] is None and self.users:
             self._look_in_the_end()
-            type(self).examine(self.scenario(), self.search)
+            self.examine(self.scenario(), self.search)
 
     def _look_in_the_end(self) -> None:
         """Mostly everybody reads once more: what others did may show late."""

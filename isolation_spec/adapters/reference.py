@@ -39,7 +39,7 @@ from isolation_spec.engine import (
     create_schema,
     current_context,
 )
-from isolation_spec.engine.storage import upsert
+from isolation_spec.engine.storage import store_memory
 
 __all__ = ["ReferenceAdapter"]
 
@@ -354,10 +354,7 @@ class _Scripted(Agent):
 
         async def work(session: AsyncSession) -> None:
             for key, value in items:
-                row = {"user_id": own.user_id, "thread_id": own.thread_id}
-                statement = upsert("sqlite", {**row, "key": key, "value": value})
-                assert statement is not None
-                await session.execute(statement)
+                await store_memory(session, (own.user_id, own.thread_id), key, value)
             if error is not None:
                 raise error
 
