@@ -42,7 +42,9 @@ from isolation_spec.scenario import (
     Step,
     Think,
     Transact,
+    User,
     WriteState,
+    permitted,
 )
 
 __all__ = [
@@ -95,6 +97,8 @@ class Capability(enum.StrEnum):
     """What a user stored can be erased."""
     CHILDREN = "children"
     """Agents run child agents."""
+    PERMISSIONS = "permissions"
+    """Whether a tool is allowed depends on the user: `Toolbox.permits` says."""
     LIMITS = "limits"
     """The engine refuses what exceeds the limits that the adapter names."""
 
@@ -213,18 +217,29 @@ class Toolbox:
     """The tools of a world. An adapter registers each with its engine.
 
     `names` are registered and, but for `denied`, allowed; any other name is unknown.
+    An engine that decides by user and tool asks `permits`, and its adapter declares
+    the capability `permissions`.
     """
 
-    names: tuple[str, ...] = ("echo", "slow", "whoami", "failing", "forbidden")
+    names: tuple[str, ...] = (
+        *("echo", "slow", "whoami", "failing", "forbidden", "personal"),
+    )
     denied: frozenset[str] = frozenset({"forbidden"})
 
     def __init__(
         self,
         environment: Environment,
+        users: Iterable[User],
         record: Callable[[str, str, str | None, str], None],
     ) -> None:
         self._environment = environment
+        self._users = {user.id: user for user in users}
         self._record = record
+
+    def permits(self, user: str, tool: str) -> bool:
+        """Whether the user of this identity may call the tool; nobody else may."""
+        known = self._users.get(user)
+        return known is not None and permitted(tool, known)
 
     async def run(
         self, name: str, argument: str, identity: Callable[[], str | None]

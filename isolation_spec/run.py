@@ -97,7 +97,7 @@ class _Execution:
         self.settled = True
         self.overlapped = False
         self.users_of: dict[int | None, int | None] = {None: None}
-        world.toolbox = Toolbox(world, self._record_tool)
+        world.toolbox = Toolbox(world, scenario.users, self._record_tool)
 
     # The four phases
 

@@ -57,6 +57,7 @@ __all__ = [
     "canary",
     "names_victim",
     "owned_canaries",
+    "permitted",
     "tools",
     "walk",
 ]
@@ -64,9 +65,16 @@ __all__ = [
 CANARY = re.compile(r"([a-z]+[0-9]*)~(\d+)\.(\d+)~([0-9a-f]{8})")
 """Matches one canary; its groups are owner, operation, ordinal and digest."""
 
-tools = ("echo", "slow", "whoami", "failing", "forbidden", "unknown")
+tools = ("echo", "slow", "whoami", "failing", "forbidden", "personal", "unknown")
 """What a script may call: allowed, allowed and slow, answering for whom it works,
-raising, denied, not registered."""
+raising, denied, permitted to some users, not registered."""
+
+
+def permitted(tool: str, user: User) -> bool:
+    """Whether the user may call the tool; the personal one by the user's label."""
+    if tool == "personal":
+        return ord(user.label[0]) % 2 == 1
+    return tool != "forbidden"
 
 
 def canary(owner: str, operation: int, ordinal: int) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
+import logging
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -243,6 +245,26 @@ def _kind(operation: Operation) -> str:
     return str(type(operation).__struct_config__.tag)
 
 
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """SQLAlchemy says nothing of connections that an engine left behind.
+
+    The ledger tells of them; a thousand lines of warnings would hide it.
+    """
+    pool = logging.getLogger("sqlalchemy.pool")
+    level = pool.level
+    pool.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            # A connection that SQLAlchemy had to terminate is closed, but its object
+            # does not know.
+            warnings.filterwarnings("ignore", "<aiosqlite", ResourceWarning)
+            warnings.filterwarnings("ignore", "The garbage collector is trying")
+            yield
+    finally:
+        pool.setLevel(level)
+
+
 def check_strategies() -> None:
     """Refuses to search with somebody else's package of the name `strategies`.
 
@@ -290,10 +312,7 @@ def search(
     # Whatever is alive now stays alive: frozen, each collection is five times faster.
     gc.collect()
     gc.freeze()
-    with warnings.catch_warnings():
-        # A connection that SQLAlchemy had to terminate is closed, but its object does
-        # not know; whether anything is left open, the ledger tells.
-        warnings.filterwarnings("ignore", "<aiosqlite", ResourceWarning)
+    with _quiet():
         try:
             for workload in draw_workloads(spent, seed=seed, examples=examples):
                 examiner(workload.scenario, workload.search)

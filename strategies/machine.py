@@ -85,6 +85,7 @@ class IsolationMachine(RuleBasedStateMachine):
         connections=st.tuples(*(st.sampled_from((1, 1, 2, 0)) for _ in range(6))),
         background=st.tuples(*(st.booleans() for _ in range(6))),
         threads=st.tuples(*(threads() for _ in range(6))),
+        alike=st.booleans(),
         search=searches(),
     )
     def begin(
@@ -93,9 +94,10 @@ class IsolationMachine(RuleBasedStateMachine):
         connections: tuple[int, ...],
         background: tuple[bool, ...],
         threads: tuple[str, ...],
+        alike: bool,
         search: Search,
     ) -> None:
-        """The users, each with a context and a run."""
+        """The users, each with a context and a run; perhaps all ask for the same."""
         self.search = search
         self.users = tuple(User(label=label, id=label) for label in LABELS[:count])
         for user in range(len(self.users)):
@@ -105,7 +107,14 @@ class IsolationMachine(RuleBasedStateMachine):
             for _ in range(connections[user]):
                 self._connect(user, None)
             self._open_context(user, threads[user], None)
-            self._run(user, self.contexts[user][0], 4, background[user], None)
+            self._run(
+                user,
+                self.contexts[user][0],
+                4,
+                background[user],
+                None,
+                like=f"{search}" if alike else None,
+            )
 
     # Rules
 
@@ -523,6 +532,7 @@ class IsolationMachine(RuleBasedStateMachine):
         background: bool,
         cancel: Cancellation | None,
         classes: Classes = (),
+        like: str | None = None,
     ) -> None:
         number = self._number(classes)
         self.runs[user].append(number)
@@ -531,7 +541,7 @@ class IsolationMachine(RuleBasedStateMachine):
                 id=number,
                 user=user,
                 context=context,
-                script=self._script(most, self.users[user].label, number),
+                script=self._script(most, self.users[user].label, number, like),
                 background=background,
                 cancel=cancel,
             )
@@ -558,9 +568,12 @@ class IsolationMachine(RuleBasedStateMachine):
             else ask.Read(**named)
         )
 
-    def _script(self, most: int, label: str, number: int) -> tuple[ask.Step, ...]:
-        """A signed script, decided by all that was drawn so far."""
-        chance = random.Random(f"{self.search}/{self.operations}/{number}")
+    def _script(
+        self, most: int, label: str, number: int, like: str | None = None
+    ) -> tuple[ask.Step, ...]:
+        """A signed script, decided by all that was drawn so far, or the same for all
+        that are `like` one another."""
+        chance = random.Random(like or f"{self.search}/{self.operations}/{number}")
         return sign(script(chance, most), label, number)
 
     def _user(self, drawn: int) -> int:

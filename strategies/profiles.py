@@ -47,9 +47,9 @@ class Profile:
 
 
 PROFILES = (
-    Profile("quick", examples=110, steps=8, schedules=6),
-    Profile("ci", examples=600, steps=10, schedules=8),
-    Profile("deep", examples=6000, steps=14, schedules=16, sweep_every=50),
+    Profile("quick", examples=170, steps=8, schedules=3),
+    Profile("ci", examples=1200, steps=10, schedules=4),
+    Profile("deep", examples=12_000, steps=14, schedules=8, sweep_every=50),
 )
 
 

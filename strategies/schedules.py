@@ -19,6 +19,7 @@ from isolation_spec.scenario import (
     AdvanceTime,
     Cancellation,
     CollectGarbage,
+    RunAgent,
     Scenario,
     Schedule,
     Shutdown,
@@ -166,7 +167,7 @@ def _seeded(
 ) -> Attempt:
     """SPCT with two or four change points, cancelling something half of the time."""
     kind = chance.random()
-    cancels = chance.random() < 0.5
+    cancels = chance.random() < 0.65
     if cancels:
         scenario = _cancelling(scenario, chance, steps)
     if cancels and kind < 0.2:
@@ -189,12 +190,17 @@ def _seeded(
 
 
 def _cancelling(scenario: Scenario, chance: random.Random, steps: Steps) -> Scenario:
-    """The scenario with one more cancellation.
+    """The scenario with one more cancellation, half of the time of a run.
 
     Half of the time any step is as likely as another, else any place in the engine, as
     most steps wait at few of them.
     """
     places = _places(scenario, steps)
+    if chance.random() < 0.5:
+        runs = [
+            one for one in places if isinstance(scenario.operations[one[0]], RunAgent)
+        ]
+        places = runs or places
     if not places:
         return scenario
     if chance.random() < 0.5:

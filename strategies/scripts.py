@@ -37,6 +37,7 @@ _STEPS: tuple[tuple[int, tuple[Step, ...]], ...] = (
     (5, (Think(prompt=""), Think(prompt=COMMON))),
     (3, tuple(CallTool(tool=tool, argument="") for tool in ("echo", "slow"))),
     (2, (CallTool(tool="whoami", argument=COMMON),)),
+    (2, (CallTool(tool="personal", argument=""),)),
     (
         3,
         tuple(

@@ -61,6 +61,8 @@ def offered(scenario: Scenario, capabilities: frozenset[Capability]) -> Scenario
 
 
 def _has(one: Operation | Step, capabilities: frozenset[Capability]) -> bool:
+    if isinstance(one, ask.CallTool) and one.tool == "personal":
+        return {Capability.TOOLS, Capability.PERMISSIONS} <= capabilities
     return _NEEDS.get(type(one)) in (None, *capabilities)
 
 

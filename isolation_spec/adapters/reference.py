@@ -88,7 +88,9 @@ class ReferenceAdapter(Adapter):
             catalogue=ToolCatalogue(
                 tuple(self._tool(name) for name in environment.toolbox.names)
             ),
-            permissions=lambda _, tool: tool not in environment.toolbox.denied,
+            permissions=lambda context, tool: environment.toolbox.permits(
+                context.user_id, tool
+            ),
             model=self.answer,
             clock=environment.time,
             ids=environment.new_id,

@@ -45,13 +45,14 @@ s."""
 
 
 def _check(observed: Observed) -> Iterator[Situation | Violation]:
-    if _is_adverse_for_all(observed):
-        return
+    world = _adverse_for_all(observed)
     for user in observed.users():
         spans = [s for s in observed.spans.values() if s.operation.user == user]
-        if not spans or _has_own_trouble(observed, user, spans):
-            continue
+        # What comes later cannot be why an operation failed.
+        first = min(world, _first_own_trouble(observed, spans))
         for span in spans:
+            if span.ended >= first:
+                continue
             violation = _failed(observed, span) or _stalled(observed, span)
             if violation is not None:
                 yield violation
@@ -59,19 +60,29 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
                 yield Situation()
 
 
-def _is_adverse_for_all(observed: Observed) -> bool:
-    """True if the world itself may fail anybody: a shutdown, a stall of the outside."""
-    return any(
-        isinstance(operation, Shutdown)
-        or (isinstance(operation, AdvanceTime) and operation.stalled)
-        for operation in observed.history.scenario.operations
-    )
+def _adverse_for_all(observed: Observed) -> int:
+    """From which entry on the world itself may fail anybody: a shutdown, a stall."""
+    operations = observed.history.operations()
+    for index, entry in enumerate(observed.entries):
+        operation = operations.get(entry.operation or 0)
+        if isinstance(operation, Shutdown) or (
+            isinstance(operation, AdvanceTime) and operation.stalled
+        ):
+            return index
+    return len(observed.entries) + 1
 
 
-def _has_own_trouble(observed: Observed, user: int, spans: list[Span]) -> bool:
-    """True if the user did anything that may fail or delay what the user does."""
-    contexts = sum(isinstance(span.operation, OpenContext) for span in spans)
-    return contexts > 1 or any(_is_trouble(span.operation) for span in spans)
+def _first_own_trouble(observed: Observed, spans: list[Span]) -> int:
+    """From which entry on the user did what may fail or delay what the user does.
+
+    More contexts than the engine allows are trouble; so is a second one where it does
+    not say how many it allows.
+    """
+    allowed = observed.history.limits.get("contexts_per_user", 1)
+    opens = [s.started for s in spans if isinstance(s.operation, OpenContext)]
+    trouble = [s.started for s in spans if _is_trouble(s.operation)]
+    later = sorted(opens)[allowed:]
+    return min([*trouble, *later, len(observed.entries) + 1])
 
 
 _TROUBLE = (CancelRun, CleanupEngine, CleanupUser, Disconnect, Reconnect)

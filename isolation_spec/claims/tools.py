@@ -14,7 +14,7 @@ from isolation_spec.claims.claim import (
 )
 from isolation_spec.claims.observed import Observed
 from isolation_spec.history import AgentStepped, ToolRan
-from isolation_spec.scenario import CallTool, RunAgent, walk
+from isolation_spec.scenario import CallTool, RunAgent, permitted, walk
 
 __all__ = ["TOOL_ISOLATION", "ToolIsolationViolated"]
 
@@ -57,16 +57,20 @@ def _bodies(observed: Observed) -> Iterator[Situation | Violation]:
         owner = observed.owners.get(entry.argument)
         if entry.moment == "began":
             counts[entry.argument] = counts.get(entry.argument, 0) + 1
-        if entry.tool in Toolbox.denied:
-            yield _denied_ran(observed, index, entry, owner)
-        elif owner is None:
+        if owner is None and entry.tool not in Toolbox.denied:
             continue
+        elif owner is None or not _may(observed, entry.tool, owner):
+            yield _denied_ran(observed, index, entry, owner)
         elif counts[entry.argument] > 1:
             yield _ran_twice(observed, index, entry, owner)
         elif entry.identity not in (None, _id(observed, owner)):
             yield _foreign(observed, index, entry, owner)
         else:
             yield Situation()
+
+
+def _may(observed: Observed, tool: str, user: int) -> bool:
+    return permitted(tool, observed.history.scenario.users[user])
 
 
 def _id(observed: Observed, user: int) -> str:
@@ -76,10 +80,11 @@ def _id(observed: Observed, user: int) -> str:
 def _denied_ran(
     observed: Observed, index: int, entry: ToolRan, owner: int | None
 ) -> Violation:
+    whom = "everybody" if owner is None else observed.label(owner)
     return Violation(
         claim=_ID,
         clause="denied-ran",
-        let=(f"the tool {entry.tool!r} be denied to everybody",),
+        let=(f"the tool {entry.tool!r} be denied to {whom}",),
         then="its body never runs",
         however=f"it ran with {entry.argument}",
         entry=index,
@@ -123,7 +128,8 @@ def _wrong_answer(
     """What a call must answer: its own result if allowed, else a clean failure."""
     if entry.outcome in ("cancelled", "refused"):
         return None
-    works = step.tool in ("echo", "slow", "whoami")
+    works = step.tool in ("echo", "slow", "whoami", "personal")
+    works = works and _may(observed, step.tool, operation.user)
     right = _right_answers(observed, operation, step)
     if entry.outcome == "failed":
         clause, however = "broke-run", f"the call raised: {entry.seen}"
