@@ -48,6 +48,8 @@ from isolation_spec.scenario import (
 )
 
 __all__ = [
+    "FILLER",
+    "HALF",
     "METHODS",
     "NOBODY",
     "Adapter",
@@ -213,6 +215,12 @@ class Services(Protocol):
         """Waits."""
 
 
+HALF = "\ud800"
+"""Half a character: it is text, and nothing encodes it."""
+FILLER = "." * 40_000
+"""More than the buffers between an engine and its client hold."""
+
+
 class Toolbox:
     """The tools of a world. An adapter registers each with its engine.
 
@@ -332,14 +340,16 @@ class ScriptedAgent:
             case ReadState():
                 return await services.read_state()
             case Remember():
-                return await services.remember(step.key, step.value)
+                value = f"{step.value}{HALF}" if step.broken else step.value
+                return await services.remember(step.key, value)
             case Recall():
                 return await services.recall(step.key)
             case Transact():
                 error = AgentFailure("in a transaction") if step.fails else None
                 return await services.transact(step.items, error)
             case Emit():
-                return await services.emit(step.payload)
+                filler = FILLER if step.large else ""
+                return await services.emit(f"{step.payload}{filler}")
             case Spawn():
                 child = ScriptedAgent(self.run, step.script, self._record, path)
                 child.broken = self.broken

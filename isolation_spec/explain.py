@@ -88,7 +88,8 @@ def _detail(operation: Operation) -> str:
     match operation:
         case Connect():
             how = " with a token of nobody's" if operation.forged else ""
-            return f"{operation.connection}{how}"
+            unread = ", which reads nothing" if operation.unread else ""
+            return f"{operation.connection}{how}{unread}"
         case Disconnect():
             how = " without a closing handshake" if operation.abrupt else ""
             return f"{operation.connection}{how}"
@@ -119,8 +120,10 @@ def _describe_step(step: Step) -> str:
     if isinstance(step, Transact):
         written = ", ".join(f"{key}={value}" for key, value in step.items)
         return f"transact {written}{' and raise' if step.fails else ''}"
-    values = [str(getattr(step, field)) for field in step.__struct_fields__]
-    return " ".join([name, *values])
+    values = [getattr(step, field) for field in step.__struct_fields__]
+    flags = [f for f in step.__struct_fields__ if getattr(step, f) is True]
+    words = [str(value) for value in values if not isinstance(value, bool)]
+    return " ".join([name, *flags, *words])
 
 
 def describe_schedule(scenario: Scenario) -> Iterator[str]:

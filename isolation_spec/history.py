@@ -307,13 +307,19 @@ def text_of(value: Any, depth: int = 0) -> str:
 
     Goes through containers, dataclasses, structs and exceptions (arguments, notes,
     cause or else context), 12 levels deep; of any other object only the name of its
-    type is kept.
+    type is kept. What UTF-8 cannot encode is escaped.
     """
     if value is None or isinstance(value, str | int | float | bool):
-        return str(value)
+        return _encodable(str(value))
     if depth >= _DEEPEST:
         return "..."
     return " ".join(text_of(part, depth + 1) for part in _parts(value))
+
+
+def _encodable(text: str) -> str:
+    if text.isascii():
+        return text
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _parts(value: Any) -> Iterator[Any]:

@@ -149,6 +149,7 @@ class _Execution:
             task.cancel()
 
     async def _clean_up_users(self) -> None:
+        self.world.let_through()
         await self.world.settle(1.0)
         for (_, _), client in sorted(self.performer.clients.items()):
             await self._guarded("close of a connection", client.close())
@@ -211,7 +212,8 @@ class _Execution:
     def _observe(self) -> None:
         for row in self.adapter.observe():
             if row not in self.stored_before:
-                self.record(seen.RowStored, **row._asdict())
+                fields = {k: seen.text_of(v) for k, v in row._asdict().items()}
+                self.record(seen.RowStored, **fields)
 
     # Lanes: a user's next operation is one more arrival
 

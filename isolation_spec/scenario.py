@@ -131,10 +131,14 @@ class ReadState(_Step, tag="read_state", frozen=True, kw_only=True):
 
 
 class Remember(_Step, tag="remember", frozen=True, kw_only=True):
-    """The agent stores a value durably under its user and thread."""
+    """The agent stores a value durably under its user and thread.
+
+    A broken value ends in half a character, which no database and no wire can encode.
+    """
 
     key: str
     value: str
+    broken: bool = False
 
 
 class Recall(_Step, tag="recall", frozen=True, kw_only=True):
@@ -151,9 +155,10 @@ class Transact(_Step, tag="transact", frozen=True, kw_only=True):
 
 
 class Emit(_Step, tag="emit", frozen=True, kw_only=True):
-    """The agent tells its user something of its own."""
+    """The agent tells its user something of its own; large, with 40,000 characters."""
 
     payload: str
+    large: bool = False
 
 
 class Spawn(_Step, tag="spawn", frozen=True, kw_only=True):
@@ -224,12 +229,14 @@ class Connect(_UserOperation, tag="connect", frozen=True, kw_only=True):
     """The user opens a connection by a real handshake and reads its events.
 
     With a `victim`, the client presents the user's own token and claims to be that
-    user; `forged`, it presents a token that nobody has.
+    user; `forged`, it presents a token that nobody has. `unread`, nothing that is sent
+    to it arrives before the operations are over, and soon there is no room for more.
     """
 
     connection: str
     victim: int | None = None
     forged: bool = False
+    unread: bool = False
 
 
 class Disconnect(_UserOperation, tag="disconnect", frozen=True, kw_only=True):

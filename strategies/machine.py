@@ -205,6 +205,7 @@ class IsolationMachine(RuleBasedStateMachine):
         user=_ANY,
         pick=_ANY,
         background=st.booleans(),
+        alike=st.booleans(),
         cancel=cancellations(),
         classes=classes(),
     )
@@ -213,13 +214,15 @@ class IsolationMachine(RuleBasedStateMachine):
         user: int,
         pick: int,
         background: bool,
+        alike: bool,
         cancel: Cancellation | None,
         classes: Classes,
     ) -> None:
-        """A scripted agent runs."""
+        """A scripted agent runs, perhaps with the script that others have had."""
         user = self._user_with(self.contexts, user)
         context = self._pick(self.contexts[user], pick)
-        self._run(user, context, 5, background, cancel, classes)
+        like = f"{self.search}" if alike else None
+        self._run(user, context, 4, background, cancel, classes, like=like)
 
     @precondition(lambda self: any(self.contexts))
     @rule(
@@ -247,6 +250,30 @@ class IsolationMachine(RuleBasedStateMachine):
             self._clean_up(user, context, None, classes)
         elif self.connections[user]:
             self._reconnect(user, pick, None, classes)
+
+    @precondition(lambda self: any(self.contexts))
+    @rule(user=_ANY, pick=_ANY, classes=classes())
+    def stop_reading(self, user: int, pick: int, classes: Classes) -> None:
+        """A client that reads nothing is sent more than there is room for; then others
+        are told something, too."""
+        user = self._user_with(self.contexts, user)
+        number = self._number(classes)
+        connect = ask.Connect(
+            id=number, user=user, connection=f"c{number}", unread=True
+        )
+        self.operations.append(connect)
+        self.connections[user].append(f"c{number}")
+        context = self._pick(self.contexts[user], pick)
+        number = self._number(())
+        large = ask.Emit(payload="", large=True)
+        script = sign((large, large), self.users[user].label, number)
+        self.runs[user].append(number)
+        self.operations.append(
+            ask.RunAgent(id=number, user=user, context=context, script=script)
+        )
+        for other, contexts in enumerate(self.contexts):
+            if other != user and contexts:
+                self._run(other, contexts[0], 2, False, None)
 
     @precondition(lambda self: any(self.contexts))
     @rule(user=_ANY, pick=_ANY, opening=st.booleans(), classes=classes())

@@ -22,6 +22,7 @@ from isolation_spec.scenario import (
     Fail,
     OpenContext,
     Reconnect,
+    Remember,
     RunAgent,
     Shutdown,
     Sleep,
@@ -94,11 +95,13 @@ def _is_trouble(operation: UserOperation) -> bool:
     if getattr(operation, "victim", None) is not None:
         return True
     if isinstance(operation, Connect):
-        return operation.forged
+        return operation.forged or operation.unread
     if not isinstance(operation, RunAgent):
         return False
     return any(
-        isinstance(step, Fail) or (isinstance(step, Transact) and step.fails)
+        isinstance(step, Fail)
+        or (isinstance(step, Transact) and step.fails)
+        or (isinstance(step, Remember) and step.broken)
         for _, step in walk(operation.script)
     )
 

@@ -91,6 +91,13 @@ class Facade(Environment, Protocol):
     ) -> tuple[Alive, ...]:
         """What of `alive` is left once so many virtual seconds let it come to rest."""
 
+    def hold_back(self, operation: int) -> None:
+        """Nothing more reaches the connections of the operation, where the network is
+        simulated, until `let_through`."""
+
+    def let_through(self) -> None:
+        """What was held back may arrive."""
+
     def alive(self) -> Iterable[Alive]:
         """Every live resource that a user's cleanup should end."""
 

@@ -195,6 +195,12 @@ class LiveWorld:
         # Our own sleep asks twice: once to wait, once more before we are woken.
         return self.selector.asked - asked <= 2 and not self.ledger.is_working()
 
+    def hold_back(self, operation: int) -> None:
+        """Nothing: the buffers of a real network hold more than any scenario sends."""
+
+    def let_through(self) -> None:
+        """Nothing was held back."""
+
     def alive(self) -> Iterator[Alive]:
         """Every live resource that a user's cleanup should end."""
         return self.ledger.alive()

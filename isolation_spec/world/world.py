@@ -139,6 +139,18 @@ class World:
         await asyncio.sleep(seconds)
         return tuple(alive())
 
+    def hold_back(self, operation: int) -> None:
+        """Nothing more reaches the connections of the operation, until `let_through`:
+        their windows are closed, as those of a reader who does not read."""
+        for transport in self.loop.network.transports:
+            if transport.requester == operation and transport.is_client:
+                transport.incoming.close_window()
+
+    def let_through(self) -> None:
+        """What was held back may arrive."""
+        for transport in tuple(self.loop.network.transports):
+            transport.incoming.open_window()
+
     def alive(self) -> Iterator[Alive]:
         """Every live resource that a user's cleanup should end."""
         return self.ledger.alive()
