@@ -32,6 +32,7 @@ __all__ = [
     "Emit",
     "Erase",
     "Fail",
+    "Moment",
     "Mutate",
     "OpenContext",
     "Operation",
@@ -53,6 +54,7 @@ __all__ = [
     "User",
     "Write",
     "WriteState",
+    "aims",
     "canaries_in",
     "canary",
     "names_victim",
@@ -444,6 +446,31 @@ def names_victim(operation: Operation) -> bool:
     """True if it names a run or a context that is another user's."""
     named = getattr(operation, "victim", None) is not None
     return named and not isinstance(operation, Connect)
+
+
+Moment: TypeAlias = Literal["begun", "ended"]
+
+
+def aims(scenario: Scenario) -> dict[int, tuple[int, Moment]]:
+    """Attack -> the operation that it needs, and the moment of it: a run that has begun
+    or the opening of a context that has ended; only what stands before it."""
+    found: dict[int, tuple[int, Moment]] = {}
+    runs: set[int] = set()
+    opened: dict[tuple[int, str], int] = {}
+    for operation in scenario.operations:
+        victim = getattr(operation, "victim", None)
+        if isinstance(operation, OpenContext):
+            opened[operation.user, operation.context] = operation.id
+        elif isinstance(operation, CancelRun):
+            if victim is not None and operation.run in runs:
+                found[operation.id] = operation.run, "begun"
+        elif victim is not None and not isinstance(operation, Connect):
+            aim = opened.get((victim, getattr(operation, "context", "")))
+            if aim is not None:
+                found[operation.id] = aim, "ended"
+        if isinstance(operation, RunAgent):
+            runs.add(operation.id)
+    return found
 
 
 def walk(

@@ -145,7 +145,7 @@ class IsolationMachine(RuleBasedStateMachine):
         user=_ANY,
         victim=_ANY,
         pick=_ANY,
-        then=st.sampled_from(_INTRUSIONS),
+        then=st.tuples(*(st.sampled_from(_INTRUSIONS) for _ in range(2))),
         classes=classes(),
     )
     def intrude(
@@ -153,7 +153,7 @@ class IsolationMachine(RuleBasedStateMachine):
         user: int,
         victim: int,
         pick: int,
-        then: str,
+        then: tuple[str, ...],
         classes: Classes,
     ) -> None:
         """A user asks for a run in another's context, then for more of another's."""
@@ -171,7 +171,8 @@ class IsolationMachine(RuleBasedStateMachine):
                 victim=victim,
             )
         )
-        self._intrude_further(then, user, victim, context, pick, classes)
+        for kind in dict.fromkeys(then):
+            self._intrude_further(kind, user, victim, context, pick, classes)
 
     @precondition(lambda self: any(self.connections))
     @rule(user=_ANY, pick=_ANY, abrupt=st.booleans(), classes=classes())

@@ -229,11 +229,13 @@ def _stops(observed: Observed) -> tuple[tuple[int, int | None], ...]:
 
 
 def _missing(observed: Observed) -> Iterator[Situation | Violation]:
-    """Every connection that was there for a whole run heard all of it."""
+    """Every connection that was there for a whole run heard all of it in time: before
+    those who read nothing are made to."""
     heard = observed.events_by_run
     for span, link in attended_runs(observed):
         run = f"run-{span.operation.id}"
-        numbers = [e.sequence for e in heard.get((link.operation, run), [])]
+        events = heard.get((link.operation, run), [])
+        numbers = [e.sequence for e in events if e.index < observed.end]
         known = sorted({number for number in numbers if number is not None})
         if numbers and not known:
             continue
