@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -85,6 +85,8 @@ class Claim:
         id: stable, for files and machines.
         statement: what must hold, in one sentence.
         situation: when it is put to the test, in one clause.
+        clauses: what it consists of: clause of a violation -> what must hold. A star
+            stands for the kind of resource, or the gauge, that a violation names.
         exception: what a test raises when it is violated.
         needs: capabilities without which the claim is not applicable.
         check: yields a situation or a violation for each place in a history where the
@@ -95,6 +97,7 @@ class Claim:
     id: str
     statement: str
     situation: str
+    clauses: Mapping[str, str]
     exception: type[IsolationViolated]
     needs: frozenset[Capability]
     check: Callable[[Observed], Iterable[Situation | Violation]]

@@ -196,6 +196,10 @@ ERROR_CONTAINMENT = Claim(
         "operation of another."
     ),
     situation="an operation overlapped with another user's trouble or slowness",
+    clauses={
+        "failed": "an operation of a user in no trouble succeeds, whatever others do",
+        "stalled": "it is not kept waiting by others",
+    },
     exception=ErrorContainmentViolated,
     needs=frozenset(),
     check=_check,

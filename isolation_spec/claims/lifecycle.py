@@ -144,6 +144,14 @@ EVENT_LIFECYCLE = Claim(
         "event, with nothing after it."
     ),
     situation="a run ended while its owner was connected from before it to the end",
+    clauses={
+        "two-starts": "a run starts once",
+        "two-ends": "a run ends once",
+        "after-the-end": "nothing of a run comes after its last event",
+        "no-start": "the first event of a run is its start",
+        "no-end": "a run that has ended tells so",
+        "unbalanced-tool": "each tool call that begins is completed, and no other",
+    },
     exception=EventLifecycleViolated,
     needs=frozenset({Capability.CONNECTIONS}),
     check=_check,

@@ -186,6 +186,13 @@ EXACT_LIMITS = Claim(
         "engine's limits, and nobody is refused before a limit is reached."
     ),
     situation="a user asked for as much as a limit allows, or more",
+    clauses={
+        "exceeded-contexts": "a user never holds more contexts than are allowed",
+        "refused-early": (
+            "a user who holds fewer contexts than are allowed gets another one"
+        ),
+        "exceeded-runs": "no more runs are at work in a context than are allowed",
+    },
     exception=ExactLimitsViolated,
     needs=frozenset({Capability.LIMITS}),
     check=_check,

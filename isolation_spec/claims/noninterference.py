@@ -227,6 +227,11 @@ NONINTERFERENCE = Claim(
         "ids that nobody asked for."
     ),
     situation="a user observed something that a run without the others showed, too",
+    clauses={
+        "differs": (
+            "each observation of a user is one that they make alone, in some order"
+        ),
+    },
     exception=NoninterferenceViolated,
     needs=frozenset(),
     check=_check,

@@ -161,6 +161,21 @@ CONTEXT_OWNERSHIP = Claim(
         "always works on behalf of the run's owner."
     ),
     situation="a user observed something after another user had been active",
+    clauses={
+        "foreign-value": "nothing that a user is shown contains a value of another",
+        "foreign-identity": (
+            "at each step of an agent the engine works for the run's owner"
+        ),
+        "foreign-await": (
+            "at every await of a request the engine works for who asked, or nobody"
+        ),
+        "stale-state": (
+            "the state of a run begins empty, also after another run of its user"
+        ),
+        "shared-object": (
+            "contexts of two users share no mutable object that is not declared"
+        ),
+    },
     exception=ContextOwnershipViolated,
     needs=frozenset(),
     check=_check,

@@ -296,6 +296,19 @@ EVENT_ROUTING = Claim(
         "order, and nobody else's."
     ),
     situation="an event was sent while another user was connected",
+    clauses={
+        "foreign-value": "no connection receives a value of another user",
+        "foreign-user": "no connection receives an event that names another user",
+        "foreign-run": "no connection receives an event of another user's run",
+        "forged-token": (
+            "a connection whose token is nobody's is closed and hears nothing"
+        ),
+        "twice": "no event reaches a connection twice",
+        "order": "the events of a run reach a connection in their order",
+        "missing": (
+            "a connection that is there for a whole run receives all of its events"
+        ),
+    },
     exception=EventRoutingViolated,
     needs=frozenset({Capability.CONNECTIONS}),
     check=_check,

@@ -173,6 +173,13 @@ DATABASE_SESSIONS = Claim(
         "work fails or is cancelled."
     ),
     situation="sessions of two users were open at once, or a transaction raised",
+    clauses={
+        "two-owners": "a database session serves one user",
+        "never-closed": "a database session is closed before the engine is shut down",
+        "not-rolled-back": (
+            "of a transaction that raised or was cut short nothing is stored"
+        ),
+    },
     exception=DatabaseSessionsViolated,
     needs=frozenset({Capability.TRANSACTIONS}),
     check=_check,

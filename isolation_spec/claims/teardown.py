@@ -215,6 +215,17 @@ TEARDOWN = Claim(
         "at all, and everything asked for has ended."
     ),
     situation="a user for whom the engine had done something was cleaned up",
+    clauses={
+        "alive-*": (
+            "nothing of a user is alive after their cleanup, nothing at all in the end"
+        ),
+        "gauge-*": "the engine's own gauges read zero then",
+        "unhandled": "no exception is left that nobody handles",
+        "unfinished": "every operation ends within a bounded time",
+        "cleanup-failed": "a cleanup succeeds, however often it is asked for",
+        "cleanup-unbounded": "a cleanup takes a bounded time",
+        "served-after-cleanup": "a context that was cleaned up does no more work",
+    },
     exception=TeardownViolated,
     needs=frozenset(),
     check=_check,

@@ -172,6 +172,16 @@ TOOL_ISOLATION = Claim(
         "its caller, and a failing one harms nothing but its call."
     ),
     situation="a tool was called, or its body looked around",
+    clauses={
+        "denied-ran": "the body of a tool that is denied to a user never runs for them",
+        "ran-twice": "the body of a tool runs once for each call",
+        "foreign-context": (
+            "at every await in a tool the current context is its caller's"
+        ),
+        "wrong-result": "a call of a tool that works answers its own result",
+        "no-failure": "a call that is denied, unknown or fails does not claim success",
+        "broke-run": "a call never raises into the run",
+    },
     exception=ToolIsolationViolated,
     needs=frozenset({Capability.TOOLS}),
     check=_check,

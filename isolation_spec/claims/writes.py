@@ -347,6 +347,15 @@ STORED_WRITES = Claim(
         "comes back, and nobody else changes it."
     ),
     situation="a user's acknowledged write shared the database with another user's",
+    clauses={
+        "lost": "what was acknowledged is stored until its owner erases or replaces it",
+        "came-back": "what was erased never comes back",
+        "unseen": "each later read of a place shows what was acknowledged there",
+        "foreign-row": "no row of a user holds what another wrote",
+        "aliased": (
+            "writing into what was handed out or in changes nothing that is stored"
+        ),
+    },
     exception=StoredWritesViolated,
     needs=frozenset({Capability.MEMORY}),
     check=_check,
