@@ -25,8 +25,8 @@ class _EndsTwice(UserExecutionEngine):
 ENDS_TWICE = Fault(
     id="ends-twice",
     mechanism="endings",
-    source="strands-agents/harness-sdk #2266: what was cancelled is reported once more, "
-    "as an error that nobody had asked for",
+    source="strands-agents/harness-sdk #2266: what was cancelled is reported once "
+    "more, as an error that nobody had asked for",
     claims=frozenset({"event-lifecycle"}),
     adapter=with_engine(_EndsTwice),
 )
