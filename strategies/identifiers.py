@@ -29,7 +29,7 @@ LABELS = (
 """What users are called in a story; canaries carry them."""
 
 _THREADS = ("t", "t1", "t10", "T")
-_SEPARATORS = "//::__--..|#%,"
+_SEPARATORS = "////::::__--..|#%,"
 
 
 class Family(NamedTuple):
@@ -137,7 +137,7 @@ def _neighbours(count: int, chance: random.Random) -> list[Names]:
         if meeting and family.joint is not None:
             last = len(family.users) - 1
             missing = last - index % len(family.users)
-            threads["t"] = f"1{family.joint}" * missing + "t"
+            threads = dict.fromkeys(_THREADS, f"1{family.joint}" * missing + "t")
         elif meeting:
             threads = dict.fromkeys(_THREADS, "t")
         names.append((user, threads))

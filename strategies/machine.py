@@ -29,7 +29,7 @@ __all__ = ["IsolationMachine"]
 
 Classes = tuple[int, ...]
 _ANY = st.integers(0, 15)
-_INTRUSIONS = ("cancel", "read", "write", "mutate", "erase", "clean up")
+_INTRUSIONS = ("cancel", "cancel", "read", "write", "mutate", "erase", "clean up")
 """What an intruder asks for after a run: another's run or context is named in each."""
 _USERS = (2, 2, 3, 2, 3, 4, 5, 6)
 """How many users a scenario has: two are enough for most races, and each one costs."""
@@ -293,14 +293,15 @@ class IsolationMachine(RuleBasedStateMachine):
         user=_ANY,
         pick=_ANY,
         running=st.booleans(),
-        then=st.sampled_from(("look", "store", "erase")),
+        then=st.sampled_from(("look", "store", "erase", "fail")),
         classes=classes(),
     )
     def meet(
         self, user: int, pick: int, running: bool, then: str, classes: Classes
     ) -> None:
         """A user stores a value; the next one, at a place of theirs that has the same
-        name or nearly, looks, stores or erases; both look in the end."""
+        name or nearly, looks, stores, erases or fails to store; both look in the
+        end."""
         user = self._user_with(self.contexts, user)
         other = self._user_with(self.contexts, user + 1)
         key = self._pick(list(KEYS), pick)
@@ -309,8 +310,8 @@ class IsolationMachine(RuleBasedStateMachine):
             context = self.contexts[other][0]
             number = self._number(classes)
             self.operations.append(ask.Erase(id=number, user=other, context=context))
-        elif then == "store":
-            self._store(other, key, not running, classes)
+        elif then in ("store", "fail"):
+            self._store(other, key, not running, classes, broken=then == "fail")
         for one in (other, user):
             self._look(one, key, running, classes)
 
@@ -575,14 +576,25 @@ class IsolationMachine(RuleBasedStateMachine):
             )
         )
 
-    def _store(self, user: int, key: str, running: bool, classes: Classes) -> None:
-        """The user stores a value in their first context, in a run or outside."""
+    def _store(
+        self,
+        user: int,
+        key: str,
+        running: bool,
+        classes: Classes,
+        *,
+        broken: bool = False,
+    ) -> None:
+        """The user stores a value in their first context, in a run or outside; a broken
+        one in a run."""
         context, number = self.contexts[user][0], self._number(classes)
         value = ask.canary(self.users[user].label, number, 1)
         named: dict[str, Any] = {"id": number, "user": user, "context": context}
         self.operations.append(
-            ask.RunAgent(script=(ask.Remember(key=key, value=value),), **named)
-            if running
+            ask.RunAgent(
+                script=(ask.Remember(key=key, value=value, broken=broken),), **named
+            )
+            if running or broken
             else ask.Write(key=key, value=value, **named)
         )
 

@@ -40,6 +40,7 @@ from isolation_spec.engine import (
     current_context,
 )
 from isolation_spec.engine.storage import store_memory
+from isolation_spec.history import text_of
 
 __all__ = ["ReferenceAdapter"]
 
@@ -111,11 +112,13 @@ class ReferenceAdapter(Adapter):
     async def answer(
         self, context: UserExecutionContext, messages: tuple[Message, ...]
     ) -> str:
-        """The model: answers after a while, in the light of all that it was asked."""
+        """The model: answers after a while, in the light of all that it was asked, and
+        of what it was told of its user."""
         self.shown[context.run_id] = messages
         await self.environment.completion()
         asked = (message.content for message in messages if message.role == "user")
-        return f"answer to {', '.join(asked)}"
+        known = text_of(context.metadata)
+        return f"answer to {', '.join(asked)}, knowing {known}"
 
     def _make_registry(self) -> AgentRegistry:
         registry = self.registry_class()
