@@ -93,7 +93,8 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def probability(self) -> float:
         """1/(n k^(d-1)), of each run, for a bug of that depth in its workload."""
-        return 1 / (max(self.chains, 1) * max(self.arrivals, 1) ** (self.depth - 1))
+        steps = float(max(self.arrivals, 1))
+        return 1.0 / (max(self.chains, 1) * pow(steps, self.depth - 1))
 
     def plus(self, other: Bound | None) -> Bound:
         """The bound of both, of the same depth: the weaker one, for all runs."""

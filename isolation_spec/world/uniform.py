@@ -24,7 +24,7 @@ class Preferring(Scheduler):
         self._passed_over = 0
 
     def _candidates(self, heads: list[Arrival]) -> list[Arrival]:
-        """Of each chain the oldest, oldest first; no schedule tells two of one apart."""
+        """The oldest of each chain: no schedule tells two of one chain apart."""
         chains: dict[str, Arrival] = {}
         for head in sorted(heads, key=lambda head: head.sequence):
             chains.setdefault(head.chain, head)
