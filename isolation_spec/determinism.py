@@ -7,19 +7,15 @@ thread. A verdict on such an engine cannot be trusted nor repeated, and is none.
 
 from __future__ import annotations
 
-import contextlib
-import random
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 import msgspec
 
 from isolation_spec.adapter import Adapter
 from isolation_spec.history import Entry, History, ThreadStarted
 from isolation_spec.run import run
-from isolation_spec.scenario import Scenario
 
 __all__ = ["Difference", "Sample", "difference", "repeated"]
 
@@ -27,7 +23,6 @@ _EVERY = 47
 """One of so many passing runs is repeated; a prime, so that over time it is any of the
 schedules of a workload."""
 _WINDOW = 40
-_BALLAST = 4000
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,32 +54,13 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
 def repeated(
     history: History, make_adapter: Callable[[], Adapter]
 ) -> Difference | None:
-    """Runs the scenario once more, as the history has it, and says what differs."""
-    scenario = msgspec.structs.replace(history.scenario, schedule=history.schedule)
-    return _differs_again(scenario, history, make_adapter)
+    """Runs the scenario once more, as the history has it, and says what differs.
 
-
-def _differs_again(
-    scenario: Scenario, history: History, make_adapter: Callable[[], Adapter]
-) -> Difference | None:
-    with _shaken_memory(len(history.entries)):
-        return difference(history, run(scenario, make_adapter))
-
-
-@contextlib.contextmanager
-def _shaken_memory(seed: int) -> Iterator[None]:
-    """Objects are allocated elsewhere than in the run before.
-
-    What that one freed would be handed out in the same order, and so an order by
-    address would often be the same by chance.
+    The history is alive meanwhile, so that objects lie elsewhere than in its own run:
+    measured, an order by address is as good as drawn anew.
     """
-    chance = random.Random(seed)
-    ballast: list[Any] = [[bytes(chance.randrange(512))] for _ in range(_BALLAST)]
-    ballast += [{n: object()} for n in range(_BALLAST)]
-    chance.shuffle(ballast)
-    del ballast[::2]
-    yield
-    ballast.clear()
+    scenario = msgspec.structs.replace(history.scenario, schedule=history.schedule)
+    return difference(history, run(scenario, make_adapter))
 
 
 class Sample:
@@ -275,9 +251,14 @@ def _things(history: History) -> Counter[bytes]:
 
 
 def _thread_or(one: History, other: History, hint: str) -> str:
-    """The hint, unless a real thread is at work: that explains any difference."""
-    return hint or (_THREAD if _threads(one) or _threads(other) else "")
+    """The hint, unless a real thread is at work, as that explains nearly anything."""
+    if hint in (_ID, _CLOCK):
+        return hint
+    for history in (one, other):
+        for entry in history.of(ThreadStarted):
+            return f"{entry.what} was started at {entry.place}, {_THREAD}"
+    return hint
 
 
 def _threads(history: History) -> bool:
-    return any(isinstance(entry, ThreadStarted) for entry in history.entries)
+    return any(True for _ in history.of(ThreadStarted))

@@ -197,7 +197,9 @@ class _Examiner:
         for scheduler in pct_attempts(first, search, count, depth=self.pct):
             self._run(Attempt(first.scenario, scheduler), orders)
             self.tally.pct = scheduler.bound().plus(self.tally.pct)
-        if not self.exhaust_every or self.tally.examples % self.exhaust_every != 1:
+        if not self.exhaust_every:
+            return
+        if self.tally.examples % self.exhaust_every != self.exhaust_every // 2:
             return
         scope = small_scope(first.scenario, search)
         if scope is not None:

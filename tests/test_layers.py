@@ -34,6 +34,7 @@ FLOORS = (
         "verify",
         "workload",
         "score",
+        "replays",
         "bench",
     ),
     ("cli", "plugin"),

@@ -10,7 +10,9 @@ from isolation_spec import bench
 from isolation_spec.cli import bench as face
 from tests.cli.command import isolation_spec
 
-TINY = bench.Amount(rounds=2, interleavings=20, examples=1, machine_rounds=1)
+TINY = bench.Amount(
+    rounds=2, interleavings=20, examples=1, machine_rounds=1, failures=2, replays=1
+)
 
 
 @pytest.fixture
