@@ -6,6 +6,7 @@ that was observed, so that one byte in one step counts.
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import subprocess
@@ -13,21 +14,29 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from isolation_spec.adapters import find_engine
+from isolation_spec.adapters import Engine, find_engine
+from isolation_spec.claims import CLAIMS, judge
 from isolation_spec.failure import Failure, Outcome, load, make_failure, replay, save
 from isolation_spec.faults import FAULTS
+from isolation_spec.history import History
 from isolation_spec.run import run
-from isolation_spec.search import search
+from isolation_spec.search import check_strategies
 from isolation_spec.shrink import size
+
+if TYPE_CHECKING:
+    from strategies.drawing import Workload
 
 __all__ = ["Replayed", "Replays", "gather", "measure_replays", "replay_folder"]
 
 _PROFILE = "quick"
-_WORKLOADS = 30
-"""Of one search: a fault that needs more is searched for under the next seed."""
+_WORKLOADS = 4
+_SCHEDULES = 5
+_EACH = 3
+"""Failures of one fault under one seed; of a fault that needs more workloads, none."""
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,41 +123,61 @@ def _compared(
 
 
 def gather() -> Iterator[Failure]:
-    """Yields failures as found, one a fault and seed, of all faults in turn.
+    """Yields failures as a search finds them, of all faults in turn, unshrunk.
 
     Each has at least two users at work, and one decision or disruption that a replay
-    must repeat. It goes on for ever, so the caller says when it is enough.
+    must repeat; they differ in workload or schedule. It goes on for ever, so the caller
+    says when it is enough. Noninterference is not asked, as it would see what others
+    see, for twice the time.
     """
-    rounds = 0
-    while True:
-        found = 0
+    check_strategies()
+    from strategies.drawing import draw_workloads
+    from strategies.profiles import find_profile
+
+    for seed in itertools.count():
+        drawn = draw_workloads(
+            find_profile(_PROFILE), seed=seed, examples=_WORKLOADS + 1
+        )
+        # The smallest workload is the same under every seed.
+        workloads = list(drawn)[1:]
         for fault in FAULTS:
-            failure = _find(f"reference+{fault.id}", rounds)
-            if failure is not None:
-                found += 1
-                yield failure
-        rounds += 1
-        if not found:
-            message = "no planted fault was found in a whole round of searches"
-            raise RuntimeError(message)
+            engine = find_engine(f"reference+{fault.id}")
+            yield from itertools.islice(_failing(engine, workloads), _EACH)
 
 
-def _find(name: str, seed: int) -> Failure | None:
-    engine = find_engine(name)
-    tally = search(
-        engine,
-        profile=_PROFILE,
-        examples=_WORKLOADS,
-        seed=seed,
-        progressed=lambda _: True,
-    )
-    for found in tally.found[:1]:
-        users = {getattr(o, "user", None) for o in found.scenario.operations} - {None}
-        _, decisions, _ = size(found.scenario)
-        if len(users) > 1 and decisions:
-            history = run(found.scenario, engine.make_adapter)
-            return make_failure(name, history, found.violation, confirmed=False)
-    return None
+def _failing(engine: Engine, workloads: list[Workload]) -> Iterator[Failure]:
+    from strategies.schedules import first_attempt, further_attempts
+
+    for scenario, search in workloads:
+        attempt = first_attempt(scenario, search)
+        first = run(
+            attempt.scenario,
+            engine.make_adapter,
+            scheduler=attempt.scheduler,
+            count_steps=True,
+        )
+        yield from _failures(engine, first)
+        for attempt in further_attempts(
+            scenario, search, _SCHEDULES, choices=first.choices, steps=first.steps
+        ):
+            yield from _failures(
+                engine,
+                run(attempt.scenario, engine.make_adapter, scheduler=attempt.scheduler),
+            )
+
+
+def _failures(engine: Engine, history: History) -> Iterator[Failure]:
+    scenario = msgspec.structs.replace(history.scenario, schedule=history.schedule)
+    users = {getattr(operation, "user", None) for operation in scenario.operations}
+    _, decisions, _ = size(scenario)
+    if len(users - {None}) < 2 or not decisions:
+        return
+    capabilities = engine.make_adapter().capabilities
+    claims = tuple(claim for claim in CLAIMS if not claim.compares)
+    for judgement in judge(history, capabilities, claims):
+        for violation in judgement.violations[:1]:
+            yield make_failure(engine.name, history, violation, confirmed=False)
+            return
 
 
 # Fresh processes
