@@ -80,7 +80,6 @@ def measure_replays(
     failures: int,
     processes: int,
     *,
-    python: str = sys.executable,
     progressed: Callable[[str], None] = lambda _: None,
 ) -> Replays:
     """Finds so many failures, and replays each in so many fresh processes."""
@@ -95,7 +94,7 @@ def measure_replays(
         chance = random.Random(os.urandom(8))
         seeds = tuple(chance.randrange(2**32) for _ in range(processes))
         shown: list[Replayed] = []
-        for replayed in _in_processes(folder, seeds, python):
+        for replayed in _in_processes(folder, seeds):
             shown += replayed
             progressed(f"replays: {len(shown):,} of {len(kept) * processes:,}")
     return _compared(kept, seeds, shown)
@@ -183,15 +182,11 @@ def _failures(engine: Engine, history: History) -> Iterator[Failure]:
 # Fresh processes
 
 
-def _in_processes(
-    folder: Path, seeds: tuple[int, ...], python: str
-) -> Iterator[list[Replayed]]:
+def _in_processes(folder: Path, seeds: tuple[int, ...]) -> Iterator[list[Replayed]]:
     """Yields what each process showed; as many are at work as there are cores."""
     cores = os.cpu_count() or 1
     for begin in range(0, len(seeds), cores):
-        working = [
-            _start(folder, seed, python) for seed in seeds[begin : begin + cores]
-        ]
+        working = [_start(folder, seed) for seed in seeds[begin : begin + cores]]
         for process in working:
             out, _ = process.communicate()
             if process.returncode:
@@ -202,11 +197,11 @@ def _in_processes(
             yield msgspec.json.decode(out, type=list[Replayed])
 
 
-def _start(folder: Path, hash_seed: int, python: str) -> subprocess.Popen[bytes]:
+def _start(folder: Path, hash_seed: int) -> subprocess.Popen[bytes]:
     root = str(Path(__file__).resolve().parent.parent)
     path = os.pathsep.join(filter(None, (root, os.environ.get("PYTHONPATH"))))
     environment = {**os.environ, "PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": path}
-    command = [python, "-m", "isolation_spec.replays", str(folder)]
+    command = [sys.executable, "-m", "isolation_spec.replays", str(folder)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
 
 
