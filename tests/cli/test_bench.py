@@ -40,6 +40,25 @@ def test_table_and_file_hold_the_same_figures(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("tiny")
+def test_replays_alone(tmp_path: Path) -> None:
+    """Only the failures that are replayed, with all digests compared."""
+    file = tmp_path / "replays.json"
+    done = CliRunner().invoke(
+        face.command,
+        ["--quick", "--replays", "--json", str(file)],
+        standalone_mode=False,
+    )
+    figures = json.loads(file.read_bytes())
+
+    assert 0 == done.return_value, done.output
+    assert (2, 1, 2) == tuple(
+        figures[name] for name in ("failures", "processes", "identical")
+    )
+    assert "identical digests" in done.output
+    assert "interleavings" not in done.output
+
+
+@pytest.mark.usefixtures("tiny")
 def test_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     """The reason is one sentence, and not a traceback."""
     done = CliRunner().invoke(
