@@ -14,7 +14,7 @@ from isolation_spec.workload import workload
 from isolation_spec.world.exhaustive import Exhaustive
 from isolation_spec.world.pct import Bound
 from isolation_spec.world.uniform import Uniform
-from strategies import profiles
+from strategies import portfolio, profiles
 from strategies.portfolio import SCOPE_ORDERS, pct_attempts, small_scope
 from strategies.profiles import Profile
 from strategies.schedules import Search, further_attempts
@@ -128,6 +128,7 @@ def test_a_search_counts_what_it_ran_as_pct(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_search_counts_what_it_exhausted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each order that was run is an interleaving like any other."""
+    monkeypatch.setattr(portfolio, "SCOPE_ORDERS", 60)
     plain, more = searched(monkeypatch), searched(monkeypatch, exhaust_every=1)
 
     assert 0 == plain.exhausted < more.exhausted
