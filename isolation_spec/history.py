@@ -42,6 +42,7 @@ __all__ = [
     "ResourceAlive",
     "RowStored",
     "SessionMoved",
+    "ThreadStarted",
     "ToolRan",
     "text_of",
 ]
@@ -178,6 +179,14 @@ class ObjectShared(_Entry, tag="object_shared", frozen=True, kw_only=True):
     what: str
 
 
+class ThreadStarted(_Entry, tag="thread_started", frozen=True, kw_only=True):
+    """A real thread was started, which the world does not schedule, at
+    `module:line`."""
+
+    what: str
+    place: str
+
+
 class RowStored(_Entry, tag="row_stored", frozen=True, kw_only=True):
     """The independent observer read this row in the end; `owner` is an identity."""
 
@@ -203,6 +212,7 @@ Entry: TypeAlias = (
     | ExceptionUnhandled
     | ToolRan
     | ObjectShared
+    | ThreadStarted
     | RowStored
 )
 

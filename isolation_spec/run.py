@@ -114,6 +114,7 @@ class _Execution:
         """Runs all phases."""
         self.world.moved = self._record_session
         self.world.unhandled = self._record_unhandled
+        self.world.threaded = self._record_thread
         await self.adapter.start(self.world)
         if self.world.persistent:
             self.stored_before = frozenset(self.adapter.observe())
@@ -385,6 +386,9 @@ class _Execution:
 
     def _record_session(self, session: int, move: str, requester: int | None) -> None:
         self.record(seen.SessionMoved, requester, session=session, move=move)
+
+    def _record_thread(self, what: str, place: str) -> None:
+        self.record(seen.ThreadStarted, REQUESTER.get(), what=what, place=place)
 
     def _record_unhandled(self, context: dict[str, Any]) -> None:
         error = context.get("exception")

@@ -17,11 +17,14 @@ from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine
 from isolation_spec.adapters.offered import offered
 from isolation_spec.claims import Judgement, Verdict, Violation, judge
+from isolation_spec.determinism import Difference, Sample
 from isolation_spec.history import CancellationDelivered, History, Reached
 from isolation_spec.run import run
 from isolation_spec.scenario import Operation, Scenario
 from isolation_spec.solo import Solos, comparable, solo_runs
+from isolation_spec.world.exhaustive import Exhaustive
 from isolation_spec.world.facade import Facade
+from isolation_spec.world.pct import Bound
 
 Control: TypeAlias = Literal["none", "random", "fifo"]
 
@@ -38,11 +41,13 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A violation, with the scenario and schedule under which it showed.
 
     One that was found live has its history with it, as no other run will show it.
+    `difference` is where a second run of it was another one, None if nowhere.
     """
 
     scenario: Scenario
     violation: Violation
     history: History | None = None
+    difference: Difference | None = None
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -51,6 +56,10 @@ class Tally(msgspec.Struct, kw_only=True):
     Attributes:
         places: (kind of operation, place in the engine) at which operations waited.
         cancelled: those of them at which the world cancelled one.
+        reruns: runs that were repeated, to see whether the same happens.
+        difference: the first that was seen in one that violates nothing.
+        exhausted: small scopes of which every order of arrivals was run.
+        pct: of the share that was run as pure PCT.
     """
 
     examples: int = 0
@@ -64,6 +73,10 @@ class Tally(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     places: set[tuple[str, str]] = set()
     cancelled: set[tuple[str, str]] = set()
+    reruns: int = 0
+    difference: Difference | None = None
+    exhausted: int = 0
+    pct: Bound | None = None
 
     def add(self, other: Tally) -> None:
         """Adds another tally to this one."""
@@ -79,13 +92,26 @@ class Tally(msgspec.Struct, kw_only=True):
         self.places |= other.places
         self.cancelled |= other.cancelled
         self.interrupted = self.interrupted or other.interrupted
+        self.reruns += other.reruns
+        self.difference = self.difference or other.difference
+        self.exhausted += other.exhausted
+        self.pct = self.pct if other.pct is None else other.pct.plus(self.pct)
 
     def add_found(
-        self, scenario: Scenario, violation: Violation, history: History | None = None
+        self,
+        scenario: Scenario,
+        violation: Violation,
+        history: History | None = None,
+        difference: Difference | None = None,
     ) -> None:
         """Adds a violation, and the history with it if no other run will show it."""
         self.found.append(
-            Found(scenario=scenario, violation=violation, history=history)
+            Found(
+                scenario=scenario,
+                violation=violation,
+                history=history,
+                difference=difference,
+            )
         )
 
     def count(self, judgement: Judgement) -> None:
@@ -114,12 +140,16 @@ class _Examiner:
         progressed: Callable[[Tally], bool],
         live: Callable[[int], Facade] | None,
         control: Control,
+        pct: int | None,
     ) -> None:
         self.engine = engine
         self.live = live
         self.capabilities = engine.make_adapter().capabilities
         self.schedules = spent.schedules
         self.sweep_every = spent.sweep_every
+        self.exhaust_every = spent.exhaust_every
+        self.pct = spent.pct if pct is None else pct
+        self.sample = Sample(engine.make_adapter)
         self.control = control
         self.progressed = progressed
         self.tally = Tally()
@@ -155,6 +185,30 @@ class _Examiner:
         if self.sweep_every and self.tally.examples % self.sweep_every == 1:
             for attempt in swept_attempts(first.scenario, first.steps):
                 self._run(attempt, orders)
+        if self.live is None:
+            self._search_shares(first, search, orders)
+
+    def _search_shares(
+        self, first: History, search: Search, orders: set[tuple[bytes, str]]
+    ) -> None:
+        """Pure PCT, and every order of a small scope, where the profile has them."""
+        from strategies.portfolio import SCOPE_ORDERS, pct_attempts, small_scope
+        from strategies.schedules import Attempt
+
+        count = max(1, self.schedules // 4) if self.pct else 0
+        for scheduler in pct_attempts(first, search, count, depth=self.pct):
+            self._run(Attempt(first.scenario, scheduler), orders)
+            self.tally.pct = scheduler.bound().plus(self.tally.pct)
+        if not self.exhaust_every:
+            return
+        if self.tally.examples % self.exhaust_every != self.exhaust_every // 2:
+            return
+        scope = small_scope(first.scenario, search)
+        if scope is not None:
+            all_orders = Exhaustive(scope.schedule, most=SCOPE_ORDERS)
+            for one in all_orders:
+                self._run(Attempt(scope, one), orders)
+            self.tally.exhausted += all_orders.complete
 
     def _search_as_control(self, scenario: Scenario, search: Search) -> None:
         """With less than a search has, to show what that buys."""
@@ -199,14 +253,20 @@ class _Examiner:
         tally.places.update(_places(history))
         tally.cancelled.update(_cancelled(history))
         solos = None if self.live is not None else self._solos(history)
-        for judgement in judge(history, self.capabilities, solos=solos):
+        judgements = judge(history, self.capabilities, solos=solos)
+        violations = [j.violations[0] for j in judgements if j.violations]
+        difference = None
+        if self.live is None:
+            difference = self.sample.take(history, failed=bool(violations))
+            tally.reruns, tally.difference = self.sample.counts()
+        for judgement in judgements:
             tally.count(judgement)
-            if judgement.violations:
-                scenario = msgspec.structs.replace(
-                    history.scenario, schedule=history.schedule
-                )
-                kept = None if self.live is None else history
-                tally.add_found(scenario, judgement.violations[0], kept)
+        for violation in violations:
+            scenario = msgspec.structs.replace(
+                history.scenario, schedule=history.schedule
+            )
+            kept = None if self.live is None else history
+            tally.add_found(scenario, violation, kept, difference)
 
     def _solos(self, history: History) -> Solos:
         """Solo runs of all users at first, then of another one in each run.
@@ -292,13 +352,15 @@ def search(
     progressed: Callable[[Tally], bool],
     live: Callable[[int], Facade] | None = None,
     control: Control = "none",
+    pct: int | None = None,
 ) -> Tally:
     """Searches one share of a profile's examples, until something is found.
 
     `progressed` is told the tally after each run and says whether to go on. `live`
     makes the world of each run, numbered from 0, instead of a simulated one. As a
     `control` it uses random schedules instead of searched ones, or plain asyncio order
-    without cancellation, one run a workload.
+    without cancellation, one run a workload. `pct` is the depth of the share that is
+    run as pure PCT, 0 for no such share, None for the profile's own.
 
     Raises:
         AdapterError: the adapter broke its contract.
@@ -308,7 +370,7 @@ def search(
     from strategies.profiles import find_profile
 
     spent = find_profile(profile)
-    examiner = _Examiner(engine, spent, progressed, live, control)
+    examiner = _Examiner(engine, spent, progressed, live, control, pct)
     # Whatever is alive now stays alive: frozen, each collection is five times faster.
     gc.collect()
     gc.freeze()

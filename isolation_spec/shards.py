@@ -43,6 +43,7 @@ class _Share(NamedTuple):
     examples: int
     seed: int
     live: Live | None
+    pct: int | None
 
 
 class Shards:
@@ -51,6 +52,7 @@ class Shards:
     Arguments:
         processes: how many workers; 0 for this process alone.
         live: the live worlds to run in, None for simulated ones.
+        pct: depth of the share that is run as pure PCT, None for the profile's own.
 
     Attributes:
         peak_memory: proportional set size of this process and its workers, in bytes.
@@ -65,6 +67,7 @@ class Shards:
         processes: int,
         listen: Listener,
         live: Live | None,
+        pct: int | None = None,
     ) -> None:
         self.engine = engine
         self.profile = profile
@@ -73,6 +76,7 @@ class Shards:
         self.processes = processes
         self.listen = listen
         self.live = live
+        self.pct = pct
         self.peak_memory = 0.0
         self._interrupts = Interrupts()
         self._errors: list[str] = []
@@ -89,6 +93,7 @@ class Shards:
             seed=self.seed * 1000,
             progressed=lambda _: True,
             live=_live_worlds(self.live, self.seed * 1000),
+            pct=self.pct,
         )
         self._measure()
         return tally
@@ -128,6 +133,7 @@ class Shards:
             examples=(self.examples + index) // self.processes,
             seed=self.seed * 1000 + index,
             live=self.live,
+            pct=self.pct,
         )
         worker = context.Process(target=_work, args=(share, sending, stop))
         worker.start()
@@ -240,6 +246,7 @@ def _searched(share: _Share, progressed: Callable[[Tally], bool]) -> _Message:
             seed=share.seed,
             progressed=progressed,
             live=_live_worlds(share.live, share.seed),
+            pct=share.pct,
         )
     except AdapterError as error:
         return _Message(tally=Tally(), last=True, error=str(error))

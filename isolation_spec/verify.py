@@ -14,6 +14,7 @@ from isolation_spec.adapter import Adapter
 from isolation_spec.adapters import Engine, find_engine, own_engine
 from isolation_spec.adapters.offered import reachable
 from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim
+from isolation_spec.determinism import Difference, repeated
 from isolation_spec.explain import explain
 from isolation_spec.failure import make_failure, save
 from isolation_spec.history import History
@@ -55,6 +56,7 @@ def verify(
     listen: Listener = lambda _: None,
     started: float | None = None,
     live: Live | None = None,
+    pct: int | None = None,
 ) -> Result:
     """Searches the engine for a violation of any claim.
 
@@ -62,6 +64,7 @@ def verify(
     violates, replays it twice, and saves it. With `processes=0` everything happens in
     this process; by default there is one worker process for each core. With `live`,
     all runs are in live worlds, and what violates a claim is saved as it was found.
+    `pct` is the depth of a share that is run as pure PCT, None for the profile's own.
 
     Raises:
         AdapterError: the adapter broke its contract, or the database is of no use.
@@ -86,9 +89,11 @@ def verify(
             world=world,
         )
     )
-    shards = Shards(engine, profile, spent.examples, seed, processes, listen, live)
+    shards = Shards(engine, profile, spent.examples, seed, processes, listen, live, pct)
     tally = shards.run() if processes else shards.run_here()
     failures, reasons = _handle_found(engine, tally, folder, listen)
+    if tally.difference is not None:
+        reasons.append(f"not deterministic: {tally.difference}")
     violated = {f.claim for f in failures if f.confirmed or live is not None}
     result = Result(
         engine=engine.name,
@@ -103,6 +108,9 @@ def verify(
         reached=tally.reached,
         places=len(tally.places | tally.cancelled),
         places_cancelled=len(tally.cancelled),
+        reruns=tally.reruns,
+        exhausted=tally.exhausted,
+        pct=tally.pct,
         failures=tuple(f.path for f in failures),
         reasons=(),
         seed=seed,
@@ -226,6 +234,7 @@ class _Saved(msgspec.Struct, frozen=True):
     claim: str
     path: str
     confirmed: bool
+    difference: Difference | None = None
 
 
 def _handle_found(
@@ -260,8 +269,14 @@ def _handle_found(
             break
         saved[claim] = failure
         if not failure.confirmed:
-            reasons.append(f"{claim}: violated once, but not deterministic")
+            reasons.append(f"{claim}: violated once, but {_unlike(failure)}")
     return list(saved.values()), reasons
+
+
+def _unlike(failure: _Saved) -> str:
+    if failure.difference is None:
+        return "not deterministic: no step of a second run differed, but its verdict"
+    return f"not deterministic: {failure.difference}"
 
 
 def _save_live(
@@ -300,7 +315,8 @@ def confirm(
     listen(FailureFound(violation=found.violation, path=str(first)))
     fails = _same_failure(engine, found.violation, check)
     if fails(found.scenario) is None:
-        return _Saved(found.violation.claim, str(first), False)
+        difference = found.difference or repeated(history, engine.make_adapter)
+        return _Saved(found.violation.claim, str(first), False, difference)
     shrinker = Shrinker(lambda scenario: fails(scenario) is not None)
     small = shrinker.shrink(found.scenario)
     listen(
@@ -311,7 +327,7 @@ def confirm(
             runs=shrinker.runs,
         )
     )
-    return _confirm_small(engine, small, fails, first, folder, listen)
+    return _confirm_small(engine, found, small, fails, first, folder, listen)
 
 
 Fails = Callable[[Scenario], tuple[History, Violation] | None]
@@ -319,17 +335,28 @@ Fails = Callable[[Scenario], tuple[History, Violation] | None]
 
 def _confirm_small(
     engine: Engine,
+    found: Found,
     small: Scenario,
     fails: Fails,
     first: Path,
     folder: Path,
     listen: Listener,
 ) -> _Saved:
-    runs = [fails(small) for _ in range(2)]
-    one, other = runs
-    assert one is not None
-    history, violation = one
-    confirmed = other is not None and other[0].digest() == history.digest()
+    """Saves what a first replay shows, confirmed if a second one shows the same.
+
+    Should neither fail as the scenario did that was found, that stays as it was saved.
+    """
+    runs = [shown for shown in (fails(small), fails(small)) if shown is not None]
+    if not runs:
+        history = run(small, engine.make_adapter)
+        difference = repeated(history, engine.make_adapter) or found.difference
+        return _Saved(found.violation.claim, str(first), False, difference)
+    history, violation = runs[0]
+    digests = {shown[0].digest() for shown in runs}
+    confirmed = len(runs) == 2 and len(digests) == 1
+    difference = None
+    if not confirmed:
+        difference = repeated(history, engine.make_adapter) or found.difference
     failure = make_failure(engine.name, history, violation, confirmed=confirmed)
     path = save(failure, folder)
     if path != first:
@@ -340,9 +367,10 @@ def _confirm_small(
             violation=violation,
             path=str(path),
             confirmed=confirmed,
+            difference=str(difference or ""),
         )
     )
-    return _Saved(violation.claim, str(path), confirmed)
+    return _Saved(violation.claim, str(path), confirmed, difference)
 
 
 def _same_failure(

@@ -19,6 +19,10 @@ class Profile:
         schedules: schedules under which each is run.
         sweep_every: of so many workloads one is run with a cancellation at each step of
             each operation, too; 0 for none.
+        exhaust_every: of so many workloads a small part of one is run under every order
+            of arrivals, too; 0 for none.
+        pct: depth of the schedules of pure PCT, a quarter as many as `schedules` and
+            beside them; 0 for none.
     """
 
     name: str
@@ -26,6 +30,8 @@ class Profile:
     steps: int
     schedules: int
     sweep_every: int = 0
+    exhaust_every: int = 0
+    pct: int = 0
 
     def settings(self, *, examples: int | None = None) -> settings:
         """The settings of Hypothesis, for the whole or for a share of the examples.
@@ -48,8 +54,16 @@ class Profile:
 
 PROFILES = (
     Profile("quick", examples=170, steps=8, schedules=3),
-    Profile("ci", examples=1200, steps=10, schedules=4),
-    Profile("deep", examples=12_000, steps=14, schedules=8, sweep_every=50),
+    Profile("ci", examples=1200, steps=10, schedules=4, exhaust_every=200),
+    Profile(
+        "deep",
+        examples=12_000,
+        steps=14,
+        schedules=8,
+        sweep_every=100,
+        exhaust_every=50,
+        pct=3,
+    ),
 )
 
 

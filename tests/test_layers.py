@@ -23,7 +23,7 @@ FLOORS = (
     ("adapter", "engine"),
     ("adapters", "faults"),
     ("world",),
-    ("awaits", "claims", "objects", "perform", "run", "solo"),
+    ("awaits", "claims", "objects", "perform", "run", "determinism", "solo"),
     ("explain", "shrink", "failure", "report"),
     ("strategies",),
     (
@@ -34,6 +34,7 @@ FLOORS = (
         "verify",
         "workload",
         "score",
+        "replays",
         "bench",
     ),
     ("cli", "plugin"),

@@ -26,6 +26,12 @@ __all__ = ["command"]
     "--processes", type=click.IntRange(1, 64), help="Default: one for a core."
 )
 @click.option(
+    "--pct",
+    type=click.IntRange(1, 10),
+    metavar="DEPTH",
+    help="Also run a share as pure PCT of this depth, and print its bound.",
+)
+@click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -51,6 +57,7 @@ def command(
     profile: str,
     seed: int,
     processes: int | None,
+    pct: int | None,
     json_file: Path | None,
     failures: Path,
     live: bool,
@@ -72,6 +79,9 @@ def command(
     if database is not None and not live:
         message = "--database needs --live: the simulated world has its own database"
         raise Refused(message)
+    if pct is not None and live:
+        message = "--pct needs the simulated world: live, nothing orders the arrivals"
+        raise Refused(message)
     worlds = (Live(database) if database is not None else Live()) if live else None
 
     _check_writable(failures, json_file)
@@ -87,6 +97,7 @@ def command(
             listen=terminal,
             started=started,
             live=worlds,
+            pct=pct,
         )
     except (AdapterError, KeyError) as error:
         terminal.stop()

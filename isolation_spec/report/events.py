@@ -62,12 +62,16 @@ class Shrunk(_Event, tag=True, frozen=True, kw_only=True):
 
 
 class FailureSaved(_Event, tag=True, frozen=True, kw_only=True):
-    """The shrunk failure was replayed twice and saved; live, saved as it was found."""
+    """The shrunk failure was replayed twice and saved; live, saved as it was found.
+
+    `difference` says where two replays differed, "" if nowhere.
+    """
 
     scenario: Scenario
     violation: Violation
     path: str
     confirmed: bool
+    difference: str = ""
     world: WorldKind = "simulated"
 
 

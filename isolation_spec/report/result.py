@@ -8,6 +8,7 @@ import msgspec
 
 from isolation_spec.claims import Verdict
 from isolation_spec.history import Reached
+from isolation_spec.world.pct import Bound
 
 __all__ = ["ClaimResult", "Result", "WorldKind"]
 
@@ -33,6 +34,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             bytes; 0 where the system does not tell it.
         places: places in the engine at which operations were seen to wait, for each
             kind of operation; `places_cancelled`: those at which one was cancelled.
+        reruns: runs that were repeated in a fresh world and compared step by step; they
+            count as no interleavings.
+        exhausted: small scopes of which every order of arrivals was run.
+        pct: the bound of the share that was run as pure PCT, None if there was none.
         failures: paths of the saved failure files.
         reasons: why the verdict is not green, a sentence each.
     """
@@ -49,6 +54,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     reached: Reached
     places: int = 0
     places_cancelled: int = 0
+    reruns: int = 0
+    exhausted: int = 0
+    pct: Bound | None = None
     failures: tuple[str, ...]
     reasons: tuple[str, ...]
     seed: int

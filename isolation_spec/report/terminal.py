@@ -101,6 +101,8 @@ class Terminal:
             return
         if not event.confirmed:
             write("Not deterministic: a replay in a fresh world differed.")
+            if event.difference:
+                write(f"First {event.difference}")
         write(f"Saved in {event.path}")
         write(f"Replay with: isolation-spec replay {event.path}")
 
@@ -128,6 +130,13 @@ class Terminal:
                 f"cancelled at {result.places_cancelled} of {result.places} places in "
                 "the engine where operations waited"
             )
+        if result.exhausted:
+            scopes = f"small scope{'s' * (result.exhausted != 1)}"
+            self._write(
+                f"every order of arrivals of {result.exhausted:,} {scopes} was run"
+            )
+        if result.pct is not None:
+            self._write(str(result.pct))
         for reason in result.reasons:
             self._write(f"inconclusive: {reason}")
         verdict = Text(result.verdict, style=COLOURS[result.verdict])

@@ -68,6 +68,7 @@ class LiveWorld:
         self.reached = Reached()
         self.moved: Callable[[int, Move, int | None], None] = lambda *_: None
         self.unhandled: Callable[[dict[str, Any]], None] | None = None
+        self.threaded: Callable[[str, str], None] = lambda *_: None
         self.database = LiveDatabase(database)
         self.database_url = self.database.url
         self.persistent = self.database.persistent

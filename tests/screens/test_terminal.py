@@ -2,6 +2,7 @@
 
 import io
 
+import msgspec
 import pytest
 from rich.console import Console
 
@@ -28,6 +29,7 @@ from isolation_spec.scenario import (
     User,
     canary,
 )
+from isolation_spec.world.pct import Bound
 
 PATH = (
     ".isolation-spec/failures/reference+commit-on-error-database-sessions-616cdcfc.json"
@@ -419,3 +421,36 @@ def test_each_verdict_has_a_colour() -> None:
     """Every verdict has a colour, and no two the same."""
     assert set(Verdict) == set(COLOURS)
     assert len(Verdict) == len(set(COLOURS.values()))
+
+
+def test_shares_of_the_search_are_told() -> None:
+    """Small scopes that were exhausted, and the bound of pure PCT, each if there is
+    one."""
+    whole = ended(Verdict.HOLDS, verdicts()).result
+    bound = Bound(depth=3, runs=96, chains=41, arrivals=153, beyond=2)
+    result = msgspec.structs.replace(whole, exhausted=1, pct=bound)
+
+    lines = screen(200, start(), SearchEnded(result=result)).splitlines()
+
+    assert "every order of arrivals of 1 small scope was run" in lines
+    assert any(
+        line.startswith("pure PCT: 96 runs of depth 3, n = 41 chains, k = 153 arrivals")
+        for line in lines
+    )
+    assert "PCT" not in screen(200, start(), SearchEnded(result=whole))
+
+
+def test_what_does_not_repeat_is_named_in_the_story() -> None:
+    """The first step that differed stands below the sentence that a replay did."""
+    event = FailureSaved(
+        scenario=SCENARIO,
+        violation=VIOLATION,
+        path=PATH,
+        confirmed=False,
+        difference="at step 7, a step: 'a' in one run, 'b' in the other",
+    )
+
+    lines = screen(80, start(), event).splitlines()
+
+    after = lines.index("Not deterministic: a replay in a fresh world differed.") + 1
+    assert "First at step 7, a step: 'a' in one run, 'b' in the other" == lines[after]
