@@ -24,7 +24,7 @@ FLOORS = (
     ("adapters", "faults"),
     ("world",),
     ("awaits", "claims", "objects", "perform", "run", "solo"),
-    ("explain", "shrink", "failure", "report"),
+    ("story", "explain", "shrink", "failure", "report"),
     ("strategies",),
     (
         "interrupts",
