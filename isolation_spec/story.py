@@ -13,24 +13,14 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from isolation_spec.adapter import Adapter
+from isolation_spec.awaits import NOWHERE
 from isolation_spec.claims import Judgement, Verdict, Violation, find_claim
-from isolation_spec.history import (
-    AgentStepped,
-    CancellationDelivered,
-    Entry,
-    History,
-    OperationStarted,
-    RowStored,
-)
+from isolation_spec.history import CancellationDelivered, History
+from isolation_spec.hops import Hop, hops_of
 from isolation_spec.run import run
-from isolation_spec.scenario import (
-    Cancellation,
-    Scenario,
-    Schedule,
-    canaries_in,
-    owned_canaries,
-)
+from isolation_spec.scenario import Cancellation, Scenario, Schedule
 from isolation_spec.solo import judge_with_solos
+from isolation_spec.wording import describe_chain, describe_demotion, describe_owner
 from isolation_spec.world.scheduler import Scheduler
 
 __all__ = ["Decision", "Hop", "Neighbour", "Story", "tell_story"]
@@ -41,24 +31,6 @@ replace = msgspec.structs.replace
 _MOST_TRIED = 24
 """Decisions that are tried; a shrunk scenario has far fewer."""
 _OTHER_ORDERS = 8
-
-
-class Hop(msgspec.Struct, frozen=True, kw_only=True):
-    """One place in the history at which the value, or the resource, was seen.
-
-    The first is where it was born, the last where the violation shows.
-
-    Attributes:
-        entry: index into the entries of the history.
-        user: index of the user who saw it there, None for the world.
-        operation: id of the operation in which it was seen.
-        what: a few words, without the user's name.
-    """
-
-    entry: int
-    user: int | None
-    operation: int | None
-    what: str
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +55,7 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     """A run that is like the failing one but for one choice, and passes.
 
     Attributes:
-        without: the decision that it goes without, or which order it has instead.
+        without: what it goes without, as a noun: a decision, or this order.
         history: all that was observed in it.
         step: index of the first entry that differs from the failing run.
     """
@@ -141,7 +113,7 @@ def tell_story(
         decisions=decisions,
         # The longer both runs go together, the more the difference says.
         neighbour=max(neighbours, key=lambda one: one.step, default=None),
-        hops=tuple(_hops(history, violation)),
+        hops=hops_of(history, violation),
     )
 
 
@@ -163,44 +135,51 @@ def _decisions(
     places = {e.operation: e.place for e in history.of(CancellationDelivered)}
     for index, operation in enumerate(scenario.operations):
         cancel: Cancellation | None = getattr(operation, "cancel", None)
-        if cancel is not None and operation.id in places:
-            side = "after" if cancel.early else "before"
-            who = scenario.users[operation.user].label  # type: ignore[union-attr]
-            text = (
-                f"the cancellation of {who}'s operation {operation.id} {side} its "
-                f"step {cancel.step}, at {places[operation.id]}"
-            )
-            kept = list(scenario.operations)
-            kept[index] = replace(operation, cancel=None)
-            yield (
-                _decision("cancellation", operation.id, text),
-                replace(scenario, operations=tuple(kept)),
-            )
-    for decision, schedule in _choices(scenario.schedule):
+        if cancel is None or operation.id not in places:
+            continue
+        kept = list(scenario.operations)
+        kept[index] = replace(operation, cancel=None)
+        words = _cancellation(scenario, operation.id, cancel, places[operation.id])
+        yield (
+            _decision("cancellation", operation.id, words),
+            replace(scenario, operations=tuple(kept)),
+        )
+    for decision, schedule in _choices(scenario):
         yield decision, replace(scenario, schedule=schedule)
+
+
+def _cancellation(
+    scenario: Scenario, operation: int, cancel: Cancellation, place: str
+) -> str:
+    side = "after" if cancel.early else "before"
+    where = "" if place == NOWHERE else f", at {place}"
+    whose = describe_owner(scenario, operation)
+    return f"the cancellation of {whose} {side} its step {cancel.step}{where}"
 
 
 def _decision(kind: str, operation: int | None, text: str) -> Decision:
     return Decision(kind=kind, operation=operation, text=text, needed=False)
 
 
-def _choices(schedule: Schedule) -> Iterator[tuple[Decision, Schedule]]:
+def _choices(scenario: Scenario) -> Iterator[tuple[Decision, Schedule]]:
+    schedule = scenario.schedule
     for chain in schedule.classes:
         rest = {c: n for c, n in schedule.classes.items() if c != chain}
-        text = f"arrivals of {chain} yielding to others"
+        text = f"holding back {describe_chain(scenario, chain)}"
         yield _decision("class", _owner(chain), text), replace(schedule, classes=rest)
     for index, demotion in enumerate(schedule.demotions):
         kept = schedule.demotions[:index] + schedule.demotions[index + 1 :]
-        text = f"{demotion.chain} coming last after {demotion.consumed} arrivals"
+        text = describe_demotion(scenario, demotion)
         yield (
             _decision("demotion", _owner(demotion.chain), text),
             replace(schedule, demotions=kept),
         )
     if schedule.burst:
-        text = f"up to {schedule.burst} arrivals coming in at once"
+        more = "a further arrival" if schedule.burst == 1 else "further arrivals"
+        text = f"letting {more} in before ready callbacks run"
         yield _decision("burst", None, text), replace(schedule, burst=0)
     if schedule.split:
-        text = "adjacent data arriving piece by piece"
+        text = "delivering adjacent data piece by piece"
         yield _decision("split", None, text), replace(schedule, split=False)
 
 
@@ -238,62 +217,5 @@ def _other_order(
         scheduler = Scheduler(scenario.schedule, change_points=points)
         other = run(scenario, make_adapter, scheduler=scheduler)
         if _judge(other, violation, make_adapter).verdict is Verdict.HOLDS:
-            yield _neighbour(history, other, "in another order of arrivals")
+            yield _neighbour(history, other, "this order of arrivals")
             return
-
-
-# Hops
-
-
-def _hops(history: History, violation: Violation) -> Iterator[Hop]:
-    value = _canary(history, violation)
-    if value is None:
-        return
-    born = _birth(history, value)
-    for index, entry in enumerate(history.entries[: violation.entry + 1]):
-        if index == born:
-            yield _hop(history, index, "written")
-        elif value in str(entry) and index > born:
-            yield _hop(history, index, type(entry).__name__)
-
-
-def _hop(history: History, index: int, what: str) -> Hop:
-    entry = history.entries[index]
-    return Hop(
-        entry=index,
-        user=_viewer(history, entry),
-        operation=entry.operation,
-        what=what,
-    )
-
-
-def _viewer(history: History, entry: Entry) -> int | None:
-    if isinstance(entry, RowStored):
-        ids = [user.id for user in history.scenario.users]
-        return ids.index(entry.owner) if entry.owner in ids else None
-    return entry.user
-
-
-def _canary(history: History, violation: Violation) -> str | None:
-    """The canary that the violation is about, a foreign one first."""
-    labels = [user.label for user in history.scenario.users]
-    owners = {
-        value: labels.index(label)
-        for value, label in owned_canaries(history.scenario).items()
-    }
-    shows = history.entries[violation.entry : violation.entry + 1]
-    texts = [violation.however, *map(str, shows), *violation.let, violation.then]
-    found = [value for text in texts for _, value in canaries_in(text)]
-    viewer = _viewer(history, shows[0]) if shows else None
-    foreign = [v for v in found if owners.get(v, viewer) != viewer]
-    return next(iter(foreign or found), None)
-
-
-def _birth(history: History, value: str) -> int:
-    """The index of the entry at which the value came into the engine."""
-    for index, entry in enumerate(history.entries):
-        if isinstance(entry, OperationStarted | AgentStepped) and value in str(
-            history.operations().get(entry.operation or -1)
-        ):
-            return index
-    return 0

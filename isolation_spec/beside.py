@@ -1,0 +1,98 @@
+"""The failing run and its passing neighbour side by side, where they part."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+from rich.cells import cell_len, set_cell_size
+
+from isolation_spec import history as seen
+from isolation_spec.history import Entry, History
+from isolation_spec.story import Story
+from isolation_spec.wording import describe_entry, printable, shorten
+
+__all__ = ["draw_beside"]
+
+_ALIKE = 2
+Row: TypeAlias = tuple[int | None, int | None]
+"""An index into the entries of each run; None where one has nothing to show."""
+
+
+def draw_beside(story: Story, width: int) -> list[str]:
+    """Two steps at which both runs are alike, the first at which a reader sees a
+    difference, and the one at which the failing run fails."""
+    neighbour = story.neighbour
+    if neighbour is None:
+        return []
+    side = (width - 7) // 2
+    lines = [_row("", "this run fails", "that one passes", side)]
+    latest = -1
+    for here, there in _rows(story, neighbour.history, neighbour.step):
+        if here is not None and here > latest + 1 and latest >= 0:
+            lines.append(_row("", "...", "...", side))
+        latest = latest if here is None else here
+        number = "" if here is None else str(here + 1)
+        left = _said(story.history, here)
+        right = _said(neighbour.history, there)
+        lines.append(_row(number, left, right, side))
+    return lines
+
+
+def _row(number: str, left: str, right: str, side: int) -> str:
+    line = f"{number:>4} {_clipped(left, side)}| {_clipped(right, side)}"
+    return line.rstrip()
+
+
+def _clipped(text: str, side: int) -> str:
+    if cell_len(text) > side - 1:
+        text = f"{set_cell_size(text, side - 4).rstrip()}..."
+    return set_cell_size(text, side)
+
+
+def _said(history: History, index: int | None) -> str:
+    if index is None or index >= len(history.entries):
+        return "(never)"
+    entry = history.entries[index]
+    number = "" if entry.operation is None else f" {entry.operation}"
+    who = history.label(entry.user)
+    return printable(shorten(f"{who}{number} {describe_entry(entry)}"))
+
+
+def _rows(story: Story, other: History, step: int) -> Iterator[Row]:
+    here = story.history
+    while step < min(len(here.entries), len(other.entries)):
+        if _said(here, step) != _said(other, step):
+            break
+        step += 1
+    for index in range(max(0, step - _ALIKE), step + 1):
+        yield index, index
+    fails = story.violation.entry
+    if fails > step:
+        yield fails, _counterpart(other, here.entries[fails])
+
+
+def _counterpart(other: History, entry: Entry) -> int | None:
+    """Where the other run shows the same place, whatever it shows there."""
+    place = _place(entry)
+    for index, instead in enumerate(other.entries):
+        if type(instead) is type(entry) and _place(instead) == place:
+            return index
+    return None
+
+
+def _place(entry: Entry) -> tuple[object, ...]:
+    """What names the place of an observation, without what was observed there."""
+    match entry:
+        case seen.AgentStepped():
+            return entry.operation, entry.path, entry.step
+        case seen.ToolRan():
+            return entry.operation, entry.tool, entry.argument, entry.moment
+        case seen.OperationStarted() | seen.OperationEnded():
+            return (entry.operation,)
+        case seen.RowStored():
+            return entry.owner, entry.thread, entry.key
+        case seen.GaugeRead():
+            return entry.user, entry.gauge
+        case _:
+            return entry.operation, describe_entry(entry)

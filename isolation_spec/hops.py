@@ -1,0 +1,244 @@
+"""The way of a value through a history, or else of what a violation is about."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from isolation_spec.claims import Violation
+from isolation_spec.history import (
+    AgentStepped,
+    CancellationDelivered,
+    Entry,
+    EventReceived,
+    GaugeRead,
+    History,
+    OperationEnded,
+    OperationStarted,
+    PhaseStarted,
+    ResourceAlive,
+    RowStored,
+    SessionMoved,
+)
+from isolation_spec.scenario import (
+    CANARY,
+    CleanupUser,
+    Operation,
+    RunAgent,
+    canaries_in,
+    walk,
+)
+from isolation_spec.wording import describe_entry, describe_operation, describe_step
+
+__all__ = ["Hop", "concerned", "hops_of"]
+
+
+class Hop(msgspec.Struct, frozen=True, kw_only=True):
+    """One place in the history at which the value, or the resource, was seen.
+
+    The first is where it was born, the last where the violation shows.
+
+    Attributes:
+        entry: index into the entries of the history.
+        user: index of the user who saw it there, None for the world.
+        operation: id of the operation in which it was seen.
+        what: a few words, without the user's name.
+    """
+
+    entry: int
+    user: int | None
+    operation: int | None
+    what: str
+
+
+def hops_of(history: History, violation: Violation) -> tuple[Hop, ...]:
+    """The way of the canary that the violation is about, or else of the resource.
+
+    Empty if the violation shows in no entry, or there is nothing to say beside it.
+    """
+    if violation.entry >= len(history.entries):
+        return ()
+    value = concerned(history, violation)
+    if value is not None:
+        return tuple(_way(history, violation, value))
+    indices = sorted({*_resource(history, violation.entry), violation.entry})
+    if len(indices) < 2:
+        return ()
+    return tuple(_hop(history, index) for index in indices)
+
+
+def _hop(history: History, index: int, what: str = "") -> Hop:
+    entry = history.entries[index]
+    if isinstance(entry, OperationStarted):
+        operation = history.operations()[entry.operation or 0]
+        what = what or f"begins to {describe_operation(operation)}"
+    return Hop(
+        entry=index,
+        user=_viewer(history, entry),
+        operation=entry.operation,
+        what=what or describe_entry(entry),
+    )
+
+
+def _viewer(history: History, entry: Entry) -> int | None:
+    """Who sees what the entry shows; of a stored row, whose it is."""
+    if isinstance(entry, RowStored):
+        ids = [user.id for user in history.scenario.users]
+        return ids.index(entry.owner) if entry.owner in ids else None
+    return entry.user
+
+
+# The way of a canary
+
+
+def concerned(history: History, violation: Violation) -> str | None:
+    """The canary that the violation is about, a foreign one first."""
+    shows = history.entries[violation.entry]
+    texts = [violation.however, *violation.let, violation.then, str(shows)]
+    found = [pair for text in texts for pair in canaries_in(text)]
+    labels = [user.label for user in history.scenario.users]
+    viewer = _viewer(history, shows)
+    name = "" if viewer is None else labels[viewer]
+    foreign = [value for owner, value in found if owner in labels and owner != name]
+    own = [value for owner, value in found if owner in labels]
+    return next(iter(foreign or own), None)
+
+
+def _way(history: History, violation: Violation, value: str) -> Iterator[Hop]:
+    born, words = _birth(history, value)
+    if born is not None:
+        yield _hop(history, born, words)
+    for index, entry in enumerate(history.entries[: violation.entry + 1]):
+        shows = index == violation.entry
+        if (shows or value in str(entry)) and (born is None or index > born):
+            yield _hop(history, index)
+
+
+def _birth(history: History, value: str) -> tuple[int | None, str]:
+    """The index of the entry after which the value enters the engine, and how."""
+    match = CANARY.fullmatch(value)
+    operation = history.operations().get(int(match.group(2)) if match else -1)
+    if operation is None:
+        return None, ""
+    path, words = _writing(operation, value)
+    latest = None
+    for index, entry in enumerate(history.entries):
+        if entry.operation != operation.id:
+            continue
+        if isinstance(entry, AgentStepped) and entry.step != "begin":
+            if entry.path == path:
+                break
+            latest = index
+        elif isinstance(entry, OperationStarted | AgentStepped):
+            latest = index
+    return latest, f"born: {words}"
+
+
+def _writing(operation: Operation, value: str) -> tuple[tuple[int, ...], str]:
+    """Where in the script the value is written, and in what words."""
+    if isinstance(operation, RunAgent):
+        found = [
+            (path, step) for path, step in walk(operation.script) if value in str(step)
+        ]
+        if found:
+            # The innermost step is the one that writes.
+            path, step = max(found, key=lambda one: len(one[0]))
+            return path, f"its agent goes on to {describe_step(step)}"
+    return (), f"begins to {describe_operation(operation)}"
+
+
+# What else a violation may be about
+
+
+def _resource(history: History, index: int) -> Iterable[int]:
+    """Indices of entries that say what made it, and what should have ended it."""
+    entry = history.entries[index]
+    match entry:
+        case ResourceAlive() | GaugeRead():
+            return _outlived(history, index, entry)
+        case SessionMoved():
+            return [
+                i
+                for i, other in enumerate(history.entries)
+                if isinstance(other, SessionMoved) and other.session == entry.session
+            ]
+        case EventReceived():
+            return _operations(history, index, _run_of(entry.text))
+        case AgentStepped():
+            return _at_work(history, index, entry)
+        case OperationEnded():
+            return _meanwhile(history, index, entry)
+        case _:
+            return _operations(history, index, entry.operation)
+
+
+def _outlived(
+    history: History, index: int, alive: ResourceAlive | GaugeRead
+) -> Iterator[int]:
+    """The operation that made it, and each cleanup that should have ended it."""
+    operations = history.operations()
+    for i, entry in enumerate(history.entries[:index]):
+        if isinstance(entry, PhaseStarted):
+            if entry.phase in ("cleanup", "teardown"):
+                yield i
+        elif isinstance(entry, OperationStarted | OperationEnded):
+            operation = operations[entry.operation or 0]
+            cleans = isinstance(operation, CleanupUser) and entry.user == alive.user
+            if cleans or entry.operation == alive.operation:
+                yield i
+
+
+_RUN = re.compile(r"run-(\d+)(?!\d)")
+
+
+def _run_of(text: str) -> int | None:
+    match = _RUN.search(text)
+    return int(match.group(1)) if match else None
+
+
+def _operations(history: History, index: int, number: int | None) -> Iterator[int]:
+    """All that was seen of one operation, and of the run's events, up to here."""
+    for i, entry in enumerate(history.entries[: index + 1]):
+        if number is None:
+            return
+        if isinstance(entry, EventReceived):
+            if _run_of(entry.text) == number:
+                yield i
+        elif entry.operation == number and not isinstance(entry, SessionMoved):
+            yield i
+
+
+def _at_work(history: History, index: int, began: AgentStepped) -> Iterator[int]:
+    """When the runs in the same context began and ended."""
+    operations = history.operations()
+
+    def where(number: int | None) -> tuple[int, str] | None:
+        run = operations.get(number or 0)
+        return (run.user, run.context) if isinstance(run, RunAgent) else None
+
+    for i, entry in enumerate(history.entries[: index + 1]):
+        begins = isinstance(entry, AgentStepped) and entry.step == "begin"
+        ends = isinstance(entry, OperationEnded)
+        if (begins or ends) and where(entry.operation) == where(began.operation):
+            yield i
+
+
+def _meanwhile(history: History, index: int, ended: OperationEnded) -> Iterator[int]:
+    """The operation itself, and what went wrong for others, up to its end."""
+    for i, entry in enumerate(history.entries[: index + 1]):
+        if isinstance(entry, EventReceived):
+            if _run_of(entry.text) == ended.operation:
+                yield i
+        elif entry.operation == ended.operation:
+            if isinstance(entry, OperationStarted | CancellationDelivered):
+                yield i
+        elif entry.user != ended.user and _is_trouble(entry):
+            yield i
+
+
+def _is_trouble(entry: Entry) -> bool:
+    if isinstance(entry, OperationEnded):
+        return entry.outcome != "returned"
+    return isinstance(entry, CancellationDelivered)
