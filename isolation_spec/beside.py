@@ -5,12 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import set_cell_size
 
 from isolation_spec import history as seen
 from isolation_spec.history import Entry, History
 from isolation_spec.story import Story
-from isolation_spec.wording import describe_entry, printable, shorten
+from isolation_spec.wording import (
+    around,
+    describe_entry,
+    describe_operation,
+    printable,
+    shorten,
+)
 
 __all__ = ["draw_beside"]
 
@@ -26,37 +32,42 @@ def draw_beside(story: Story, width: int) -> list[str]:
     if neighbour is None:
         return []
     side = (width - 7) // 2
-    lines = [_row("", "this run fails", "that one passes", side)]
+    lines = [_row("step", "this run, which fails", "that one, which passes", side)]
     latest = -1
     for here, there in _rows(story, neighbour.history, neighbour.step):
         if here is not None and here > latest + 1 and latest >= 0:
             lines.append(_row("", "...", "...", side))
         latest = latest if here is None else here
         number = "" if here is None else str(here + 1)
-        left = _said(story.history, here)
-        right = _said(neighbour.history, there)
+        left, right = _pair(
+            _said(story.history, here), _said(neighbour.history, there), side - 1
+        )
         lines.append(_row(number, left, right, side))
     return lines
 
 
+def _pair(left: str, right: str, room: int) -> tuple[str, str]:
+    """Both texts, clipped to what stands around the first difference."""
+    pairs = enumerate(zip(left, right, strict=False))
+    place = next((i for i, (a, b) in pairs if a != b), min(len(left), len(right)))
+    place = 0 if left == right else place
+    return around(left, place, room), around(right, place, room)
+
+
 def _row(number: str, left: str, right: str, side: int) -> str:
-    line = f"{number:>4} {_clipped(left, side)}| {_clipped(right, side)}"
-    return line.rstrip()
-
-
-def _clipped(text: str, side: int) -> str:
-    if cell_len(text) > side - 1:
-        text = f"{set_cell_size(text, side - 4).rstrip()}..."
-    return set_cell_size(text, side)
+    return f"{number:>4} {set_cell_size(left, side)}| {right}".rstrip()
 
 
 def _said(history: History, index: int | None) -> str:
     if index is None or index >= len(history.entries):
         return "(never)"
     entry = history.entries[index]
+    words = describe_entry(entry)
+    if isinstance(entry, seen.OperationStarted):
+        operation = history.operations()[entry.operation or 0]
+        words = f"begins to {describe_operation(operation)}"
     number = "" if entry.operation is None else f" {entry.operation}"
-    who = history.label(entry.user)
-    return printable(shorten(f"{who}{number} {describe_entry(entry)}"))
+    return printable(shorten(f"{history.label(entry.user)}{number} {words}"))
 
 
 def _rows(story: Story, other: History, step: int) -> Iterator[Row]:

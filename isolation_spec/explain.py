@@ -18,7 +18,7 @@ from isolation_spec.claims import find_claim
 from isolation_spec.hops import concerned
 from isolation_spec.lanes import draw_lanes
 from isolation_spec.story import Decision, Story
-from isolation_spec.wording import describe_operation, printable, shorten
+from isolation_spec.wording import around, describe_operation, printable, shorten
 
 __all__ = ["describe_operation", "explain"]
 
@@ -46,11 +46,12 @@ def explain(story: Story, *, width: int = WIDTH, most: int = MOST) -> tuple[str,
 def _parts(story: Story, width: int) -> Iterator[tuple[list[str], int]]:
     """Yields each part with the number of lines that it is never cut below."""
     yield list(_claim(story)), 3
-    yield ["Scenario", *draw_lanes(story.history, width)], 6
+    heading = "Scenario, operations as they began (* begins, | is under way)"
+    yield [heading, *draw_lanes(story.history, width)], 6
     yield list(_contradiction(story)), 8
     yield list(_choices(story)), 4
     yield list(_beside(story, width)), 6
-    yield list(_way(story)), 5
+    yield list(_way(story, width)), 5
 
 
 # Fitting
@@ -113,24 +114,27 @@ def _claim(story: Story) -> Iterator[str]:
 
 def _contradiction(story: Story) -> Iterator[str]:
     violation = story.violation
-    for index, fact in enumerate(violation.let):
-        yield f"{'Let' if index == 0 else 'and'} {fact}."
+    for number, fact in enumerate(violation.let, 1):
+        lead = "Let" if number == 1 else "and"
+        yield f"{lead} {fact}{'.' if number == len(violation.let) else ','}"
     yield f"Then {violation.then}."
-    yield f"However, {violation.however}: contradiction."
+    yield f"However, {violation.however.rstrip()}: contradiction."
 
 
 # What matters
 
 
 def _choices(story: Story) -> Iterator[str]:
-    """A sentence for each needed choice, and one for all the others."""
+    """A sentence for each needed choice but the neighbour's, one for all others."""
     decisions = story.decisions
+    shown = "" if story.neighbour is None else story.neighbour.without
     needed = [decision for decision in decisions if decision.needed]
     other = [decision for decision in decisions if not decision.needed]
     if not decisions:
-        yield "No choice matters: it fails in plain asyncio order, nothing cancelled."
+        yield "It needs no cancellation and no choice: plain asyncio order is enough."
     for decision in needed:
-        yield f"Without {decision.text}, it passes."
+        if decision.text != shown:
+            yield f"Without {decision.text}, it passes."
     if other:
         yield f"{_how_needed(other, needed)}: {'; '.join(one.text for one in other)}."
 
@@ -146,16 +150,21 @@ def _how_needed(other: list[Decision], needed: list[Decision]) -> str:
 
 def _beside(story: Story, width: int) -> Iterator[str]:
     if story.neighbour is not None:
-        yield f"Step by step, beside the run without {story.neighbour.without}:"
+        yield f"Without {story.neighbour.without}, it passes. Side by side:"
         yield from draw_beside(story, width)
 
 
-def _way(story: Story) -> Iterator[str]:
+def _way(story: Story, width: int) -> Iterator[str]:
     if not story.hops:
         return
-    value = concerned(story.history, story.violation)
-    yield f"The way of {value}" if value else "What led there"
+    values = concerned(story.history, story.violation)
+    what = f"The way of {' and '.join(values)}" if values else "What led there"
+    yield f"{what} (step, user and operation):"
     for hop in story.hops:
         who = story.history.label(hop.user)
         number = "" if hop.operation is None else f" {hop.operation}"
-        yield f"{hop.entry + 1:>4} {who}{number} {shorten(hop.what)}"
+        lead = f"{hop.entry + 1:>4} {who}{number} "
+        what = printable(shorten(hop.what))
+        places = (what.find(shorten(value)) for value in values)
+        place = max([*places, 0])
+        yield f"{lead}{around(what, place, width - cell_len(lead))}"

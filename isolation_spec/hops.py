@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from isolation_spec.claims import Violation
+from isolation_spec.claims import Violation, find_claim
 from isolation_spec.history import (
     AgentStepped,
     CancellationDelivered,
@@ -25,8 +25,12 @@ from isolation_spec.history import (
 from isolation_spec.scenario import (
     CANARY,
     CleanupUser,
+    Erase,
     Operation,
+    Remember,
     RunAgent,
+    Transact,
+    Write,
     canaries_in,
     walk,
 )
@@ -60,10 +64,15 @@ def hops_of(history: History, violation: Violation) -> tuple[Hop, ...]:
     """
     if violation.entry >= len(history.entries):
         return ()
-    value = concerned(history, violation)
-    if value is not None:
-        return tuple(_way(history, violation, value))
-    indices = sorted({*_resource(history, violation.entry), violation.entry})
+    values = concerned(history, violation)
+    if values:
+        return _way(history, violation, values)
+    shows = violation.entry
+    if find_claim(violation.claim).compares:
+        found: Iterable[int] = _last_of_others(history, shows)
+    else:
+        found = _resource(history, shows)
+    indices = sorted({*found, shows})
     if len(indices) < 2:
         return ()
     return tuple(_hop(history, index) for index in indices)
@@ -93,37 +102,74 @@ def _viewer(history: History, entry: Entry) -> int | None:
 # The way of a canary
 
 
-def concerned(history: History, violation: Violation) -> str | None:
-    """The canary that the violation is about, a foreign one first."""
+def concerned(history: History, violation: Violation) -> tuple[str, ...]:
+    """The foreign canary that the violation is about, or else all that it names."""
+    if violation.entry >= len(history.entries):
+        return ()
     shows = history.entries[violation.entry]
-    texts = [violation.however, *violation.let, violation.then, str(shows)]
+    texts = [violation.however, *violation.let, violation.then]
     found = [pair for text in texts for pair in canaries_in(text)]
     labels = [user.label for user in history.scenario.users]
     viewer = _viewer(history, shows)
     name = "" if viewer is None else labels[viewer]
+    named = dict.fromkeys(value for owner, value in found if owner in labels)
+    found += canaries_in(str(shows))
     foreign = [value for owner, value in found if owner in labels and owner != name]
-    own = [value for owner, value in found if owner in labels]
-    return next(iter(foreign or own), None)
+    return tuple(foreign[:1] if name else ()) or tuple(named)[:_MOST_VALUES]
 
 
-def _way(history: History, violation: Violation, value: str) -> Iterator[Hop]:
-    born, words = _birth(history, value)
-    if born is not None:
-        yield _hop(history, born, words)
-    for index, entry in enumerate(history.entries[: violation.entry + 1]):
-        shows = index == violation.entry
-        if (shows or value in str(entry)) and (born is None or index > born):
-            yield _hop(history, index)
+_MOST_VALUES = 2
 
 
-def _birth(history: History, value: str) -> tuple[int | None, str]:
+def _way(
+    history: History, violation: Violation, values: tuple[str, ...]
+) -> tuple[Hop, ...]:
+    """Where the values were written, wherever they were seen, and what erased them."""
+    shows = violation.entry
+    births = dict(_birth(history, value) for value in values)
+    first = min(births, default=0)
+    indices = {*births, *_acknowledged(history, values), shows}
+    for index, entry in enumerate(history.entries[:shows]):
+        seen_here = any(value in str(entry) for value in values)
+        if index > first and (seen_here or _erases(history, entry)):
+            indices.add(index)
+    return tuple(
+        _hop(history, index, births.get(index, ""))
+        for index in sorted(indices)
+        if index <= shows
+    )
+
+
+def _erases(history: History, entry: Entry) -> bool:
+    operation = history.operations().get(entry.operation or -1)
+    return isinstance(entry, OperationStarted) and isinstance(operation, Erase)
+
+
+def _acknowledged(history: History, values: tuple[str, ...]) -> Iterator[int]:
+    """The indices at which the storing of a value was acknowledged."""
+    operations = history.operations()
+    for index, entry in enumerate(history.entries):
+        operation = operations.get(entry.operation or -1)
+        if isinstance(entry, OperationEnded) and isinstance(operation, Write):
+            written = operation.value
+        elif isinstance(entry, AgentStepped) and isinstance(operation, RunAgent):
+            step = dict(walk(operation.script)).get(entry.path)
+            stores = entry.step != "begin" and isinstance(step, Remember | Transact)
+            written = str(step) if stores else ""
+        else:
+            continue
+        if any(value in written for value in values):
+            yield index
+
+
+def _birth(history: History, value: str) -> tuple[int, str]:
     """The index of the entry after which the value enters the engine, and how."""
     match = CANARY.fullmatch(value)
     operation = history.operations().get(int(match.group(2)) if match else -1)
     if operation is None:
-        return None, ""
+        return 0, ""
     path, words = _writing(operation, value)
-    latest = None
+    latest = 0
     for index, entry in enumerate(history.entries):
         if entry.operation != operation.id:
             continue
@@ -172,6 +218,22 @@ def _resource(history: History, index: int) -> Iterable[int]:
             return _meanwhile(history, index, entry)
         case _:
             return _operations(history, index, entry.operation)
+
+
+def _last_of_others(history: History, index: int) -> Iterator[int]:
+    """What the user asked for, and what another did last before it was answered."""
+    user, operation = history.entries[index].user, history.entries[index].operation
+    others = (
+        i
+        for i in range(index - 1, -1, -1)
+        if history.entries[i].user not in (None, user)
+    )
+    latest = next(others, index)
+    concerned = {operation, history.entries[latest].operation}
+    yield latest
+    for i, entry in enumerate(history.entries[:index]):
+        if isinstance(entry, OperationStarted) and entry.operation in concerned:
+            yield i
 
 
 def _outlived(

@@ -81,13 +81,15 @@ def _few(text: str, width: int) -> list[str]:
     return lines
 
 
-_ENDED = {"": "", "returned": "", "unavailable": ": names nothing that is open"}
+_ENDED = {"": "", "returned": "", "unavailable": " -> names nothing that is open"}
 
 
 def _said(history: History, operation: Operation, outcome: str) -> str:
     victim = getattr(operation, "victim", None)
     whose = "" if victim is None else f", naming {history.label(victim)}'s"
-    ended = _ENDED.get(outcome, f": {outcome}")
+    ended = _ENDED.get(outcome, f" -> {outcome}")
+    if outcome == "cancelled" and getattr(operation, "cancel", None) is not None:
+        ended = ""
     return printable(shorten(f"{describe_operation(operation)}{whose}{ended}"))
 
 

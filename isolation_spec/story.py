@@ -7,21 +7,20 @@ words are for `explain` and for the pages to choose; here are only the facts.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from isolation_spec.adapter import Adapter
+from isolation_spec.adapter import Adapter, AdapterError
 from isolation_spec.awaits import NOWHERE
-from isolation_spec.claims import Judgement, Verdict, Violation, find_claim
+from isolation_spec.claims import Verdict, Violation, find_claim
 from isolation_spec.history import CancellationDelivered, History
 from isolation_spec.hops import Hop, hops_of
 from isolation_spec.run import run
 from isolation_spec.scenario import Cancellation, Scenario, Schedule
-from isolation_spec.solo import judge_with_solos
+from isolation_spec.solo import judge_with_solos, run_alone
 from isolation_spec.wording import describe_chain, describe_demotion, describe_owner
-from isolation_spec.world.scheduler import Scheduler
+from isolation_spec.world.following import Following
 
 __all__ = ["Decision", "Hop", "Neighbour", "Story", "tell_story"]
 
@@ -29,8 +28,7 @@ MakeAdapter = Callable[[], Adapter]
 replace = msgspec.structs.replace
 
 _MOST_TRIED = 24
-"""Decisions that are tried; a shrunk scenario has far fewer."""
-_OTHER_ORDERS = 8
+"""Further runs, of which those that are judged by comparison need more."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,41 +86,125 @@ def tell_story(
     """The story of a violation in a history; a few dozen further runs at most.
 
     Without a way to make adapters, as for what was found live, nothing is run again.
-
-    Raises:
-        AdapterError: the adapter broke its contract.
     """
-    scenario = replace(history.scenario, schedule=history.schedule)
-    decisions: tuple[Decision, ...] = ()
-    neighbours: list[Neighbour] = []
-    for index, (decision, smaller) in enumerate(_decisions(history, scenario)):
-        if make_adapter is None or index >= _MOST_TRIED:
-            decisions += (replace(decision, tried=False),)
-            continue
-        other = run(smaller, make_adapter)
-        verdict = _judge(other, violation, make_adapter).verdict
-        needed = verdict is not Verdict.VIOLATED
-        decisions += (replace(decision, needed=needed),)
-        if needed:
-            neighbours.append(_neighbour(history, other, decision.text))
-    if not neighbours and make_adapter is not None:
-        neighbours.extend(_other_order(history, scenario, violation, make_adapter))
+    rerun = _Rerun(history, violation, make_adapter)
+    decisions, neighbours = rerun.without_each()
+    if not neighbours:
+        neighbours = list(rerun.otherwise())
     return Story(
         history=history,
         violation=violation,
         decisions=decisions,
-        # The longer both runs go together, the more the difference says.
-        neighbour=max(neighbours, key=lambda one: one.step, default=None),
+        neighbour=max(neighbours, key=_telling, default=None),
         hops=hops_of(history, violation),
     )
 
 
-def _judge(
-    history: History, violation: Violation, make_adapter: MakeAdapter
-) -> Judgement:
-    claims = (find_claim(violation.claim),)
-    (judgement,) = judge_with_solos(history, make_adapter, claims)
-    return judgement
+def _telling(neighbour: Neighbour) -> int:
+    """The longer both runs go together, the more their difference says."""
+    return neighbour.step
+
+
+class _Rerun:
+    """Runs the scenario of a violation again, with something changed."""
+
+    def __init__(
+        self, history: History, violation: Violation, make_adapter: MakeAdapter | None
+    ) -> None:
+        self.history = history
+        self.violation = violation
+        self.make_adapter = make_adapter
+        self.scenario = replace(history.scenario, schedule=history.schedule)
+        self.claim = find_claim(violation.claim)
+        self._left = _MOST_TRIED
+
+    def without_each(self) -> tuple[tuple[Decision, ...], list[Neighbour]]:
+        """Each decision, and the passing runs without one that is needed."""
+        decisions, neighbours = [], []
+        for decision, smaller in _decisions(self.history, self.scenario):
+            other = self._run(smaller)
+            needed = other is not None and self._passes(other)
+            decisions.append(replace(decision, needed=needed, tried=other is not None))
+            if other is not None and needed:
+                neighbours.append(self._neighbour(other, decision.text))
+        return tuple(decisions), neighbours
+
+    def otherwise(self) -> Iterator[Neighbour]:
+        """Yields a passing run that differs in what a claim compares, or in its
+        order."""
+        if self.claim.compares:
+            yield from self._alone()
+            return
+        order = self.history.order
+        for index in _swappable(order):
+            swapped = list(order)
+            swapped[index : index + 2] = reversed(order[index : index + 2])
+            other = self._run(self.scenario, swapped)
+            if other is not None and self._passes(other, Verdict.HOLDS):
+                first, second = (self._chain(c) for c in order[index : index + 2])
+                yield self._neighbour(other, f"{first} coming before {second}")
+                return
+
+    def _alone(self) -> Iterator[Neighbour]:
+        if self.make_adapter is None or not self.violation.users:
+            return
+        user = self.violation.users[0]
+        try:
+            other = run_alone(self.history, self.make_adapter, user)
+        except AdapterError:
+            return
+        yield self._neighbour(other, "what all others do")
+
+    def _run(
+        self, scenario: Scenario, order: Iterable[str] | None = None
+    ) -> History | None:
+        """The scenario's run, in that order; None if it cannot be made any more."""
+        if self.make_adapter is None or self._left <= 0:
+            return None
+        self._left -= 1
+        following = None if order is None else Following(scenario.schedule, order)
+        try:
+            return run(scenario, self.make_adapter, scheduler=following)
+        except AdapterError:
+            # The adapter broke its contract in this run, which says nothing of the one
+            # that is to be explained.
+            return None
+
+    def _passes(self, other: History, verdict: Verdict | None = None) -> bool:
+        assert self.make_adapter is not None
+        try:
+            (judged,) = judge_with_solos(other, self.make_adapter, (self.claim,))
+        except AdapterError:
+            return False
+        if verdict is not None:
+            return judged.verdict is verdict
+        return judged.verdict is not Verdict.VIOLATED
+
+    def _chain(self, chain: str) -> str:
+        return describe_chain(self.scenario, chain)
+
+    def _neighbour(self, other: History, without: str) -> Neighbour:
+        return Neighbour(
+            without=without, history=other, step=_parting(self.history, other)
+        )
+
+
+def _swappable(order: tuple[str, ...]) -> Iterator[int]:
+    """Yields places at which arrivals of two operations follow each other, last
+    first."""
+    for index in range(len(order) - 2, -1, -1):
+        owners = {_owner(chain) for chain in order[index : index + 2]}
+        if len(owners) == 2 and None not in owners:
+            yield index
+
+
+def _parting(history: History, other: History) -> int:
+    """The index of the first entry that differs."""
+    pairs = zip(history.entries, other.entries, strict=False)
+    for index, (entry, instead) in enumerate(pairs):
+        if entry != instead:
+            return index
+    return min(len(history.entries), len(other.entries))
 
 
 # Decisions
@@ -186,36 +268,3 @@ def _choices(scenario: Scenario) -> Iterator[tuple[Decision, Schedule]]:
 def _owner(chain: str) -> int | None:
     owner = chain.partition("/")[0]
     return int(owner) if owner.isdecimal() else None
-
-
-# The passing neighbour
-
-
-def _neighbour(history: History, other: History, without: str) -> Neighbour:
-    return Neighbour(without=without, history=other, step=_parting(history, other))
-
-
-def _parting(history: History, other: History) -> int:
-    """The index of the first entry that differs."""
-    pairs = zip(history.entries, other.entries, strict=False)
-    for index, (entry, instead) in enumerate(pairs):
-        if entry != instead:
-            return index
-    return min(len(history.entries), len(other.entries))
-
-
-def _other_order(
-    history: History,
-    scenario: Scenario,
-    violation: Violation,
-    make_adapter: MakeAdapter,
-) -> Iterator[Neighbour]:
-    """Yields the first of a few other orders of arrivals in which the claim holds."""
-    for seed in range(_OTHER_ORDERS):
-        chance = random.Random(seed)
-        points = [chance.randint(1, 20) for _ in range(2)]
-        scheduler = Scheduler(scenario.schedule, change_points=points)
-        other = run(scenario, make_adapter, scheduler=scheduler)
-        if _judge(other, violation, make_adapter).verdict is Verdict.HOLDS:
-            yield _neighbour(history, other, "this order of arrivals")
-            return

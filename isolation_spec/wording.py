@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 
+from rich.cells import cell_len, set_cell_size
+
 from isolation_spec import history as seen
 from isolation_spec.history import Entry
 from isolation_spec.scenario import (
@@ -28,6 +30,7 @@ from isolation_spec.scenario import (
 )
 
 __all__ = [
+    "around",
     "describe_chain",
     "describe_demotion",
     "describe_entry",
@@ -42,6 +45,29 @@ __all__ = [
 def printable(text: str) -> str:
     """The text with control characters escaped: it must not steer a terminal."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+_VERB = re.compile(r".{0,30}?(?:: | gives | receives \S+ | for )")
+_LEAST = 8
+
+
+def around(text: str, place: int, room: int) -> str:
+    """As much of a text as there is room for: its verb, and what stands around a
+    place."""
+    if cell_len(text) <= room:
+        return text
+    verb = match.group() if (match := _VERB.match(text)) else ""
+    if place > len(verb) and place + _LEAST > room - len(_GAP):
+        begin = max(place - max(room - len(verb), 0) // 3, len(verb))
+        # From a whole word on, if there is one before the place.
+        blank = text.find(" ", begin, place)
+        text = f"{verb}{_GAP}{text[blank + 1 if blank >= 0 else begin :]}"
+    if cell_len(text) <= room:
+        return text
+    return set_cell_size(text, max(room - len(_GAP), 0)).rstrip() + _GAP
+
+
+_GAP = "..."
 
 
 def shorten(text: str) -> str:
@@ -173,7 +199,7 @@ def describe_entry(entry: Entry) -> str:
         case seen.OperationStarted():
             return "begins"
         case seen.OperationEnded():
-            said = entry.error or entry.value
+            said = entry.error or entry.value.removeprefix("None")
             ended = "never ends" if entry.outcome == "unfinished" else entry.outcome
             return f"{ended}: {said}" if said else ended
         case seen.AgentStepped():
@@ -226,7 +252,7 @@ def _event(text: str) -> str:
     run = f" of {fields['run_id']}" if fields.get("run_id") else ""
     known = ("type", "sequence", "run_id", "user_id", "thread_id", "timestamp")
     rest = {key: value for key, value in fields.items() if key not in known and value}
-    said = f" {json.dumps(rest, ensure_ascii=False)}" if rest else ""
+    said = f" {seen.text_of(rest)}" if rest else ""
     return f"{fields['type']}{number}{run}{said}"
 
 
