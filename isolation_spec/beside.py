@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TypeAlias
 
+import msgspec
 from rich.cells import set_cell_size
 
 from isolation_spec import history as seen
@@ -51,7 +52,9 @@ def _pair(left: str, right: str, room: int) -> tuple[str, str]:
     pairs = enumerate(zip(left, right, strict=False))
     place = next((i for i, (a, b) in pairs if a != b), min(len(left), len(right)))
     place = 0 if left == right else place
-    return around(left, place, room), around(right, place, room)
+    # The user and the operation stay in sight.
+    ends = [text.find(" ", text.find(" ") + 1) + 1 for text in (left, right)]
+    return around(left, place, room, ends[0]), around(right, place, room, ends[1])
 
 
 def _row(number: str, left: str, right: str, side: int) -> str:
@@ -65,6 +68,9 @@ def _said(history: History, index: int | None) -> str:
     words = describe_entry(entry)
     if isinstance(entry, seen.OperationStarted):
         operation = history.operations()[entry.operation or 0]
+        if getattr(operation, "cancel", None) is not None:
+            # Its cancellation is a step of its own.
+            operation = msgspec.structs.replace(operation, **{"cancel": None})
         words = f"begins to {describe_operation(operation)}"
     number = "" if entry.operation is None else f" {entry.operation}"
     return printable(shorten(f"{history.label(entry.user)}{number} {words}"))

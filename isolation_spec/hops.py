@@ -24,6 +24,8 @@ from isolation_spec.history import (
 )
 from isolation_spec.scenario import (
     CANARY,
+    CancelRun,
+    CleanupEngine,
     CleanupUser,
     Erase,
     Operation,
@@ -75,7 +77,14 @@ def hops_of(history: History, violation: Violation) -> tuple[Hop, ...]:
     indices = sorted({*found, shows})
     if len(indices) < 2:
         return ()
-    return tuple(_hop(history, index) for index in indices)
+    return tuple(_hop(history, i, _ending(history, i, shows)) for i in indices)
+
+
+def _ending(history: History, index: int, shows: int) -> str:
+    """Of an operation that ended well only that, but where the violation shows."""
+    entry = history.entries[index]
+    well = isinstance(entry, OperationEnded) and entry.outcome == "returned"
+    return "returned" if well and index != shows else ""
 
 
 def _hop(history: History, index: int, what: str = "") -> Hop:
@@ -179,7 +188,7 @@ def _birth(history: History, value: str) -> tuple[int, str]:
             latest = index
         elif isinstance(entry, OperationStarted | AgentStepped):
             latest = index
-    return latest, f"born: {words}"
+    return latest, f"born here: {words}"
 
 
 def _writing(operation: Operation, value: str) -> tuple[tuple[int, ...], str]:
@@ -191,7 +200,7 @@ def _writing(operation: Operation, value: str) -> tuple[tuple[int, ...], str]:
         if found:
             # The innermost step is the one that writes.
             path, step = max(found, key=lambda one: len(one[0]))
-            return path, f"its agent goes on to {describe_step(step)}"
+            return path, f"its agent is about to {describe_step(step)}"
     return (), f"begins to {describe_operation(operation)}"
 
 
@@ -205,11 +214,7 @@ def _resource(history: History, index: int) -> Iterable[int]:
         case ResourceAlive() | GaugeRead():
             return _outlived(history, index, entry)
         case SessionMoved():
-            return [
-                i
-                for i, other in enumerate(history.entries)
-                if isinstance(other, SessionMoved) and other.session == entry.session
-            ]
+            return _session(history, entry.session)
         case EventReceived():
             return _operations(history, index, _run_of(entry.text))
         case AgentStepped():
@@ -233,6 +238,14 @@ def _last_of_others(history: History, index: int) -> Iterator[int]:
     yield latest
     for i, entry in enumerate(history.entries[:index]):
         if isinstance(entry, OperationStarted) and entry.operation in concerned:
+            yield i
+
+
+def _session(history: History, session: int) -> Iterator[int]:
+    """All that became of a database session, and the shutdown."""
+    for i, entry in enumerate(history.entries):
+        is_moved = isinstance(entry, SessionMoved) and entry.session == session
+        if is_moved or (isinstance(entry, PhaseStarted) and entry.phase == "teardown"):
             yield i
 
 
@@ -296,11 +309,14 @@ def _meanwhile(history: History, index: int, ended: OperationEnded) -> Iterator[
         elif entry.operation == ended.operation:
             if isinstance(entry, OperationStarted | CancellationDelivered):
                 yield i
-        elif entry.user != ended.user and _is_trouble(entry):
+        elif entry.user != ended.user and _is_trouble(history, entry):
             yield i
 
 
-def _is_trouble(entry: Entry) -> bool:
+def _is_trouble(history: History, entry: Entry) -> bool:
     if isinstance(entry, OperationEnded):
         return entry.outcome != "returned"
+    if isinstance(entry, OperationStarted):
+        operation = history.operations().get(entry.operation or -1)
+        return isinstance(operation, CancelRun | CleanupEngine | CleanupUser)
     return isinstance(entry, CancellationDelivered)

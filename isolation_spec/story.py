@@ -153,7 +153,7 @@ class _Rerun:
             other = run_alone(self.history, self.make_adapter, user)
         except AdapterError:
             return
-        yield self._neighbour(other, "what all others do")
+        yield self._neighbour(other, "what the others do")
 
     def _run(
         self, scenario: Scenario, order: Iterable[str] | None = None

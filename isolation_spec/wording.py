@@ -47,21 +47,25 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-_VERB = re.compile(r".{0,30}?(?:: | gives | receives \S+ | for )")
+_VERB = re.compile(r".{0,30}?(?:: | gives | receives \S+ )")
 _LEAST = 8
 
 
-def around(text: str, place: int, room: int) -> str:
-    """As much of a text as there is room for: its verb, and what stands around a
-    place."""
+def around(text: str, place: int, room: int, keep: int = 0) -> str:
+    """As much of a text as there is room for: its beginning, and what stands around a
+    place.
+
+    Kept of the beginning are so many characters, and the verb, if it is not too long.
+    """
     if cell_len(text) <= room:
         return text
-    verb = match.group() if (match := _VERB.match(text)) else ""
-    if place > len(verb) and place + _LEAST > room - len(_GAP):
-        begin = max(place - max(room - len(verb), 0) // 3, len(verb))
+    verb = match.end() if (match := _VERB.match(text)) else 0
+    keep = verb if keep < verb <= room * 2 // 3 else keep
+    if place > keep and place + _LEAST > room - len(_GAP):
+        begin = max(place - max(room - keep, 0) // 3, keep)
         # From a whole word on, if there is one before the place.
         blank = text.find(" ", begin, place)
-        text = f"{verb}{_GAP}{text[blank + 1 if blank >= 0 else begin :]}"
+        text = f"{text[:keep]}{_GAP}{text[blank + 1 if blank >= 0 else begin :]}"
     if cell_len(text) <= room:
         return text
     return set_cell_size(text, max(room - len(_GAP), 0)).rstrip() + _GAP
@@ -199,7 +203,7 @@ def describe_entry(entry: Entry) -> str:
         case seen.OperationStarted():
             return "begins"
         case seen.OperationEnded():
-            said = entry.error or entry.value.removeprefix("None")
+            said = " ".join((entry.error or entry.value.removeprefix("None")).split())
             ended = "never ends" if entry.outcome == "unfinished" else entry.outcome
             return f"{ended}: {said}" if said else ended
         case seen.AgentStepped():
@@ -236,7 +240,7 @@ def _stepped(entry: seen.AgentStepped) -> str:
         return "its agent begins"
     name = entry.step.replace("_", " ")
     if entry.outcome != "ok":
-        return f"{name} {entry.outcome}: {entry.seen}"
+        return f"{name} {entry.outcome}: {entry.seen}".rstrip()
     return f"{name} gives {entry.seen}" if entry.seen != "None" else f"{name} is done"
 
 

@@ -184,13 +184,13 @@ def _first(
     name = observed.label(user)
     together, expected = _around(_text(joint, key), _text(alone, key))
     cause = _cause(observed, user, index)
-    behind = () if cause is None else (f"{cause} be what another did last before it",)
+    when = "beside the others" if cause is None else f"after {cause}"
     return Violation(
         claim=_ID,
         clause="differs",
-        let=(f"{name} ask for the very same alone, in the same order", *behind),
+        let=(f"{name} ask for the very same alone, in the same order",),
         then=f"{_named(name, key)} is what {name} is shown alone: {expected}",
-        however=f"beside the others it was: {together}",
+        however=f"{when} it was: {together}",
         entry=index,
         users=(user,),
     )
