@@ -104,7 +104,7 @@ def _claim(story: Story) -> Iterator[str]:
     claim = find_claim(story.violation.claim)
     yield f"{claim.id}: {claim.statement}"
     named = [
-        f"{user.label} is {user.id!r}"
+        f"{user.label} is {user.id!a}"
         for user in story.history.scenario.users
         if user.id != user.label
     ]

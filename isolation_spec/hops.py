@@ -214,7 +214,7 @@ def _resource(history: History, index: int) -> Iterable[int]:
         case ResourceAlive() | GaugeRead():
             return _outlived(history, index, entry)
         case SessionMoved():
-            return _session(history, entry.session)
+            return _session(history, index, entry.session)
         case EventReceived():
             return _operations(history, index, _run_of(entry.text))
         case AgentStepped():
@@ -241,11 +241,17 @@ def _last_of_others(history: History, index: int) -> Iterator[int]:
             yield i
 
 
-def _session(history: History, session: int) -> Iterator[int]:
-    """All that became of a database session, and the shutdown."""
+def _session(history: History, index: int, session: int) -> Iterator[int]:
+    """What became of a database session; of one that nobody closed, to the end."""
+    moves = [
+        (i, entry)
+        for i, entry in enumerate(history.entries)
+        if isinstance(entry, SessionMoved) and entry.session == session
+    ]
+    closed = any(entry.move == "closed" for _, entry in moves)
+    yield from (i for i, _ in moves if i <= index or not closed)
     for i, entry in enumerate(history.entries):
-        is_moved = isinstance(entry, SessionMoved) and entry.session == session
-        if is_moved or (isinstance(entry, PhaseStarted) and entry.phase == "teardown"):
+        if not closed and isinstance(entry, PhaseStarted) and entry.phase == "teardown":
             yield i
 
 

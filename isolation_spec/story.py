@@ -28,7 +28,12 @@ MakeAdapter = Callable[[], Adapter]
 replace = msgspec.structs.replace
 
 _MOST_TRIED = 24
-"""Further runs, of which those that are judged by comparison need more."""
+"""Further runs for decisions; a shrunk scenario has far fewer."""
+_MOST_COMPARED = 8
+"""The same where each is compared with up to 48 solo runs of each user."""
+_MOST_SWAPPED = 16
+_SMALL = 12
+"""Operations up to which a run is looked for that has but two arrivals swapped."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +121,7 @@ class _Rerun:
         self.make_adapter = make_adapter
         self.scenario = replace(history.scenario, schedule=history.schedule)
         self.claim = find_claim(violation.claim)
-        self._left = _MOST_TRIED
+        self._left = _MOST_COMPARED if self.claim.compares else _MOST_TRIED
 
     def without_each(self) -> tuple[tuple[Decision, ...], list[Neighbour]]:
         """Each decision, and the passing runs without one that is needed."""
@@ -135,7 +140,8 @@ class _Rerun:
         if self.claim.compares:
             yield from self._alone()
             return
-        order = self.history.order
+        order = self.history.order if len(self.scenario.operations) <= _SMALL else ()
+        self._left = min(self._left, _MOST_SWAPPED)
         for index in _swappable(order):
             swapped = list(order)
             swapped[index : index + 2] = reversed(order[index : index + 2])
