@@ -36,7 +36,7 @@ def draw_beside(story: Story, width: int) -> list[str]:
     lines = [_row("step", "this run, which fails", "that one, which passes", side)]
     latest = -1
     for here, there in _rows(story, neighbour.history, neighbour.step):
-        if here is not None and here > latest + 1 and latest >= 0:
+        if latest >= 0 and (here is None or here > latest + 1):
             lines.append(_row("", "...", "...", side))
         latest = latest if here is None else here
         number = "" if here is None else str(here + 1)
@@ -85,8 +85,22 @@ def _rows(story: Story, other: History, step: int) -> Iterator[Row]:
     for index in range(max(0, step - _ALIKE), step + 1):
         yield index, index
     fails = story.violation.entry
-    if fails > step:
-        yield fails, _counterpart(other, here.entries[fails])
+    if fails <= step or fails >= len(here.entries):
+        return
+    there = _counterpart(other, here.entries[fails])
+    if there is not None and _said(here, fails) == _said(other, there):
+        # What is wrong there is what did not come.
+        yield from _missed(here, other)
+    else:
+        yield fails, there
+
+
+def _missed(here: History, other: History) -> Iterator[Row]:
+    """The first event that came in the passing run alone."""
+    for index, entry in enumerate(other.entries):
+        if isinstance(entry, seen.EventReceived) and _counterpart(here, entry) is None:
+            yield None, index
+            return
 
 
 def _counterpart(other: History, entry: Entry) -> int | None:

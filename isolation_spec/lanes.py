@@ -81,7 +81,7 @@ def _few(text: str, width: int) -> list[str]:
     return lines
 
 
-_ENDED = {"": "", "returned": "", "unavailable": " -> names nothing that is open"}
+_ENDED = {"": "", "returned": "", "unavailable": " -> names nothing open"}
 
 
 def _said(history: History, operation: Operation, outcome: str) -> str:

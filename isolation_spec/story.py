@@ -19,7 +19,12 @@ from isolation_spec.hops import Hop, hops_of
 from isolation_spec.run import run
 from isolation_spec.scenario import Cancellation, Scenario, Schedule
 from isolation_spec.solo import judge_with_solos, run_alone
-from isolation_spec.wording import describe_chain, describe_demotion, describe_owner
+from isolation_spec.wording import (
+    describe_chain,
+    describe_demotion,
+    describe_owner,
+    number_in,
+)
 from isolation_spec.world.following import Following
 
 __all__ = ["Decision", "Hop", "Neighbour", "Story", "tell_story"]
@@ -272,5 +277,4 @@ def _choices(scenario: Scenario) -> Iterator[tuple[Decision, Schedule]]:
 
 
 def _owner(chain: str) -> int | None:
-    owner = chain.partition("/")[0]
-    return int(owner) if owner.isdecimal() else None
+    return number_in(chain.partition("/")[0])

@@ -37,6 +37,7 @@ __all__ = [
     "describe_operation",
     "describe_owner",
     "describe_step",
+    "number_in",
     "printable",
     "shorten",
 ]
@@ -81,7 +82,8 @@ def shorten(text: str) -> str:
 
 def _without_digest(match: re.Match[str]) -> str:
     owner, operation, ordinal, _ = match.groups()
-    if canary(owner, int(operation), int(ordinal)) != match.group():
+    place = number_in(operation), number_in(ordinal)
+    if None in place or canary(owner, *place) != match.group():  # type: ignore[arg-type]
         return match.group()
     return f"{owner}~{operation}.{ordinal}"
 
@@ -158,13 +160,13 @@ def describe_owner(scenario: Scenario, operation: int | None) -> str:
 
 
 _STREAMS = {
-    "start": "the start of {}",
-    "database": "the database's answers to {}",
-    "call": "what model and tools answer to {}",
-    "connect": "the connecting of {}",
-    "accept": "the accepting of the connection of {}",
-    "to-server": "what the client of {} sends",
-    "to-client": "what is sent to the client of {}",
+    "start": "the start of @",
+    "database": "the database's answers to @",
+    "call": "what model and tools answer to @",
+    "connect": "the connecting of @",
+    "accept": "the accepting of the connection of @",
+    "to-server": "what the client of @ sends",
+    "to-client": "what is sent to the client of @",
 }
 
 
@@ -172,10 +174,22 @@ def describe_chain(scenario: Scenario, chain: str) -> str:
     """What arrives in a chain: `the database's answers to bob's operation 7`."""
     owner, _, rest = chain.partition("/")
     kind, _, ordinal = rest.partition("/")
-    number = int(owner) if owner.isdecimal() else None
-    words = _STREAMS.get(kind, f"{kind or 'what arrives'} of {{}}")
-    which = f" (stream {int(ordinal) + 1})" if ordinal.isdecimal() else ""
-    return words.format(describe_owner(scenario, number)) + which
+    before, _, after = _STREAMS.get(kind, f"{kind or 'what arrives'} of @").partition(
+        "@"
+    )
+    number = number_in(ordinal)
+    which = "" if number is None else f" (stream {number + 1})"
+    return f"{before}{describe_owner(scenario, number_in(owner))}{after}{which}"
+
+
+def number_in(text: str) -> int | None:
+    """The number that a text is, None if it is none, or a monstrous one."""
+    is_number = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
+    return int(text) if is_number else None
+
+
+_DIGITS = 18
+"""Python refuses to read very long numbers, and ids of operations are short."""
 
 
 def describe_demotion(scenario: Scenario, demotion: Demotion) -> str:
@@ -256,7 +270,7 @@ def _event(text: str) -> str:
     run = f" of {fields['run_id']}" if fields.get("run_id") else ""
     known = ("type", "sequence", "run_id", "user_id", "thread_id", "timestamp")
     rest = {key: value for key, value in fields.items() if key not in known and value}
-    said = f" {seen.text_of(rest)}" if rest else ""
+    said = f" {seen.text_of(rest).removeprefix('payload ')}" if rest else ""
     return f"{fields['type']}{number}{run}{said}"
 
 

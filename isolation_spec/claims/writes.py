@@ -280,11 +280,12 @@ def _unseen(
             claim=_ID,
             clause="unseen",
             let=(
-                f"{one.value} be written and acknowledged for "
-                f"{observed.label(place[0])}, once",
+                f"operation {one.operation} write {one.value} as "
+                f"{observed.label(place[0])}'s {place[2]!r} on thread {place[1]!r}",
+                "nobody write or erase there again",
             ),
-            then="each later read of that place shows it",
-            however=f"operation {operation} read the place and was not shown it",
+            then="each later read of that thread or key shows it",
+            however=f"operation {operation} read it later and was not shown it",
             entry=index,
             users=(place[0],),
         )
