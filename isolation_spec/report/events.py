@@ -65,6 +65,7 @@ class FailureSaved(_Event, tag=True, frozen=True, kw_only=True):
     """The shrunk failure was replayed twice and saved; live, saved as it was found.
 
     `difference` says where two replays differed, "" if nowhere.
+    `story` is its explanation: at most 40 lines, of at most 80 columns.
     """
 
     scenario: Scenario
@@ -73,6 +74,7 @@ class FailureSaved(_Event, tag=True, frozen=True, kw_only=True):
     confirmed: bool
     difference: str = ""
     world: WorldKind = "simulated"
+    story: tuple[str, ...] = ()
 
 
 class SearchEnded(_Event, tag=True, frozen=True, kw_only=True):
