@@ -8,7 +8,7 @@ is something to verify or to replay.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from importlib.metadata import version
 from typing import Any
 
@@ -91,13 +91,13 @@ def pytest_collection_modifyitems(
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
-) -> Iterator[None]:
-    report: Any = yield
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
     told = getattr(item, "isolation_told", None)
     if told is not None and call.when == "call":
-        report.isolation = told
+        vars(report)["isolation"] = told
         report.sections = _ends(report.sections)
-    return report  # noqa: B901
+    return report
 
 
 def _ends(sections: list[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -51,7 +51,9 @@ class IsolationItem(pytest.Function):
         """Where it stands: in the file of the test case, under the name of its node."""
         return self.path, None, "::".join(self.nodeid.split("::")[1:])
 
-    def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    def repr_failure(  # type: ignore[override]  # so is the one of pytest.Function
+        self, excinfo: pytest.ExceptionInfo[BaseException]
+    ) -> Any:
         """The text alone, if the failure is one of ours."""
         if isinstance(excinfo.value, NotGreen):
             return str(excinfo.value)

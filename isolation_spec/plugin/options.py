@@ -148,11 +148,11 @@ def _replay(config: pytest.Config) -> Path | None:
 
 
 def _failures(config: pytest.Config) -> Path:
-    named = config.getoption("isolation_failures")
+    named: str | None = config.getoption("isolation_failures")
     if named is not None:
         return config.invocation_params.dir / named
     base = config.rootpath if config.inipath is None else config.inipath.parent
-    ini = config.getini("isolation_failures")
+    ini: str = config.getini("isolation_failures")
     return base / ini if ini else config.rootpath / _FOLDER
 
 

@@ -54,10 +54,10 @@ def _line(searched: Searched) -> str:
     result = searched.result
     if result is None:
         return f"{searched.engine}: no verdict"
-    claims = Counter(claim.verdict for claim in result.claims)
-    held = claims[Verdict.HOLDS]
+    held = sum(claim.verdict is Verdict.HOLDS for claim in result.claims)
+    which = ", ".join(searched.violated)
     return (
-        f"{searched.engine} {result.verdict}: {held} claims in "
+        f"{searched.engine} {result.verdict}: {which or f'{held} claims hold'}, "
         f"{result.interleavings:,} interleavings, {result.seconds:.1f} s "
         f"(profile {result.profile}, seed {result.seed})"
     )
