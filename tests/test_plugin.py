@@ -372,7 +372,7 @@ def test_without_anything_to_verify_nothing_is_imported(folder: Path) -> None:
         "isolation_spec.plugin.options",
     ]
     assert result.has_line("*heavy: []")
-    assert str(modules) in result.lines
+    assert str(modules) in result.out
 
 
 def test_unittest_runs_it_too(folder: Path) -> None:

@@ -16,7 +16,16 @@ import pytest
 
 from isolation_spec.plugin.options import OPTIONS, add_options, read_options
 
-__all__: list[str] = []
+__all__ = [
+    "pytest_addoption",
+    "pytest_collection_modifyitems",
+    "pytest_configure",
+    "pytest_configure_node",
+    "pytest_pycollect_makeitem",
+    "pytest_report_header",
+    "pytest_runtest_makereport",
+    "pytest_terminal_summary",
+]
 
 _MARKERS = (
     "isolation: a claim about an engine, or a failure file, of isolation-spec",
