@@ -358,7 +358,8 @@ def test_without_anything_to_verify_nothing_is_imported(folder: Path) -> None:
         "import sys\n"
         "def pytest_sessionfinish(session):\n"
         f"    print('heavy:', sorted({heavy} & set(sys.modules)))\n"
-        "    print([m for m in sys.modules if m.startswith('isolation_spec')])\n"
+        "    ours = [name for name in sys.modules if 'isolation_spec' in name]\n"
+        "    print('ours:', len(ours))\n"
     )
     (folder / "pytest.ini").write_text("[pytest]\n")
     (folder / "test_nothing.py").write_text("def test_nothing(): pass")
@@ -366,13 +367,8 @@ def test_without_anything_to_verify_nothing_is_imported(folder: Path) -> None:
     result = session(folder, "-s", "-q")
 
     assert {"passed": 1} == result.counts, result.out
-    modules = [
-        "isolation_spec",
-        "isolation_spec.plugin",
-        "isolation_spec.plugin.options",
-    ]
     assert result.has_line("*heavy: []")
-    assert str(modules) in result.out
+    assert result.has_line("ours: 3")
 
 
 def test_unittest_runs_it_too(folder: Path) -> None:
@@ -640,7 +636,7 @@ def test_what_is_no_adapter_is_an_error_in_the_users_line(folder: Path) -> None:
     result = session(folder)
     text = result.out
 
-    assert {"errors": 1} == result.counts, result.out
+    assert {"error": 1} == result.counts, result.out
     assert "gave dict: it must be a class or function" in text
     assert "test_engine.py:2" in text
     assert "isolation_spec/" not in text

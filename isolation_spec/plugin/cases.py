@@ -41,11 +41,13 @@ def find_named(config: pytest.Config, name: str) -> Engine:
 
 def named_cases(session: pytest.Session, names: Iterable[str]) -> Iterator[pytest.Item]:
     """Yields the tests of each engine, as if a test case for it had been collected."""
-    group = Group.from_parent(session, name="isolation-engine")
-    for name in names:
-        find_named(session.config, name)
-        case = Case.from_parent(group, name=name)
-        case.obj = isolation_test_case(name)
+    group = Group.from_parent(
+        session, name="isolation-engine", nodeid="isolation-engine"
+    )
+    for engine in names:
+        find_named(session.config, engine)
+        case = Case.from_parent(group, name=engine)
+        case.obj = isolation_test_case(engine)
         yield from session.genitems(case)
 
 

@@ -48,8 +48,9 @@ class IsolationItem(pytest.Function):
         self.user_properties.extend(properties.items())
 
     def reportinfo(self) -> tuple[Path, int | None, str]:
-        """Where it stands: in the file of the test case, under the name of its node."""
-        return self.path, None, "::".join(self.nodeid.split("::")[1:])
+        """Where it stands: in the file of the test case, under its node id."""
+        # With spaces: pytest replaces dots in what looks like the end of an id.
+        return self.path, None, self.nodeid.replace("::", " ")
 
     def repr_failure(  # type: ignore[override]  # so is the one of pytest.Function
         self, excinfo: pytest.ExceptionInfo[BaseException]

@@ -43,7 +43,9 @@ def replays(
     session: pytest.Session, path: Path, engines: Mapping[str, Engine]
 ) -> Iterator[pytest.Item]:
     """Yields a test for each failure file; `engines` are those given by the user."""
-    group = Group.from_parent(session, name="isolation-replay")
+    group = Group.from_parent(
+        session, name="isolation-replay", nodeid="isolation-replay"
+    )
     base = path if path.is_dir() else path.parent
     for file in failure_files(path):
         test: ReplayTest = ReplayTest.from_parent(
