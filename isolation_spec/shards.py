@@ -86,15 +86,17 @@ class Shards:
 
     def run_here(self) -> Tally:
         """The whole search in this process."""
-        tally = search(
-            self.engine,
-            profile=self.profile,
-            examples=self.examples,
-            seed=self.seed * 1000,
-            progressed=lambda _: True,
-            live=_live_worlds(self.live, self.seed * 1000),
-            pct=self.pct,
-        )
+        with self._interrupts as interrupts:
+            tally = search(
+                self.engine,
+                profile=self.profile,
+                examples=self.examples,
+                seed=self.seed * 1000,
+                progressed=lambda _: not interrupts.heard,
+                live=_live_worlds(self.live, self.seed * 1000),
+                pct=self.pct,
+            )
+        tally.interrupted = tally.interrupted or interrupts.heard
         self._measure()
         return tally
 

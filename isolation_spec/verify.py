@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from isolation_spec.adapter import Adapter
+from isolation_spec.adapter import Adapter, AdapterError
 from isolation_spec.adapters import Engine, find_engine, own_engine
 from isolation_spec.adapters.offered import reachable
 from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim
@@ -30,6 +30,7 @@ from isolation_spec.report import (
     SearchStarted,
     Shrunk,
     WorldKind,
+    replay_command,
 )
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
@@ -41,7 +42,14 @@ from isolation_spec.story import tell_story
 from isolation_spec.world.live import Live
 from isolation_spec.world.live_database import check_database
 
-__all__ = ["FOLDER", "IsolationTestCase", "confirm", "isolation_test_case", "verify"]
+__all__ = [
+    "FOLDER",
+    "IsolationTestCase",
+    "confirm",
+    "isolation_test_case",
+    "story",
+    "verify",
+]
 
 FOLDER = Path(".isolation-spec/failures")
 """Where failures are saved unless the user says otherwise."""
@@ -173,15 +181,18 @@ def _claim_results(tally: Tally, violated: set[str]) -> tuple[ClaimResult, ...]:
 
 
 class IsolationTestCase(unittest.TestCase):
-    """Verifies one engine as one test; `isolation_test_case` makes subclasses.
+    """Verifies one engine; `isolation_test_case` makes subclasses.
+
+    Under pytest each claim is a test. Under unittest there is one test, and each
+    violated claim is a failed subtest of it.
 
     Attributes:
         engine: what is verified.
-        profile: the name of a profile.
+        profile: the name of a profile; None for quick, or what pytest is told.
     """
 
     engine: Engine
-    profile: str = "quick"
+    profile: str | None = None
 
     def runTest(self) -> None:
         """No claim is violated, and everything was really exercised.
@@ -196,21 +207,25 @@ class IsolationTestCase(unittest.TestCase):
             if isinstance(event, FailureSaved) and event.confirmed:
                 saved.append(event)
 
-        result = verify(self.engine, profile=self.profile, processes=0, listen=listen)
+        profile = self.profile or "quick"
+        result = verify(self.engine, profile=profile, processes=0, listen=listen)
         for event in saved:
             exception = find_claim(event.violation.claim).exception
-            raise exception(event.violation, story=_story(event))
-        if result.verdict is not Verdict.HOLDS:
+            with self.subTest(claim=event.violation.claim):
+                text = f"\n{story(event, self.engine.name)}"
+                raise exception(event.violation, story=text)
+        if not saved and result.verdict is not Verdict.HOLDS:
             self.fail(f"inconclusive: {'; '.join(result.reasons)}")
 
 
-def _story(event: FailureSaved) -> str:
-    ending = (f"Saved in {event.path}", f"Replay: isolation-spec replay {event.path}")
-    return "\n".join(("", *event.story, "", *ending))
+def story(event: FailureSaved, engine: str) -> str:
+    """A failure as a test tells it: why, where it is saved, and what replays it."""
+    replay = f"Replay with: {replay_command(event.path, engine)}"
+    return "\n".join((*event.story, "", f"Saved in {event.path}", replay))
 
 
 def isolation_test_case(
-    engine: str | Callable[[], Adapter], *, profile: str = "quick"
+    engine: str | Callable[[], Adapter], *, profile: str | None = None
 ) -> type[IsolationTestCase]:
     """A test case that verifies an engine; assign it to a name that starts with `Test`.
 
@@ -219,7 +234,12 @@ def isolation_test_case(
     Raises:
         EngineNotFound: no engine has that name, or it gives no adapter.
     """
-    found = find_engine(engine) if isinstance(engine, str) else own_engine(engine)
+    __tracebackhide__ = True
+    try:
+        found = find_engine(engine) if isinstance(engine, str) else own_engine(engine)
+    except AdapterError as error:
+        # It is raised while a test file is imported: the line there is what matters.
+        raise error.with_traceback(None) from None
     return type(
         "IsolationTestCase",
         (IsolationTestCase,),

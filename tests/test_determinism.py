@@ -256,8 +256,8 @@ def test_equal_histories_do_not_differ() -> None:
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`quick` has four workloads."""
-    profile = Profile("quick", examples=4, steps=6, schedules=6)
+    """`quick` has 12 workloads."""
+    profile = Profile("quick", examples=12, steps=6, schedules=6)
     monkeypatch.setattr(strategies.profiles, "PROFILES", (profile,))
 
 
@@ -280,14 +280,14 @@ def test_a_sample_of_passing_runs_is_repeated() -> None:
     tally = search(
         own_engine(ReferenceAdapter),
         profile="quick",
-        examples=4,
+        examples=12,
         seed=0,
         progressed=lambda _: True,
     )
 
     assert [] == tally.found
     assert tally.difference is None
-    assert (24, 1) == (tally.runs, tally.reruns)
+    assert (72, 2) == (tally.runs, tally.reruns)
     assert tally.interleavings <= tally.runs
 
 

@@ -1,5 +1,6 @@
 """What a search tells while it runs and when it ends, and the faces that show it."""
 
+from isolation_spec.report.command import replay_command
 from isolation_spec.report.events import (
     Event,
     FailureFound,
@@ -24,4 +25,5 @@ __all__ = [
     "SearchStarted",
     "Shrunk",
     "WorldKind",
+    "replay_command",
 ]
