@@ -21,6 +21,7 @@ from isolation_spec.plugin.items import (
 )
 from isolation_spec.plugin.options import OPTIONS
 from isolation_spec.report import replay_command
+from isolation_spec.story import tell_story
 
 __all__ = ["ReplayTest", "Replayed", "failure_files", "replays"]
 
@@ -95,7 +96,9 @@ class ReplayTest(IsolationItem):
         if replayed.note:
             lines.append(f"differs from the saved run: {replayed.note}")
         if replayed.outcome is Outcome.REPRODUCED:
-            lines += ["", *explain(failure.scenario, replayed.judgement.violations[0])]
+            violation = replayed.judgement.violations[0]
+            told = tell_story(replayed.history, violation, engine.make_adapter)
+            lines += ["", *explain(told)]
         command = replay_command(self._shown(), engine.name)
         raise NotGreen("\n".join([*lines, "", f"Replay with: {command}"]))
 
