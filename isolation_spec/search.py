@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -24,6 +24,8 @@ from isolation_spec.world.facade import Facade
 Control: TypeAlias = Literal["none", "random", "fifo"]
 
 if TYPE_CHECKING:
+    from isolation_spec.fuzz import Keeper
+    from strategies.drawing import Workload
     from strategies.profiles import Profile
     from strategies.schedules import Attempt, Search
 
@@ -36,11 +38,13 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A violation, with the scenario and schedule under which it showed.
 
     One that was found live has its history with it, as no other run will show it.
+    `number` is that of the workload.
     """
 
     scenario: Scenario
     violation: Violation
     history: History | None = None
+    number: int = 0
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -49,6 +53,8 @@ class Tally(msgspec.Struct, kw_only=True):
     Attributes:
         places: (kind of operation, place in the engine) at which operations waited.
         cancelled: those of them at which the world cancelled one.
+        time_up: True if the search ended for want of time.
+        number: of the workload under way.
     """
 
     examples: int = 0
@@ -62,6 +68,8 @@ class Tally(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     places: set[tuple[str, str]] = set()
     cancelled: set[tuple[str, str]] = set()
+    time_up: bool = False
+    number: int = 0
 
     def add(self, other: Tally) -> None:
         """Adds another tally to this one."""
@@ -77,13 +85,19 @@ class Tally(msgspec.Struct, kw_only=True):
         self.places |= other.places
         self.cancelled |= other.cancelled
         self.interrupted = self.interrupted or other.interrupted
+        self.time_up = self.time_up or other.time_up
 
     def add_found(
         self, scenario: Scenario, violation: Violation, history: History | None = None
     ) -> None:
         """Adds a violation, and the history with it if no other run will show it."""
         self.found.append(
-            Found(scenario=scenario, violation=violation, history=history)
+            Found(
+                scenario=scenario,
+                violation=violation,
+                history=history,
+                number=self.number,
+            )
         )
 
     def count(self, judgement: Judgement) -> None:
@@ -112,6 +126,7 @@ class _Examiner:
         progressed: Callable[[Tally], bool],
         live: Callable[[int], Facade] | None,
         control: Control,
+        keeper: Keeper | None,
     ) -> None:
         self.engine = engine
         self.live = live
@@ -120,18 +135,26 @@ class _Examiner:
         self.sweep_every = spent.sweep_every
         self.control = control
         self.progressed = progressed
+        self.keeper = keeper
         self.tally = Tally()
         self._since_collection = 0
+        self._ordinal = 0
 
-    def __call__(self, scenario: Scenario, search: Search) -> None:
+    def __call__(self, workload: Workload) -> None:
         if self.tally.found:
             raise _Enough
-        scenario = offered(scenario, self.capabilities)
+        scenario = offered(workload.scenario, self.capabilities)
         self.tally.examples += 1
+        self.tally.number = workload.number
+        self._ordinal = 0
+        if self.keeper is not None:
+            self.keeper.draw(workload)
         if self.control == "none":
-            self._search(scenario, search)
+            self._search(scenario, workload.search)
         else:
-            self._search_as_control(scenario, search)
+            self._search_as_control(scenario, workload.search)
+        if self.keeper is not None:
+            self.keeper.keep(workload, self.tally.places)
 
     def _search(self, scenario: Scenario, search: Search) -> None:
         from strategies.schedules import (
@@ -150,7 +173,7 @@ class _Examiner:
             steps=first.steps,
         ):
             self._run(attempt, orders)
-        if self.sweep_every and self.tally.examples % self.sweep_every == 1:
+        if self.sweep_every and self.tally.number % self.sweep_every == 0:
             for attempt in swept_attempts(first.scenario, first.steps):
                 self._run(attempt, orders)
 
@@ -172,6 +195,9 @@ class _Examiner:
         *,
         count_steps: bool = False,
     ) -> History:
+        self._ordinal += 1
+        if self.keeper is not None:
+            self.keeper.begin(self._ordinal, attempt.scenario)
         history = run(
             attempt.scenario,
             self.engine.make_adapter,
@@ -214,7 +240,8 @@ class _Examiner:
         """
         users = comparable(history)
         if users and not history.steps:
-            users = (users[self.tally.runs % len(users)],)
+            # By the workload alone, so that any division among workers sees the same.
+            users = (users[(self.tally.number + self._ordinal) % len(users)],)
         return solo_runs(history, self.engine.make_adapter, users)
 
     def _collect(self) -> None:
@@ -270,13 +297,16 @@ def search(
     progressed: Callable[[Tally], bool],
     live: Callable[[int], Facade] | None = None,
     control: Control = "none",
+    workloads: Iterable[Workload] | None = None,
+    keeper: Keeper | None = None,
 ) -> Tally:
-    """Searches one share of a profile's examples, until something is found.
+    """Searches so many examples of a profile and a seed, until something is found.
 
-    `progressed` is told the tally after each run and says whether to go on. `live`
-    makes the world of each run, numbered from 0, instead of a simulated one. As a
-    `control` it uses random schedules instead of searched ones, or plain asyncio order
-    without cancellation, one run a workload.
+    `workloads` are searched instead of drawn ones, if given, and `keeper` keeps each
+    scenario before it is run. `progressed` is told the tally after each run and says
+    whether to go on. `live` makes the world of each run, numbered from 0, instead of a
+    simulated one. As a `control` it uses random schedules instead of searched ones, or
+    plain asyncio order without cancellation, one run a workload.
 
     Raises:
         AdapterError: the adapter broke its contract.
@@ -286,7 +316,9 @@ def search(
     from strategies.profiles import find_profile
 
     spent = find_profile(profile)
-    examiner = _Examiner(engine, spent, progressed, live, control)
+    examiner = _Examiner(engine, spent, progressed, live, control, keeper)
+    if workloads is None:
+        workloads = draw_workloads(spent, seed=seed, examples=examples)
     # Whatever is alive now stays alive: frozen, each collection is five times faster.
     gc.collect()
     gc.freeze()
@@ -295,8 +327,8 @@ def search(
         # not know; whether anything is left open, the ledger tells.
         warnings.filterwarnings("ignore", "<aiosqlite", ResourceWarning)
         try:
-            for workload in draw_workloads(spent, seed=seed, examples=examples):
-                examiner(workload.scenario, workload.search)
+            for workload in workloads:
+                examiner(workload)
         except _Enough:
             pass
         except KeyboardInterrupt:

@@ -14,11 +14,12 @@ from isolation_spec.adapter import Adapter
 from isolation_spec.adapters import Engine, find_engine, own_engine
 from isolation_spec.adapters.offered import reachable
 from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim
-from isolation_spec.explain import explain
 from isolation_spec.failure import make_failure, save
+from isolation_spec.fuzz import Database, read_workload
 from isolation_spec.history import History
 from isolation_spec.interrupts import Interrupts
 from isolation_spec.report import (
+    BrokenOff,
     ClaimResult,
     Event,
     FailureFound,
@@ -30,6 +31,7 @@ from isolation_spec.report import (
     Shrunk,
     WorldKind,
 )
+from isolation_spec.report.failures import tell
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
 from isolation_spec.search import Found, Tally, check_strategies
@@ -39,22 +41,34 @@ from isolation_spec.solo import judge_with_solos
 from isolation_spec.world.live import Live
 from isolation_spec.world.live_database import check_database
 
-__all__ = ["FOLDER", "IsolationTestCase", "confirm", "isolation_test_case", "verify"]
+__all__ = [
+    "FOLDER",
+    "FUZZ",
+    "IsolationTestCase",
+    "confirm",
+    "isolation_test_case",
+    "verify",
+]
 
 FOLDER = Path(".isolation-spec/failures")
 """Where failures are saved unless the user says otherwise."""
+FUZZ = Path(".isolation-spec/fuzz")
+"""Where the profile `fuzz` keeps what the next run goes on from."""
 
 
 def verify(
     engine: Engine,
     *,
     profile: str = "quick",
-    seed: int = 0,
+    seed: int | None = None,
     processes: int | None = None,
     folder: Path = FOLDER,
+    fuzz: Path = FUZZ,
     listen: Listener = lambda _: None,
     started: float | None = None,
     live: Live | None = None,
+    max_time: float | None = None,
+    workload: Path | None = None,
 ) -> Result:
     """Searches the engine for a violation of any claim.
 
@@ -63,8 +77,15 @@ def verify(
     this process; by default there is one worker process for each core. With `live`,
     all runs are in live worlds, and what violates a claim is saved as it was found.
 
+    No run is begun `max_time` seconds after the start, of which the profile has a
+    default; what was found then is still shrunk. The default seed is 0, and for the
+    profile `fuzz` one that the database in the folder `fuzz` has not seen. A `workload`
+    from that database is searched alone instead.
+
     Raises:
         AdapterError: the adapter broke its contract, or the database is of no use.
+        BadWorkload: the file holds no workload.
+        OSError: the folder `fuzz` cannot be written.
         KeyError: there is no such profile.
     """
     check_strategies()
@@ -77,6 +98,16 @@ def verify(
     if live is not None:
         check_database(live.database)
     world: WorldKind = "simulated" if live is None else "live"
+    database = None
+    if workload is not None:
+        read_workload(workload)
+        processes = min(processes, 1)
+    elif profile == "fuzz":
+        database = Database(fuzz, engine.name)
+    if seed is None:
+        seed = 0 if database is None else database.fresh_seed()
+    salvaged = [] if database is None else database.begin(profile, seed)
+    max_time = spent.seconds if max_time is None else max_time
     listen(
         SearchStarted(
             engine=engine.name,
@@ -84,10 +115,28 @@ def verify(
             seed=seed,
             processes=processes,
             world=world,
+            max_time=max_time,
         )
     )
-    shards = Shards(engine, profile, spent.examples, seed, processes, listen, live)
-    tally = shards.run() if processes else shards.run_here()
+    for path in salvaged:
+        listen(BrokenOff(path=str(path), engine=engine.name))
+    shards = Shards(
+        engine,
+        profile,
+        spent.examples,
+        seed,
+        processes,
+        listen,
+        live,
+        deadline=started + max_time if max_time else None,
+        fuzz=None if database is None else fuzz,
+        workload=workload,
+    )
+    try:
+        tally = shards.run() if processes else shards.run_here()
+    finally:
+        for path in [] if database is None else database.salvage():
+            listen(BrokenOff(path=str(path), engine=engine.name))
     failures, reasons = _handle_found(engine, tally, folder, listen)
     violated = {f.claim for f in failures if f.confirmed or live is not None}
     result = Result(
@@ -107,9 +156,13 @@ def verify(
         reasons=(),
         seed=seed,
         interrupted=tally.interrupted,
+        time_up=tally.time_up,
+        max_time=max_time,
     )
     required = reachable(engine.make_adapter().capabilities)
     result = _conclude(result, reasons, required)
+    if database is not None:
+        database.end(result)
     listen(SearchEnded(result=result))
     return result
 
@@ -190,15 +243,9 @@ class IsolationTestCase(unittest.TestCase):
         result = verify(self.engine, profile=self.profile, processes=0, listen=listen)
         for event in saved:
             exception = find_claim(event.violation.claim).exception
-            raise exception(event.violation, story=_story(event))
+            raise exception(event.violation, story="\n".join(("", *tell(event))))
         if result.verdict is not Verdict.HOLDS:
             self.fail(f"inconclusive: {'; '.join(result.reasons)}")
-
-
-def _story(event: FailureSaved) -> str:
-    lines = explain(event.scenario, event.violation)
-    ending = (f"Saved in {event.path}", f"Replay: isolation-spec replay {event.path}")
-    return "\n".join(("", *lines, "", *ending))
 
 
 def isolation_test_case(

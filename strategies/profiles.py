@@ -18,7 +18,9 @@ class Profile:
         steps: operations drawn for each, beside the scaffolding.
         schedules: schedules under which each is run.
         sweep_every: of so many workloads one is run with a cancellation at each step of
-            each operation, too; 0 for none.
+            each operation, too; 0 for none. A prime, so that all workers sweep.
+        seconds: wall clock after which the search ends; 0 for no such limit.
+        about: what it is for, what it costs and what it reaches.
     """
 
     name: str
@@ -26,6 +28,21 @@ class Profile:
     steps: int
     schedules: int
     sweep_every: int = 0
+    seconds: float = 0
+    about: str = ""
+
+    def spends(self) -> str:
+        """What one search spends, in a sentence."""
+        amount = f"{self.examples:,} workloads"
+        if self.seconds:
+            amount = f"{self.seconds / 60:g} minutes of workloads"
+        swept = (
+            f"; every {self.sweep_every}th is cancelled at each step of each operation"
+        )
+        return (
+            f"{amount} of {self.steps} drawn operations, each under {self.schedules} "
+            f"schedules{swept if self.sweep_every else ''}."
+        )
 
     def settings(self, *, examples: int | None = None) -> settings:
         """The settings of Hypothesis, for the whole or for a share of the examples.
@@ -47,9 +64,20 @@ class Profile:
 
 
 PROFILES = (
-    Profile("quick", examples=110, steps=8, schedules=6),
-    Profile("ci", examples=600, steps=10, schedules=8),
-    Profile("deep", examples=6000, steps=14, schedules=16, sweep_every=50),
+    Profile("quick", examples=110, steps=8, schedules=6, about="TODO"),
+    Profile("ci", examples=600, steps=10, schedules=8, about="TODO"),
+    Profile(
+        "deep", examples=6000, steps=14, schedules=16, sweep_every=53, about="TODO"
+    ),
+    Profile(
+        "fuzz",
+        examples=1_000_000,
+        steps=14,
+        schedules=16,
+        sweep_every=53,
+        seconds=600,
+        about="TODO",
+    ),
 )
 
 

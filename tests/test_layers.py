@@ -29,6 +29,8 @@ FLOORS = (
     (
         "interrupts",
         "memory",
+        "journal",
+        "fuzz",
         "search",
         "shards",
         "verify",

@@ -1,4 +1,4 @@
-"""The command line: `isolation-spec verify`, `replay`, `claims`, `faults`, `bench`."""
+"""The command line: `isolation-spec verify`, `replay`, `claims` and the rest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 __all__ = ["ExitCode", "Refused", "main"]
 
-_COMMANDS = ("bench", "claims", "faults", "replay", "verify")
+_COMMANDS = ("bench", "claims", "faults", "profiles", "replay", "verify")
 
 
 class ExitCode:

@@ -1,11 +1,13 @@
 """What a search tells while it runs and when it ends, and the faces that show it."""
 
 from isolation_spec.report.events import (
+    BrokenOff,
     Event,
     FailureFound,
     FailureSaved,
     Listener,
     Progressed,
+    SearchBroke,
     SearchEnded,
     SearchStarted,
     Shrunk,
@@ -13,6 +15,7 @@ from isolation_spec.report.events import (
 from isolation_spec.report.result import ClaimResult, Result, WorldKind
 
 __all__ = [
+    "BrokenOff",
     "ClaimResult",
     "Event",
     "FailureFound",
@@ -20,6 +23,7 @@ __all__ = [
     "Listener",
     "Progressed",
     "Result",
+    "SearchBroke",
     "SearchEnded",
     "SearchStarted",
     "Shrunk",
