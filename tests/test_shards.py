@@ -1,0 +1,137 @@
+"""Workers share one search: nothing twice, nothing left out, the same failure first."""
+
+import functools
+import time
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from isolation_spec.adapters import find_engine
+from isolation_spec.report import Event, Progressed
+from isolation_spec.search import Tally
+from isolation_spec.shards import Shards, _workloads
+from strategies.profiles import PROFILES
+
+EXAMPLES = 8
+
+
+def shards(
+    engine: str = "reference",
+    *,
+    processes: int = 1,
+    seed: int = 0,
+    examples: int = EXAMPLES,
+    profile: str = "quick",
+    deadline: float | None = None,
+) -> Shards:
+    return Shards(
+        find_engine(engine),
+        profile,
+        examples,
+        seed,
+        processes,
+        lambda _: None,
+        None,
+        deadline=deadline,
+    )
+
+
+@functools.cache
+def drawn(seed: int, processes: int, worker: int, profile: str = "quick") -> list[str]:
+    """The workloads of one worker, as text, without their numbers and searches."""
+    share = shards(seed=seed, processes=processes, profile=profile)._share(
+        worker, processes
+    )
+    return [w.scenario.to_json().decode() for w in _workloads(share, None)]
+
+
+@pytest.mark.parametrize("processes", [2, 3, 5])
+def test_workers_never_repeat_one_another(processes: int) -> None:
+    """Together they draw what one alone would draw, and no workload twice."""
+    all_of_them = [w for n in range(processes) for w in drawn(0, processes, n)]
+
+    assert EXAMPLES == len(all_of_them)
+    assert len(set(all_of_them)) == len(all_of_them)
+    assert set(drawn(0, 1, 0)) == set(all_of_them)
+
+
+def test_seeds_never_repeat_one_another() -> None:
+    """Not even where a seed of one is what another might make of its workers."""
+    seeds = (0, 1, 1000, 1001, -1)
+    all_of_them = [w for s in seeds for n in range(2) for w in drawn(s, 2, n)]
+
+    assert len(seeds) * EXAMPLES == len(all_of_them)
+    assert len(set(all_of_them)) == len(all_of_them)
+
+
+@pytest.mark.parametrize("profile", [p.name for p in PROFILES])
+def test_the_same_seed_draws_the_same(profile: str) -> None:
+    """Drawn again, by another worker, a number is the same workload."""
+    first = drawn(3, 1, 0, profile)
+    drawn.cache_clear()
+
+    assert first[1::2] == drawn(3, 2, 1, profile)
+
+
+def found(processes: int) -> tuple[int, bytes]:
+    """The number of the workload that is told of, and its scenario."""
+    searched = shards("reference+commit-on-error", processes=processes, examples=60)
+    tally = searched.run() if processes else searched.run_here()
+    first = tally.found[0]
+    return first.number, first.scenario.to_json()
+
+
+def test_the_same_failure_is_found_whoever_is_quickest() -> None:
+    """However many workers there are, the workload of the lowest number is told of."""
+    alone = found(0)
+
+    assert alone == found(1) == found(3)
+
+
+def counts(tally: Tally) -> tuple[int, int, dict[str, int], bytes]:
+    reached = msgspec.json.encode(tally.reached)
+    return tally.runs, tally.interleavings, dict(tally.evidence), reached
+
+
+def test_any_number_of_workers_does_the_same() -> None:
+    """The sum of runs, evidence and what was reached is that of one process."""
+    one, two = (shards(processes=processes, examples=3).run() for processes in (1, 2))
+
+    assert counts(one) == counts(two)
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_time_that_is_up_ends_the_search_between_runs(processes: int) -> None:
+    """Each worker ends after the run under way, and says why."""
+    searched = shards(processes=processes, deadline=time.monotonic(), examples=50)
+    tally = searched.run() if processes else searched.run_here()
+
+    assert tally.time_up
+    assert not tally.interrupted
+    assert 1 <= tally.runs <= max(processes, 1)
+
+
+def test_time_that_is_left_over_is_not_up() -> None:
+    """A search that ends before its time says nothing of time."""
+    tally = shards(examples=1, deadline=time.monotonic() + 3600).run_here()
+
+    assert not tally.time_up
+
+
+def test_a_search_without_an_end_tells_no_total(tmp_path: Path) -> None:
+    """While fuzzing, progress is of 0 examples: time alone ends it."""
+    heard: list[Event] = []
+    Shards(
+        find_engine("reference"),
+        "fuzz",
+        1,
+        5,
+        1,
+        heard.append,
+        None,
+        fuzz=tmp_path,
+        deadline=time.monotonic(),
+    ).run()
+
+    assert {0} == {e.of_examples for e in heard if isinstance(e, Progressed)}
