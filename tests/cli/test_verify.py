@@ -228,7 +228,7 @@ def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
     """A profile that there is not lists those that there are."""
     done = isolation_spec("verify", "--profile", "quik", folder=tmp_path)
 
-    assert_refused(done, "'quik'", "quick", "ci", "deep")
+    assert_refused(done, "'quik'", "quick", "ci", "deep", "fuzz")
 
 
 def test_a_result_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
