@@ -139,7 +139,9 @@ class Terminal:
 
     def _broken_off(self, event: BrokenOff) -> None:
         run = f"isolation-spec verify {event.engine} --workload {event.path}"
-        self._write("A worker died, and what it was running was kept.", "yellow")
+        self._write(
+            "A worker ended within a run; what it was running is kept.", "yellow"
+        )
         self._write(f"{SAVED}{event.path}")
         self._write(f"Run it again with: {run}")
 
