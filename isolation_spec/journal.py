@@ -1,11 +1,12 @@
 """The scenario under way, kept in a file before it runs: a crash or a hang loses none.
 
-One small file for each process, written anew before each run and replaced in one step,
-so that whenever the process ends, whatever it was running is there in full.
+One small file for each process, written before each run by one call that the kernel
+finishes even if the process is killed: whatever it was running is there in full.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import TypeAlias
@@ -55,7 +56,8 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.path = folder / f"{os.getpid()}.json"
-        self._temporary = self.path.with_suffix(".writing")
+        self._file: int | None = None
+        self._length = 0
 
     def begin(self, under_way: UnderWay) -> None:
         """Keeps it in place of the one before.
@@ -63,13 +65,22 @@ class Journal:
         Raises:
             OSError: the file cannot be written.
         """
-        self._temporary.write_bytes(msgspec.json.encode(under_way))
-        self._temporary.replace(self.path)
+        if self._file is None:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            self._file = os.open(self.path, flags, 0o600)
+        # Written over and blanks to the end of the one before: cutting it off would be
+        # a second call, and to replace the file costs as much as a run.
+        data = msgspec.json.encode(under_way).ljust(self._length)
+        self._length = len(data)
+        if os.pwrite(self._file, data, 0) < len(data):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def end(self) -> None:
         """Nothing is under way any more."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
         self.path.unlink(missing_ok=True)
-        self._temporary.unlink(missing_ok=True)
 
 
 def process_of(path: Path) -> int:

@@ -15,9 +15,10 @@ from isolation_spec.adapters import Engine, find_engine, own_engine
 from isolation_spec.adapters.offered import reachable
 from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim
 from isolation_spec.failure import make_failure, save
-from isolation_spec.fuzz import Database, read_workload
+from isolation_spec.fuzz import Database
 from isolation_spec.history import History
 from isolation_spec.interrupts import Interrupts
+from isolation_spec.journal import load_under_way
 from isolation_spec.report import (
     BrokenOff,
     ClaimResult,
@@ -80,7 +81,7 @@ def verify(
     No run is begun `max_time` seconds after the start, of which the profile has a
     default; what was found then is still shrunk. The default seed is 0, and for the
     profile `fuzz` one that the database in the folder `fuzz` has not seen. A `workload`
-    from that database is searched alone instead.
+    from that database is searched alone instead, as it was when it was kept.
 
     Raises:
         AdapterError: the adapter broke its contract, or the database is of no use.
@@ -92,6 +93,9 @@ def verify(
     from strategies.profiles import find_profile
 
     started = time.monotonic() if started is None else started
+    if workload is not None:
+        kept = load_under_way(workload)
+        profile, seed = kept.profile, kept.seed
     spent = find_profile(profile)
     if processes is None:
         processes = os.cpu_count() or 1
@@ -100,7 +104,6 @@ def verify(
     world: WorldKind = "simulated" if live is None else "live"
     database = None
     if workload is not None:
-        read_workload(workload)
         processes = min(processes, 1)
     elif profile == "fuzz":
         database = Database(fuzz, engine.name)

@@ -1,4 +1,18 @@
-"""Which files a verification writes, and where."""
+"""Which files a verification writes, and where.
+
+The folder of `--output`, which a CI job uploads and anybody replays at home with
+`isolation-spec replay DIR/failures`:
+
+```
+DIR/
+  result.json      the result: verdict, claims with evidence, what was reached
+  events.jsonl     every event of the search, as it happened
+  junit.xml        a test case a claim
+  results.sarif    a result a violation
+  failures/        a file a failure, which replays it
+  fuzz/            under the profile fuzz: what the next run goes on from
+```
+"""
 
 from __future__ import annotations
 

@@ -48,7 +48,8 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     "--output",
     type=_FOLDER,
     metavar="DIR",
-    help="Write all of the files below into this folder, and failures, too.",
+    help="Write result.json, events.jsonl, junit.xml, results.sarif and the failures "
+    "into this folder.",
 )
 @click.option(
     "--json", "json_file", type=_FILE, metavar="FILE", help="Write the result."
@@ -85,7 +86,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     "--workload",
     type=_FILE,
     metavar="FILE",
-    help="Search only this workload, kept by an earlier fuzz.",
+    help="Search only this workload, kept by an earlier fuzz, as it was searched then.",
 )
 @click.option(
     "--live", is_flag=True, help="Real sockets, threads and database; no replay."

@@ -205,6 +205,7 @@ def test_what_a_worker_dies_of_is_kept_and_can_be_run_again(tmp_path: Path) -> N
 
     assert 2 == again.code, again
     assert "died" in again.err
+    assert f"profile fuzz, seed {entry['seed']}" in again.out
 
 
 def test_a_workload_that_is_none_is_refused(tmp_path: Path) -> None:
