@@ -3,14 +3,17 @@
 import functools
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 
 from isolation_spec.adapters import find_engine
+from isolation_spec.history import History
 from isolation_spec.report import Event, Progressed
 from isolation_spec.search import Tally
-from isolation_spec.shards import Shards, _workloads
+from isolation_spec.shards import Shards, _search, _workloads
+from isolation_spec.solo import solo_runs
 from strategies.profiles import PROFILES
 
 EXAMPLES = 8
@@ -99,6 +102,33 @@ def test_any_number_of_workers_does_the_same() -> None:
     one, two = (shards(processes=processes, examples=3).run() for processes in (1, 2))
 
     assert counts(one) == counts(two)
+
+
+def test_who_is_run_alone_depends_on_the_workload(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its solo runs are of the same users, whatever its worker has run before.
+
+    That workload has three users, and eight schedules are no multiple of three.
+    """
+    alone: dict[bytes, list[object]] = {}
+
+    def spy(history: History, make: Any, users: tuple[int, ...]) -> Any:
+        workload = msgspec.json.encode(history.scenario.operations)
+        alone.setdefault(workload, []).append((history.digest(), users))
+        return solo_runs(history, make, users)
+
+    monkeypatch.setattr("isolation_spec.search.solo_runs", spy)
+    seen = []
+    for share in ((0, 1), (1, 2)):
+        alone.clear()
+        searched = shards(seed=1, examples=2, profile="ci")
+        _search(searched.engine, searched._share(*share), lambda _: True)
+        seen.append(dict(alone))
+    both, second = seen
+
+    assert second
+    assert {workload: both[workload] for workload in second} == second
 
 
 @pytest.mark.parametrize("processes", [0, 2])
