@@ -20,13 +20,13 @@ from isolation_spec.fuzz import Database, Keeper, read_workload
 from isolation_spec.interrupts import Interrupts
 from isolation_spec.memory import proportional_set_size
 from isolation_spec.report import Listener, Progressed
-from isolation_spec.search import Tally, check_strategies, search
+from isolation_spec.search import Found, Tally, check_strategies, search
 from isolation_spec.world.live import Live, LiveWorld
 
 if TYPE_CHECKING:
     from strategies.drawing import Workload
 
-__all__ = ["Shards"]
+__all__ = ["Shards", "first_found"]
 
 _REPORT_EVERY = 0.1
 _INTERRUPT = {signal.SIGINT}
@@ -136,7 +136,7 @@ class Shards:
         if self._errors:
             raise AdapterError(self._errors[0])
         total = self._sum()
-        total.found = [one for one in total.found if one.number <= self._least.value]
+        total.found = first_found(total.found)
         total.interrupted = self._interrupts.heard
         return total
 
@@ -220,6 +220,12 @@ class Shards:
 
     def _measure(self) -> None:
         self.peak_memory = max(self.peak_memory, proportional_set_size(self._self))
+
+
+def first_found(found: list[Found]) -> list[Found]:
+    """What was found in the workload of the lowest number, whoever found it."""
+    least = min((one.number for one in found), default=0)
+    return [one for one in found if one.number == least]
 
 
 def _live_worlds(live: Live | None, seed: str) -> Callable[[int], LiveWorld] | None:

@@ -1,6 +1,7 @@
 """Workers share one search: nothing twice, nothing left out, the same failure first."""
 
 import functools
+import multiprocessing
 import time
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,21 @@ import msgspec
 import pytest
 
 from isolation_spec.adapters import find_engine
+from isolation_spec.claims import Violation
 from isolation_spec.history import History
 from isolation_spec.report import Event, Progressed
-from isolation_spec.search import Tally
-from isolation_spec.shards import Shards, _search, _workloads
+from isolation_spec.search import Found, Tally
+from isolation_spec.shards import (
+    Shards,
+    _Message,
+    _search,
+    _work,
+    _workloads,
+    first_found,
+)
 from isolation_spec.solo import solo_runs
-from strategies.profiles import PROFILES
+from strategies.profiles import PROFILES, find_profile
+from tests.test_journal import SCENARIO
 
 EXAMPLES = 8
 
@@ -90,6 +100,44 @@ def test_the_same_failure_is_found_whoever_is_quickest() -> None:
     alone = found(0)
 
     assert alone == found(1) == found(3)
+
+
+def test_the_lowest_number_is_told_of() -> None:
+    """Of several workers' findings those of one workload are left, in their order."""
+    violation = Violation(
+        claim="teardown", clause="x", let=(), then="x", however="x", entry=0
+    )
+    findings = [
+        Found(scenario=SCENARIO, violation=violation, number=number)
+        for number in (5, 3, 4, 3)
+    ]
+
+    assert [findings[1], findings[3]] == first_found(findings)
+    assert [] == first_found([])
+
+
+class Flag:
+    """A value that workers share, and an event that nobody sets."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def is_set(self) -> bool:
+        return False
+
+
+def test_a_worker_passes_what_another_found_before_it_ends() -> None:
+    """Workloads of lower numbers are searched to their end, and none beyond."""
+    share = shards(examples=50)._share(0, 1)
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+    _work(share, sending, Flag(0), Flag(1))
+    while True:
+        message = msgspec.msgpack.decode(receiving.recv_bytes(), type=_Message)
+        if message.last:
+            break
+    schedules = find_profile("quick").schedules
+
+    assert (2, 2 * schedules + 1) == (message.tally.number, message.tally.runs)
 
 
 def counts(tally: Tally) -> tuple[int, int, dict[str, int], bytes]:
