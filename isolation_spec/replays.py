@@ -147,7 +147,7 @@ def gather() -> Iterator[Failure]:
 def _failing(engine: Engine, workloads: list[Workload]) -> Iterator[Failure]:
     from strategies.schedules import first_attempt, further_attempts
 
-    for scenario, search in workloads:
+    for scenario, search, _ in workloads:
         attempt = first_attempt(scenario, search)
         first = run(
             attempt.scenario,

@@ -6,7 +6,7 @@ import contextlib
 import gc
 import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -29,6 +29,8 @@ from isolation_spec.world.pct import Bound
 Control: TypeAlias = Literal["none", "random", "fifo"]
 
 if TYPE_CHECKING:
+    from isolation_spec.fuzz import Keeper
+    from strategies.drawing import Workload
     from strategies.profiles import Profile
     from strategies.schedules import Attempt, Search
 
@@ -42,12 +44,14 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
     One that was found live has its history with it, as no other run will show it.
     `difference` is where a second run of it was another one, None if nowhere.
+    `number` is that of the workload.
     """
 
     scenario: Scenario
     violation: Violation
     history: History | None = None
     difference: Difference | None = None
+    number: int = 0
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -60,6 +64,8 @@ class Tally(msgspec.Struct, kw_only=True):
         difference: the first that was seen in one that violates nothing.
         exhausted: small scopes of which every order of arrivals was run.
         pct: of the share that was run as pure PCT.
+        time_up: True if the search ended for want of time.
+        number: of the workload under way.
     """
 
     examples: int = 0
@@ -77,6 +83,8 @@ class Tally(msgspec.Struct, kw_only=True):
     difference: Difference | None = None
     exhausted: int = 0
     pct: Bound | None = None
+    time_up: bool = False
+    number: int = 0
 
     def add(self, other: Tally) -> None:
         """Adds another tally to this one."""
@@ -96,6 +104,7 @@ class Tally(msgspec.Struct, kw_only=True):
         self.difference = self.difference or other.difference
         self.exhausted += other.exhausted
         self.pct = self.pct if other.pct is None else other.pct.plus(self.pct)
+        self.time_up = self.time_up or other.time_up
 
     def add_found(
         self,
@@ -111,6 +120,7 @@ class Tally(msgspec.Struct, kw_only=True):
                 violation=violation,
                 history=history,
                 difference=difference,
+                number=self.number,
             )
         )
 
@@ -141,6 +151,7 @@ class _Examiner:
         live: Callable[[int], Facade] | None,
         control: Control,
         pct: int | None,
+        keeper: Keeper | None,
     ) -> None:
         self.engine = engine
         self.live = live
@@ -152,18 +163,26 @@ class _Examiner:
         self.sample = Sample(engine.make_adapter)
         self.control = control
         self.progressed = progressed
+        self.keeper = keeper
         self.tally = Tally()
         self._since_collection = 0
+        self._ordinal = 0
 
-    def __call__(self, scenario: Scenario, search: Search) -> None:
+    def __call__(self, workload: Workload) -> None:
         if self.tally.found:
             raise _Enough
-        scenario = offered(scenario, self.capabilities)
+        scenario = offered(workload.scenario, self.capabilities)
         self.tally.examples += 1
+        self.tally.number = workload.number
+        self._ordinal = 0
+        if self.keeper is not None:
+            self.keeper.draw(workload)
         if self.control == "none":
-            self._search(scenario, search)
+            self._search(scenario, workload.search)
         else:
-            self._search_as_control(scenario, search)
+            self._search_as_control(scenario, workload.search)
+        if self.keeper is not None:
+            self.keeper.keep(workload, self.tally.places)
 
     def _search(self, scenario: Scenario, search: Search) -> None:
         from strategies.schedules import (
@@ -182,7 +201,7 @@ class _Examiner:
             steps=first.steps,
         ):
             self._run(attempt, orders)
-        if self.sweep_every and self.tally.examples % self.sweep_every == 1:
+        if self.sweep_every and self.tally.number % self.sweep_every == 0:
             for attempt in swept_attempts(first.scenario, first.steps):
                 self._run(attempt, orders)
         if self.live is None:
@@ -201,7 +220,7 @@ class _Examiner:
             self.tally.pct = scheduler.bound().plus(self.tally.pct)
         if not self.exhaust_every:
             return
-        if self.tally.examples % self.exhaust_every != self.exhaust_every // 2:
+        if self.tally.number % self.exhaust_every != self.exhaust_every // 2:
             return
         scope = small_scope(first.scenario, search)
         if scope is not None:
@@ -228,6 +247,9 @@ class _Examiner:
         *,
         count_steps: bool = False,
     ) -> History:
+        self._ordinal += 1
+        if self.keeper is not None:
+            self.keeper.begin(self._ordinal, attempt.scenario)
         history = run(
             attempt.scenario,
             self.engine.make_adapter,
@@ -276,7 +298,8 @@ class _Examiner:
         """
         users = comparable(history)
         if users and not history.steps:
-            users = (users[self.tally.runs % len(users)],)
+            # By the workload alone, so that any division among workers sees the same.
+            users = (users[(self.tally.number + self._ordinal) % len(users)],)
         return solo_runs(history, self.engine.make_adapter, users)
 
     def _collect(self) -> None:
@@ -353,14 +376,17 @@ def search(
     live: Callable[[int], Facade] | None = None,
     control: Control = "none",
     pct: int | None = None,
+    workloads: Iterable[Workload] | None = None,
+    keeper: Keeper | None = None,
 ) -> Tally:
-    """Searches one share of a profile's examples, until something is found.
+    """Searches so many examples of a profile and a seed, until something is found.
 
-    `progressed` is told the tally after each run and says whether to go on. `live`
-    makes the world of each run, numbered from 0, instead of a simulated one. As a
-    `control` it uses random schedules instead of searched ones, or plain asyncio order
-    without cancellation, one run a workload. `pct` is the depth of the share that is
-    run as pure PCT, 0 for no such share, None for the profile's own.
+    `workloads` are searched instead of drawn ones, if given, and `keeper` keeps each
+    scenario before it is run. `progressed` is told the tally after each run and says
+    whether to go on. `live` makes the world of each run, numbered from 0, instead of a
+    simulated one. As a `control` it uses random schedules instead of searched ones, or
+    plain asyncio order without cancellation, one run a workload. `pct` is the depth of
+    the share that is run as pure PCT, 0 for no such share, None for the profile's own.
 
     Raises:
         AdapterError: the adapter broke its contract.
@@ -370,14 +396,16 @@ def search(
     from strategies.profiles import find_profile
 
     spent = find_profile(profile)
-    examiner = _Examiner(engine, spent, progressed, live, control, pct)
+    examiner = _Examiner(engine, spent, progressed, live, control, pct, keeper)
+    if workloads is None:
+        workloads = draw_workloads(spent, seed=seed, examples=examples)
     # Whatever is alive now stays alive: frozen, each collection is five times faster.
     gc.collect()
     gc.freeze()
     with _quiet():
         try:
-            for workload in draw_workloads(spent, seed=seed, examples=examples):
-                examiner(workload.scenario, workload.search)
+            for workload in workloads:
+                examiner(workload)
         except _Enough:
             pass
         except KeyboardInterrupt:

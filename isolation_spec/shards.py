@@ -6,25 +6,31 @@ import contextlib
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import psutil
 
 from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine, find_engine
+from isolation_spec.fuzz import Database, Keeper, read_workload
 from isolation_spec.interrupts import Interrupts
 from isolation_spec.memory import proportional_set_size
 from isolation_spec.report import Listener, Progressed
-from isolation_spec.search import Tally, check_strategies, search
+from isolation_spec.search import Found, Tally, check_strategies, search
 from isolation_spec.world.live import Live, LiveWorld
 
-__all__ = ["Shards"]
+if TYPE_CHECKING:
+    from strategies.drawing import Workload
+
+__all__ = ["Shards", "first_found"]
 
 _REPORT_EVERY = 0.1
 _INTERRUPT = {signal.SIGINT}
+_NO_NUMBER = 2**62
 
 
 class _Message(msgspec.Struct, kw_only=True):
@@ -36,7 +42,8 @@ class _Message(msgspec.Struct, kw_only=True):
 
 
 class _Share(NamedTuple):
-    """What one worker is to do."""
+    """What one worker is to do: the workloads numbered `range(first, examples,
+    stride)`."""
 
     engine: str
     profile: str
@@ -44,6 +51,11 @@ class _Share(NamedTuple):
     seed: int
     live: Live | None
     pct: int | None
+    first: int = 0
+    stride: int = 1
+    deadline: float | None = None
+    fuzz: Path | None = None
+    workload: Path | None = None
 
 
 class Shards:
@@ -53,6 +65,9 @@ class Shards:
         processes: how many workers; 0 for this process alone.
         live: the live worlds to run in, None for simulated ones.
         pct: depth of the share that is run as pure PCT, None for the profile's own.
+        deadline: monotonic time at which no further run is begun.
+        fuzz: where what is run is kept, for the next search to go on from.
+        workload: a file with the only workload that is searched.
 
     Attributes:
         peak_memory: proportional set size of this process and its workers, in bytes.
@@ -68,6 +83,10 @@ class Shards:
         listen: Listener,
         live: Live | None,
         pct: int | None = None,
+        *,
+        deadline: float | None = None,
+        fuzz: Path | None = None,
+        workload: Path | None = None,
     ) -> None:
         self.engine = engine
         self.profile = profile
@@ -77,7 +96,11 @@ class Shards:
         self.listen = listen
         self.live = live
         self.pct = pct
+        self.deadline = deadline
+        self.fuzz = fuzz
+        self.workload = workload
         self.peak_memory = 0.0
+        self._least: Any = None
         self._interrupts = Interrupts()
         self._errors: list[str] = []
         self._latest: dict[Connection, Tally] = {}
@@ -87,14 +110,8 @@ class Shards:
     def run_here(self) -> Tally:
         """The whole search in this process."""
         with self._interrupts as interrupts:
-            tally = search(
-                self.engine,
-                profile=self.profile,
-                examples=self.examples,
-                seed=self.seed * 1000,
-                progressed=lambda _: not interrupts.heard,
-                live=_live_worlds(self.live, self.seed * 1000),
-                pct=self.pct,
+            tally = _search(
+                self.engine, self._share(0, 1), lambda _: not interrupts.heard
             )
         tally.interrupted = tally.interrupted or interrupts.heard
         self._measure()
@@ -109,6 +126,9 @@ class Shards:
         _import_all()
         context: Any = multiprocessing.get_context(_start_method())
         stop = context.Event()
+        # Of all that is found, what has the lowest number is told of, whichever worker
+        # was the quickest: the others go on until they have passed it.
+        self._least = context.Value("q", _NO_NUMBER, lock=False)
         # Blocked while the workers start, so that they never see an interrupt: it is
         # for this process to hear it, and to stop them.
         signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
@@ -124,23 +144,33 @@ class Shards:
         if self._errors:
             raise AdapterError(self._errors[0])
         total = self._sum()
+        total.found = first_found(total.found)
         total.interrupted = self._interrupts.heard
         return total
 
     def _start(self, context: Any, index: int, stop: Any) -> None:
         receiving, sending = context.Pipe(duplex=False)
-        share = _Share(
-            engine=self.engine.name,
-            profile=self.profile,
-            examples=(self.examples + index) // self.processes,
-            seed=self.seed * 1000 + index,
-            live=self.live,
-            pct=self.pct,
-        )
-        worker = context.Process(target=_work, args=(share, sending, stop))
+        share = self._share(index, self.processes)
+        arguments = (share, sending, stop, self._least)
+        worker = context.Process(target=_work, args=arguments)
         worker.start()
         sending.close()
         self._workers[receiving] = worker
+
+    def _share(self, first: int, stride: int) -> _Share:
+        return _Share(
+            engine=self.engine.name,
+            profile=self.profile,
+            examples=self.examples,
+            seed=self.seed,
+            live=self.live,
+            pct=self.pct,
+            first=first,
+            stride=stride,
+            deadline=self.deadline,
+            fuzz=self.fuzz,
+            workload=self.workload,
+        )
 
     def _end(self, stop: Any) -> None:
         stop.set()
@@ -176,8 +206,9 @@ class Shards:
             del waiting[receiving]
         if message.error:
             self._errors.append(message.error)
-        if message.error or message.tally.found:
             stop.set()
+        for found in message.tally.found:
+            self._least.value = min(self._least.value, found.number)
 
     def _sum(self) -> Tally:
         total = Tally()
@@ -192,7 +223,7 @@ class Shards:
             Progressed(
                 examples=total.examples,
                 interleavings=total.interleavings,
-                of_examples=self.examples,
+                of_examples=0 if self.fuzz is not None else self.examples,
             )
         )
 
@@ -200,7 +231,13 @@ class Shards:
         self.peak_memory = max(self.peak_memory, proportional_set_size(self._self))
 
 
-def _live_worlds(live: Live | None, seed: int) -> Callable[[int], LiveWorld] | None:
+def first_found(found: list[Found]) -> list[Found]:
+    """What was found in the workload of the lowest number, whoever found it."""
+    least = min((one.number for one in found), default=0)
+    return [one for one in found if one.number == least]
+
+
+def _live_worlds(live: Live | None, seed: str) -> Callable[[int], LiveWorld] | None:
     """What makes the live world of each run, numbered from 0; None if simulated."""
     return None if live is None else lambda run: live.world(f"{seed}/{run}")
 
@@ -219,19 +256,17 @@ def _import_all() -> None:
     import strategies.machine  # noqa: F401
 
 
-def _work(share: _Share, sending: Connection, stop: Any) -> None:
+def _work(share: _Share, sending: Connection, stop: Any, least: Any) -> None:
     """The body of a worker process."""
     last_sent = time.monotonic()
 
     def progressed(tally: Tally) -> bool:
         nonlocal last_sent
-        if tally.found:
-            return False
         now = time.monotonic()
         if now - last_sent > _REPORT_EVERY:
             last_sent = now
             sending.send_bytes(msgspec.msgpack.encode(_Message(tally=tally)))
-        return not stop.is_set()
+        return not stop.is_set() and tally.number <= least.value
 
     message = _searched(share, progressed)
     with contextlib.suppress(BrokenPipeError):
@@ -241,18 +276,61 @@ def _work(share: _Share, sending: Connection, stop: Any) -> None:
 
 def _searched(share: _Share, progressed: Callable[[Tally], bool]) -> _Message:
     try:
-        tally = search(
-            find_engine(share.engine),
-            profile=share.profile,
-            examples=share.examples,
-            seed=share.seed,
-            progressed=progressed,
-            live=_live_worlds(share.live, share.seed),
-            pct=share.pct,
-        )
+        tally = _search(find_engine(share.engine), share, progressed)
     except AdapterError as error:
         return _Message(tally=Tally(), last=True, error=str(error))
     except Exception as error:
         text = f"the search broke off: {type(error).__name__}: {error}"
         return _Message(tally=Tally(), last=True, error=text)
     return _Message(tally=tally, last=True)
+
+
+def _search(
+    engine: Engine, share: _Share, progressed: Callable[[Tally], bool]
+) -> Tally:
+    """Searches one share until its time is up."""
+
+    def goes_on(tally: Tally) -> bool:
+        if share.deadline is not None and time.monotonic() >= share.deadline:
+            tally.time_up = True
+            return False
+        return progressed(tally)
+
+    keeper = None
+    if share.fuzz is not None:
+        database = Database(share.fuzz, engine.name)
+        keeper = Keeper(database, share.profile, share.seed)
+    try:
+        return search(
+            engine,
+            profile=share.profile,
+            examples=share.examples,
+            seed=share.seed,
+            progressed=goes_on,
+            live=_live_worlds(share.live, f"{share.seed}/{share.first}"),
+            pct=share.pct,
+            workloads=_workloads(share, keeper),
+            keeper=keeper,
+        )
+    finally:
+        if keeper is not None:
+            keeper.end()
+
+
+def _workloads(share: _Share, keeper: Keeper | None) -> Iterator[Workload]:
+    """What a share searches: one workload of a file, or the corpus and its numbers."""
+    from strategies.drawing import draw_workloads
+    from strategies.profiles import find_profile
+
+    if share.workload is not None:
+        yield read_workload(share.workload)
+        return
+    if keeper is not None:
+        yield from keeper.workloads(share.first, share.stride)
+    yield from draw_workloads(
+        find_profile(share.profile),
+        seed=share.seed,
+        examples=share.examples,
+        first=share.first,
+        stride=share.stride,
+    )

@@ -17,9 +17,12 @@ from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim
 from isolation_spec.determinism import Difference, repeated
 from isolation_spec.explain import explain
 from isolation_spec.failure import make_failure, save
+from isolation_spec.fuzz import Database
 from isolation_spec.history import History
 from isolation_spec.interrupts import Interrupts
+from isolation_spec.journal import load_under_way
 from isolation_spec.report import (
+    BrokenOff,
     ClaimResult,
     Event,
     FailureFound,
@@ -30,8 +33,8 @@ from isolation_spec.report import (
     SearchStarted,
     Shrunk,
     WorldKind,
-    replay_command,
 )
+from isolation_spec.report.failures import tell
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
 from isolation_spec.search import Found, Tally, check_strategies
@@ -44,28 +47,33 @@ from isolation_spec.world.live_database import check_database
 
 __all__ = [
     "FOLDER",
+    "FUZZ",
     "IsolationTestCase",
     "confirm",
     "isolation_test_case",
-    "story",
     "verify",
 ]
 
 FOLDER = Path(".isolation-spec/failures")
 """Where failures are saved unless the user says otherwise."""
+FUZZ = Path(".isolation-spec/fuzz")
+"""Where the profile `fuzz` keeps what the next run goes on from."""
 
 
 def verify(
     engine: Engine,
     *,
     profile: str = "quick",
-    seed: int = 0,
+    seed: int | None = None,
     processes: int | None = None,
     folder: Path = FOLDER,
+    fuzz: Path = FUZZ,
     listen: Listener = lambda _: None,
     started: float | None = None,
     live: Live | None = None,
     pct: int | None = None,
+    max_time: float | None = None,
+    workload: Path | None = None,
 ) -> Result:
     """Searches the engine for a violation of any claim.
 
@@ -75,20 +83,39 @@ def verify(
     all runs are in live worlds, and what violates a claim is saved as it was found.
     `pct` is the depth of a share that is run as pure PCT, None for the profile's own.
 
+    No run is begun `max_time` seconds after the start, of which the profile has a
+    default; what was found then is still shrunk. The default seed is 0, and for the
+    profile `fuzz` one that the database in the folder `fuzz` has not seen. A `workload`
+    from that database is searched alone instead, as it was when it was kept.
+
     Raises:
         AdapterError: the adapter broke its contract, or the database is of no use.
+        BadWorkload: the file holds no workload.
+        OSError: the folder `fuzz` cannot be written.
         KeyError: there is no such profile.
     """
     check_strategies()
     from strategies.profiles import find_profile
 
     started = time.monotonic() if started is None else started
+    if workload is not None:
+        kept = load_under_way(workload)
+        profile, seed = kept.profile, kept.seed
     spent = find_profile(profile)
     if processes is None:
         processes = os.cpu_count() or 1
     if live is not None:
         check_database(live.database)
     world: WorldKind = "simulated" if live is None else "live"
+    database = None
+    if workload is not None:
+        processes = min(processes, 1)
+    elif profile == "fuzz":
+        database = Database(fuzz, engine.name)
+    if seed is None:
+        seed = 0 if database is None else database.fresh_seed()
+    salvaged = [] if database is None else database.begin(profile, seed)
+    max_time = spent.seconds if max_time is None else max_time
     listen(
         SearchStarted(
             engine=engine.name,
@@ -96,10 +123,29 @@ def verify(
             seed=seed,
             processes=processes,
             world=world,
+            max_time=max_time,
         )
     )
-    shards = Shards(engine, profile, spent.examples, seed, processes, listen, live, pct)
-    tally = shards.run() if processes else shards.run_here()
+    for path in salvaged:
+        listen(BrokenOff(path=str(path), engine=engine.name))
+    shards = Shards(
+        engine,
+        profile,
+        spent.examples,
+        seed,
+        processes,
+        listen,
+        live,
+        pct,
+        deadline=started + max_time if max_time else None,
+        fuzz=None if database is None else fuzz,
+        workload=workload,
+    )
+    try:
+        tally = shards.run() if processes else shards.run_here()
+    finally:
+        for path in [] if database is None else database.salvage():
+            listen(BrokenOff(path=str(path), engine=engine.name))
     failures, reasons = _handle_found(engine, tally, folder, listen)
     if tally.difference is not None:
         reasons.append(f"not deterministic: {tally.difference}")
@@ -124,9 +170,13 @@ def verify(
         reasons=(),
         seed=seed,
         interrupted=tally.interrupted,
+        time_up=tally.time_up,
+        max_time=max_time,
     )
     required = reachable(engine.make_adapter().capabilities)
     result = _conclude(result, reasons, required)
+    if database is not None:
+        database.end(result)
     listen(SearchEnded(result=result))
     return result
 
@@ -212,16 +262,10 @@ class IsolationTestCase(unittest.TestCase):
         for event in saved:
             exception = find_claim(event.violation.claim).exception
             with self.subTest(claim=event.violation.claim):
-                text = f"\n{story(event, self.engine.name)}"
+                text = "\n".join(("", *tell(event)))
                 raise exception(event.violation, story=text)
         if not saved and result.verdict is not Verdict.HOLDS:
             self.fail(f"inconclusive: {'; '.join(result.reasons)}")
-
-
-def story(event: FailureSaved, engine: str) -> str:
-    """A failure as a test tells it: why, where it is saved, and what replays it."""
-    replay = f"Replay with: {replay_command(event.path, engine)}"
-    return "\n".join((*event.story, "", f"Saved in {event.path}", replay))
 
 
 def isolation_test_case(
@@ -309,6 +353,7 @@ def _save_live(
         FailureSaved(
             scenario=failure.scenario,
             violation=found.violation,
+            engine=engine.name,
             path=str(path),
             confirmed=False,
             world="live",
@@ -394,6 +439,7 @@ def _confirm_small(
         FailureSaved(
             scenario=failure.scenario,
             violation=violation,
+            engine=engine.name,
             path=str(path),
             confirmed=confirmed,
             difference=str(difference or ""),

@@ -39,6 +39,8 @@ FLOORS = (
     (
         "interrupts",
         "memory",
+        "journal",
+        "fuzz",
         "search",
         "shards",
         "verify",

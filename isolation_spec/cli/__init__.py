@@ -1,8 +1,9 @@
-"""The command line: `isolation-spec verify`, `replay`, `claims`, `faults`, `bench`."""
+"""The command line: `isolation-spec verify`, `replay`, `claims` and the rest."""
 
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import sys
 
@@ -10,7 +11,7 @@ import click
 
 __all__ = ["ExitCode", "Refused", "main"]
 
-_COMMANDS = ("bench", "claims", "faults", "replay", "verify")
+_COMMANDS = ("bench", "claims", "faults", "profiles", "replay", "verify")
 
 
 class ExitCode:
@@ -55,6 +56,10 @@ def _group() -> None:
 
 def main() -> None:
     """The entry point; an interrupted command exits with 130."""
+    for stream in (sys.stdout, sys.stderr):
+        # An identity that a terminal has no characters for must not end a search.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # What libraries log while they are cancelled and cut off on purpose is not news.
     logging.getLogger().addHandler(logging.NullHandler())
     # An engine may be a module beside the user, as it may for `python -m`.

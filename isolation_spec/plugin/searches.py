@@ -12,7 +12,8 @@ from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine
 from isolation_spec.claims import Verdict, Violation
 from isolation_spec.report import Event, FailureFound, FailureSaved, Result
-from isolation_spec.verify import story, verify
+from isolation_spec.report.failures import tell
+from isolation_spec.verify import verify
 
 __all__ = ["Finding", "Searched", "Searches", "search_engine"]
 
@@ -103,7 +104,7 @@ def _finding(event: FailureFound | FailureSaved, path: str, engine: Engine) -> F
     confirmed, text = False, event.violation.sentence()
     if isinstance(event, FailureSaved):
         confirmed = event.confirmed
-        text = story(msgspec.structs.replace(event, path=path), engine.name)
+        text = "\n".join(tell(msgspec.structs.replace(event, path=path)))
     return Finding(
         violation=event.violation, path=path, confirmed=confirmed, story=text
     )

@@ -2,11 +2,13 @@
 
 from isolation_spec.report.command import replay_command
 from isolation_spec.report.events import (
+    BrokenOff,
     Event,
     FailureFound,
     FailureSaved,
     Listener,
     Progressed,
+    SearchBroke,
     SearchEnded,
     SearchStarted,
     Shrunk,
@@ -14,6 +16,7 @@ from isolation_spec.report.events import (
 from isolation_spec.report.result import ClaimResult, Result, WorldKind
 
 __all__ = [
+    "BrokenOff",
     "ClaimResult",
     "Event",
     "FailureFound",
@@ -21,6 +24,7 @@ __all__ = [
     "Listener",
     "Progressed",
     "Result",
+    "SearchBroke",
     "SearchEnded",
     "SearchStarted",
     "Shrunk",

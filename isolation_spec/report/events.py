@@ -12,11 +12,13 @@ from isolation_spec.report.result import Result, WorldKind
 from isolation_spec.scenario import Scenario
 
 __all__ = [
+    "BrokenOff",
     "Event",
     "FailureFound",
     "FailureSaved",
     "Listener",
     "Progressed",
+    "SearchBroke",
     "SearchEnded",
     "SearchStarted",
     "Shrunk",
@@ -28,17 +30,25 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 
 
 class SearchStarted(_Event, tag=True, frozen=True, kw_only=True):
-    """A search began."""
+    """A search began; `max_time` is in seconds, 0 for no limit."""
 
     engine: str
     profile: str
     seed: int
     processes: int
     world: WorldKind = "simulated"
+    max_time: float = 0
+
+
+class BrokenOff(_Event, tag=True, frozen=True, kw_only=True):
+    """A worker died before its run was over; what it was running is saved."""
+
+    path: str
+    engine: str
 
 
 class Progressed(_Event, tag=True, frozen=True, kw_only=True):
-    """So much has been done so far."""
+    """So much has been done so far; `of_examples` is 0 where time alone ends it."""
 
     examples: int
     interleavings: int
@@ -72,6 +82,7 @@ class FailureSaved(_Event, tag=True, frozen=True, kw_only=True):
     violation: Violation
     path: str
     confirmed: bool
+    engine: str = ""
     difference: str = ""
     world: WorldKind = "simulated"
     story: tuple[str, ...] = ()
@@ -83,7 +94,20 @@ class SearchEnded(_Event, tag=True, frozen=True, kw_only=True):
     result: Result
 
 
+class SearchBroke(_Event, tag=True, frozen=True, kw_only=True):
+    """The search could not be finished, and has no result; `reason` says why."""
+
+    reason: str
+
+
 Event: TypeAlias = (
-    SearchStarted | Progressed | FailureFound | Shrunk | FailureSaved | SearchEnded
+    SearchStarted
+    | BrokenOff
+    | Progressed
+    | FailureFound
+    | Shrunk
+    | FailureSaved
+    | SearchEnded
+    | SearchBroke
 )
 Listener = Callable[[Event], None]
