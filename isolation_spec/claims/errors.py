@@ -108,6 +108,7 @@ def _failed(observed: Observed, span: Span) -> Violation | None:
         however=f"it {_ended(span.outcome)}{f': {error}' if error else ''}",
         entry=span.ended,
         users=(span.operation.user,),
+        shown=(error,),
     )
 
 

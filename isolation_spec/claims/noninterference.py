@@ -193,6 +193,7 @@ def _first(
         however=f"with the others it was {together!r}",
         entry=index,
         users=(user,),
+        shown=(expected, together, *key[1:]),
     )
 
 

@@ -84,6 +84,7 @@ def _denied_ran(
         however=f"it ran with {entry.argument}",
         entry=index,
         users=() if owner is None else (owner,),
+        shown=(entry.tool, entry.argument),
     )
 
 
@@ -110,6 +111,7 @@ def _foreign(observed: Observed, index: int, entry: ToolRan, owner: int) -> Viol
         however=f"when it {entry.moment}, the context was {entry.identity!r}'s",
         entry=index,
         users=(owner,),
+        shown=(str(entry.identity), entry.argument),
     )
 
 
@@ -147,6 +149,7 @@ def _wrong_answer(
         however=however,
         entry=index,
         users=(user,),
+        shown=(entry.seen,),
     )
 
 

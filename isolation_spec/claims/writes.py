@@ -184,6 +184,7 @@ def _foreign_rows(observed: Observed) -> Iterator[Violation]:
                 however=f"{owner}'s row {entry.key!r} on {entry.thread!r} held it",
                 entry=index,
                 users=(writer,) if user is None else (user, writer),
+                shown=(entry.owner, entry.key, entry.thread),
             )
 
 
