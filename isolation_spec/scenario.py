@@ -120,7 +120,7 @@ _Context: TypeAlias = Annotated[
 _Key: TypeAlias = Annotated[str, Meta(description="Under which it is stored.")]
 _Value: TypeAlias = Annotated[str, Meta(description="What is stored; a canary.")]
 _Seconds: TypeAlias = Annotated[
-    float, Meta(ge=0, le=86_400, description="Virtual seconds, a day at most.")
+    float, Meta(ge=0, le=1_000_000, description="Virtual seconds.")
 ]
 _Script: TypeAlias = Annotated[
     "tuple[Step, ...]", Meta(description="What the agent does, step by step.")

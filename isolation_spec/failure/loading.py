@@ -8,8 +8,9 @@ digits of its numbers are bounded on the bytes themselves.
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
-from array import array
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
@@ -57,9 +58,9 @@ def load(path: Path) -> Failure:
         failure = msgspec.convert(data, Failure)
     except msgspec.ValidationError as error:
         raise _bad(path, f"{error}") from None
+    _check_claim(path, failure)
     for problem in _problems(failure):
         raise _bad(path, problem)
-    _check_claim(path, failure)
     return failure
 
 
@@ -99,6 +100,8 @@ def _parse(path: Path, data: bytes) -> Any:
         data.decode("utf-8")
     except UnicodeDecodeError as error:
         raise _bad(path, f"byte {error.start} is not UTF-8") from None
+    if data.startswith(codecs.BOM_UTF8):
+        raise _bad(path, "it begins with a byte order mark (BOM)")
     structure = _outside_strings(path, data)
     for problem in _excesses(structure):
         raise _bad(path, problem)
@@ -107,7 +110,7 @@ def _parse(path: Path, data: bytes) -> Any:
     except msgspec.MsgspecError as error:
         raise _bad(path, _not_json(data, str(error))) from None
     if structure.count(b":") != _keys(decoded):
-        raise _bad(path, "a key stands twice in one object")
+        raise _bad(path, _twice(data))
     return decoded
 
 
@@ -130,7 +133,7 @@ def _excesses(structure: bytes) -> Iterator[str]:
         yield f"it holds more than {MOST_VALUES} commas and brackets"
         return
     brackets = structure.translate(_NESTING, _NO_BRACKETS)
-    if max(accumulate(array("b", brackets)), default=0) > MOST_DEPTH:
+    if max(accumulate(memoryview(brackets).cast("b")), default=0) > MOST_DEPTH:
         yield f"it is nested deeper than {MOST_DEPTH}"
     if b"0" * (MOST_DIGITS + 1) in structure.translate(_DIGITS):
         yield f"a number has more than {MOST_DIGITS} digits"
@@ -143,9 +146,12 @@ def _not_json(data: bytes, error: str) -> str:
     """What is wrong and where, as people count: lines and columns from 1."""
     match = _PLACE.fullmatch(error)
     said, byte = match.groups() if match else (error, None)
-    before = data[: len(data) if byte is None else int(byte)].decode(errors="replace")
+    at = len(data) if byte is None else int(byte)
+    before = data[:at].decode(errors="replace")
+    near = data[at : at + 10].decode(errors="replace")
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return f"not JSON at line {line} column {column}: {said}"
+    where = f"not JSON at line {line} column {column}: {said}"
+    return f"{where} near {near!r}" if near else where
 
 
 def _keys(data: Any) -> int:
@@ -155,6 +161,21 @@ def _keys(data: Any) -> int:
     if isinstance(data, list):
         return sum(_keys(item) for item in data if _is_container(item))
     return 0
+
+
+def _twice(data: bytes) -> str:
+    """Names the first key that stands twice, once it is known that one does."""
+    found: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for name, _ in pairs:
+            if name in seen and not found:
+                found.append(name)
+            seen.add(name)
+
+    json.loads(data, object_pairs_hook=look)
+    return f"the key {found[0][:40]!r} stands twice in one object"
 
 
 def _is_container(data: Any) -> bool:

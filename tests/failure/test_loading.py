@@ -35,10 +35,10 @@ from tests.failure.failures import (
         pytest.param(b"[" * 10_000 + b"]" * 10_000, "nested deeper", id="deep"),
         pytest.param(b'{"a":' * 10_000 + b"1" + b"}" * 10_000, "nested", id="deep-map"),
         pytest.param(b'{"a": 1, "a": 1}', "'a' stands twice", id="duplicate-keys"),
-        pytest.param(b'{"a": NaN}', "NaN is not", id="nan"),
-        pytest.param(b'{"a": -Infinity}', "-Infinity is not", id="infinity"),
+        pytest.param(b'{"a": NaN}', "near 'NaN}'", id="nan"),
+        pytest.param(b'{"a": -Infinity}', "near 'Infinity}'", id="infinity"),
         pytest.param(b'{"a": ' + b"9" * 5000 + b"}", "digits", id="long-number"),
-        pytest.param(b"[" + b"[]," * 340_000 + b"[]]", "format", id="many-lists"),
+        pytest.param(b"[" + b"[]," * 340_000 + b"[]]", "65536 commas", id="many-lists"),
         pytest.param(b" " * (1024 * 1024 + 1), "larger than", id="one-byte-too-many"),
     ],
 )
@@ -134,7 +134,7 @@ def test_a_future_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
     """A file of a later version says that a later isolation-spec reads it."""
     text = refusal_of(tmp_path, {**as_data(), "version": 2, "future": True})
 
-    assert "its version is 2" in text
+    assert "is of version 2" in text
     assert "newer one" in text
 
 
@@ -198,7 +198,7 @@ GARBAGE = {"operation": "collect_garbage"}
         ),
         pytest.param(
             operations({"operation": "cleanup_user", "id": 1, "user": -1}),
-            "names user -1 of 1",
+            ">= 0",
             id="negative-user",
         ),
         pytest.param(

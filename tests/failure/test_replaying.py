@@ -4,7 +4,7 @@ import pytest
 
 from isolation_spec.adapters import find_engine
 from isolation_spec.claims import Judgement, Verdict
-from isolation_spec.failure import Outcome, replay
+from isolation_spec.failure import Drift, Outcome, replay
 from isolation_spec.failure import replaying as module
 from isolation_spec.scenario import Scenario, Schedule
 from tests.failure.failures import (
@@ -63,7 +63,9 @@ def test_a_reproduction_by_another_run_notes_where_it_differs() -> None:
     replayed = replay(failure, find_engine(FAULTY).make_adapter)
 
     assert Outcome.REPRODUCED is replayed.outcome
-    assert replayed.note.startswith("at step 4: expected 'phase_started - 00000000'")
+    assert replayed.drift is not None
+    assert Drift(4, "phase_started - 00000000", replayed.drift.saw) == replayed.drift
+    assert "expected phase_started - 00000000, saw phase_started" in replayed.note
 
 
 def test_a_run_of_another_length_says_so() -> None:
@@ -72,7 +74,8 @@ def test_a_run_of_another_length_says_so() -> None:
 
     replayed = replay(failure, find_engine(FAULTY).make_adapter)
 
-    assert "after step 5 one run has more steps" == replayed.note
+    assert replayed.drift is not None
+    assert (6, "nothing") == (replayed.drift.step, replayed.drift.expected)
 
 
 def test_a_crashed_check_is_drift(monkeypatch: pytest.MonkeyPatch) -> None:
