@@ -31,6 +31,7 @@ MOST_DEPTH = 32
 MOST_VALUES = 65_536
 MOST_DIGITS = 30
 _LONGEST = 300
+_LARGE = 256 * 1024
 
 
 class BadFailureFile(Exception):
@@ -165,6 +166,9 @@ def _keys(data: Any) -> int:
 
 def _twice(data: bytes) -> str:
     """Names the first key that stands twice, once it is known that one does."""
+    if len(data) > _LARGE:
+        # Looking for its name would take longer than all the rest.
+        return "a key stands twice in one object"
     found: list[str] = []
 
     def look(pairs: list[tuple[str, Any]]) -> None:

@@ -59,7 +59,7 @@ def test_a_choice_without_a_place_is_drift(verified: Verified, tmp_path: Path) -
     done = replayed(verified, tmp_path, "--engine", "reference", scenario=scenario)
 
     assert (3, "") == (done.code, done.err)
-    assert "DRIFTED: teardown on reference" == done.out.splitlines()[0]
+    assert "DRIFTED at step 5: teardown on reference" == done.out.splitlines()[0]
     assert "2/no-such-kind" in done.out
 
 
