@@ -62,11 +62,12 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         int,
         Meta(
             ge=0,
+            le=2**31 - 1,
             description="Index into the entries of the history at which it shows.",
         ),
     ]
     users: Annotated[
-        tuple[int, ...],
+        tuple[Annotated[int, Meta(ge=0, lt=64)], ...],
         Meta(description="Indices of the users concerned, the harmed one first."),
     ] = ()
     shown: Annotated[

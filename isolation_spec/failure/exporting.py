@@ -28,7 +28,7 @@ def export_test(failure: Failure, engine: str) -> str:
     scenario no longer puts it to the test. It needs no file but itself.
     """
     claim = find_claim(failure.claim)
-    names = ", ".join(sorted(_names(failure.scenario)))
+    names = ", ".join(sorted(_names(failure.scenario), key=str.lower))
     wrapped = textwrap.wrap(claim.statement, _COLUMNS - 8)
     story = (*failure.violation.let, failure.violation.then, failure.violation.however)
     return "\n".join(
@@ -119,7 +119,7 @@ def _lines(head: str, value: Any, tail: str, *, spread: bool = False) -> Iterato
     """The value after `head` and before `tail`, on one line if it fits."""
     flat = f"{head}{_flat(value)}{tail}"
     parts = list(_parts(value))
-    whole = isinstance(value, Scenario) or (spread and value)
+    whole = isinstance(value, Scenario) or (spread and len(value) > 1)
     if not parts or (len(flat) <= _COLUMNS and not whole):
         yield flat
         return
