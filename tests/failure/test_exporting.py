@@ -146,37 +146,45 @@ def test_each_operation_begins_a_line() -> None:
     ][: 2 + len(kinds)]
 
 
-def pytest_of(path: Path) -> subprocess.CompletedProcess[str]:
-    """The file, run by plain pytest, in a folder of its own."""
+def pytest_of(path: Path, *others: Path) -> subprocess.CompletedProcess[str]:
+    """The files, run by plain pytest in the folder of the first."""
     environment = {**os.environ, "COLUMNS": "80", "NO_COLOR": "1"}
     options = ["-q", "-p", "no:cacheprovider", "-W", "ignore"]
+    names = [path.name, *(other.name for other in others)]
     return subprocess.run(
-        [sys.executable, "-m", "pytest", *options, path.name],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            *options,
+            path.name,
+            *(other.name for other in others),
+        ],
         cwd=path.parent,
         env=environment,
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 
 def test_an_exported_test_fails_until_the_engine_is_fixed(tmp_path: Path) -> None:
     """On the faulty engine it fails with the story, on the fixed one it passes."""
     path = tmp_path / "test_it.py"
-    path.write_text(export_test(prefix_failure(), FAULTY))
+    source = export_test(prefix_failure(), FAULTY)
+    path.write_text(source)
+    fixed = tmp_path / "test_fixed.py"
+    fixed.write_text(source.replace(f'"{FAULTY}"', '"reference"'))
 
-    failed = pytest_of(path)
-    path.write_text(path.read_text().replace(f'"{FAULTY}"', '"reference"'))
-    passed = pytest_of(path)
+    done = pytest_of(path, fixed)
 
-    assert 1 == failed.returncode, failed.stdout + failed.stderr
-    assert "ContextOwnershipViolated" in failed.stdout
-    assert f"Let {BOBS} be a value that only bob ever wrote." in failed.stdout
-    assert "However, the answer of alice's operation 5 showed it" in failed.stdout
-    assert "1 failed" in failed.stdout
-    assert 0 == passed.returncode, passed.stdout + passed.stderr
-    assert "1 passed" in passed.stdout
+    assert 1 == done.returncode, done.stdout + done.stderr
+    assert "ContextOwnershipViolated" in done.stdout
+    assert f"Let {BOBS} be a value that only bob ever wrote." in done.stdout
+    assert "However, the answer of alice's operation 5 showed it" in done.stdout
+    assert "1 failed, 1 passed" in done.stdout
+    assert "FAILED test_it.py" in done.stdout
 
 
 # What the exported test calls
