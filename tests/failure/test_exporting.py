@@ -152,14 +152,7 @@ def pytest_of(path: Path, *others: Path) -> subprocess.CompletedProcess[str]:
     options = ["-q", "-p", "no:cacheprovider", "-W", "ignore"]
     names = [path.name, *(other.name for other in others)]
     return subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "pytest",
-            *options,
-            path.name,
-            *(other.name for other in others),
-        ],
+        [sys.executable, "-m", "pytest", *options, *names],
         cwd=path.parent,
         env=environment,
         capture_output=True,
