@@ -34,6 +34,11 @@ _LONGEST = 300
 _LARGE = 256 * 1024
 
 
+# The annotations of the types are evaluated here, once, so that no load does that: a load
+# opens its file and nothing else, the first one, too.
+_DECODER = msgspec.json.Decoder(Failure)
+
+
 class BadFailureFile(Exception):
     """A file cannot be read as a failure file; the text says why, and where."""
 

@@ -253,10 +253,6 @@ AUDIT = """
 import sys, pathlib
 from isolation_spec.failure import BadFailureFile, load
 path = pathlib.Path(sys.argv[1])
-try:
-    load(path)  # once before, so that what any first call imports does not count
-except BadFailureFile:
-    pass
 seen = []
 sys.addaudithook(lambda event, arguments: seen.append((event, arguments)))
 try:
