@@ -34,7 +34,7 @@ _LONGEST = 300
 _LARGE = 256 * 1024
 
 
-# The annotations of the types are evaluated here, once, so that no load does that: a load
+# The annotations of the types are evaluated here, once, so that no load does that: each
 # opens its file and nothing else, the first one, too.
 _DECODER = msgspec.json.Decoder(Failure)
 
