@@ -211,7 +211,7 @@ def replay_folder(folder: Path) -> list[Replayed]:
     for path in sorted(folder.glob("*.json")):
         failure = load(path)
         made = replay(failure, find_engine(failure.engine).make_adapter)
-        digest = made.history.digest()
+        digest = "" if made.history is None else made.history.digest()
         shown.append(Replayed(file=path.name, digest=digest, outcome=made.outcome))
     return shown
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from isolation_spec.adapter import Capability
 from isolation_spec.claims.observed import Observed
@@ -46,25 +48,35 @@ class Verdict(enum.StrEnum):
     """The engine declares no such surface."""
 
 
-class Violation(msgspec.Struct, frozen=True, kw_only=True):
-    """One failure of a claim, with the facts from which it is explained.
+class Violation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One failure of a claim, with the facts from which it is explained."""
 
-    Attributes:
-        clause: the part of the claim that failed.
-        let: what was given, a sentence each.
-        then: what follows from the claim.
-        however: what was observed instead.
-        entry: index into the entries of the history at which it shows.
-        users: indices of the users concerned, the harmed one first.
-    """
-
-    claim: str
-    clause: str
-    let: tuple[str, ...]
-    then: str
-    however: str
-    entry: int
-    users: tuple[int, ...] = ()
+    claim: Annotated[str, Meta(description="The id of the claim.")]
+    clause: Annotated[str, Meta(description="The part of the claim that failed.")]
+    let: Annotated[
+        tuple[str, ...], Meta(description="What was given, a sentence each.")
+    ]
+    then: Annotated[str, Meta(description="What follows from the claim.")]
+    however: Annotated[str, Meta(description="What was observed instead.")]
+    entry: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**31 - 1,
+            description="Index into the entries of the history at which it shows.",
+        ),
+    ]
+    users: Annotated[
+        tuple[Annotated[int, Meta(ge=0, lt=64)], ...],
+        Meta(description="Indices of the users concerned, the harmed one first."),
+    ] = ()
+    shown: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What an engine showed, as far as the facts repeat it; empty "
+            "in a file, where it is redacted."
+        ),
+    ] = ()
 
     def sentence(self) -> str:
         """The violation in one line."""

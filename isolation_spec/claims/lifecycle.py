@@ -135,6 +135,7 @@ def _violation(
         however=however,
         entry=event.index,
         users=(event.entry.user or 0,),
+        shown=(event.type, run),
     )
 
 

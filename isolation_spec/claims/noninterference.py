@@ -193,6 +193,7 @@ def _first(
         however=f"{when} it was: {together}",
         entry=index,
         users=(user,),
+        shown=(expected, together, *key[1:]),
     )
 
 

@@ -290,6 +290,7 @@ def _violation(
         however=however,
         entry=event.index,
         users=users,
+        shown=(event.type, event.run, str(event.fields.get("user_id"))),
     )
 
 

@@ -89,6 +89,7 @@ def _denied_ran(
         however=f"it ran with {entry.argument}",
         entry=index,
         users=() if owner is None else (owner,),
+        shown=(entry.tool, entry.argument),
     )
 
 
@@ -118,6 +119,7 @@ def _foreign(observed: Observed, index: int, entry: ToolRan, owner: int) -> Viol
         however=f"when it {entry.moment}, it worked for {entry.identity!r}",
         entry=index,
         users=(owner,),
+        shown=(str(entry.identity), entry.argument),
     )
 
 
@@ -156,6 +158,7 @@ def _wrong_answer(
         however=however,
         entry=index,
         users=(user,),
+        shown=(entry.seen,),
     )
 
 

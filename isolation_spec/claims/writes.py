@@ -186,6 +186,7 @@ def _foreign_rows(observed: Observed) -> Iterator[Violation]:
                 ),
                 entry=index,
                 users=(writer,) if user is None else (user, writer),
+                shown=(entry.owner, entry.key, entry.thread),
             )
 
 

@@ -11,7 +11,9 @@ import click
 
 __all__ = ["ExitCode", "Refused", "main"]
 
-_COMMANDS = ("bench", "claims", "faults", "profiles", "replay", "verify")
+_COMMANDS = (
+    *("bench", "claims", "export", "faults", "profiles", "replay", "schema", "verify"),
+)
 
 
 class ExitCode:

@@ -1,63 +1,100 @@
-"""`isolation-spec replay`: runs a failure file once more, in a fresh world."""
+"""`isolation-spec replay`: runs failure files once more, each in a fresh world."""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from isolation_spec.adapter import AdapterError
-from isolation_spec.adapters import Engine, EngineNotFound, find_engine
 from isolation_spec.cli import ExitCode, Refused
+
+if TYPE_CHECKING:
+    from isolation_spec.failure import Replay
 
 __all__ = ["command"]
 
+_EXIT = {
+    "REPRODUCED": ExitCode.VIOLATED,
+    "FIXED": ExitCode.HOLDS,
+    "DRIFTED": ExitCode.INCONCLUSIVE,
+    "UNSUPPORTED": ExitCode.USAGE,
+}
+_WORST = (ExitCode.HOLDS, ExitCode.INCONCLUSIVE, ExitCode.USAGE, ExitCode.VIOLATED)
+
 
 @click.command("replay")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--engine", help="Replay against this engine instead of the file's.")
-def command(file: Path, engine: str | None) -> int:
-    """Replay the failure in FILE.
+def command(paths: tuple[Path, ...], engine: str | None) -> int:
+    """Replay the failures in PATHS: files, or folders of files.
 
-    Prints REPRODUCED (exit 1), FIXED (0), DRIFTED (3), or UNSUPPORTED and why (2).
+    Of a folder each *.json is replayed, but for *.unconfirmed.json. One file is told in
+    full, several in a line each.
+
+    Prints REPRODUCED (exit 1), FIXED (0), DRIFTED at which step (3), or UNSUPPORTED and
+    why (2). Of several files the worst decides: REPRODUCED, then UNSUPPORTED or what is
+    no failure file, then DRIFTED.
     """
-    from isolation_spec.failure import BadFailureFile, load, replay
+    from isolation_spec.failure import BadFailureFile, failure_files, replay_file
 
     try:
-        failure = load(file)
+        files = [one for path in paths for one in failure_files(path)]
+        if len(files) == 1 and not paths[0].is_dir():
+            return _tell(replay_file(files[0][1], engine))
     except BadFailureFile as error:
         raise Refused(str(error)) from None
-    try:
-        found = _engine(engine, failure.engine)
-        replayed = replay(failure, found.make_adapter)
-    except AdapterError as error:
-        click.echo(f"UNSUPPORTED: {error}")
-        return ExitCode.USAGE
+    counts: Counter[str] = Counter()
+    for _, file in files:
+        try:
+            replayed = replay_file(file, engine)
+            outcome, note = str(replayed.outcome), replayed.note
+        except BadFailureFile as error:
+            outcome, note = "REFUSED", str(error)
+        counts[outcome] += 1
+        _echo(f"{outcome:<11}  {file}")
+        if note:
+            _echo(f"{'':<11}  {note}")
+    told = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
+    click.echo(f"{len(files)} {'file' if len(files) == 1 else 'files'}: {told}")
+    return max((_EXIT.get(one, ExitCode.USAGE) for one in counts), key=_WORST.index)
+
+
+def _tell(replayed: Replay) -> int:
+    """Says in full what one replay showed."""
+    for line in _lines(replayed):
+        _echo(line)
+    return _EXIT[replayed.outcome]
+
+
+def _lines(replayed: Replay) -> Iterator[str]:
+    from isolation_spec.adapters import find_engine
     from isolation_spec.explain import explain
     from isolation_spec.failure import Outcome
     from isolation_spec.story import tell_story
 
-    click.echo(f"{replayed.outcome}: {failure.claim} on {found.name}")
-    if replayed.note:
-        click.echo(f"differs from the saved run: {replayed.note}")
-    if replayed.outcome is Outcome.REPRODUCED:
-        click.echo("")
-        violation = replayed.judgement.violations[0]
-        story = tell_story(replayed.history, violation, found.make_adapter)
-        click.echo("\n".join(explain(story)))
-        return ExitCode.VIOLATED
+    history, judgement = replayed.history, replayed.judgement
+    if history is None or judgement is None:
+        yield f"{replayed.outcome}: {replayed.note}"
+        return
+    where = ""
+    if replayed.outcome is Outcome.DRIFTED and replayed.drift is not None:
+        where = f" at step {replayed.drift.step}"
+    yield f"{replayed.outcome}{where}: {replayed.claim} on {replayed.engine}"
     if replayed.outcome is Outcome.FIXED:
-        click.echo(f"{failure.claim} holds, {replayed.judgement.evidence} times")
-        return ExitCode.HOLDS
-    return ExitCode.INCONCLUSIVE
+        yield f"{replayed.claim} holds, {judgement.evidence} times"
+    if replayed.outcome is Outcome.DRIFTED:
+        yield from replayed.note.split("; ")
+    if replayed.outcome is Outcome.REPRODUCED:
+        if replayed.note:
+            yield f"differs from the saved run: {replayed.note}"
+        yield ""
+        make_adapter = find_engine(replayed.engine).make_adapter
+        yield from explain(tell_story(history, judgement.violations[0], make_adapter))
 
 
-def _engine(given: str | None, named: str) -> Engine:
-    """The engine that the user gave, or the registered one that the file names."""
-    if given is None and ":" in named:
-        message = (
-            f"the file names the engine {named!r}, which is not registered, and "
-            f"nothing that a file names is imported: give it with --engine {named}"
-        )
-        raise EngineNotFound(message)
-    return find_engine(given or named)
+def _echo(line: str) -> None:
+    """Writes a line; what a file says must not steer a terminal."""
+    click.echo("".join(c if c.isprintable() else repr(c)[1:-1] for c in line))

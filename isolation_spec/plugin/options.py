@@ -194,14 +194,16 @@ def _check_engines(config: pytest.Config, options: Options) -> None:
 
 
 def _check_replay(path: Path) -> None:
-    from isolation_spec.plugin.replays import failure_files
+    from isolation_spec.failure import BadFailureFile, failure_files
 
     if not path.exists():
         message = f"--isolation-replay: there is no file or folder {path}"
         raise pytest.UsageError(message)
-    if not failure_files(path):
-        message = f"--isolation-replay: there is no failure file (*.json) in {path}"
-        raise pytest.UsageError(message)
+    try:
+        list(failure_files(path))
+    except BadFailureFile as error:
+        message = f"--isolation-replay: {error}"
+        raise pytest.UsageError(message) from None
 
 
 def _check_failures(folder: Path) -> None:

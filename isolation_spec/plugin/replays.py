@@ -12,7 +12,14 @@ import pytest
 from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine, EngineNotFound, find_engine
 from isolation_spec.explain import explain
-from isolation_spec.failure import BadFailureFile, Failure, Outcome, load, replay
+from isolation_spec.failure import (
+    BadFailureFile,
+    Failure,
+    Outcome,
+    failure_files,
+    load,
+    replay,
+)
 from isolation_spec.plugin.items import (
     Group,
     IsolationItem,
@@ -23,7 +30,7 @@ from isolation_spec.plugin.options import OPTIONS
 from isolation_spec.report import replay_command
 from isolation_spec.story import tell_story
 
-__all__ = ["ReplayTest", "Replayed", "failure_files", "replays"]
+__all__ = ["ReplayTest", "Replayed", "replays"]
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -35,11 +42,6 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     engine: str
 
 
-def failure_files(path: Path) -> list[Path]:
-    """The file itself, or all JSON files in the folder and below it, by name."""
-    return sorted(path.rglob("*.json")) if path.is_dir() else [path]
-
-
 def replays(
     session: pytest.Session, path: Path, engines: Mapping[str, Engine]
 ) -> Iterator[pytest.Item]:
@@ -48,7 +50,7 @@ def replays(
         session, name="isolation-replay", nodeid="isolation-replay"
     )
     base = path if path.is_dir() else path.parent
-    for file in failure_files(path):
+    for _, file in failure_files(path):
         test: ReplayTest = ReplayTest.from_parent(
             group, name=file.relative_to(base).as_posix(), callobj=stands_for_itself
         )
@@ -92,12 +94,15 @@ class ReplayTest(IsolationItem):
         self._tell(replayed.outcome, failure)
         if replayed.outcome is Outcome.FIXED:
             return
+        history, judgement = replayed.history, replayed.judgement
+        if history is None or judgement is None:
+            raise NotGreen(f"{replayed.outcome}: {replayed.note}")
         lines = [f"{replayed.outcome}: {failure.claim} on {engine.name}"]
         if replayed.note:
             lines.append(f"differs from the saved run: {replayed.note}")
         if replayed.outcome is Outcome.REPRODUCED:
-            violation = replayed.judgement.violations[0]
-            told = tell_story(replayed.history, violation, engine.make_adapter)
+            violation = judgement.violations[0]
+            told = tell_story(history, violation, engine.make_adapter)
             lines += ["", *explain(told)]
         command = replay_command(self._shown(), engine.name)
         raise NotGreen("\n".join([*lines, "", f"Replay with: {command}"]))
