@@ -120,7 +120,7 @@ def _failed(observed: Observed, span: Span) -> Violation | None:
         however=f"it {_ended(span.outcome)}{f': {_brief(error)}' if error else ''}",
         entry=span.ended,
         users=(span.operation.user,),
-        shown=(error,),
+        shown=(_brief(error),),
     )
 
 
