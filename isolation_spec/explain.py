@@ -23,7 +23,7 @@ from isolation_spec.scenario import (
     Write,
 )
 
-__all__ = ["describe_operation", "describe_schedule", "explain"]
+__all__ = ["describe_operation", "describe_schedule", "explain", "printable"]
 
 
 def explain(scenario: Scenario, violation: Violation) -> Iterator[str]:
@@ -31,10 +31,11 @@ def explain(scenario: Scenario, violation: Violation) -> Iterator[str]:
 
     Control characters are escaped: the text of a file must not steer a terminal.
     """
-    return map(_printable, _story(scenario, violation))
+    return map(printable, _story(scenario, violation))
 
 
-def _printable(line: str) -> str:
+def printable(line: str) -> str:
+    """The line with every character that could steer a reader's screen escaped."""
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 

@@ -1,4 +1,5 @@
-"""The command line: `isolation-spec verify`, `replay`, `claims`, `faults`, `bench`."""
+"""The command line: `isolation-spec verify`, `replay`, `report`, `claims`, `faults`,
+`bench`."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ import click
 
 __all__ = ["ExitCode", "Refused", "main"]
 
-_COMMANDS = ("bench", "claims", "faults", "replay", "verify")
+_COMMANDS = ("bench", "claims", "faults", "replay", "report", "verify")
 
 
 class ExitCode:

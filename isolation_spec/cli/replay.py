@@ -10,7 +10,7 @@ from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine, EngineNotFound, find_engine
 from isolation_spec.cli import ExitCode, Refused
 
-__all__ = ["command"]
+__all__ = ["command", "find_engine_of"]
 
 
 @click.command("replay")
@@ -28,7 +28,7 @@ def command(file: Path, engine: str | None) -> int:
     except BadFailureFile as error:
         raise Refused(str(error)) from None
     try:
-        found = _engine(engine, failure.engine)
+        found = find_engine_of(engine, failure.engine)
         replayed = replay(failure, found.make_adapter)
     except AdapterError as error:
         click.echo(f"UNSUPPORTED: {error}")
@@ -50,7 +50,7 @@ def command(file: Path, engine: str | None) -> int:
     return ExitCode.INCONCLUSIVE
 
 
-def _engine(given: str | None, named: str) -> Engine:
+def find_engine_of(given: str | None, named: str) -> Engine:
     """The engine that the user gave, or the registered one that the file names."""
     if given is None and ":" in named:
         message = (
