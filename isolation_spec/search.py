@@ -15,6 +15,7 @@ from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine
 from isolation_spec.adapters.offered import offered
 from isolation_spec.claims import Judgement, Verdict, Violation, judge
+from isolation_spec.coverage import Coverage
 from isolation_spec.history import CancellationDelivered, History, Reached
 from isolation_spec.run import run
 from isolation_spec.scenario import Operation, Scenario
@@ -62,6 +63,7 @@ class Tally(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     places: set[tuple[str, str]] = set()
     cancelled: set[tuple[str, str]] = set()
+    coverage: Coverage = msgspec.field(default_factory=Coverage)
 
     def add(self, other: Tally) -> None:
         """Adds another tally to this one."""
@@ -76,6 +78,7 @@ class Tally(msgspec.Struct, kw_only=True):
         self.found += other.found
         self.places |= other.places
         self.cancelled |= other.cancelled
+        self.coverage.add(other.coverage)
         self.interrupted = self.interrupted or other.interrupted
 
     def add_found(
@@ -196,6 +199,7 @@ class _Examiner:
         tally.reached.add(history.reached)
         tally.places.update(_places(history))
         tally.cancelled.update(_cancelled(history))
+        tally.coverage.count(history)
         solos = None if self.live is not None else self._solos(history)
         for judgement in judge(history, self.capabilities, solos=solos):
             tally.count(judgement)

@@ -103,6 +103,7 @@ def verify(
         reached=tally.reached,
         places=len(tally.places | tally.cancelled),
         places_cancelled=len(tally.cancelled),
+        coverage=tally.coverage,
         failures=tuple(f.path for f in failures),
         reasons=(),
         seed=seed,

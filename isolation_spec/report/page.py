@@ -9,7 +9,7 @@ import msgspec
 
 from isolation_spec.adapter import Adapter
 from isolation_spec.claims import Verdict, find_claim
-from isolation_spec.explain import explain, printable
+from isolation_spec.explain import explain
 from isolation_spec.failure import Failure, Replay
 from isolation_spec.history import History
 from isolation_spec.report.render import MOST_BYTES, render, script_data
@@ -119,7 +119,7 @@ class _Page:
             "engine": _short(failure.engine),
             "outcome": outcome,
             "note": _short(note),
-            "file": printable(file),
+            "file": file,
             "violated": story is not None,
             "versions": [(n, _short(v)) for n, v in failure.versions.items()][:10],
             "minor": _MINOR,
@@ -193,7 +193,6 @@ def _say(text: str, path: str = "") -> tuple[Part, ...]:
 
 
 def _short(text: str, most: int = 200) -> str:
-    text = printable(text)
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
 
 

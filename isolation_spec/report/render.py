@@ -7,11 +7,16 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import Any
+from unicodedata import category
 
 import msgspec
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-__all__ = ["MOST_BYTES", "render", "script_data"]
+from isolation_spec.explain import printable
+
+__all__ = ["MOST_BYTES", "render", "script_data", "visible"]
+
+_MOST_ACCENTS = 2
 
 MOST_BYTES = 500_000
 """A page is never larger."""
@@ -49,6 +54,28 @@ def _digest(text: str) -> str:
     return f"'sha256-{b64encode(sha256(text.encode()).digest()).decode()}'"
 
 
+def _finalize(value: Any) -> Any:
+    """What stands in a page in place of a value of the data."""
+    return visible(value) if type(value) is str else value
+
+
+def visible(text: str) -> str:
+    """The text with all that is not seen, or that would be seen elsewhere, escaped:
+    control characters, marks of direction, a heap of accents on one letter."""
+    lines = [printable(line) for line in text.split("\n")]
+    return "\n".join(line if line.isascii() else _flat(line) for line in lines)
+
+
+def _flat(line: str) -> str:
+    height = 0
+    flat = []
+    for character in line:
+        height = height + 1 if category(character) in ("Mn", "Me") else 0
+        hidden = height > _MOST_ACCENTS
+        flat.append(f"\\u{ord(character):04x}" if hidden else character)
+    return "".join(flat)
+
+
 @cache
 def _text(name: str) -> str:
     return (files("isolation_spec.report") / "templates" / name).read_text("utf-8")
@@ -59,6 +86,7 @@ def _environment() -> Environment:
     return Environment(
         loader=FunctionLoader(_text),
         autoescape=True,
+        finalize=_finalize,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from isolation_spec.claims import Verdict
+from isolation_spec.coverage import Coverage
 from isolation_spec.history import Reached
 
 __all__ = ["ClaimResult", "Result", "WorldKind"]
@@ -33,6 +34,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             bytes; 0 where the system does not tell it.
         places: places in the engine at which operations were seen to wait, for each
             kind of operation; `places_cancelled`: those at which one was cancelled.
+        coverage: how often operations ended how, and each of those places.
         failures: paths of the saved failure files.
         reasons: why the verdict is not green, a sentence each.
     """
@@ -49,6 +51,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     reached: Reached
     places: int = 0
     places_cancelled: int = 0
+    coverage: Coverage = msgspec.field(default_factory=Coverage)
     failures: tuple[str, ...]
     reasons: tuple[str, ...]
     seed: int

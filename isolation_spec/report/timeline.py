@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 import msgspec
 
 from isolation_spec.claims import Violation
-from isolation_spec.explain import printable
 from isolation_spec.history import (
     Await,
     Entry,
@@ -22,6 +21,7 @@ from isolation_spec.history import (
     SessionMoved,
 )
 from isolation_spec.report.causes import causes
+from isolation_spec.report.render import visible
 from isolation_spec.report.spans import bar_of, lasting, spans
 from isolation_spec.report.words import Part, Words, kind_of, parts_of
 from isolation_spec.scenario import canaries_in
@@ -62,7 +62,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         hidden: characters that the engine gave and that are not shown.
         skipped: entries left out before it.
         fails: True if the violation shows here.
-        hop: the number of the hop of the foreign canary, from 1, 0 for none.
+        parting: True if a neighbouring run differs from here on.
+        hop: the number of the hop of the foreign canary, from 1, 0 for none;
+            `hop_what`, what it is.
     """
 
     kind: str
@@ -81,6 +83,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     fails: bool
     parting: bool
     hop: int
+    hop_what: str
 
     def text(self) -> str:
         """All its words."""
@@ -255,7 +258,7 @@ class _Drawing:
         )
 
     def _make_lane(self, user: int | None) -> Lane:
-        label = printable(self.history.label(user))
+        label = visible(self.history.label(user))
         if len(label) > _LONGEST_LABEL:
             label = f"{label[: _LONGEST_LABEL - 1]}…"
         return Lane(label=label, user=user, tracks=self.tracks.get(user, 1))
@@ -288,6 +291,7 @@ class _Drawing:
                 fails=shows,
                 parting=self.parting is not None and first <= self.parting <= last,
                 hop=hops.get(index, 0),
+                hop_what=self.hops[hops[index] - 1].what if index in hops else "",
             )
             before = last
 

@@ -7,7 +7,7 @@ import re
 
 import msgspec
 
-from isolation_spec.explain import describe_operation, printable
+from isolation_spec.explain import describe_operation
 from isolation_spec.history import (
     AgentStepped,
     CancellationDelivered,
@@ -55,7 +55,7 @@ class Part(msgspec.Struct, frozen=True):
 def parts_of(text: str, viewer: str | None, path: str = "") -> tuple[Part, ...]:
     """The text cut at its canaries; strong is the one of the path, or a foreign one.
 
-    Everything in it is printable, and no longer than a screen bears.
+    No part is longer than a screen bears.
     """
     owners = {value: owner for owner, value in canaries_in(text)}
     parts: list[Part] = []
@@ -76,7 +76,7 @@ def _plain(text: str) -> list[Part]:
     if len(text) > _LONGEST:
         half = _LONGEST // 2
         text = f"{text[:half]} … {text[-half:]}"
-    return [Part(printable(text))] if text else []
+    return [Part(text)] if text else []
 
 
 def kind_of(entry: Entry) -> str:

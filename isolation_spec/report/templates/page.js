@@ -38,6 +38,7 @@
     let bottom = 0;
     for (const row of rowsOf(one)) {
       const box = row.getBoundingClientRect();
+      if (!box.height) { centres.push(centres.at(-1) ?? 0); continue; }
       centres.push(box.top - top + Math.min(14, box.height / 2));
       bottom = box.bottom - top;
     }
@@ -88,6 +89,7 @@
     const x1 = grid.x(arrow.cause[1], arrow.cause[2]), y1 = y(arrow.cause[0]);
     const x2 = grid.x(arrow.effect[1], arrow.effect[2]), y2 = y(arrow.effect[0]);
     if (x1 === x2) return;
+    if (y1 === y2 && arrow.cause[0] !== arrow.effect[0]) return;
     const strong = arrow.strong ? " strong" : "";
     const way = x2 > x1 ? 1 : -1;
     const end = x2 - way * clamp(2.5, grid.unit * 0.3, 5);
@@ -184,7 +186,9 @@
     drawBars(svg, drawing, grid, y);
     drawTicks(svg, drawing, grid, y);
     for (const arrow of drawing.arrows) if (!arrow.strong) drawArrow(svg, arrow, grid, y);
-    rowsOf(run).forEach((row, index) => drawMark(svg, row, grid, y(index)));
+    rowsOf(run).forEach((row, index) => {
+      if (row.offsetHeight) drawMark(svg, row, grid, y(index));
+    });
     for (const arrow of drawing.arrows) if (arrow.strong) drawArrow(svg, arrow, grid, y);
     drawPath(svg, drawing, grid, y);
     drawFailing(svg, run, grid, y);
@@ -224,11 +228,17 @@
     else if (box.bottom > bottom) window.scrollBy(0, box.bottom - bottom);
   }
 
-  const step = (by, options) => select((current.get(run) ?? 0) + by, options);
+  function step(by, options) {
+    const rows = rowsOf(run);
+    let index = (current.get(run) ?? 0) + by;
+    while (rows[index] && !rows[index].offsetHeight) index += by;
+    if (rows[index]) select(index, options);
+  }
 
   function goToFailing(options) {
-    const wanted = rowsOf(run).findIndex((row) => row.matches(".fails, .parting"));
-    select(wanted < 0 ? 0 : wanted, options);
+    const rows = rowsOf(run);
+    const wanted = run.querySelector(".fails") ?? run.querySelector(".parting");
+    select(Math.max(0, rows.indexOf(wanted)), options);
   }
 
   const KEYS = {
@@ -254,6 +264,15 @@
   byId("previous").addEventListener("click", () => step(-1));
   byId("next").addEventListener("click", () => step(1));
   byId("failing").addEventListener("click", () => goToFailing());
+  byId("key").addEventListener("click", () => {
+    const few = byId("key").getAttribute("aria-pressed") !== "true";
+    byId("key").setAttribute("aria-pressed", String(few));
+    for (const one of runs) one.classList.toggle("key", few);
+    draw();
+    const row = rowsOf(run)[current.get(run)];
+    if (row.offsetHeight) reveal(row);
+    else goToFailing();
+  });
 
   for (const button of document.querySelectorAll("[data-show]")) {
     button.addEventListener("click", () => {
@@ -264,6 +283,7 @@
       }
       run = wanted;
       byId("failing").textContent = button.dataset.jump;
+      byId("without").hidden = wanted === runs[0];
       draw();
       if (current.has(run)) select(current.get(run), { scroll: true });
       else goToFailing({ scroll: true });
