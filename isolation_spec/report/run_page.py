@@ -19,8 +19,9 @@ __all__ = ["run_page"]
 _SIZES = (2000, 500, 100, 20)
 """Lines of each table that are tried, the most first."""
 _LONGEST = 300
-_NEAR = 3.0
-"""Percent of the width within which two catches share one label."""
+_NEAR = 14.0
+"""Percent of the width within which catches share one label, on the narrowest screen
+too; a label's middle is further than half of that from both ends."""
 
 
 class _Line(msgspec.Struct, frozen=True):
@@ -155,12 +156,16 @@ def _chart(run: RunFolder) -> dict[str, Any]:
 
 
 def _marks(catches: Sequence[Catch], end: float) -> list[dict[str, Any]]:
-    """One mark for catches that are too close to be told apart; labels are numbers."""
+    """One label for catches that are too close to be told apart, a line for each."""
     marks: list[dict[str, Any]] = []
     for number, catch in enumerate(catches, 1):
         x = _share(catch.seconds, end)
-        if marks and x - marks[-1]["x"] < _NEAR:
-            marks[-1]["label"] = f"{marks[-1]['first']} to {number}"
+        label = min(max(x, _NEAR / 2 + 1), 99 - _NEAR / 2)
+        if marks and label - marks[-1]["label"] < _NEAR:
+            marks[-1]["lines"].append(x)
+            marks[-1]["text"] = f"{marks[-1]['first']}-{number}"
         else:
-            marks.append({"x": x, "label": f"{number}", "first": number})
+            marks.append(
+                {"label": label, "text": str(number), "first": number, "lines": [x]}
+            )
     return marks

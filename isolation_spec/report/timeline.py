@@ -7,7 +7,7 @@ rows: 3 is the middle of the fourth row, 3.5 the line below it.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
@@ -314,11 +314,8 @@ class _Drawing:
             yield f"operation {operation} at {place}{often}"
 
     def _bars(self) -> Iterator[Bar]:
-        if not self.groups:
-            return
-        begin, end = self.groups[0][0], self.groups[-1][1]
         for span in self.spans:
-            if span.user in self.users and span.begin <= end and begin <= span.end:
+            if span.user in self.users and self._shows(span.begin, span.end):
                 yield Bar(
                     kind=span.kind,
                     lane=self.lane(span.user),
@@ -329,6 +326,10 @@ class _Drawing:
                     outcome=span.outcome,
                 )
 
+    def _shows(self, begin: int, end: int) -> bool:
+        """True if there is a row between two entries."""
+        return bisect_left(self.firsts, begin) < bisect_right(self.firsts, end)
+
     def _ticks(self) -> Iterator[Tick]:
         users = {s.operation: s.user for s in self.spans if s.kind == "operation"}
         for gap in _waits(self.history.awaits, self.firsts).values():
@@ -337,6 +338,8 @@ class _Drawing:
                 if user not in self.users or user is None:
                     continue
                 before = self.at(one.entry - 1)
+                if not before.is_integer():
+                    continue
                 step = (self.at(one.entry) - before) * number / (len(gap) + 1)
                 track = self.track_of.get(one.operation, 0)
                 point = Point(round(before + step, 3), self.lane(user), track)
