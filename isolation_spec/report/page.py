@@ -32,10 +32,11 @@ def failure_page(
     replayed: Replay,
     make_adapter: Callable[[], Adapter],
     *,
+    engine: str = "",
     file: str = "",
     values: bool = False,
 ) -> str:
-    """The page of a failure that was just replayed.
+    """The page of a failure that was just replayed, on the file's engine or another.
 
     Where it was reproduced, further runs find the passing neighbour and what matters.
 
