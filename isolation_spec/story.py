@@ -7,31 +7,25 @@ words are for `explain` and for the pages to choose; here are only the facts.
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
-from isolation_spec.adapter import Adapter
-from isolation_spec.claims import Judgement, Verdict, Violation, find_claim
-from isolation_spec.history import (
-    AgentStepped,
-    CancellationDelivered,
-    Entry,
-    History,
-    OperationStarted,
-    RowStored,
-)
+from isolation_spec.adapter import Adapter, AdapterError
+from isolation_spec.awaits import NOWHERE
+from isolation_spec.claims import Verdict, Violation, find_claim
+from isolation_spec.history import CancellationDelivered, History
+from isolation_spec.hops import Hop, hops_of
 from isolation_spec.run import run
-from isolation_spec.scenario import (
-    Cancellation,
-    Scenario,
-    Schedule,
-    canaries_in,
-    owned_canaries,
+from isolation_spec.scenario import Cancellation, Scenario, Schedule
+from isolation_spec.solo import judge_with_solos, run_alone
+from isolation_spec.wording import (
+    describe_chain,
+    describe_demotion,
+    describe_owner,
+    number_in,
 )
-from isolation_spec.solo import judge_with_solos
-from isolation_spec.world.scheduler import Scheduler
+from isolation_spec.world.following import Following
 
 __all__ = ["Decision", "Hop", "Neighbour", "Story", "tell_story"]
 
@@ -39,26 +33,12 @@ MakeAdapter = Callable[[], Adapter]
 replace = msgspec.structs.replace
 
 _MOST_TRIED = 24
-"""Decisions that are tried; a shrunk scenario has far fewer."""
-_OTHER_ORDERS = 8
-
-
-class Hop(msgspec.Struct, frozen=True, kw_only=True):
-    """One place in the history at which the value, or the resource, was seen.
-
-    The first is where it was born, the last where the violation shows.
-
-    Attributes:
-        entry: index into the entries of the history.
-        user: index of the user who saw it there, None for the world.
-        operation: id of the operation in which it was seen.
-        what: a few words, without the user's name.
-    """
-
-    entry: int
-    user: int | None
-    operation: int | None
-    what: str
+"""Further runs for decisions; a shrunk scenario has far fewer."""
+_MOST_COMPARED = 8
+"""The same where each is compared with up to 48 solo runs of each user."""
+_MOST_SWAPPED = 16
+_SMALL = 12
+"""Operations up to which a run is looked for that has but two arrivals swapped."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,7 +63,7 @@ class Neighbour(msgspec.Struct, frozen=True, kw_only=True):
     """A run that is like the failing one but for one choice, and passes.
 
     Attributes:
-        without: the decision that it goes without, or which order it has instead.
+        without: what it goes without, as a noun: a decision, or this order.
         history: all that was observed in it.
         step: index of the first entry that differs from the failing run.
     """
@@ -116,41 +96,126 @@ def tell_story(
     """The story of a violation in a history; a few dozen further runs at most.
 
     Without a way to make adapters, as for what was found live, nothing is run again.
-
-    Raises:
-        AdapterError: the adapter broke its contract.
     """
-    scenario = replace(history.scenario, schedule=history.schedule)
-    decisions: tuple[Decision, ...] = ()
-    neighbours: list[Neighbour] = []
-    for index, (decision, smaller) in enumerate(_decisions(history, scenario)):
-        if make_adapter is None or index >= _MOST_TRIED:
-            decisions += (replace(decision, tried=False),)
-            continue
-        other = run(smaller, make_adapter)
-        verdict = _judge(other, violation, make_adapter).verdict
-        needed = verdict is not Verdict.VIOLATED
-        decisions += (replace(decision, needed=needed),)
-        if needed:
-            neighbours.append(_neighbour(history, other, decision.text))
-    if not neighbours and make_adapter is not None:
-        neighbours.extend(_other_order(history, scenario, violation, make_adapter))
+    rerun = _Rerun(history, violation, make_adapter)
+    decisions, neighbours = rerun.without_each()
+    if not neighbours:
+        neighbours = list(rerun.otherwise())
     return Story(
         history=history,
         violation=violation,
         decisions=decisions,
-        # The longer both runs go together, the more the difference says.
-        neighbour=max(neighbours, key=lambda one: one.step, default=None),
-        hops=tuple(_hops(history, violation)),
+        neighbour=max(neighbours, key=_telling, default=None),
+        hops=hops_of(history, violation),
     )
 
 
-def _judge(
-    history: History, violation: Violation, make_adapter: MakeAdapter
-) -> Judgement:
-    claims = (find_claim(violation.claim),)
-    (judgement,) = judge_with_solos(history, make_adapter, claims)
-    return judgement
+def _telling(neighbour: Neighbour) -> int:
+    """The longer both runs go together, the more their difference says."""
+    return neighbour.step
+
+
+class _Rerun:
+    """Runs the scenario of a violation again, with something changed."""
+
+    def __init__(
+        self, history: History, violation: Violation, make_adapter: MakeAdapter | None
+    ) -> None:
+        self.history = history
+        self.violation = violation
+        self.make_adapter = make_adapter
+        self.scenario = replace(history.scenario, schedule=history.schedule)
+        self.claim = find_claim(violation.claim)
+        self._left = _MOST_COMPARED if self.claim.compares else _MOST_TRIED
+
+    def without_each(self) -> tuple[tuple[Decision, ...], list[Neighbour]]:
+        """Each decision, and the passing runs without one that is needed."""
+        decisions, neighbours = [], []
+        for decision, smaller in _decisions(self.history, self.scenario):
+            other = self._run(smaller)
+            needed = other is not None and self._passes(other)
+            decisions.append(replace(decision, needed=needed, tried=other is not None))
+            if other is not None and needed:
+                neighbours.append(self._neighbour(other, decision.text))
+        return tuple(decisions), neighbours
+
+    def otherwise(self) -> Iterator[Neighbour]:
+        """Yields a passing run that differs in what a claim compares, or in its
+        order."""
+        if self.claim.compares:
+            yield from self._alone()
+            return
+        order = self.history.order if len(self.scenario.operations) <= _SMALL else ()
+        self._left = min(self._left, _MOST_SWAPPED)
+        for index in _swappable(order):
+            swapped = list(order)
+            swapped[index : index + 2] = reversed(order[index : index + 2])
+            other = self._run(self.scenario, swapped)
+            if other is not None and self._passes(other, Verdict.HOLDS):
+                first, second = (self._chain(c) for c in order[index : index + 2])
+                yield self._neighbour(other, f"{first} coming before {second}")
+                return
+
+    def _alone(self) -> Iterator[Neighbour]:
+        if self.make_adapter is None or not self.violation.users:
+            return
+        user = self.violation.users[0]
+        try:
+            other = run_alone(self.history, self.make_adapter, user)
+        except AdapterError:
+            return
+        yield self._neighbour(other, "what the others do")
+
+    def _run(
+        self, scenario: Scenario, order: Iterable[str] | None = None
+    ) -> History | None:
+        """The scenario's run, in that order; None if it cannot be made any more."""
+        if self.make_adapter is None or self._left <= 0:
+            return None
+        self._left -= 1
+        following = None if order is None else Following(scenario.schedule, order)
+        try:
+            return run(scenario, self.make_adapter, scheduler=following)
+        except AdapterError:
+            # The adapter broke its contract in this run, which says nothing of the one
+            # that is to be explained.
+            return None
+
+    def _passes(self, other: History, verdict: Verdict | None = None) -> bool:
+        assert self.make_adapter is not None
+        try:
+            (judged,) = judge_with_solos(other, self.make_adapter, (self.claim,))
+        except AdapterError:
+            return False
+        if verdict is not None:
+            return judged.verdict is verdict
+        return judged.verdict is not Verdict.VIOLATED
+
+    def _chain(self, chain: str) -> str:
+        return describe_chain(self.scenario, chain)
+
+    def _neighbour(self, other: History, without: str) -> Neighbour:
+        return Neighbour(
+            without=without, history=other, step=_parting(self.history, other)
+        )
+
+
+def _swappable(order: tuple[str, ...]) -> Iterator[int]:
+    """Yields places at which arrivals of two operations follow each other, last
+    first."""
+    for index in range(len(order) - 2, -1, -1):
+        owners = {_owner(chain) for chain in order[index : index + 2]}
+        if len(owners) == 2 and None not in owners:
+            yield index
+
+
+def _parting(history: History, other: History) -> int:
+    """The index of the first entry that differs."""
+    pairs = zip(history.entries, other.entries, strict=False)
+    for index, (entry, instead) in enumerate(pairs):
+        if entry != instead:
+            return index
+    return min(len(history.entries), len(other.entries))
 
 
 # Decisions
@@ -163,137 +228,53 @@ def _decisions(
     places = {e.operation: e.place for e in history.of(CancellationDelivered)}
     for index, operation in enumerate(scenario.operations):
         cancel: Cancellation | None = getattr(operation, "cancel", None)
-        if cancel is not None and operation.id in places:
-            side = "after" if cancel.early else "before"
-            who = scenario.users[operation.user].label  # type: ignore[union-attr]
-            text = (
-                f"the cancellation of {who}'s operation {operation.id} {side} its "
-                f"step {cancel.step}, at {places[operation.id]}"
-            )
-            kept = list(scenario.operations)
-            kept[index] = replace(operation, cancel=None)
-            yield (
-                _decision("cancellation", operation.id, text),
-                replace(scenario, operations=tuple(kept)),
-            )
-    for decision, schedule in _choices(scenario.schedule):
+        if cancel is None or operation.id not in places:
+            continue
+        kept = list(scenario.operations)
+        kept[index] = replace(operation, cancel=None)
+        words = _cancellation(scenario, operation.id, cancel, places[operation.id])
+        yield (
+            _decision("cancellation", operation.id, words),
+            replace(scenario, operations=tuple(kept)),
+        )
+    for decision, schedule in _choices(scenario):
         yield decision, replace(scenario, schedule=schedule)
+
+
+def _cancellation(
+    scenario: Scenario, operation: int, cancel: Cancellation, place: str
+) -> str:
+    side = "after" if cancel.early else "before"
+    where = "" if place == NOWHERE else f", at {place}"
+    whose = describe_owner(scenario, operation)
+    return f"the cancellation of {whose} {side} its step {cancel.step}{where}"
 
 
 def _decision(kind: str, operation: int | None, text: str) -> Decision:
     return Decision(kind=kind, operation=operation, text=text, needed=False)
 
 
-def _choices(schedule: Schedule) -> Iterator[tuple[Decision, Schedule]]:
+def _choices(scenario: Scenario) -> Iterator[tuple[Decision, Schedule]]:
+    schedule = scenario.schedule
     for chain in schedule.classes:
         rest = {c: n for c, n in schedule.classes.items() if c != chain}
-        text = f"arrivals of {chain} yielding to others"
+        text = f"holding back {describe_chain(scenario, chain)}"
         yield _decision("class", _owner(chain), text), replace(schedule, classes=rest)
     for index, demotion in enumerate(schedule.demotions):
         kept = schedule.demotions[:index] + schedule.demotions[index + 1 :]
-        text = f"{demotion.chain} coming last after {demotion.consumed} arrivals"
+        text = describe_demotion(scenario, demotion)
         yield (
             _decision("demotion", _owner(demotion.chain), text),
             replace(schedule, demotions=kept),
         )
     if schedule.burst:
-        text = f"up to {schedule.burst} arrivals coming in at once"
+        more = "a further arrival" if schedule.burst == 1 else "further arrivals"
+        text = f"letting {more} in before ready callbacks run"
         yield _decision("burst", None, text), replace(schedule, burst=0)
     if schedule.split:
-        text = "adjacent data arriving piece by piece"
+        text = "delivering adjacent data piece by piece"
         yield _decision("split", None, text), replace(schedule, split=False)
 
 
 def _owner(chain: str) -> int | None:
-    owner = chain.partition("/")[0]
-    return int(owner) if owner.isdecimal() else None
-
-
-# The passing neighbour
-
-
-def _neighbour(history: History, other: History, without: str) -> Neighbour:
-    return Neighbour(without=without, history=other, step=_parting(history, other))
-
-
-def _parting(history: History, other: History) -> int:
-    """The index of the first entry that differs."""
-    pairs = zip(history.entries, other.entries, strict=False)
-    for index, (entry, instead) in enumerate(pairs):
-        if entry != instead:
-            return index
-    return min(len(history.entries), len(other.entries))
-
-
-def _other_order(
-    history: History,
-    scenario: Scenario,
-    violation: Violation,
-    make_adapter: MakeAdapter,
-) -> Iterator[Neighbour]:
-    """Yields the first of a few other orders of arrivals in which the claim holds."""
-    for seed in range(_OTHER_ORDERS):
-        chance = random.Random(seed)
-        points = [chance.randint(1, 20) for _ in range(2)]
-        scheduler = Scheduler(scenario.schedule, change_points=points)
-        other = run(scenario, make_adapter, scheduler=scheduler)
-        if _judge(other, violation, make_adapter).verdict is Verdict.HOLDS:
-            yield _neighbour(history, other, "in another order of arrivals")
-            return
-
-
-# Hops
-
-
-def _hops(history: History, violation: Violation) -> Iterator[Hop]:
-    value = _canary(history, violation)
-    if value is None:
-        return
-    born = _birth(history, value)
-    for index, entry in enumerate(history.entries[: violation.entry + 1]):
-        if index == born:
-            yield _hop(history, index, "written")
-        elif value in str(entry) and index > born:
-            yield _hop(history, index, type(entry).__name__)
-
-
-def _hop(history: History, index: int, what: str) -> Hop:
-    entry = history.entries[index]
-    return Hop(
-        entry=index,
-        user=_viewer(history, entry),
-        operation=entry.operation,
-        what=what,
-    )
-
-
-def _viewer(history: History, entry: Entry) -> int | None:
-    if isinstance(entry, RowStored):
-        ids = [user.id for user in history.scenario.users]
-        return ids.index(entry.owner) if entry.owner in ids else None
-    return entry.user
-
-
-def _canary(history: History, violation: Violation) -> str | None:
-    """The canary that the violation is about, a foreign one first."""
-    labels = [user.label for user in history.scenario.users]
-    owners = {
-        value: labels.index(label)
-        for value, label in owned_canaries(history.scenario).items()
-    }
-    shows = history.entries[violation.entry : violation.entry + 1]
-    texts = [violation.however, *map(str, shows), *violation.let, violation.then]
-    found = [value for text in texts for _, value in canaries_in(text)]
-    viewer = _viewer(history, shows[0]) if shows else None
-    foreign = [v for v in found if owners.get(v, viewer) != viewer]
-    return next(iter(foreign or found), None)
-
-
-def _birth(history: History, value: str) -> int:
-    """The index of the entry at which the value came into the engine."""
-    for index, entry in enumerate(history.entries):
-        if isinstance(entry, OperationStarted | AgentStepped) and value in str(
-            history.operations().get(entry.operation or -1)
-        ):
-            return index
-    return 0
+    return number_in(chain.partition("/")[0])

@@ -36,6 +36,7 @@ from isolation_spec.search import Found, Tally, check_strategies
 from isolation_spec.shards import Shards
 from isolation_spec.shrink import Shrinker, size
 from isolation_spec.solo import judge_with_solos
+from isolation_spec.story import tell_story
 from isolation_spec.world.live import Live
 from isolation_spec.world.live_database import check_database
 
@@ -197,9 +198,8 @@ class IsolationTestCase(unittest.TestCase):
 
 
 def _story(event: FailureSaved) -> str:
-    lines = explain(event.scenario, event.violation)
     ending = (f"Saved in {event.path}", f"Replay: isolation-spec replay {event.path}")
-    return "\n".join(("", *lines, "", *ending))
+    return "\n".join(("", *event.story, "", *ending))
 
 
 def isolation_test_case(
@@ -278,6 +278,7 @@ def _save_live(
             path=str(path),
             confirmed=False,
             world="live",
+            story=explain(tell_story(history, found.violation, None)),
         )
     )
     return _Saved(found.violation.claim, str(path), False)
@@ -312,7 +313,7 @@ def confirm(
             runs=shrinker.runs,
         )
     )
-    return _confirm_small(engine, small, fails, first, folder, listen)
+    return _confirm_small(engine, small, fails, first, folder, listen, check)
 
 
 Fails = Callable[[Scenario], tuple[History, Violation] | None]
@@ -325,6 +326,7 @@ def _confirm_small(
     first: Path,
     folder: Path,
     listen: Listener,
+    check: Callable[[], None],
 ) -> _Saved:
     runs = [fails(small) for _ in range(2)]
     one, other = runs
@@ -332,6 +334,13 @@ def _confirm_small(
     history, violation = one
     confirmed = other is not None and other[0].digest() == history.digest()
     failure = make_failure(engine.name, history, violation, confirmed=confirmed)
+
+    def make_adapter() -> Adapter:
+        check()
+        return engine.make_adapter()
+
+    # Before it is saved: whoever interrupts this keeps the file saved as found.
+    story = explain(tell_story(history, violation, make_adapter))
     path = save(failure, folder)
     if path != first:
         first.unlink(missing_ok=True)
@@ -341,6 +350,7 @@ def _confirm_small(
             violation=violation,
             path=str(path),
             confirmed=confirmed,
+            story=story,
         )
     )
     return _Saved(violation.claim, str(path), confirmed)

@@ -24,7 +24,17 @@ FLOORS = (
     ("adapters", "faults"),
     ("world",),
     ("awaits", "claims", "objects", "perform", "run", "solo"),
-    ("story", "explain", "shrink", "failure", "report"),
+    (
+        "wording",
+        "hops",
+        "story",
+        "lanes",
+        "beside",
+        "explain",
+        "shrink",
+        "failure",
+        "report",
+    ),
     ("strategies",),
     (
         "interrupts",

@@ -101,14 +101,19 @@ def _failed(observed: Observed, span: Span) -> Violation | None:
     return Violation(
         claim=_ID,
         clause="failed",
-        let=(
-            f"nothing that {name} asks for be wrong, cancelled or cleaned up by {name}",
-        ),
+        let=(f"{name} ask for nothing wrong, and cancel and clean up nothing",),
         then=f"operation {span.operation.id} of {name} succeeds, whatever others do",
-        however=f"it {_ended(span.outcome)}{f': {error}' if error else ''}",
+        however=f"it {_ended(span.outcome)}{f': {_brief(error)}' if error else ''}",
         entry=span.ended,
         users=(span.operation.user,),
     )
+
+
+_LONGEST = 100
+
+
+def _brief(error: str) -> str:
+    return error if len(error) <= _LONGEST else f"{error[:_LONGEST].rstrip()}..."
 
 
 def _ended(outcome: str) -> str:
@@ -127,7 +132,7 @@ def _stalled(observed: Observed, span: Span) -> Violation | None:
     return Violation(
         claim=_ID,
         clause="stalled",
-        let=(f"operation {span.operation.id} of {name} itself sleep for {own:g} s",),
+        let=(f"{name}'s own runs sleep for {own:g} s in all",),
         then=f"it takes at most {own + PATIENCE:g} s, however slow others are",
         however=f"it took {took:g} s",
         entry=span.ended,

@@ -55,8 +55,9 @@ def _broken(run: str, events: Sequence[Event]) -> Iterator[Violation]:
                 clause,
                 run,
                 event,
-                then=f"{ended.type} is the last event of {run}",
-                however=f"{event.type} came after it",
+                let=f"event {ended.sequence} of {run} be {ended.type}, which ends it",
+                then=f"no further event of {run} comes",
+                however=f"{event.type} came after it, as event {event.sequence}",
             )
         if event.type == START:
             again = started is not None and (
@@ -124,12 +125,12 @@ def _unbalanced(run: str, events: Sequence[Event]) -> Violation | None:
 
 
 def _violation(
-    clause: str, run: str, event: Event, *, then: str, however: str
+    clause: str, run: str, event: Event, *, then: str, however: str, let: str = ""
 ) -> Violation:
     return Violation(
         claim=_ID,
         clause=clause,
-        let=(f"event {event.sequence} of {run} be {event.type}",),
+        let=(let or f"event {event.sequence} of {run} be {event.type}",),
         then=then,
         however=however,
         entry=event.index,

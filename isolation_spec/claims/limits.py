@@ -170,9 +170,12 @@ def _runs(observed: Observed, limit: int) -> Iterator[Situation | Violation]:
                 yield Violation(
                     claim=_ID,
                     clause="exceeded-runs",
-                    let=(f"the engine allow {limit} runs at once in a context",),
-                    then="a further run waits",
-                    however=f"operations {sorted(at_work)} were at work together",
+                    let=(f"the engine allow {limit} runs at work in a context",),
+                    then="a further run waits until one of them has ended",
+                    however=(
+                        f"the runs of operations {', '.join(map(str, sorted(at_work)))}"
+                        " were at work together"
+                    ),
                     entry=index,
                     users=(span.operation.user,),
                 )

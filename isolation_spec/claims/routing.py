@@ -110,7 +110,7 @@ def _misrouted(observed: Observed, event: Event) -> Iterator[Violation]:
     if named is not None and named != own:
         yield _violation(
             "foreign-user",
-            let=(f"{_described(event)} belong to {named!r}",),
+            let=(f"{_described(event)} name {named!r} as its user",),
             then=f"only connections of {named!r} receive it",
             however=f"a connection of {reader} received it",
             event=event,
@@ -249,14 +249,18 @@ def _missing(observed: Observed) -> Iterator[Situation | Violation]:
             claim=_ID,
             clause="missing",
             let=(
-                f"{run} be {reader}'s run that {span.outcome}",
-                f"{reader}'s connection {_name(observed, link)!r} be open all the time",
+                f"{run} be a run of {reader}'s, which {_ENDED[span.outcome]}",
+                f"{reader}'s connection {_name(observed, link)!r} be open from before "
+                "it to the end",
             ),
             then=f"it receives every event of {run}, numbered from 1",
             however=f"it never received {lacking}",
             entry=span.ended,
             users=(user,),
         )
+
+
+_ENDED = {"returned": "returned", "failed": "failed", "cancelled": "was cancelled"}
 
 
 def _name(observed: Observed, link: Link) -> str:

@@ -105,9 +105,12 @@ def _foreign(observed: Observed, index: int, entry: ToolRan, owner: int) -> Viol
     return Violation(
         claim=_ID,
         clause="foreign-context",
-        let=(f"{observed.label(owner)} call {entry.tool!r} with {entry.argument}",),
-        then=f"at every await in it the current context is {_id(observed, owner)!r}'s",
-        however=f"when it {entry.moment}, the context was {entry.identity!r}'s",
+        let=(
+            f"{observed.label(owner)} call the tool {entry.tool!r} with "
+            f"{entry.argument}",
+        ),
+        then=f"its body works for {_id(observed, owner)!r} all the time",
+        however=f"when it {entry.moment}, it worked for {entry.identity!r}",
         entry=index,
         users=(owner,),
     )

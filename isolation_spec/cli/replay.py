@@ -35,14 +35,16 @@ def command(file: Path, engine: str | None) -> int:
         return ExitCode.USAGE
     from isolation_spec.explain import explain
     from isolation_spec.failure import Outcome
+    from isolation_spec.story import tell_story
 
     click.echo(f"{replayed.outcome}: {failure.claim} on {found.name}")
     if replayed.note:
         click.echo(f"differs from the saved run: {replayed.note}")
     if replayed.outcome is Outcome.REPRODUCED:
         click.echo("")
-        for line in explain(failure.scenario, replayed.judgement.violations[0]):
-            click.echo(line)
+        violation = replayed.judgement.violations[0]
+        story = tell_story(replayed.history, violation, found.make_adapter)
+        click.echo("\n".join(explain(story)))
         return ExitCode.VIOLATED
     if replayed.outcome is Outcome.FIXED:
         click.echo(f"{failure.claim} holds, {replayed.judgement.evidence} times")

@@ -49,7 +49,9 @@ def command(
         raise Refused(message)
     if folder is not None:
         if engine is not None or values:
-            message = "--engine and --values are for FILE: a run is not replayed"
+            message = (
+                "--engine and --values go with FILE: what --run names is not replayed"
+            )
             raise Refused(message)
         page, output = _of_run(folder), output or folder / "report.html"
     else:
@@ -82,7 +84,12 @@ def _of_failure(file: Path, engine: str | None, values: bool) -> str:
         found = find_engine_of(engine, failure.engine)
         replayed = replay(failure, found.make_adapter)
         return failure_page(
-            failure, replayed, found.make_adapter, file=str(file), values=values
+            failure,
+            replayed,
+            found.make_adapter,
+            engine=found.name,
+            file=str(file),
+            values=values,
         )
     except AdapterError as error:
         message = f"UNSUPPORTED: {error}"

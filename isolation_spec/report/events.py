@@ -62,13 +62,17 @@ class Shrunk(_Event, tag=True, frozen=True, kw_only=True):
 
 
 class FailureSaved(_Event, tag=True, frozen=True, kw_only=True):
-    """The shrunk failure was replayed twice and saved; live, saved as it was found."""
+    """The shrunk failure was replayed twice and saved; live, saved as it was found.
+
+    `story` is its explanation: at most 40 lines, of at most 80 columns.
+    """
 
     scenario: Scenario
     violation: Violation
     path: str
     confirmed: bool
     world: WorldKind = "simulated"
+    story: tuple[str, ...] = ()
 
 
 class SearchEnded(_Event, tag=True, frozen=True, kw_only=True):

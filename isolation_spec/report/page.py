@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import msgspec
 
 from isolation_spec.adapter import Adapter
 from isolation_spec.claims import Verdict, find_claim
-from isolation_spec.explain import explain
 from isolation_spec.failure import Failure, Replay
 from isolation_spec.history import History
 from isolation_spec.report.render import MOST_BYTES, render, script_data
@@ -17,6 +16,7 @@ from isolation_spec.report.timeline import Timeline, make_timeline
 from isolation_spec.report.words import Part, parts_of
 from isolation_spec.run import run
 from isolation_spec.story import Decision, Story, tell_story
+from isolation_spec.wording import describe_operation
 
 __all__ = ["failure_page", "make_page"]
 
@@ -24,7 +24,6 @@ _MINOR = ("agent_stepped", "session_moved", "gauge_read", "operation_ended")
 _SIZES = ((400, 400), (250, 300), (150, 200), (90, 120), (50, 80), (25, 50), (10, 20))
 """Rows of the timeline and lines of the scenario that are tried, the most first."""
 _LONGEST_LINE = 400
-_HEAD, _TAIL = 5, 12
 
 
 def failure_page(
@@ -51,12 +50,12 @@ def failure_page(
             beside = _with_awaits(story.neighbour.history, make_adapter)
             neighbour = msgspec.structs.replace(story.neighbour, history=beside)
             story = msgspec.structs.replace(story, neighbour=neighbour)
-    outcome = str(replayed.outcome)
     return make_page(
         failure,
         history,
         story,
-        outcome=outcome,
+        engine=engine,
+        outcome=str(replayed.outcome),
         note=replayed.note,
         file=file,
         values=values,
@@ -78,6 +77,7 @@ def make_page(
     history: History,
     story: Story | None,
     *,
+    engine: str = "",
     outcome: str = "REPRODUCED",
     note: str = "",
     file: str = "",
@@ -88,7 +88,7 @@ def make_page(
     A run that is too long is cut to what surrounds the failing step, and the page says
     so. Without a story the claim was not violated in it.
     """
-    page = _Page(failure, history, story, outcome, note, file, values)
+    page = _Page(failure, history, story, engine, outcome, note, file, values)
     for rows, lines in _SIZES:
         text = page.render(rows, lines)
         if len(text.encode()) <= MOST_BYTES:
@@ -104,6 +104,7 @@ class _Page:
         failure: Failure,
         history: History,
         story: Story | None,
+        engine: str,
         outcome: str,
         note: str,
         file: str,
@@ -117,7 +118,7 @@ class _Page:
         self.head = {
             "claim": failure.claim,
             "statement": find_claim(failure.claim).statement,
-            "engine": _short(failure.engine),
+            "engine": _short(engine or failure.engine),
             "outcome": outcome,
             "note": _short(note),
             "file": file,
@@ -150,11 +151,11 @@ class _Page:
             styles=("base.css", "page.css"),
             script="page.js",
             **self.head,
-            however=_say(self.violation.however, failing.canary),
+            however=_say(self.violation.however, failing.values),
             **drawn,
-            canary=failing.canary,
+            values=[_short(value) for value in failing.values],
             hops=0 if story is None else len(story.hops),
-            without="" if beside is None else _without(beside.without),
+            without="" if beside is None else _short(beside.without),
             decisions=_decisions(() if story is None else story.decisions),
             scenario=text,
             cuts=[*_cuts(failing), *cut],
@@ -165,22 +166,18 @@ class _Page:
 
     def _scenario(self, most: int) -> tuple[str, list[str]]:
         """The scenario as text, of about so many lines around what fails."""
-        told = explain(self.history.scenario, self.violation)
-        lines = [_short(line, _LONGEST_LINE) for line in told]
-        if len(lines) <= most + _HEAD + _TAIL:
+        lines = [_short(line, _LONGEST_LINE) for line in self._lines()]
+        if len(lines) <= most:
             return "\n".join(lines), []
         entries = self.history.entries[self.violation.entry :]
         number = entries[0].operation if entries else None
-        mark = f"  {number or 0:>3}  "
-        found = (i for i, line in enumerate(lines) if line.startswith(mark))
-        centre = next(found, len(lines) // 2)
-        first = min(max(_HEAD, centre - most // 2), len(lines) - _TAIL - most)
+        places = {o.id: i for i, o in enumerate(self.history.scenario.operations)}
+        first = places.get(number or -1, len(lines) // 2) - most // 2
+        first = min(max(0, first), len(lines) - most)
         shown = [
-            *lines[:_HEAD],
-            f"  … {first - _HEAD:,} lines are left out",
+            f"… {first:,} lines are left out",
             *lines[first : first + most],
-            f"  … {len(lines) - _TAIL - first - most:,} lines are left out",
-            *lines[-_TAIL:],
+            f"… {len(lines) - first - most:,} lines are left out",
         ]
         cut = (
             f"The scenario has {len(lines):,} lines; those around the failing step "
@@ -188,17 +185,25 @@ class _Page:
         )
         return "\n".join(shown), [cut]
 
+    def _lines(self) -> Iterator[str]:
+        scenario = self.history.scenario
+        for user in scenario.users:
+            if user.id != user.label:
+                yield f"To the engine {user.label} is {user.id!a}."
+        for operation in scenario.operations:
+            who = self.history.label(getattr(operation, "user", None))
+            victim = getattr(operation, "victim", None)
+            whose = "" if victim is None else f", naming {self.history.label(victim)}'s"
+            words = describe_operation(operation)
+            yield f"{operation.id:>3}  {who:<6} {words}{whose}"
 
-def _say(text: str, path: str = "") -> tuple[Part, ...]:
-    return parts_of(text, None, path)
+
+def _say(text: str, values: Collection[str] = ()) -> tuple[Part, ...]:
+    return parts_of(text, None, values)
 
 
 def _short(text: str, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
-
-
-def _without(text: str) -> str:
-    return text if text.startswith("in ") else f"without {text}"
 
 
 def _decisions(decisions: Sequence[Decision]) -> list[dict[str, str]]:

@@ -12,7 +12,7 @@ from unicodedata import category
 import msgspec
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 
-from isolation_spec.explain import printable
+from isolation_spec.wording import printable
 
 __all__ = ["MOST_BYTES", "render", "script_data", "visible"]
 

@@ -9,7 +9,6 @@ from rich.table import Table
 from rich.text import Text
 
 from isolation_spec.claims import Verdict
-from isolation_spec.explain import explain
 from isolation_spec.report.events import (
     Event,
     FailureFound,
@@ -92,7 +91,7 @@ class Terminal:
     def _story(self, event: FailureSaved) -> None:
         write = self._write
         write("")
-        for line in explain(event.scenario, event.violation):
+        for line in event.story or (event.violation.sentence(),):
             write(line)
         write("")
         if event.world == "live":

@@ -20,12 +20,11 @@ from isolation_spec.history import (
     History,
     SessionMoved,
 )
+from isolation_spec.hops import Hop, concerned
 from isolation_spec.report.causes import causes
 from isolation_spec.report.render import visible
 from isolation_spec.report.spans import bar_of, lasting, spans
 from isolation_spec.report.words import Part, Words, kind_of, parts_of
-from isolation_spec.scenario import canaries_in
-from isolation_spec.story import Hop
 
 __all__ = ["Arrow", "Bar", "Lane", "Point", "Row", "Tick", "Timeline", "make_timeline"]
 
@@ -122,7 +121,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the way of the foreign canary, or of what the violation is about.
-        canary: whose way it is, "" if it is no canary's.
+        values: the canaries whose way it is, none if it is that of something else.
         entries: how many the history has.
         left_out: entries that are in no row; `lanes_left_out`, users.
     """
@@ -133,7 +132,7 @@ class Timeline(msgspec.Struct, frozen=True, kw_only=True):
     ticks: tuple[Tick, ...]
     arrows: tuple[Arrow, ...]
     path: tuple[Point, ...]
-    canary: str
+    values: tuple[str, ...]
     entries: int
     left_out: int
     lanes_left_out: int
@@ -170,7 +169,9 @@ class _Drawing:
         self.hops = hops
         self.parting = parting
         self.words = Words(history, values=values)
-        self.path = _path_of(history, violation, hops)
+        self.values: tuple[str, ...] = ()
+        if violation is not None and hops:
+            self.values = concerned(history, violation)
         self.users = self._users()
         self.groups = self._kept(most)
         self.firsts = [group[0] for group in self.groups]
@@ -251,7 +252,7 @@ class _Drawing:
             ticks=tuple(self._ticks()),
             arrows=tuple(self._arrows()),
             path=tuple(self._path()),
-            canary=self.path,
+            values=self.values,
             entries=len(self.entries),
             left_out=len(self.entries) - shown,
             lanes_left_out=len(everybody - set(self.users)),
@@ -302,7 +303,7 @@ class _Drawing:
         texts = [self.words.of(self.entries[index]) for index in range(first, last + 1)]
         user = self.entries[first].user
         viewer = None if user is None else self.history.label(user)
-        return parts_of(_joined(texts), viewer, self.path)
+        return parts_of(_joined(texts), viewer, self.values)
 
     def _say(self, waits: Iterable[Await]) -> Iterator[str]:
         counts: dict[tuple[int, str], int] = {}
@@ -371,16 +372,6 @@ class _Drawing:
                 )
                 track = self._track(hop.entry) if same else 0
                 yield Point(self.at(hop.entry), self.lane(hop.user), track)
-
-
-def _path_of(history: History, violation: Violation | None, hops: Sequence[Hop]) -> str:
-    """The canary whose way the hops are, "" if it is not a canary's."""
-    if violation is None or not hops:
-        return ""
-    last = str(history.entries[hops[-1].entry])
-    texts = [violation.however, *violation.let, violation.then, last]
-    found = [value for text in texts for _, value in canaries_in(text)]
-    return next((value for value in found if value in last), "")
 
 
 def _name(operation: object) -> str:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 
 import msgspec
 
-from isolation_spec.explain import describe_operation
 from isolation_spec.history import (
     AgentStepped,
     CancellationDelivered,
@@ -29,6 +29,7 @@ from isolation_spec.history import (
     ToolRan,
 )
 from isolation_spec.scenario import CANARY, canaries_in
+from isolation_spec.wording import describe_operation
 
 __all__ = ["PHASES", "Part", "Words", "kind_of", "parts_of", "run_of"]
 
@@ -52,8 +53,10 @@ class Part(msgspec.Struct, frozen=True):
     strong: bool = False
 
 
-def parts_of(text: str, viewer: str | None, path: str = "") -> tuple[Part, ...]:
-    """The text cut at its canaries; strong is the one of the path, or a foreign one.
+def parts_of(
+    text: str, viewer: str | None, values: Collection[str] = ()
+) -> tuple[Part, ...]:
+    """The text cut at its canaries; strong are these values, and foreign ones.
 
     No part is longer than a screen bears.
     """
@@ -66,7 +69,7 @@ def parts_of(text: str, viewer: str | None, path: str = "") -> tuple[Part, ...]:
             continue
         parts += _plain(text[end : match.start()])
         strange = viewer is not None and owner != viewer
-        strong = match.group() == path or strange
+        strong = match.group() in values or strange
         parts.append(Part(match.group(), owner, strong))
         end = match.end()
     return (*parts, *_plain(text[end:]))
