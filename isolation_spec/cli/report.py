@@ -49,9 +49,7 @@ def command(
         raise Refused(message)
     if folder is not None:
         if engine is not None or values:
-            message = (
-                "--engine and --values go with FILE: what --run names is not replayed"
-            )
+            message = "--engine and --values go with FILE: --run replays nothing"
             raise Refused(message)
         page, output = _of_run(folder), output or folder / "report.html"
     else:

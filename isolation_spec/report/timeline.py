@@ -62,8 +62,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         skipped: entries left out before it.
         fails: True if the violation shows here.
         parting: True if a neighbouring run differs from here on.
-        hop: the number of the hop of the foreign canary, from 1, 0 for none;
-            `hop_what`, what it is.
+        hop: the number of the hop of the foreign canary, from 1, 0 for none.
     """
 
     kind: str
@@ -82,7 +81,6 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     fails: bool
     parting: bool
     hop: int
-    hop_what: str
 
     def text(self) -> str:
         """All its words."""
@@ -292,7 +290,6 @@ class _Drawing:
                 fails=shows,
                 parting=self.parting is not None and first <= self.parting <= last,
                 hop=hops.get(index, 0),
-                hop_what=self.hops[hops[index] - 1].what if index in hops else "",
             )
             before = last
 
@@ -350,19 +347,20 @@ class _Drawing:
         shown = {
             index for first, last in self.groups for index in range(first, last + 1)
         }
-        failing = None if self.violation is None else self.violation.entry
+        told = {hop.entry for hop in self.hops}
         for cause, effect in causes(self.history):
             if effect not in shown:
                 continue
             to = self.point(effect)
-            entry = self.entries[effect]
             if cause is None:
                 start = Point(to.at, self.lane(None), 0)
                 yield Arrow(cause=start, effect=to, strong=False)
             elif cause in shown:
-                strange = self.entries[cause].user not in (entry.user, None)
-                strong = strange and (effect == failing or not self.hops)
-                yield Arrow(cause=self.point(cause), effect=to, strong=strong)
+                owner, viewer = (self.entries[i].user for i in (cause, effect))
+                strong = None not in (owner, viewer) and owner != viewer
+                # Where the path leads, a second strong line would say it twice.
+                if not (strong and effect in told):
+                    yield Arrow(cause=self.point(cause), effect=to, strong=strong)
 
     def _path(self) -> Iterator[Point]:
         for hop in self.hops:
