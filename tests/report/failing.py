@@ -10,6 +10,7 @@ from isolation_spec.adapters import find_engine
 from isolation_spec.claims import Violation
 from isolation_spec.failure import Failure, Replay, make_failure, replay
 from isolation_spec.history import History, OperationEnded, OperationStarted, Reached
+from isolation_spec.hops import hops_of
 from isolation_spec.report.page import failure_page, make_page
 from isolation_spec.run import run
 from isolation_spec.scenario import (
@@ -129,8 +130,30 @@ def sample(users: int = 2) -> Sample:
 
 @cache
 def page_of(users: int = 2) -> str:
+    """The page of a sample; of two users, with a passing neighbour beside it."""
     one = sample(users)
-    return failure_page(one.failure, one.replayed, make_adapter, file="failure.json")
+    if users != 2:
+        return failure_page(one.failure, one.replayed, make_adapter, file="f.json")
+    history = run(one.failure.scenario, make_adapter, count_steps=True)
+    # With this choice alice reads before bob has written.
+    schedule = Schedule(classes={"5/call": 1})
+    scenario = msgspec.structs.replace(one.failure.scenario, schedule=schedule)
+    other = run(scenario, make_adapter, count_steps=True)
+    pairs = zip(history.entries, other.entries, strict=False)
+    story = Story(
+        history=history,
+        violation=one.violation,
+        decisions=(
+            Decision(kind="class", operation=6, text="holding bob back", needed=False),
+        ),
+        neighbour=Neighbour(
+            without="alice's tool answering first",
+            history=other,
+            step=next(i for i, (a, b) in enumerate(pairs) if a != b),
+        ),
+        hops=hops_of(history, one.violation),
+    )
+    return make_page(one.failure, history, story, file="f.json")
 
 
 def violation_with(text: str, entry: int) -> Violation:

@@ -298,5 +298,5 @@ def test_without_its_script_the_steps_can_be_read(
     page.goto(files["two"].as_uri())
 
     assert "However, " in page.inner_text(".fails")
-    assert "Scenario" in page.inner_text("pre")
+    assert "connect c0" in page.inner_text("pre")
     context.close()
