@@ -83,8 +83,14 @@ def canaries_in(text: str) -> Iterator[tuple[str, str]]:
     """Yields (owner, canary) for each genuine canary in the text."""
     for match in CANARY.finditer(text):
         owner, operation, ordinal, _ = match.groups()
+        if max(len(operation), len(ordinal)) > _DIGITS:
+            continue
         if canary(owner, int(operation), int(ordinal)) == match.group():
             yield owner, match.group()
+
+
+_DIGITS = 18
+"""Of a number in a canary; Python refuses to read very long ones."""
 
 
 class _Data(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

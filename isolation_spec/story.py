@@ -105,14 +105,9 @@ def tell_story(
         history=history,
         violation=violation,
         decisions=decisions,
-        neighbour=max(neighbours, key=_telling, default=None),
+        neighbour=neighbours[0] if neighbours else None,
         hops=hops_of(history, violation),
     )
-
-
-def _telling(neighbour: Neighbour) -> int:
-    """The longer both runs go together, the more their difference says."""
-    return neighbour.step
 
 
 class _Rerun:
@@ -129,15 +124,24 @@ class _Rerun:
         self._left = _MOST_COMPARED if self.claim.compares else _MOST_TRIED
 
     def without_each(self) -> tuple[tuple[Decision, ...], list[Neighbour]]:
-        """Each decision, and the passing runs without one that is needed."""
-        decisions, neighbours = [], []
+        """Each decision, and the passing runs without one that is needed.
+
+        First of these stand those in which the claim was put to the test and held; and
+        the longer both runs go together, the more their difference says.
+        """
+        decisions: list[Decision] = []
+        passing: list[tuple[bool, int, Neighbour]] = []
         for decision, smaller in _decisions(self.history, self.scenario):
             other = self._run(smaller)
-            needed = other is not None and self._passes(other)
-            decisions.append(replace(decision, needed=needed, tried=other is not None))
+            verdict = None if other is None else self._verdict(other)
+            tried = verdict is not None
+            needed = tried and verdict is not Verdict.VIOLATED
+            decisions.append(replace(decision, needed=needed, tried=tried))
             if other is not None and needed:
-                neighbours.append(self._neighbour(other, decision.text))
-        return tuple(decisions), neighbours
+                neighbour = self._neighbour(other, decision.text)
+                passing.append((verdict is Verdict.HOLDS, neighbour.step, neighbour))
+        passing.sort(key=lambda one: one[:2], reverse=True)
+        return tuple(decisions), [neighbour for *_, neighbour in passing]
 
     def otherwise(self) -> Iterator[Neighbour]:
         """Yields a passing run that differs in what a claim compares, or in its
@@ -151,7 +155,7 @@ class _Rerun:
             swapped = list(order)
             swapped[index : index + 2] = reversed(order[index : index + 2])
             other = self._run(self.scenario, swapped)
-            if other is not None and self._passes(other, Verdict.HOLDS):
+            if other is not None and self._verdict(other) is Verdict.HOLDS:
                 first, second = (self._chain(c) for c in order[index : index + 2])
                 yield self._neighbour(other, f"{first} coming before {second}")
                 return
@@ -181,15 +185,13 @@ class _Rerun:
             # that is to be explained.
             return None
 
-    def _passes(self, other: History, verdict: Verdict | None = None) -> bool:
+    def _verdict(self, other: History) -> Verdict | None:
         assert self.make_adapter is not None
         try:
             (judged,) = judge_with_solos(other, self.make_adapter, (self.claim,))
         except AdapterError:
-            return False
-        if verdict is not None:
-            return judged.verdict is verdict
-        return judged.verdict is not Verdict.VIOLATED
+            return None
+        return judged.verdict
 
     def _chain(self, chain: str) -> str:
         return describe_chain(self.scenario, chain)

@@ -174,9 +174,8 @@ def describe_chain(scenario: Scenario, chain: str) -> str:
     """What arrives in a chain: `the database's answers to bob's operation 7`."""
     owner, _, rest = chain.partition("/")
     kind, _, ordinal = rest.partition("/")
-    before, _, after = _STREAMS.get(kind, f"{kind or 'what arrives'} of @").partition(
-        "@"
-    )
+    words = _STREAMS.get(kind, f"{kind or 'what arrives'} of @")
+    before, _, after = words.partition("@")
     number = number_in(ordinal)
     which = "" if number is None else f" (stream {number + 1})"
     return f"{before}{describe_owner(scenario, number_in(owner))}{after}{which}"

@@ -95,7 +95,7 @@ def test_two_steps_alike_and_then_the_difference() -> None:
 
     assert ["step", "3", "4", "5", "...", "8"] == [line.split()[0] for line in lines]
     assert [
-        ("alice 2 begins to open context x2...",) * 2,
+        ("alice 2 begins to open context x...",) * 2,
         ("alice 2 returned",) * 2,
     ] == [cells(line) for line in lines[1:3]]
     assert ("bob 4 returned: bad", "bob 4 returned: good") == cells(lines[-1])
@@ -126,9 +126,8 @@ def test_what_did_not_come_is_shown_where_it_came() -> None:
 def test_a_difference_far_in_a_text_is_in_sight() -> None:
     """What differs is shown, whose it is as well, and no line is too wide."""
     common = "the same words again and again, before something else comes "
-    lines = beside(
-        (*ALIKE, ends(4, f"{common}bad")), (*ALIKE, ends(4, f"{common}good")), 4
-    )
+    here, there = ends(4, f"{common}bad"), ends(4, f"{common}good")
+    lines = beside((*ALIKE, here), (*ALIKE, there), 4)
 
     assert "bad" in cells(lines[-1])[0]
     assert "good" in cells(lines[-1])[1]

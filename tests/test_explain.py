@@ -198,7 +198,18 @@ def test_no_text_breaks_the_screen(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["\x1b[2J", "a\nb", "\u202e", "\t", "\x00", "字" * 500]
+    "text",
+    [
+        "\x1b[2J",
+        "a\nb",
+        "\u202e",
+        "\t",
+        "\x00",
+        "\u5b57" * 500,
+        f"a~{'9' * 5000}.1~01234567",
+        "{0!r}",
+    ],
+    ids=["escape", "line", "turned", "tab", "null", "wide", "number", "braces"],
 )
 def test_hostile_text_is_escaped_and_fits(text: str) -> None:
     """Control characters and turned writing are shown escaped; wide ones fit."""
@@ -260,12 +271,13 @@ def test_a_big_run_is_one_screen(users: int, operations: int, width: int) -> Non
     assert any("lines left out" in line for line in lines)
 
 
+CHAINS = ["9/call", "10/start", "x", "1/database/2", f"{'9' * 5000}/start"]
+
+
 @given(
     st.integers(2, 8),
     st.integers(8, 400),
-    st.dictionaries(
-        st.sampled_from(["9/call", "10/start", "x", "1/database/2"]), st.just(1)
-    ),
+    st.dictionaries(st.sampled_from(CHAINS), st.just(1)),
     st.integers(40, 130),
     st.integers(30, 60),
 )

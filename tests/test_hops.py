@@ -45,9 +45,9 @@ OPERATIONS: tuple[Operation, ...] = (
 OWNERS: dict[int, int] = {op.id: getattr(op, "user", 0) for op in OPERATIONS}
 
 
-def at(kind: Any, operation: int | None = None, **fields: Any) -> Any:
+def at(entry: Any, operation: int | None = None, **fields: Any) -> Any:
     user = OWNERS[operation] if operation is not None else fields.pop("user", None)
-    return kind(time=0.0, turn=0, operation=operation, user=user, **fields)
+    return entry(time=0.0, turn=0, operation=operation, user=user, **fields)
 
 
 def step(operation: int, path: tuple[int, ...], name: str, text: str = "") -> Any:

@@ -159,12 +159,42 @@ sessions, 272 cancellations, 308 cleanups, 862 attacks
 holds: 6,543 interleavings of 1,234 examples in 12.3 s, 160 MB
 """  # noqa: E501
 
+STORY = (
+    "database-sessions: Each database session has one owner, is closed, and is rolled",
+    "back when its work fails or is cancelled.",
+    "",
+    "Scenario, operations as they began (* begins, | is under way)",
+    "  alice",
+    "   *       2  open context x2 on thread 't'",
+    "   *       3  run agent in x2: transact k=alice~3.1 and raise -> failed",
+    "",
+    f"Let a transaction in alice's operation 3 write {VALUE},",
+    "and that transaction raised.",
+    "Then nothing of it is stored.",
+    f"However, an independent observer read {VALUE} in the end:",
+    "contradiction.",
+    "",
+    "It needs no cancellation and no choice: plain asyncio order is enough.",
+    "",
+    f"The way of {VALUE} (step, user and operation):",
+    "   5 alice 3 born here: its agent is about to transact k=alice~3.1 and raise",
+    "  10 alice 3 transact failed: AgentFailure in a transaction",
+    "  25 alice stored for 'alice' on 't': k=alice~3.1",
+)
+TOLD = "\n".join(STORY)
+
 RED = (
     start("reference+commit-on-error"),
     Progressed(examples=3, interleavings=13, of_examples=110),
     FailureFound(violation=VIOLATION, path="unconfirmed.json"),
     Shrunk(claim="database-sessions", before=(14, 3), after=(2, 0), runs=99),
-    FailureSaved(scenario=SCENARIO, violation=VIOLATION, path=PATH, confirmed=True),
+    FailureSaved(
+        scenario=SCENARIO,
+        violation=VIOLATION,
+        path=PATH,
+        confirmed=True,
+        story=STORY,
+    ),
     ended(
         Verdict.VIOLATED,
         verdicts(database_sessions=Verdict.VIOLATED),
@@ -176,20 +206,7 @@ RED_80 = f"""\
 isolation-spec verify reference+commit-on-error  profile quick, seed 0, 2
 processes
 
-database-sessions: Each database session has one owner, is closed, and is rolled
-back when its work fails or is cancelled.
-
-Scenario
-    2  alice  open context x2 on thread 't'
-    3  alice  run agent in x2: transact k=alice~3.1~{VALUE[-8:]} and raise
-
-Choices: none, plain asyncio order
-
-Let a transaction in alice's operation 3 have written alice~3.1~{VALUE[-8:]}.
-and it raised.
-Then nothing of it is stored.
-However, an independent observer read alice~3.1~{VALUE[-8:]} in the end:
-contradiction.
+{TOLD}
 
 Saved in {PATH}
 Replay with: isolation-spec replay {PATH}
@@ -207,19 +224,7 @@ violated: 6,543 interleavings of 1,234 examples in 12.3 s, 160 MB
 RED_120 = f"""\
 isolation-spec verify reference+commit-on-error  profile quick, seed 0, 2 processes
 
-database-sessions: Each database session has one owner, is closed, and is rolled back when its work fails or is
-cancelled.
-
-Scenario
-    2  alice  open context x2 on thread 't'
-    3  alice  run agent in x2: transact k=alice~3.1~{VALUE[-8:]} and raise
-
-Choices: none, plain asyncio order
-
-Let a transaction in alice's operation 3 have written alice~3.1~{VALUE[-8:]}.
-and it raised.
-Then nothing of it is stored.
-However, an independent observer read alice~3.1~{VALUE[-8:]} in the end: contradiction.
+{TOLD}
 
 Saved in {PATH}
 Replay with: isolation-spec replay {PATH}
@@ -368,16 +373,12 @@ def test_a_long_script_stays_inside_the_screen() -> None:
 
 def test_markup_in_names_is_shown_as_it_is() -> None:
     """Brackets in an engine's name or in a fact are no formatting."""
-    violation = Violation(
-        claim="teardown",
-        clause="x",
-        let=("[bold]alice[/bold] be there",),
-        then="[red]x",
-        however="[/]",
-        entry=0,
-    )
     saved = FailureSaved(
-        scenario=SCENARIO, violation=violation, path="[a].json", confirmed=True
+        scenario=SCENARIO,
+        violation=VIOLATION,
+        path="[a].json",
+        confirmed=True,
+        story=("Let [bold]alice[/bold] be there.", "Then [red]x.", "However, [/]."),
     )
 
     text = screen(80, start("my[engine]:Adapter"), saved)
