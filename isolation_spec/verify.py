@@ -166,6 +166,7 @@ def verify(
         reruns=tally.reruns,
         exhausted=tally.exhausted,
         pct=tally.pct,
+        coverage=tally.coverage,
         failures=tuple(f.path for f in failures),
         reasons=(),
         seed=seed,

@@ -12,7 +12,8 @@ import click
 __all__ = ["ExitCode", "Refused", "main"]
 
 _COMMANDS = (
-    *("bench", "claims", "export", "faults", "profiles", "replay", "schema", "verify"),
+    *("bench", "claims", "export", "faults", "profiles", "replay", "report"),
+    *("schema", "verify"),
 )
 
 
