@@ -38,10 +38,20 @@ from isolation_spec.scenario import (
 from isolation_spec.world.following import Following
 from isolation_spec.world.scheduler import Scheduler
 
-__all__ = ["Solos", "comparable", "judge_with_solos", "projection", "solo_runs"]
+__all__ = [
+    "Kept",
+    "Solos",
+    "comparable",
+    "judge_with_solos",
+    "projection",
+    "solo_runs",
+]
 
 Solos = dict[int, tuple[History, ...]]
 """User -> the solo runs; the first follows the joint run's order of arrivals."""
+
+Kept = dict[tuple[bytes, object], History]
+"""Solo runs made before, by projection and by order or seed."""
 
 _NOT = ("refused", "unavailable")
 _ROUNDS = ((0, 8), (8, 40))
@@ -106,21 +116,37 @@ def _stops(operation: Operation) -> bool:
 
 
 def solo_runs(
-    history: History, make_adapter: Callable[[], Adapter], users: Iterable[int]
+    history: History,
+    make_adapter: Callable[[], Adapter],
+    users: Iterable[int],
+    kept: Kept | None = None,
 ) -> Solos:
-    """The solo runs of these users; more than one where the first differs."""
+    """The solo runs of these users; more than one where the first differs.
+
+    A run that is kept is not made again; what is made is kept.
+    """
     solos: Solos = {}
+    kept = {} if kept is None else kept
+
+    def once(scenario: Scenario, key: object, scheduler: Scheduler) -> History:
+        name = (scenario.to_json(), key)
+        if name not in kept:
+            kept[name] = run(scenario, make_adapter, scheduler=scheduler)
+        return kept[name]
+
     for user in users:
         scenario = projection(history.scenario, user)
         own = {str(operation.id) for operation in scenario.operations} | {"world"}
         order = [c for c in history.order if c.partition("/")[0] in own]
         following = Following(scenario.schedule, order)
-        runs: tuple[History, ...] = (run(scenario, make_adapter, scheduler=following),)
+        runs: tuple[History, ...] = (once(scenario, tuple(order), following),)
         for first, last in _ROUNDS:
             if not unlike(history, runs, user):
                 break
-            schedulers = (_further(scenario, seed) for seed in range(first, last))
-            runs += tuple(run(scenario, make_adapter, scheduler=s) for s in schedulers)
+            runs += tuple(
+                once(scenario, seed, _further(scenario, seed))
+                for seed in range(first, last)
+            )
         solos[user] = runs
     return solos
 

@@ -8,6 +8,7 @@ from isolation_spec.report.events import (
     Progressed,
     SearchEnded,
     SearchStarted,
+    Shrinking,
     Shrunk,
 )
 from isolation_spec.report.result import ClaimResult, Result, WorldKind
@@ -22,6 +23,7 @@ __all__ = [
     "Result",
     "SearchEnded",
     "SearchStarted",
+    "Shrinking",
     "Shrunk",
     "WorldKind",
 ]

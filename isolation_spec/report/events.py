@@ -19,6 +19,7 @@ __all__ = [
     "Progressed",
     "SearchEnded",
     "SearchStarted",
+    "Shrinking",
     "Shrunk",
 ]
 
@@ -52,6 +53,15 @@ class FailureFound(_Event, tag=True, frozen=True, kw_only=True):
     path: str
 
 
+class Shrinking(_Event, tag=True, frozen=True, kw_only=True):
+    """A violation is being shrunk: so many runs, and the size so far as operations and
+    decisions."""
+
+    claim: str
+    runs: int
+    size: tuple[int, int]
+
+
 class Shrunk(_Event, tag=True, frozen=True, kw_only=True):
     """The scenario is as small as it gets; sizes are operations and decisions."""
 
@@ -78,6 +88,12 @@ class SearchEnded(_Event, tag=True, frozen=True, kw_only=True):
 
 
 Event: TypeAlias = (
-    SearchStarted | Progressed | FailureFound | Shrunk | FailureSaved | SearchEnded
+    SearchStarted
+    | Progressed
+    | FailureFound
+    | Shrinking
+    | Shrunk
+    | FailureSaved
+    | SearchEnded
 )
 Listener = Callable[[Event], None]

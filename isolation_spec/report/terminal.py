@@ -17,6 +17,7 @@ from isolation_spec.report.events import (
     Progressed,
     SearchEnded,
     SearchStarted,
+    Shrinking,
     Shrunk,
 )
 from isolation_spec.report.result import Result
@@ -52,6 +53,11 @@ class Terminal:
                 )
             case FailureFound():
                 self._show(f"{event.violation.claim} violated, shrinking")
+            case Shrinking(size=(operations, decisions)):
+                self._show(
+                    f"{event.claim} violated, shrinking: {operations} operations and "
+                    f"{decisions} decisions after {event.runs} runs"
+                )
             case Shrunk():
                 before, after = event.before[0], event.after[0]
                 self._show(f"shrunk from {before} to {after} operations, replaying")

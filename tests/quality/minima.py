@@ -100,7 +100,7 @@ MINIMA = (
         "counted-afterwards",
         _LIMITS,
         "open run& run& run& run",
-        "One more than the three runs that a context may have at once, and the context.",
+        "One more than the three runs that a context has at once, and the context.",
     ),
     Minimum(
         "counted-for-all",
@@ -113,7 +113,7 @@ MINIMA = (
         "counted-for-all",
         _LIMITS,
         "open open open | open",
-        "A user who has one context is refused the second only when two more are there.",
+        "A user who has one context is refused the second when two more are there.",
     ),
     Minimum(
         "credential-cache", _TOOLS, "open run[echo] | open run[sleep, echo]", _BOTH
