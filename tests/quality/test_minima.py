@@ -8,7 +8,7 @@ import pytest
 
 from isolation_spec.adapters import Engine, find_engine
 from isolation_spec.claims import Verdict, find_claim
-from isolation_spec.faults import FAULTS, Fault
+from isolation_spec.faults import FAULTS, LEAST, Fault
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
 from isolation_spec.solo import judge_with_solos
@@ -59,6 +59,15 @@ def test_every_fault_has_a_minimum() -> None:
     assert sorted(set(pairs)) == sorted(pairs)
     assert all(find_claim(minimum.claim) for minimum in MINIMA)
     assert all(minimum.why for minimum in MINIMA)
+
+
+def test_the_package_knows_the_minima() -> None:
+    """What `isolation-spec faults` compares with is what the stories have."""
+    told: dict[str, dict[str, tuple[int, int]]] = {}
+    for minimum in MINIMA:
+        told.setdefault(minimum.fault, {})[minimum.claim] = size(minimum)
+
+    assert told == LEAST
 
 
 @each_minimum

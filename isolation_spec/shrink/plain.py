@@ -1,0 +1,158 @@
+"""The same said more plainly: simpler operations, common names, short waits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from isolation_spec.scenario import (
+    AdvanceTime,
+    CallTool,
+    Connect,
+    Mutate,
+    OpenContext,
+    Operation,
+    Read,
+    Reconnect,
+    Remember,
+    RunAgent,
+    Scenario,
+    Sleep,
+    Step,
+    Transact,
+    User,
+    Write,
+)
+from isolation_spec.shrink.removals import exchanged
+
+__all__ = ["plainness", "with_plain_names", "with_simpler_operations"]
+
+replace = msgspec.structs.replace
+_PLAIN = (Read, Write, Connect, OpenContext)
+"""What is understood at a glance, the plainest first."""
+_SECONDS = (0.1, 1.0, 6.0, 31.0)
+
+
+def plainness(scenario: Scenario) -> tuple[int, ...]:
+    """Smaller for a scenario that is read more easily; the first number counts most."""
+    operations, schedule = scenario.operations, scenario.schedule
+    cancels = [c for o in operations if (c := getattr(o, "cancel", None)) is not None]
+    odd = [user.id for user in scenario.users if user.id != user.label]
+    text = scenario.to_json()
+    return (
+        sum(getattr(operation, "background", False) for operation in operations),
+        sum(map(_rank, operations)),
+        sum(cancel.early for cancel in cancels),
+        sum(cancel.step for cancel in cancels) + sum(schedule.classes.values()),
+        len(scenario.users),
+        text.count(b'"call_tool"') - text.count(b'"echo"'),
+        len(odd),
+        sum(map(len, odd)),
+        len(text) - sum(len(user.id) for user in scenario.users),
+    )
+
+
+def _rank(operation: Operation) -> int:
+    kinds = (rank for rank, kind in enumerate(_PLAIN) if isinstance(operation, kind))
+    return next(kinds, len(_PLAIN))
+
+
+def with_simpler_operations(scenario: Scenario) -> Iterator[Scenario]:
+    """Asks for something simpler in place of each operation, and for shorter waits."""
+    for index, operation in enumerate(scenario.operations):
+        for simpler in _simpler(operation):
+            yield exchanged(scenario, index, simpler)
+        if isinstance(operation, RunAgent):
+            for place, step in enumerate(operation.script):
+                for plain in _plainer(step):
+                    script: list[Step] = list(operation.script)
+                    script[place] = plain
+                    changed = replace(operation, script=tuple(script))
+                    yield exchanged(scenario, index, changed)
+
+
+def _simpler(operation: Operation) -> Iterator[Operation]:
+    match operation:
+        case RunAgent(user=user, context=context, victim=victim, cancel=cancel):
+            named: Any = {"user": user, "context": context, "victim": victim}
+            named |= {"id": operation.id, "cancel": cancel}
+            yield Read(**named)
+            for step in operation.script:
+                if isinstance(step, Remember):
+                    yield Write(**named, key=step.key, value=step.value)
+                if isinstance(step, Transact) and step.items:
+                    key, value = step.items[0]
+                    yield Write(**named, key=key, value=value)
+        case Mutate() | Write():
+            yield Read(
+                id=operation.id,
+                user=operation.user,
+                context=operation.context,
+                victim=operation.victim,
+                cancel=operation.cancel,
+            )
+            if isinstance(operation, Write) and operation.key != "k":
+                yield replace(operation, key="k")
+        case Reconnect():
+            yield Connect(
+                id=operation.id,
+                user=operation.user,
+                connection=operation.connection,
+                cancel=operation.cancel,
+            )
+        case AdvanceTime():
+            if operation.stalled:
+                yield replace(operation, stalled=False)
+            for seconds in _SECONDS:
+                if seconds < operation.seconds:
+                    yield replace(operation, seconds=seconds)
+
+
+def _plainer(step: Step) -> Iterator[Step]:
+    match step:
+        case CallTool(tool=tool) if tool != "echo":
+            yield replace(step, tool="echo")
+        case Transact(items=((key, value), *_)):
+            yield Remember(key=key, value=value)
+            if step.fails:
+                yield replace(step, fails=False)
+        case Sleep(seconds=seconds) if seconds > 0.1:
+            yield replace(step, seconds=0.1)
+    if getattr(step, "key", "k") not in ("k", "s"):
+        plain: Any = step
+        yield replace(plain, key="k")
+
+
+def with_plain_names(scenario: Scenario) -> Iterator[Scenario]:
+    """Calls users by their labels and threads `t`; else cuts from their names what
+    they have in common, and then letter by letter."""
+    users = tuple(User(label=user.label, id=user.label) for user in scenario.users)
+    yield replace(scenario, users=users)
+    for index, operation in enumerate(scenario.operations):
+        if getattr(operation, "thread", "t") != "t":
+            plain: Any = replace(operation, **{"thread": "t"})
+            yield exchanged(scenario, index, plain)
+    names = [user.id for user in scenario.users]
+    for shorter in _shortened(names):
+        if all(shorter) and len(set(shorter)) == len(names):
+            renamed = zip(scenario.users, shorter, strict=True)
+            users = tuple(replace(user, id=name) for user, name in renamed)
+            yield replace(scenario, users=users)
+
+
+def _shortened(names: list[str]) -> Iterator[list[str]]:
+    shortest = min(map(len, names), default=0)
+    for length in (shortest - 1, shortest // 2, shortest // 4, 1):
+        if length > 0:
+            yield [name[length:] for name in names]
+            yield [name[:-length] for name in names]
+    for index, name in enumerate(names):
+        for place in range(len(name) if len(name) <= _MOST_LETTERS else 0):
+            cut = name[:place] + name[place + 1 :]
+            yield [*names[:index], cut, *names[index + 1 :]]
+
+
+_MOST_LETTERS = 24
+"""Of longer names no single letters are cut: that would be as many runs."""
