@@ -64,7 +64,7 @@ def _steps(script: tuple[Step, ...]) -> int:
     )
 
 
-def _order(scenario: Scenario) -> tuple[int, ...]:
+def _order(scenario: Scenario) -> tuple[float, ...]:
     """What a smaller scenario has less of, the first of these that differs: operations
     and decisions together, operations, steps, and what makes it hard to read."""
     operations, decisions, steps = size(scenario)

@@ -10,7 +10,9 @@ import msgspec
 from isolation_spec.scenario import (
     AdvanceTime,
     CallTool,
+    CleanupEngine,
     Connect,
+    Erase,
     Mutate,
     OpenContext,
     Operation,
@@ -24,6 +26,8 @@ from isolation_spec.scenario import (
     Transact,
     User,
     Write,
+    canary,
+    walk,
 )
 from isolation_spec.shrink.removals import exchanged
 
@@ -35,7 +39,7 @@ _PLAIN = (Read, Write, Connect, OpenContext)
 _SECONDS = (0.1, 1.0, 6.0, 31.0)
 
 
-def plainness(scenario: Scenario) -> tuple[int, ...]:
+def plainness(scenario: Scenario) -> tuple[float, ...]:
     """Smaller for a scenario that is read more easily; the first number counts most."""
     operations, schedule = scenario.operations, scenario.schedule
     cancels = [c for o in operations if (c := getattr(o, "cancel", None)) is not None]
@@ -48,6 +52,8 @@ def plainness(scenario: Scenario) -> tuple[int, ...]:
         sum(cancel.step for cancel in cancels) + sum(schedule.classes.values()),
         len(scenario.users),
         text.count(b'"call_tool"') - text.count(b'"echo"'),
+        text.count(b'"key":') - sum(map(text.count, (b'"key":"k"', b'"key":"s"'))),
+        sum(map(_waiting, operations)),
         len(odd),
         sum(map(len, odd)),
         len(text) - sum(len(user.id) for user in scenario.users),
@@ -59,10 +65,19 @@ def _rank(operation: Operation) -> int:
     return next(kinds, len(_PLAIN))
 
 
+def _waiting(operation: Operation) -> float:
+    """Seconds, and one more for an outside that stands still."""
+    script = operation.script if isinstance(operation, RunAgent) else ()
+    sleeping = sum(step.seconds for _, step in walk(script) if isinstance(step, Sleep))
+    stalled: bool = getattr(operation, "stalled", False)
+    seconds: float = getattr(operation, "seconds", 0.0)
+    return sleeping + seconds + stalled
+
+
 def with_simpler_operations(scenario: Scenario) -> Iterator[Scenario]:
     """Asks for something simpler in place of each operation, and for shorter waits."""
     for index, operation in enumerate(scenario.operations):
-        for simpler in _simpler(operation):
+        for simpler in _simpler(operation, scenario):
             yield exchanged(scenario, index, simpler)
         if isinstance(operation, RunAgent):
             for place, step in enumerate(operation.script):
@@ -73,28 +88,18 @@ def with_simpler_operations(scenario: Scenario) -> Iterator[Scenario]:
                     yield exchanged(scenario, index, changed)
 
 
-def _simpler(operation: Operation) -> Iterator[Operation]:
+def _simpler(operation: Operation, scenario: Scenario) -> Iterator[Operation]:
     match operation:
-        case RunAgent(user=user, context=context, victim=victim, cancel=cancel):
-            named: Any = {"user": user, "context": context, "victim": victim}
-            named |= {"id": operation.id, "cancel": cancel}
+        case RunAgent() | Mutate() | Erase() | CleanupEngine() | Write():
+            named: Any = {
+                name: getattr(operation, name)
+                for name in ("id", "user", "cancel", "context", "victim")
+            }
             yield Read(**named)
-            for step in operation.script:
-                if isinstance(step, Remember):
-                    yield Write(**named, key=step.key, value=step.value)
-                if isinstance(step, Transact) and step.items:
-                    key, value = step.items[0]
-                    yield Write(**named, key=key, value=value)
-        case Mutate() | Write():
-            yield Read(
-                id=operation.id,
-                user=operation.user,
-                context=operation.context,
-                victim=operation.victim,
-                cancel=operation.cancel,
-            )
-            if isinstance(operation, Write) and operation.key != "k":
-                yield replace(operation, key="k")
+            stored = tuple(_stored(operation))
+            label = scenario.users[operation.user].label
+            for key, value in (*stored, ("k", canary(label, operation.id, 1))):
+                yield Write(**named, key=key, value=value)
         case Reconnect():
             yield Connect(
                 id=operation.id,
@@ -108,6 +113,18 @@ def _simpler(operation: Operation) -> Iterator[Operation]:
             for seconds in _SECONDS:
                 if seconds < operation.seconds:
                     yield replace(operation, seconds=seconds)
+
+
+def _stored(operation: Operation) -> Iterator[tuple[str, str]]:
+    """The (key, value) pairs that it stores."""
+    if isinstance(operation, Write):
+        yield "k", operation.value
+    if isinstance(operation, RunAgent):
+        for _, step in walk(operation.script):
+            if isinstance(step, Remember):
+                yield step.key, step.value
+            elif isinstance(step, Transact):
+                yield from step.items
 
 
 def _plainer(step: Step) -> Iterator[Step]:
