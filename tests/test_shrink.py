@@ -633,7 +633,7 @@ def test_an_operation_is_given_for_a_decision() -> None:
         return 1 in ids and (2 in ids or cancelled)
 
     small = Shrinker(fails, look=lambda _: Places((), {1: 3})).shrink(
-        two(Read(id=1, user=0, context="x"), CleanupUser(id=2, user=1))
+        two(CleanupUser(id=1, user=0), CleanupUser(id=2, user=1))
     )
 
     assert [Cancellation(step=1)] == [getattr(o, "cancel", 0) for o in small.operations]

@@ -18,6 +18,7 @@ import msgspec
 from isolation_spec.scenario import (
     Cancellation,
     Demotion,
+    OpenContext,
     Operation,
     RunAgent,
     Scenario,
@@ -104,7 +105,8 @@ def slowed(scenario: Scenario, look: Look) -> Iterator[Scenario]:
     fewer = [one for one in (plain, *undecided(scenario)) if one != scenario]
     for gone in range(len(scenario.operations) - 1, -1, -1):
         kept = scenario.operations[:gone] + scenario.operations[gone + 1 :]
-        fewer.append(with_operations(scenario, kept))
+        if _has_all_that_is_named(kept):
+            fewer.append(with_operations(scenario, kept))
     for without in fewer:
         for index, operation in enumerate(without.operations):
             if isinstance(operation, RunAgent):
@@ -123,8 +125,22 @@ def retimed(scenario: Scenario, look: Look) -> Iterator[Scenario]:
     count = len(scenario.operations)
     for most in (1, 2):
         for gone in itertools.combinations(range(count - 1, -1, -1), most):
-            kept = (o for i, o in enumerate(scenario.operations) if i not in gone)
-            yield from _decided(with_operations(scenario, tuple(kept)), look)
+            kept = tuple(o for i, o in enumerate(scenario.operations) if i not in gone)
+            if _has_all_that_is_named(kept):
+                yield from _decided(with_operations(scenario, kept), look)
+
+
+def _has_all_that_is_named(operations: tuple[Operation, ...]) -> bool:
+    """False if a context is named that nobody opens: no timing helps there, and what
+    fails without it was tried before."""
+    opened = {(o.user, o.context) for o in operations if isinstance(o, OpenContext)}
+    for operation in operations:
+        context = getattr(operation, "context", None)
+        owner = getattr(operation, "victim", None)
+        owner = getattr(operation, "user", None) if owner is None else owner
+        if context is not None and (owner, context) not in opened:
+            return False
+    return True
 
 
 def decided_otherwise(scenario: Scenario, look: Look) -> Iterator[Scenario]:
