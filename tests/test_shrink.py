@@ -639,6 +639,18 @@ def test_an_operation_is_given_for_a_decision() -> None:
     assert [Cancellation(step=1)] == [getattr(o, "cancel", 0) for o in small.operations]
 
 
+def test_two_operations_are_given_for_another_one() -> None:
+    """Where something else does what two operations did, it takes their place."""
+
+    def fails(scenario: Scenario) -> bool:
+        return kinds(scenario) in (["Write", "Read", "Read"], ["Write", "Erase"])
+
+    write = Write(id=1, user=0, context="x", key="k", value="v")
+    reads = (Read(id=n, user=0, context="x") for n in (2, 3))
+
+    assert ["Write", "Erase"] == kinds(minimal(fails, two(write, *reads)))
+
+
 def test_two_operations_that_need_each_other_go_together() -> None:
     """What fails without both, and not without one of them, loses both."""
 

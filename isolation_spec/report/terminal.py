@@ -55,8 +55,8 @@ class Terminal:
                 self._show(f"{event.violation.claim} violated, shrinking")
             case Shrinking(size=(operations, decisions)):
                 self._show(
-                    f"{event.claim} violated, shrinking: {operations} operations and "
-                    f"{decisions} decisions after {event.runs} runs"
+                    f"{event.claim}: {operations} operations, {decisions} decisions "
+                    f"left after {event.runs} runs"
                 )
             case Shrunk():
                 before, after = event.before[0], event.after[0]

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from isolation_spec.scenario import RunAgent, Scenario, Spawn, Step
 from isolation_spec.shrink.plain import (
     plainness,
+    with_another_operation,
     with_plain_names,
     with_simpler_operations,
 )
@@ -174,4 +175,10 @@ _CHEAP: tuple[Pass, ...] = (
     with_plain_names,
     without_pairs,
 )
-_DEAR = (reordered, slowed, decided_otherwise, retimed)
+_DEAR: tuple[Callable[[Scenario, Look], Iterator[Scenario]], ...] = (
+    reordered,
+    slowed,
+    lambda scenario, _: with_another_operation(scenario),
+    decided_otherwise,
+    retimed,
+)

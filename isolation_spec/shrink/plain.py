@@ -29,9 +29,14 @@ from isolation_spec.scenario import (
     canary,
     walk,
 )
-from isolation_spec.shrink.removals import exchanged
+from isolation_spec.shrink.removals import exchanged, with_operations
 
-__all__ = ["plainness", "with_plain_names", "with_simpler_operations"]
+__all__ = [
+    "plainness",
+    "with_another_operation",
+    "with_plain_names",
+    "with_simpler_operations",
+]
 
 replace = msgspec.structs.replace
 _PLAIN = (Read, Write, Connect, OpenContext)
@@ -86,6 +91,35 @@ def with_simpler_operations(scenario: Scenario) -> Iterator[Scenario]:
                     script[place] = plain
                     changed = replace(operation, script=tuple(script))
                     yield exchanged(scenario, index, changed)
+
+
+def with_another_operation(scenario: Scenario) -> Iterator[Scenario]:
+    """Removes an operation, and asks for something else in place of another one."""
+    operations = scenario.operations
+    for gone in range(len(operations) - 1 if len(operations) <= _FEW else -1, -1, -1):
+        smaller = with_operations(scenario, operations[:gone] + operations[gone + 1 :])
+        for index, operation in enumerate(smaller.operations):
+            for other in _others(operation, scenario):
+                if type(other) is not type(operation):
+                    yield exchanged(smaller, index, other)
+
+
+_FEW = 8
+"""Operations; of more there are too many pairs."""
+
+
+def _others(operation: Operation, scenario: Scenario) -> Iterator[Operation]:
+    """Everything that can be asked in the context of the operation."""
+    if isinstance(operation, RunAgent | Mutate | Erase | CleanupEngine | Write | Read):
+        named: Any = {
+            name: getattr(operation, name)
+            for name in ("id", "user", "cancel", "context", "victim")
+        }
+        yield Erase(**named)
+        yield CleanupEngine(**named)
+        yield Read(**named)
+        label = scenario.users[operation.user].label
+        yield Write(**named, key="k", value=canary(label, operation.id, 1))
 
 
 def _simpler(operation: Operation, scenario: Scenario) -> Iterator[Operation]:

@@ -16,6 +16,7 @@ from isolation_spec.report import (
     Result,
     SearchEnded,
     SearchStarted,
+    Shrinking,
     Shrunk,
 )
 from isolation_spec.report.terminal import COLOURS, Terminal
@@ -413,6 +414,16 @@ def test_the_live_line_is_one_line() -> None:
 
     assert "1/110 examples, 6 interleavings" in text
     assert "\x1b[2K" in text
+
+
+def test_the_live_line_tells_how_far_shrinking_is() -> None:
+    """What is left of the scenario, and after how many runs, in one line of 80."""
+    shrinking = Shrinking(claim="error-containment", runs=3999, size=(12, 11))
+
+    line = "error-containment: 12 operations, 11 decisions left after 3999 runs"
+    assert len(line) < 80
+    assert line in screen(80, start(), shrinking, terminal=True)
+    assert line not in screen(80, start(), shrinking)
 
 
 def test_each_verdict_has_a_colour() -> None:
