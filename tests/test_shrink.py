@@ -651,6 +651,18 @@ def test_two_operations_are_given_for_another_one() -> None:
     assert ["Write", "Erase"] == kinds(minimal(fails, two(write, *reads)))
 
 
+def test_two_operations_become_one_run() -> None:
+    """Where one run does what two operations of a context did, it takes their place."""
+
+    def fails(scenario: Scenario) -> bool:
+        return inside(Remember)(scenario) and inside(Think)(scenario)
+
+    thinking = running(1, 0, Think(prompt="p"))
+    storing = running(2, 0, Remember(key="k", value="v"))
+
+    assert (1, 0, 2) == size(minimal(fails, two(thinking, storing)))
+
+
 def test_two_operations_that_need_each_other_go_together() -> None:
     """What fails without both, and not without one of them, loses both."""
 

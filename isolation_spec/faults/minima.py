@@ -55,7 +55,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "one-run-table": {"error-containment": (4, 0)},
     "one-session": {"database-sessions": (4, 0)},
     "one-upstream": {"noninterference": (4, 0)},
-    "owner-on-store": {"stored-writes": (4, 1)},
+    "owner-on-store": {"stored-writes": (4, 0)},
     "pattern-match": {"context-ownership": (4, 0), "stored-writes": (4, 0)},
     "permit-lost": {"error-containment": (4, 1), "noninterference": (4, 1)},
     "prefix-cleanup": {"error-containment": (3, 0)},

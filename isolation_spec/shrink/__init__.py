@@ -23,6 +23,7 @@ from isolation_spec.shrink.probe import Probe
 from isolation_spec.shrink.removals import (
     with_fewer_choices,
     with_fewer_contexts,
+    with_joined_runs,
     with_shorter_scripts,
     without_delays,
     without_operations,
@@ -174,6 +175,7 @@ _CHEAP: tuple[Pass, ...] = (
     with_simpler_operations,
     with_plain_names,
     without_pairs,
+    with_joined_runs,
 )
 _DEAR: tuple[Callable[[Scenario, Look], Iterator[Scenario]], ...] = (
     reordered,

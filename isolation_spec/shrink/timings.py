@@ -95,8 +95,13 @@ def _rearranged(
     for index, operation in enumerate(operations):
         others = operations[:index] + operations[index + 1 :]
         for place in range(len(others), -1, -1):
-            if place != index:
-                yield (*others[:place], operation, *others[place:])
+            if place == index:
+                continue
+            yield (*others[:place], operation, *others[place:])
+            before = others[place - 1] if place else None
+            if isinstance(before, RunAgent) and not before.background:
+                behind = replace(before, background=True)
+                yield (*others[: place - 1], behind, operation, *others[place:])
 
 
 def slowed(scenario: Scenario, look: Look) -> Iterator[Scenario]:
@@ -108,12 +113,20 @@ def slowed(scenario: Scenario, look: Look) -> Iterator[Scenario]:
         if _has_all_that_is_named(kept):
             fewer.append(with_operations(scenario, kept))
     for without in fewer:
+        yield replace(without, operations=tuple(map(_later, without.operations)))
         for index, operation in enumerate(without.operations):
             if isinstance(operation, RunAgent):
                 for place in range(len(operation.script), -1, -1):
                     before, after = operation.script[:place], operation.script[place:]
                     script = (*before, Sleep(seconds=_LONG), *after)
                     yield exchanged(without, index, replace(operation, script=script))
+
+
+def _later(operation: Operation) -> Operation:
+    """All runs sleep first: whenever they began, they go on at the same moment."""
+    if not isinstance(operation, RunAgent):
+        return operation
+    return replace(operation, script=(Sleep(seconds=_LONG), *operation.script))
 
 
 _LONG = 5.0

@@ -265,7 +265,12 @@ MINIMA = (
     Minimum("one-run-table", _ERRORS, "open run | open their-cancel", _BOTH),
     Minimum("one-session", _SESSIONS, "open run | open run", _BOTH),
     Minimum("one-upstream", _ALONE, "open run[think] | open run[think]", _BOTH),
-    Minimum("owner-on-store", _WRITES, "open write | open write ; late burst", _BOTH),
+    Minimum(
+        "owner-on-store",
+        _WRITES,
+        "open run[sleep, remember] | open run[sleep, remember]",
+        _BOTH,
+    ),
     Minimum("pattern-match", _OWNERSHIP, "open write | open run[sleep, recall]", _BOTH),
     Minimum("pattern-match", _WRITES, "open write | open erase", _BOTH),
     Minimum("permit-lost", _ERRORS, "open run[echo]!1e | open run[echo]", _STRUCK),
