@@ -4,7 +4,7 @@ Users, operations, scripts, names, scheduling choices and cancellations are one 
 here and shrink together. Every candidate is run; it replaces the scenario if it is
 smaller and fails the same way. Removing an operation removes its choices, as these hang
 on it. What is cheap comes first; where it finds nothing more, an operation is given for
-another decision, and two decisions for one.
+another decision, and two decisions for one; in the end all is said plainly.
 """
 
 from __future__ import annotations
@@ -111,23 +111,21 @@ class Shrinker:
 
     def shrink(self, scenario: Scenario) -> Scenario:
         """The smallest scenario found that still fails."""
-        passes = (*_CHEAP, *(self._looking(one) for one in _DEAR))
+        dear = tuple(map(self._looking, _DEAR))
         while True:
-            scenario = self._settled(scenario)
-            for one in passes[len(_CHEAP) :]:
-                smaller = self._first(scenario, one)
-                if smaller is not None:
-                    scenario = smaller
-                    break
-            else:
-                return scenario
+            scenario = self._settled(scenario, _CHEAP)
+            found = (self._first(scenario, one) for one in dear)
+            smaller = next((one for one in found if one is not None), None)
+            if smaller is None:
+                return self._settled(scenario, (*_CHEAP, *_PLAIN))
+            scenario = smaller
 
-    def _settled(self, scenario: Scenario) -> Scenario:
-        """Takes what is cheap to try, until none of it makes the scenario smaller."""
+    def _settled(self, scenario: Scenario, passes: tuple[Pass, ...]) -> Scenario:
+        """Takes what these passes find, until none of them finds anything more."""
         before = None
         while scenario != before:
             before = scenario
-            for one in _CHEAP:
+            for one in passes:
                 while (smaller := self._first(scenario, one)) is not None:
                     scenario = smaller
         return scenario
@@ -172,11 +170,11 @@ _CHEAP: tuple[Pass, ...] = (
     with_fewer_choices,
     with_shorter_scripts,
     without_delays,
-    with_simpler_operations,
-    with_plain_names,
     without_pairs,
     with_joined_runs,
 )
+# What is said more plainly gives less to hold on to for what is tried before.
+_PLAIN: tuple[Pass, ...] = (with_simpler_operations, with_plain_names)
 _DEAR: tuple[Callable[[Scenario, Look], Iterator[Scenario]], ...] = (
     reordered,
     slowed,

@@ -24,6 +24,7 @@ from isolation_spec.scenario import (
 
 __all__ = [
     "exchanged",
+    "script_of",
     "with_fewer_choices",
     "with_fewer_contexts",
     "with_joined_runs",
@@ -221,10 +222,10 @@ def with_joined_runs(scenario: Scenario) -> Iterator[Scenario]:
         one, other = operations[first], operations[second]
         if not _are_beside(one, other):
             continue
-        doing, then = _script_of(one), _script_of(other)
+        doing, then = script_of(one), script_of(other)
         children = (Spawn(script=doing), Spawn(script=then))
         for place, script in itertools.product(
-            (first, second), ((*doing, *then), children)
+            (first, second), ((*doing, *then), (*then, *doing), children)
         ):
             run = RunAgent(
                 id=operations[place].id,
@@ -250,7 +251,8 @@ def _are_beside(one: Operation, other: Operation) -> bool:
     )
 
 
-def _script_of(operation: Operation) -> tuple[Step, ...]:
+def script_of(operation: Operation) -> tuple[Step, ...]:
+    """What a run does that does the same, for a run, a write or a read."""
     match operation:
         case RunAgent(script=script):
             return script

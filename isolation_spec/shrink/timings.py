@@ -20,12 +20,14 @@ from isolation_spec.scenario import (
     Demotion,
     OpenContext,
     Operation,
+    Read,
     RunAgent,
     Scenario,
     Schedule,
     Sleep,
+    Write,
 )
-from isolation_spec.shrink.removals import exchanged, with_operations
+from isolation_spec.shrink.removals import exchanged, script_of, with_operations
 
 __all__ = [
     "Places",
@@ -115,18 +117,35 @@ def slowed(scenario: Scenario, look: Look) -> Iterator[Scenario]:
     for without in fewer:
         yield replace(without, operations=tuple(map(_later, without.operations)))
         for index, operation in enumerate(without.operations):
-            if isinstance(operation, RunAgent):
-                for place in range(len(operation.script), -1, -1):
-                    before, after = operation.script[:place], operation.script[place:]
-                    script = (*before, Sleep(seconds=_LONG), *after)
-                    yield exchanged(without, index, replace(operation, script=script))
+            for place in range(len(script_of(operation)), -1, -1):
+                sleeping = _sleeping(operation, place)
+                if sleeping != operation:
+                    yield exchanged(without, index, sleeping)
+
+
+def _sleeping(operation: Operation, place: int) -> Operation:
+    """A run that sleeps before one of its steps, and else does what the operation
+    does; the operation itself if no run does that."""
+    script = script_of(operation)
+    slower = (*script[:place], Sleep(seconds=_LONG), *script[place:])
+    match operation:
+        case RunAgent():
+            return replace(operation, script=slower)
+        case Read() | Write():
+            return RunAgent(
+                id=operation.id,
+                user=operation.user,
+                context=operation.context,
+                victim=operation.victim,
+                cancel=operation.cancel,
+                script=slower,
+            )
+    return operation
 
 
 def _later(operation: Operation) -> Operation:
     """All runs sleep first: whenever they began, they go on at the same moment."""
-    if not isinstance(operation, RunAgent):
-        return operation
-    return replace(operation, script=(Sleep(seconds=_LONG), *operation.script))
+    return _sleeping(operation, 0)
 
 
 _LONG = 5.0
