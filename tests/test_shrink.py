@@ -19,6 +19,7 @@ from isolation_spec.scenario import (
     OpenContext,
     Operation,
     Read,
+    Recall,
     Reconnect,
     Remember,
     RunAgent,
@@ -649,6 +650,26 @@ def test_two_operations_are_given_for_another_one() -> None:
     reads = (Read(id=n, user=0, context="x") for n in (2, 3))
 
     assert ["Write", "Erase"] == kinds(minimal(fails, two(write, *reads)))
+
+
+def test_two_who_meet_are_left_alone() -> None:
+    """Where two runs at the same moment do what many operations did, they stay."""
+    opened = (OpenContext(id=n, user=n - 1, context="x", thread="t") for n in (1, 2))
+    runs = (
+        running(3, 0, Recall(key="k"), Remember(key="k", value="v")),
+        running(4, 1, Think(prompt="p")),
+    )
+    crowd = (Connect(id=n, user=n % 2, connection=f"c{n}") for n in range(5, 9))
+
+    def fails(scenario: Scenario) -> bool:
+        meeting = [Sleep, Remember, Sleep, Think]
+        made = [type(step) for step in steps(scenario)]
+        crowded = len(scenario.operations) == 8 and held_back(scenario, 3)
+        return (crowded and made == [Recall, Remember, Think]) or made == meeting
+
+    late = Schedule(classes={"3/start": 1, "4/start": 1})
+
+    assert (2, 0, 4) == size(minimal(fails, two(*opened, *runs, *crowd, schedule=late)))
 
 
 def test_two_operations_become_one_run() -> None:

@@ -33,6 +33,7 @@ from isolation_spec.shrink.removals import (
 from isolation_spec.shrink.timings import (
     Places,
     decided_otherwise,
+    met,
     reordered,
     retimed,
     slowed,
@@ -176,6 +177,7 @@ _CHEAP: tuple[Pass, ...] = (
 # What is said more plainly gives less to hold on to for what is tried before.
 _PLAIN: tuple[Pass, ...] = (with_simpler_operations, with_plain_names)
 _DEAR: tuple[Callable[[Scenario, Look], Iterator[Scenario]], ...] = (
+    met,
     reordered,
     slowed,
     lambda scenario, _: with_another_operation(scenario),

@@ -32,6 +32,7 @@ from isolation_spec.shrink.removals import exchanged, script_of, with_operations
 __all__ = [
     "Places",
     "decided_otherwise",
+    "met",
     "reordered",
     "retimed",
     "slowed",
@@ -121,6 +122,31 @@ def slowed(scenario: Scenario, look: Look) -> Iterator[Scenario]:
                 sleeping = _sleeping(operation, place)
                 if sleeping != operation:
                     yield exchanged(without, index, sleeping)
+
+
+def met(scenario: Scenario, look: Look) -> Iterator[Scenario]:
+    """Two operations of two users alone, each in its context, at the same moment:
+    what most races need, and far from what greedy steps come to."""
+    opened = [o for o in scenario.operations if isinstance(o, OpenContext)]
+    plain = replace(scenario, schedule=Schedule())
+    asked = [o for o in scenario.operations if isinstance(o, RunAgent | Read | Write)]
+    for one, other in itertools.combinations(asked, 2):
+        named = {(o.user, o.context) for o in (one, other)}
+        needed = tuple(o for o in opened if (o.user, o.context) in named)
+        if one.user == other.user or len(needed) != len(named):
+            continue
+        for steps in itertools.product(_single(one), _single(other)):
+            lanes = (*needed, *steps)
+            yield with_operations(plain, lanes)
+            yield with_operations(plain, tuple(map(_later, lanes)))
+
+
+def _single(operation: Operation) -> Iterator[Operation]:
+    """The operation, and what is left of a run with one of its steps."""
+    yield operation
+    if isinstance(operation, RunAgent) and len(operation.script) > 1:
+        for step in operation.script:
+            yield replace(operation, script=(step,))
 
 
 def _sleeping(operation: Operation, place: int) -> Operation:
