@@ -1,10 +1,9 @@
 """The least that each planted fault needs, claim by claim.
 
 A minimum is operations and decisions together; shrinking never goes from one claim to
-another, so it has one for each claim under which the search may find the fault. Up to
-three operations and decisions the enumerator finds the same. Above that it says that
-less than that fails nowhere (with three operations: of the alphabet that is worth it),
-and the sentence beside the story says why not with less than what the story has.
+another, so it has one for each claim under which the search may find the fault. Each
+story is run in every test run, with a sample of what is smaller; the enumerator looks
+for it from nothing on demand. The sentence beside it argues why there is no shorter one.
 """
 
 from __future__ import annotations

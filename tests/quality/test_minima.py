@@ -31,7 +31,7 @@ SAMPLE = 6
 """Smaller scenarios that are run for each fault in every test run."""
 ALL = "ISOLATION_SPEC_MINIMA"
 """Set to a number: every fault that needs at most so many operations and decisions is
-enumerated from nothing. With 3 that takes about half an hour, with 4 hours."""
+enumerated from nothing, one after the other; with 3 that takes its time."""
 
 each_minimum = pytest.mark.parametrize(
     "minimum", MINIMA, ids=lambda m: f"{m.fault}-{m.claim}"
