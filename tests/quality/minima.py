@@ -3,7 +3,7 @@
 A minimum is operations and decisions together; shrinking never goes from one claim to
 another, so it has one for each claim under which the search may find the fault. Each
 story is run in every test run, with a sample of what is smaller; the enumerator looks
-for it from nothing on demand. The sentence beside it argues why there is no shorter one.
+for it from nothing on demand. The sentence beside it argues why none is shorter.
 """
 
 from __future__ import annotations
