@@ -11,6 +11,7 @@ from isolation_spec.report.events import (
     SearchBroke,
     SearchEnded,
     SearchStarted,
+    Shrinking,
     Shrunk,
 )
 from isolation_spec.report.result import ClaimResult, Result, WorldKind
@@ -27,6 +28,7 @@ __all__ = [
     "SearchBroke",
     "SearchEnded",
     "SearchStarted",
+    "Shrinking",
     "Shrunk",
     "WorldKind",
     "replay_command",

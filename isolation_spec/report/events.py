@@ -21,6 +21,7 @@ __all__ = [
     "SearchBroke",
     "SearchEnded",
     "SearchStarted",
+    "Shrinking",
     "Shrunk",
 ]
 
@@ -60,6 +61,15 @@ class FailureFound(_Event, tag=True, frozen=True, kw_only=True):
 
     violation: Violation
     path: str
+
+
+class Shrinking(_Event, tag=True, frozen=True, kw_only=True):
+    """A violation is being shrunk: so many runs, and the size so far as operations and
+    decisions."""
+
+    claim: str
+    runs: int
+    size: tuple[int, int]
 
 
 class Shrunk(_Event, tag=True, frozen=True, kw_only=True):
@@ -105,6 +115,7 @@ Event: TypeAlias = (
     | BrokenOff
     | Progressed
     | FailureFound
+    | Shrinking
     | Shrunk
     | FailureSaved
     | SearchEnded
