@@ -82,6 +82,20 @@ MINIMA = (
     Minimum("auth-in-place", _TOOLS, "open run[slow] | open run[echo]", _BOTH),
     Minimum("batch-fails", _OWNERSHIP, "open run[failing] | open run[slow]", _BOTH),
     Minimum("batch-fails", _TOOLS, "open run[failing] | open run[slow]", _BOTH),
+    Minimum(
+        "batch-refused",
+        _ERRORS,
+        "open run[remember]& run[remember] | open run[broken]",
+        "Two users write, each in a context, and a third write must be under way, or "
+        "a decision bring both in at once, as a batch is what comes meanwhile.",
+    ),
+    Minimum(
+        "batch-refused",
+        _OWNERSHIP,
+        "open run[broken]& run[broken] | open run[remember]",
+        "Two users write, each in a context, and a third write must be under way, or "
+        "a decision bring both in at once, as a batch is what comes meanwhile.",
+    ),
     Minimum("broadcast-to-all", _ROUTING, "connect | open run", _HEARD),
     Minimum(
         "cancelled-closes-all", _ALONE, "open run[echo]!2 | open run[echo]", _STRUCK
@@ -125,6 +139,13 @@ MINIMA = (
     ),
     Minimum("default-in-context", _OWNERSHIP, "open run[set] | open run[echo]", _BOTH),
     Minimum("each-statement", _SESSIONS, "open run[break-off]", _TWO),
+    Minimum(
+        "ends-twice",
+        _LIFECYCLE,
+        "connect open run& cancel",
+        "A run in a context, a connection that hears two ends of it, and the "
+        "cancelling.",
+    ),
     Minimum("erase-by-thread", _WRITES, "open write | open run[sleep] erase", _BOTH),
     Minimum("failure-escapes", _TOOLS, "open run[failing]", _TWO),
     Minimum("folded-case", _OWNERSHIP, "open write | open run[sleep, recall]", _BOTH),
@@ -272,6 +293,12 @@ MINIMA = (
     ),
     Minimum("pattern-match", _OWNERSHIP, "open write | open run[sleep, recall]", _BOTH),
     Minimum("pattern-match", _WRITES, "open write | open erase", _BOTH),
+    Minimum(
+        "permission-cache",
+        _TOOLS,
+        "open run[personal] | open run[sleep, personal]",
+        _BOTH,
+    ),
     Minimum("permit-lost", _ERRORS, "open run[echo]!1e | open run[echo]", _STRUCK),
     Minimum("permit-lost", _ALONE, "open run[echo]!1e | open run[echo]", _STRUCK),
     Minimum(
@@ -282,6 +309,13 @@ MINIMA = (
     ),
     Minimum("prefix-match", _OWNERSHIP, "open run[sleep, recall] | open write", _BOTH),
     Minimum("prompt-on-client", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
+    Minimum(
+        "reader-stalls-all",
+        _ROUTING,
+        "connect unread open run[large] run",
+        "A connection that reads and one that does not, a context, a run that fills "
+        "the latter, and one of which the former must hear.",
+    ),
     Minimum(
         "repeated-after",
         _ROUTING,

@@ -34,7 +34,9 @@ _STEPS: dict[str, Step] = {
     "recall": ask.Recall(key="k"),
     "transact": ask.Transact(items=(("k", ""),)),
     "break-off": ask.Transact(items=(("k", ""),), fails=True),
+    "broken": ask.Remember(key="k", value="", broken=True),
     "emit": ask.Emit(payload=""),
+    "large": ask.Emit(payload="", large=True),
     "sleep": ask.Sleep(seconds=5.0),
     "spawn": ask.Spawn(script=()),
     "spawn-failing": ask.Spawn(script=(ask.Fail(message=""),)),
@@ -44,6 +46,7 @@ _OPERATION = re.compile(r"(their-)?([a-z-]+)(?:\[(.*?)\])?(&)?(?:!(\d+)(e)?)?$")
 _Named = dict[str, Any]
 _KINDS: dict[str, Callable[[_Named, _Named, _Named], Operation]] = {
     "connect": lambda u, c, x: ask.Connect(**c),
+    "unread": lambda u, c, x: ask.Connect(**c, unread=True),
     "forge": lambda u, c, x: ask.Connect(**c, forged=True),
     "disconnect": lambda u, c, x: ask.Disconnect(**u, connection=x["connection"]),
     "reconnect": lambda u, c, x: ask.Reconnect(**u, connection="c9", replaces="c0"),
