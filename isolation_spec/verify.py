@@ -405,7 +405,9 @@ def confirm(
         )
     )
     # What is confirmed is run anew, the runs of single users included.
-    fails = Probe(engine.make_adapter, small, (found.violation,), check=check).failure
+    fails = Probe(
+        engine.make_adapter, found.scenario, (found.violation,), check=check
+    ).failure
     return _confirm_small(engine, found, small, fails, first, folder, listen, check)
 
 

@@ -66,16 +66,19 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
         found = list(_misplaced(observed, place, writes, stored.get(place), erasures))
         yield from found
         acknowledged = sum(one.acknowledged for one in writes)
-        if not found and acknowledged and _crowded(written, place[0]):
+        if not found and acknowledged and _crowded(written, erased, place[0]):
             yield Situation(acknowledged)
         if not erasures:
             yield from _unseen(observed, place, writes)
     yield from _aliased(observed)
 
 
-def _crowded(written: list[_Written], user: int) -> bool:
-    """True if somebody else wrote too, so that they could have been in the way."""
-    return any(one.place[0] != user for one in written)
+def _crowded(
+    written: list[_Written], erased: list[tuple[Span, tuple[int, str]]], user: int
+) -> bool:
+    """True if somebody else wrote or erased, and so could have been in the way."""
+    owners = {one.place[0] for one in written} | {owner for _, (owner, _) in erased}
+    return bool(owners - {user})
 
 
 # What was asked for
@@ -350,7 +353,10 @@ STORED_WRITES = Claim(
         "What was acknowledged is stored and seen by its owner, what was erased never "
         "comes back, and nobody else changes it."
     ),
-    situation="a user's acknowledged write shared the database with another user's",
+    situation=(
+        "a user's acknowledged write shared the database with writes or erasures of "
+        "another user"
+    ),
     clauses={
         "lost": "what was acknowledged is stored until its owner erases or replaces it",
         "came-back": "what was erased never comes back",

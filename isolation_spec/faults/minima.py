@@ -51,7 +51,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "one-at-a-time": {"error-containment": (4, 0)},
     "one-breaker": {"error-containment": (4, 1)},
     "one-connection": {"database-sessions": (4, 0), "stored-writes": (5, 0)},
-    "one-cookie-jar": {"noninterference": (4, 0)},
+    "one-cookie-jar": {"context-ownership": (4, 0), "noninterference": (4, 0)},
     "one-dispatcher": {"context-ownership": (2, 0)},
     "one-queue": {"event-routing": (3, 0)},
     "one-run-table": {"error-containment": (4, 0)},

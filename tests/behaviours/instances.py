@@ -184,14 +184,21 @@ def write_cleanups(story: Story) -> None:
 def judge_cleanups(observed: Observed) -> Iterator[str]:
     """Nothing of a user is alive afterwards, and a new engine knows nothing old."""
     yield from violations(TEARDOWN, observed)
+    opened = {
+        one.user: one.id
+        for one in observed.history.user_operations().values()
+        if isinstance(one, ask.OpenContext) and one.context == "y"
+    }
     for entry in observed.history.of(AgentStepped):
         span = observed.spans[entry.operation or 0]
         if getattr(span.operation, "context", "") != "y":
             continue
+        # The model is told of its user by what the context was opened with.
+        new = {entry.operation, opened[entry.user]}
         old = [
             value
             for owner, value in ask.canaries_in(entry.seen)
             if owner == observed.label(entry.user)
-            and int(value.partition("~")[2].partition(".")[0]) != entry.operation
+            and int(value.partition("~")[2].partition(".")[0]) not in new
         ]
         yield f"operation {entry.operation} was shown {old}" if old else ""

@@ -194,9 +194,9 @@ def test_the_other_users_operation_behind_it_is_named() -> None:
     )
     (violation,) = found.violations
 
-    assert "operation 4 of bob" in " ".join(violation.let)
-    assert "'returned 1 '" in violation.then
-    assert "'returned 2 '" in violation.however
+    assert "operation 4 of bob" in violation.however
+    assert "'returned 1'" in violation.then
+    assert "'returned 2'" in violation.however
     assert (ALICE,) == violation.users
 
 

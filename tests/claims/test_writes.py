@@ -309,6 +309,15 @@ def test_an_empty_history_is_no_evidence() -> None:
     assert NOT_REACHED == judged(CLAIM)
 
 
+def test_another_users_erasure_is_evidence() -> None:
+    """Who erases could have been in the way as well as who writes."""
+    bobs = Erase(id=6, user=BOB, context="x1")
+
+    found = asked(done(WRITE), done(bobs), rows=(STORED,), more=(bobs,))
+
+    assert holds(1) == found
+
+
 def test_one_user_alone_is_no_evidence() -> None:
     """Where nobody else writes, nobody else can have been in the way."""
     assert NOT_REACHED == asked(done(WRITE), rows=(STORED,))

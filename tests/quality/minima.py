@@ -278,6 +278,9 @@ MINIMA = (
         "A context and an operation each, of which one must be late.",
     ),
     Minimum(
+        "one-cookie-jar", _OWNERSHIP, "open run[think] | open run[sleep, think]", _BOTH
+    ),
+    Minimum(
         "one-cookie-jar", _ALONE, "open run[think] | open run[sleep, think]", _BOTH
     ),
     Minimum("one-dispatcher", _OWNERSHIP, "open | open", _EACH),

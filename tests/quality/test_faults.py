@@ -91,7 +91,9 @@ def hunt(fault: str) -> Hunt:
         engine, profile="quick", examples=EXAMPLES, seed=0, progressed=lambda _: True
     )
     folder = Path(tempfile.mkdtemp(prefix="isolation-spec-test-"))
-    path = confirm(engine, tally.found[0], folder, lambda _: None).path
+    # However slow the machine is, it is shrunk to the end.
+    saved = confirm(engine, tally.found[0], folder, lambda _: None, seconds=300.0)
+    path = saved.path
     return Hunt(tally, Path(path))
 
 

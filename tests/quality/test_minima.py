@@ -128,11 +128,9 @@ def test_nothing_that_is_smaller_fails(fault: str) -> None:
 def check_the_enumerator_finds_the_same(fault: Fault) -> None:
     """The first scenario that violates a claim of the fault is as large as the table
     says, and nothing smaller does."""
-    known = min(
-        sum(size(one))
-        for one in MINIMA
-        if one.fault == fault.id and one.claim in fault.claims
-    )
+    own = [one for one in MINIMA if one.fault == fault.id]
+    named = [one for one in own if one.claim in fault.claims]
+    known = min(sum(size(one)) for one in named or own)
     most = int(os.environ[ALL])
 
     found = least(fault, names_of(fault.id), min(known, most))

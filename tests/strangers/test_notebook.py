@@ -96,18 +96,20 @@ def test_the_twin_is_violated(leak: Leak) -> None:
 
 
 def test_the_leak_is_shrunk(leak: Leak) -> None:
-    """Two users with a context and a run each are left of it, and no script at all."""
+    """Two users with a context and a run each are left of it, and at most one step or
+    one decision that brings the runs together."""
     scenario = json.loads(leak.file.read_text())["scenario"]
 
     assert 2 == len(scenario["users"])
     assert ["open_context", "open_context", "run_agent", "run_agent"] == sorted(
         operation["operation"] for operation in scenario["operations"]
     )
-    assert [[], []] == [
-        operation["script"]
-        for operation in scenario["operations"]
-        if operation["operation"] == "run_agent"
-    ]
+    schedule = scenario["schedule"]
+    decisions = len(schedule["classes"]) + len(schedule["demotions"])
+    steps = sum(
+        len(operation.get("script", ())) for operation in scenario["operations"]
+    )
+    assert steps + decisions <= 1
 
 
 @pytest.mark.parametrize(
