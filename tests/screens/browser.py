@@ -1,6 +1,5 @@
 """A real Chromium without a screen, and what is wrong with a page that it shows."""
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,6 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-WITHOUT = "ISOLATION_SPEC_WITHOUT_BROWSER"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
     "--no-sandbox",
@@ -25,16 +23,14 @@ Scheme = Literal["light", "dark"]
 
 
 def find_chromium() -> str:
-    """The path of a Chromium; fails the test where there is none, unless it may not."""
+    """The path of a Chromium; fails the test where there is none."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is not None:
         return found
     message = (
         f"none of {', '.join(NAMES)} is installed: install one (on Debian, "
-        f"apt-get install -y chromium), or set {WITHOUT}=1 to leave these tests out"
+        "apt-get install -y chromium), or leave out -m browser"
     )
-    if os.environ.get(WITHOUT) == "1":
-        pytest.skip(message)
     pytest.fail(message)
 
 

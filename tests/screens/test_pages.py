@@ -1,7 +1,7 @@
 """Both pages in a real browser: at three widths, in light and dark, by keyboard.
 
-They need a Chromium and fail where there is none. `ISOLATION_SPEC_WITHOUT_BROWSER=1`
-leaves them out, for those who do not touch the pages.
+They need a Chromium, and fail where there is none; so they are run on demand alone, by
+`pytest -m browser`.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +14,8 @@ from tests.report.failing import hostile_page, long_page, page_of
 from tests.report.running import hostile_run_page, run_page_of
 from tests.screens import browser as browsers
 from tests.screens.browser import Scheme, Shown, shown
+
+pytestmark = pytest.mark.browser
 
 PAGES: dict[str, Callable[[], str]] = {
     "two": lambda: page_of(2),
