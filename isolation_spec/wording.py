@@ -289,6 +289,8 @@ def _rarely(entry: Entry) -> str:
             return f"tool {entry.tool} {entry.moment} for {whose}: {entry.argument}"
         case seen.ObjectShared():
             return f"holds what another user holds, too: {entry.what}"
+        case seen.ThreadStarted():
+            return f"{entry.what} is started at {entry.place}"
         case seen.RowStored():
             place = f"{entry.owner!r} on {entry.thread!r}"
             return f"stored for {place}: {entry.key}={entry.value}"

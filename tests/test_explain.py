@@ -4,7 +4,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -186,6 +186,7 @@ def shown(text: str) -> tuple[str, ...]:
     return explain(tell_story(unobserved(scenario), violation, None))
 
 
+@settings(deadline=None)
 @given(st.text(max_size=2000))
 def test_no_text_breaks_the_screen(text: str) -> None:
     """Whatever a file or an engine says: at most 40 lines of 80 cells, all
@@ -274,6 +275,7 @@ def test_a_big_run_is_one_screen(users: int, operations: int, width: int) -> Non
 CHAINS = ["9/call", "10/start", "x", "1/database/2", f"{'9' * 5000}/start"]
 
 
+@settings(deadline=None)
 @given(
     st.integers(2, 8),
     st.integers(8, 400),

@@ -349,6 +349,10 @@ ENTRIES = [
         "holds what another user holds, too: a list",
     ),
     (
+        seen.ThreadStarted(**AT, what="a thread", place="engine:3"),
+        "a thread is started at engine:3",
+    ),
+    (
         seen.RowStored(**AT, owner="bob", thread="t", key="k", value="v"),
         "stored for 'bob' on 't': k=v",
     ),

@@ -49,10 +49,9 @@ def replays(
     group = Group.from_parent(
         session, name="isolation-replay", nodeid="isolation-replay"
     )
-    base = path if path.is_dir() else path.parent
-    for _, file in failure_files(path):
+    for name, file in failure_files(path):
         test: ReplayTest = ReplayTest.from_parent(
-            group, name=file.relative_to(base).as_posix(), callobj=stands_for_itself
+            group, name=name, callobj=stands_for_itself
         )
         test.file = file
         test.engines = engines

@@ -152,12 +152,16 @@ class Terminal:
         self._write(f"Run it again with: {run}")
 
     def _story(self, event: FailureSaved) -> None:
-        claim, *lines = tell(event)
+        style = COLOURS[Verdict.VIOLATED]
         if not self.quiet:
             self._write("")
-        self._write(claim, COLOURS[Verdict.VIOLATED])
-        for line in lines:
-            self._write(line, "bold" if line.startswith(("However, ", REPLAY)) else "")
+        for line in tell(event):
+            # A sentence goes on to the end of its part, over as many lines as it takes.
+            if line.startswith(("However, ", REPLAY)):
+                style = "bold"
+            elif not line:
+                style = ""
+            self._write(line, style)
 
     def _write(self, line: str, style: str = "") -> None:
         # A path or a command that is broken in two cannot be copied.

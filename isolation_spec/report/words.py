@@ -26,6 +26,7 @@ from isolation_spec.history import (
     ResourceAlive,
     RowStored,
     SessionMoved,
+    ThreadStarted,
     ToolRan,
 )
 from isolation_spec.scenario import CANARY, canaries_in
@@ -149,6 +150,8 @@ class Words:
             case ObjectShared():
                 other = self.history.label(entry.other)
                 return f"holds an object that {other} holds too: {entry.what}"
+            case ThreadStarted():
+                return f"{entry.what} is started at {entry.place}"
             case RowStored():
                 row = self.shown(f"{entry.key}={entry.value}") or "a row"
                 return f"{row}, of {entry.owner!r} in thread {entry.thread!r}"

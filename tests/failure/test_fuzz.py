@@ -18,6 +18,7 @@ from isolation_spec.adapters import find_engine
 from isolation_spec.explain import explain
 from isolation_spec.failure import BadFailureFile, Failure, Outcome, load, replay
 from isolation_spec.failure.exporting import export_test
+from isolation_spec.story import tell_story
 from tests.failure.mutations import bases, extremes, mutants
 
 FULL = int(os.environ.get("ISOLATION_SPEC_MUTATIONS", "0"))
@@ -128,15 +129,19 @@ def test_what_loads_can_be_replayed_explained_and_exported(tmp_path: Path) -> No
     """A scenario that nobody drew ends in an outcome, in words, and in a test."""
     engine = find_engine("reference")
     outcomes: dict[Outcome, int] = {}
+    told = 0
     for number, failure in enumerate(altered(tmp_path)):
         if number == REPLAYS:
             break
         replayed = replay(failure, engine)
         outcomes[replayed.outcome] = outcomes.get(replayed.outcome, 0) + 1
-        assert list(explain(failure.scenario, failure.violation))
-        for violation in replayed.judgement.violations if replayed.judgement else ():
-            assert list(explain(failure.scenario, violation))
+        if replayed.history is not None and replayed.judgement is not None:
+            for violation in (failure.violation, *replayed.judgement.violations):
+                story = tell_story(replayed.history, violation, engine.make_adapter)
+                assert explain(story)
+                told += 1
         compile(export_test(failure, failure.engine), "test_it.py", "exec")
 
     print(outcomes)
     assert sum(outcomes.values()) == REPLAYS
+    assert told >= REPLAYS - outcomes.get(Outcome.UNSUPPORTED, 0) > 0

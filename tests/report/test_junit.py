@@ -3,6 +3,7 @@
 from pathlib import Path
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
 
 from isolation_spec.claims import CLAIMS
@@ -15,6 +16,7 @@ from tests.report.told import (
     RED,
     SEARCHES,
     UNREACHED,
+    saved,
 )
 
 
@@ -63,7 +65,19 @@ def test_a_violated_claim_is_a_failure_with_its_story(tmp_path: Path) -> None:
     assert expected == outcomes(root)
     assert "However, a task was still alive" in failure.attrib["message"]
     assert "Let alice be cleaned up." in failure.text
-    assert "isolation-spec replay .isolation-spec/failures/a b.json" in failure.text
+    assert "isolation-spec replay '.isolation-spec/failures/a b.json'" in failure.text
+
+
+def test_a_failure_without_a_story_tells_its_sentence(tmp_path: Path) -> None:
+    """Where nobody told the story, claim, clause and what was seen stand in its
+    place."""
+    bare = msgspec.structs.replace(saved("a.json"), story=())
+    (failure,) = written(tmp_path, (RED[0], bare, RED[-1])).iter("failure")
+    first, *rest = (failure.text or "").splitlines()
+
+    assert first.startswith("teardown (alive-task): a task was still alive")
+    assert not any(line.startswith("Let ") for line in rest)
+    assert "Replay with: isolation-spec replay a.json" in rest
 
 
 def test_an_inconclusive_claim_is_an_error(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from isolation_spec.claims import CLAIMS
@@ -111,6 +112,18 @@ def test_a_violation_is_a_result_at_its_failure_file(tmp_path: Path) -> None:
         ".isolation-spec/failures/a%20b.json"
         == (location["physicalLocation"]["artifactLocation"]["uri"])
     )
+
+
+def test_a_result_without_a_story_tells_its_sentence(tmp_path: Path) -> None:
+    """Where nobody told the story, claim, clause and what was seen stand in its
+    place."""
+    bare = msgspec.structs.replace(saved("a.json"), story=())
+    (result,) = written(tmp_path, (RED[0], bare, RED[-1]))["results"]
+    first, *rest = result["message"]["text"].splitlines()
+
+    assert first.startswith("teardown (alive-task): a task was still alive")
+    assert not any(line.startswith("Let ") for line in rest)
+    assert "Replay with: isolation-spec replay a.json" in rest
 
 
 def test_an_absolute_path_is_a_file_uri(tmp_path: Path) -> None:

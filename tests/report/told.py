@@ -71,6 +71,11 @@ def saved(path: str = ".isolation-spec/failures/a b.json") -> FailureSaved:
         ),
         path=path,
         confirmed=True,
+        story=(
+            "Let alice be cleaned up.",
+            "Then nothing of alice is alive.",
+            f"However, a task was still alive ({HOSTILE}): contradiction.",
+        ),
     )
 
 

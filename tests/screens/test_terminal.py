@@ -7,6 +7,7 @@ before you commit it.
 
 import io
 import os
+import re
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -178,7 +179,6 @@ STORY = (
     "  10 alice 3 transact failed: AgentFailure in a transaction",
     "  25 alice stored for 'alice' on 't': k=alice~3.1",
 )
-TOLD = "\n".join(STORY)
 
 RED = (
     start("reference+commit-on-error"),
@@ -341,6 +341,24 @@ def test_markup_in_names_is_shown_as_it_is() -> None:
     assert "verify my[engine]:Adapter  profile" in text
     assert "Let [bold]alice[/bold] be there." in text
     assert "Saved in [a].json" in text
+
+
+def test_what_is_said_in_bold_is_bold_to_its_end() -> None:
+    """The claim and the contradiction are one unit each, over all of their lines."""
+    out = io.StringIO()
+    console = Console(file=out, width=80, force_terminal=True, color_system="standard")
+    show = Terminal(console, live=False)
+    for event in RED:
+        show(event)
+    lines = out.getvalue().splitlines()
+    bold = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in lines if "\x1b[1m" in line]
+    red = [line for line in lines if line.startswith("\x1b[1;31m")]
+
+    assert [*STORY[11:13], f"Replay with: isolation-spec replay {PATH}"] == [
+        line for line in bold if not line.startswith("claim ")
+    ]
+    assert list(STORY[:2]) == [re.sub(r"\x1b\[[\d;]*m", "", line) for line in red[:2]]
+    assert len(red) == 3
 
 
 def test_what_is_not_deterministic_is_said() -> None:
