@@ -33,6 +33,7 @@ __all__ = [
     "Failure",
     "Outcome",
     "Replay",
+    "file_name",
     "load",
     "make_failure",
     "replay",
@@ -120,7 +121,7 @@ def save(failure: Failure, folder: Path) -> Path:
     in `.unconfirmed.json`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _file_name(failure)
+    path = folder / file_name(failure)
     data = msgspec.json.format(msgspec.json.encode(failure), indent=2)
     descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".saving-")
     try:
@@ -133,7 +134,8 @@ def save(failure: Failure, folder: Path) -> Path:
     return path
 
 
-def _file_name(failure: Failure) -> str:
+def file_name(failure: Failure) -> str:
+    """The name of its file."""
     engine = "".join(c if c.isalnum() or c in "-+." else "-" for c in failure.engine)
     digest = sha256(failure.scenario.to_json()).hexdigest()[:8]
     state = "" if failure.confirmed else ".unconfirmed"

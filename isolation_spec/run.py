@@ -27,6 +27,7 @@ from isolation_spec.adapter import (
 from isolation_spec.adapters.contract import CheckedAdapter
 from isolation_spec.awaits import NOWHERE, Watched, place_of
 from isolation_spec.history import Entry, History
+from isolation_spec.leaving import leaving
 from isolation_spec.objects import shared_objects
 from isolation_spec.perform import Performer, Unavailable
 from isolation_spec.scenario import Operation, Scenario, UserOperation
@@ -64,8 +65,10 @@ def run(
         AdapterError: the adapter broke its contract; its cause says how.
     """
     fresh = world or World(scheduler or Scheduler(scenario.schedule))
-    with fresh as world:
-        execution = _Execution(world.prepared(scenario), make_adapter(), world)
+    with leaving() as named, fresh as world:
+        adapter = make_adapter()
+        named.adapter = type(adapter).__name__
+        execution = _Execution(world.prepared(scenario), adapter, world)
         execution.count_steps = count_steps
         try:
             world.run(execution.conduct())
@@ -95,6 +98,7 @@ class _Execution:
         self.stored_before: frozenset[Row] = frozenset()
         self.count_steps = False
         self.settled = True
+        self.started = False
         self.overlapped = False
         self.users_of: dict[int | None, int | None] = {None: None}
         world.toolbox = Toolbox(world, self._record_tool)
@@ -106,6 +110,7 @@ class _Execution:
         self.world.moved = self._record_session
         self.world.unhandled = self._record_unhandled
         await self.adapter.start(self.world)
+        self.started = True
         if self.world.persistent:
             self.stored_before = frozenset(self.adapter.observe())
         self.world.begin()
@@ -121,7 +126,18 @@ class _Execution:
         self._observe()
 
     def give_up(self, reason: str) -> None:
-        """The world could not bring the run to its end."""
+        """The world could not bring the run to its end.
+
+        Raises:
+            AdapterError: it had not even begun.
+        """
+        if not self.started:
+            message = (
+                f"{type(self.adapter.adapter).__name__}.start never came to its end "
+                f"({reason}): return from it once the engine is ready, and leave no "
+                "loop in it"
+            )
+            raise AdapterError(message)
         self.settled = False
         self.record(seen.ExceptionUnhandled, message=reason)
         self._end_unfinished()
@@ -268,7 +284,7 @@ class _Execution:
         """Looks around at an await of an operation's task, in its context."""
         number = operation.id
         user = self.users_of[number]
-        who = self.adapter.adapter.identity()
+        who = self.adapter.identity()
         if self.count_steps:
             task = asyncio.current_task()
             assert task is not None

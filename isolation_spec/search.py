@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import warnings
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
@@ -19,6 +20,7 @@ from isolation_spec.history import CancellationDelivered, History, Reached
 from isolation_spec.run import run
 from isolation_spec.scenario import Operation, Scenario
 from isolation_spec.solo import Solos, comparable, solo_runs
+from isolation_spec.watchdog import Slate
 from isolation_spec.world.facade import Facade
 
 Control: TypeAlias = Literal["none", "random", "fifo"]
@@ -112,8 +114,12 @@ class _Examiner:
         progressed: Callable[[Tally], bool],
         live: Callable[[int], Facade] | None,
         control: Control,
+        slate: Slate | None,
+        skip: int,
     ) -> None:
         self.engine = engine
+        self.slate = slate
+        self.skip = skip
         self.live = live
         self.capabilities = engine.make_adapter().capabilities
         self.schedules = spent.schedules
@@ -172,6 +178,9 @@ class _Examiner:
         *,
         count_steps: bool = False,
     ) -> History:
+        if self.slate is not None:
+            number = self.skip + self.tally.examples
+            self.slate.began(number, attempt.scenario, attempt.scheduler)
         history = run(
             attempt.scenario,
             self.engine.make_adapter,
@@ -181,6 +190,8 @@ class _Examiner:
         )
         self._collect()
         self._tally(history, orders)
+        if self.slate is not None:
+            self.slate.ended()
         if self.tally.found or not self.progressed(self.tally):
             raise _Enough
         return history
@@ -270,13 +281,16 @@ def search(
     progressed: Callable[[Tally], bool],
     live: Callable[[int], Facade] | None = None,
     control: Control = "none",
+    slate: Slate | None = None,
+    skip: int = 0,
 ) -> Tally:
     """Searches one share of a profile's examples, until something is found.
 
     `progressed` is told the tally after each run and says whether to go on. `live`
     makes the world of each run, numbered from 0, instead of a simulated one. As a
     `control` it uses random schedules instead of searched ones, or plain asyncio order
-    without cancellation, one run a workload.
+    without cancellation, one run a workload. The `slate` is told of each run before it
+    begins; the first `skip` examples are left out.
 
     Raises:
         AdapterError: the adapter broke its contract.
@@ -286,7 +300,7 @@ def search(
     from strategies.profiles import find_profile
 
     spent = find_profile(profile)
-    examiner = _Examiner(engine, spent, progressed, live, control)
+    examiner = _Examiner(engine, spent, progressed, live, control, slate, skip)
     # Whatever is alive now stays alive: frozen, each collection is five times faster.
     gc.collect()
     gc.freeze()
@@ -295,7 +309,8 @@ def search(
         # not know; whether anything is left open, the ledger tells.
         warnings.filterwarnings("ignore", "<aiosqlite", ResourceWarning)
         try:
-            for workload in draw_workloads(spent, seed=seed, examples=examples):
+            drawn = draw_workloads(spent, seed=seed, examples=examples)
+            for workload in itertools.islice(drawn, skip, None):
                 examiner(workload.scenario, workload.search)
         except _Enough:
             pass

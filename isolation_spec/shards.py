@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import msgspec
 import psutil
@@ -19,12 +19,16 @@ from isolation_spec.interrupts import Interrupts
 from isolation_spec.memory import proportional_set_size
 from isolation_spec.report import Listener, Progressed
 from isolation_spec.search import Tally, check_strategies, search
+from isolation_spec.stuck import Stuck
+from isolation_spec.watchdog import INTERRUPTED_WITHIN, RUN_TIMEOUT, Slate, describe
 from isolation_spec.world.live import Live, LiveWorld
 
 __all__ = ["Shards"]
 
 _REPORT_EVERY = 0.1
 _INTERRUPT = {signal.SIGINT}
+_MOST_STUCK = 5
+"""Runs that may hang or die before the search is given up, as each costs its time."""
 
 
 class _Message(msgspec.Struct, kw_only=True):
@@ -43,6 +47,15 @@ class _Share(NamedTuple):
     examples: int
     seed: int
     live: Live | None
+    skip: int = 0
+
+
+class _Worker(NamedTuple):
+    """A worker process, what it is to do, and where it says what it is doing."""
+
+    process: Any
+    share: _Share
+    slate: Slate
 
 
 class Shards:
@@ -51,8 +64,11 @@ class Shards:
     Arguments:
         processes: how many workers; 0 for this process alone.
         live: the live worlds to run in, None for simulated ones.
+        stuck: takes each run that hung or died; the search goes on after it.
+        run_timeout: seconds of the wall clock after which a run counts as hung.
 
     Attributes:
+        gave_up: True if so many runs hung or died that the search ended early.
         peak_memory: proportional set size of this process and its workers, in bytes.
     """
 
@@ -65,19 +81,25 @@ class Shards:
         processes: int,
         listen: Listener,
         live: Live | None,
+        stuck: Callable[[Stuck], object] = lambda _: None,
+        run_timeout: float = RUN_TIMEOUT,
     ) -> None:
         self.engine = engine
+        self.stuck = stuck
+        self.run_timeout = run_timeout
         self.profile = profile
         self.examples = examples
         self.seed = seed
         self.processes = processes
         self.listen = listen
         self.live = live
+        self.gave_up = False
         self.peak_memory = 0.0
         self._interrupts = Interrupts()
         self._errors: list[str] = []
         self._latest: dict[Connection, Tally] = {}
-        self._workers: dict[Connection, Any] = {}
+        self._workers: dict[Connection, _Worker] = {}
+        self._stuck = 0
         self._self = psutil.Process()
 
     def run_here(self) -> Tally:
@@ -110,7 +132,7 @@ class Shards:
                 self._start(context, index, stop)
             with self._interrupts:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
-                self._gather(stop)
+                self._gather(context, stop)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
             self._end(stop)
@@ -121,7 +143,6 @@ class Shards:
         return total
 
     def _start(self, context: Any, index: int, stop: Any) -> None:
-        receiving, sending = context.Pipe(duplex=False)
         share = _Share(
             engine=self.engine.name,
             profile=self.profile,
@@ -129,39 +150,88 @@ class Shards:
             seed=self.seed * 1000 + index,
             live=self.live,
         )
-        worker = context.Process(target=_work, args=(share, sending, stop))
-        worker.start()
+        self._start_worker(context, share, stop)
+
+    def _start_worker(self, context: Any, share: _Share, stop: Any) -> Connection:
+        receiving, sending = context.Pipe(duplex=False)
+        slate = Slate()
+        process = context.Process(target=_work, args=(share, sending, stop, slate))
+        process.start()
         sending.close()
-        self._workers[receiving] = worker
+        self._workers[receiving] = _Worker(process, share, slate)
+        return cast(Connection, receiving)
 
     def _end(self, stop: Any) -> None:
         stop.set()
+        deadline = time.monotonic() + 5
         for worker in self._workers.values():
-            worker.join(timeout=5)
-            if worker.is_alive():
-                worker.kill()
+            worker.process.join(timeout=max(0.1, deadline - time.monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+            worker.slate.close()
 
-    def _gather(self, stop: Any) -> None:
+    def _gather(self, context: Any, stop: Any) -> None:
         waiting = dict.fromkeys(self._workers)
         while waiting:
+            dead: list[Connection] = []
             for receiving in wait(list(waiting), timeout=_REPORT_EVERY):
                 assert isinstance(receiving, Connection)
-                self._receive(receiving, waiting, stop)
+                if not self._receive(receiving, waiting, stop):
+                    dead.append(receiving)
             if self._interrupts.heard:
                 stop.set()
+            for receiving in (*dead, *self._late(waiting)):
+                del waiting[receiving]
+                if (new := self._go_on(context, receiving, stop)) is not None:
+                    waiting[new] = None
             self._measure()
             self._report()
 
+    def _late(self, waiting: dict[Connection, None]) -> list[Connection]:
+        """The workers whose run takes too long; after Ctrl-C nobody waits for long."""
+        allowed = self.run_timeout
+        if self._interrupts.heard:
+            allowed = min(allowed, INTERRUPTED_WITHIN)
+        return [w for w in waiting if self._workers[w].slate.is_late(allowed)]
+
+    def _go_on(self, context: Any, receiving: Connection, stop: Any) -> Any:
+        """Tells of a run that hung or died; another worker takes the next example."""
+        worker = self._workers[receiving]
+        if not worker.slate.is_running():
+            worker.process.join()
+            code = worker.process.exitcode
+            self._errors.append(f"a worker process died between runs, exit code {code}")
+            stop.set()
+            return None
+        stuck = describe(
+            worker.slate,
+            worker.process,
+            engine=self.engine.name,
+            adapter=self.engine.adapter_name,
+        )
+        self._stuck += 1
+        self.stuck(stuck)
+        if self._stuck >= _MOST_STUCK:
+            self.gave_up = True
+            stop.set()
+        if stop.is_set():
+            return None
+        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
+        try:
+            share = worker.share._replace(skip=worker.slate.example)
+            return self._start_worker(context, share, stop)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
+
     def _receive(
         self, receiving: Connection, waiting: dict[Connection, None], stop: Any
-    ) -> None:
+    ) -> bool:
+        """False if there is nobody any more who could say anything."""
         try:
             data = receiving.recv_bytes()
         except EOFError:
-            del waiting[receiving]
-            self._errors.append("a worker process died without a word")
-            stop.set()
-            return
+            return False
         message = msgspec.msgpack.decode(data, type=_Message)
         self._latest[receiving] = message.tally
         if message.last:
@@ -170,6 +240,7 @@ class Shards:
             self._errors.append(message.error)
         if message.error or message.tally.found:
             stop.set()
+        return True
 
     def _sum(self) -> Tally:
         total = Tally()
@@ -211,8 +282,9 @@ def _import_all() -> None:
     import strategies.machine  # noqa: F401
 
 
-def _work(share: _Share, sending: Connection, stop: Any) -> None:
+def _work(share: _Share, sending: Connection, stop: Any, slate: Slate) -> None:
     """The body of a worker process."""
+    slate.install()
     last_sent = time.monotonic()
 
     def progressed(tally: Tally) -> bool:
@@ -225,21 +297,29 @@ def _work(share: _Share, sending: Connection, stop: Any) -> None:
             sending.send_bytes(msgspec.msgpack.encode(_Message(tally=tally)))
         return not stop.is_set()
 
-    message = _searched(share, progressed)
+    message = _searched(share, progressed, slate)
+    slate.ended()
     with contextlib.suppress(BrokenPipeError):
         sending.send_bytes(msgspec.msgpack.encode(message))
     sending.close()
 
 
-def _searched(share: _Share, progressed: Callable[[Tally], bool]) -> _Message:
+def _searched(
+    share: _Share, progressed: Callable[[Tally], bool], slate: Slate
+) -> _Message:
     try:
+        slate.renewed()
+        engine = find_engine(share.engine)
+        slate.ended()
         tally = search(
-            find_engine(share.engine),
+            engine,
             profile=share.profile,
             examples=share.examples,
             seed=share.seed,
             progressed=progressed,
             live=_live_worlds(share.live, share.seed),
+            slate=slate,
+            skip=share.skip,
         )
     except AdapterError as error:
         return _Message(tally=Tally(), last=True, error=str(error))

@@ -7,17 +7,19 @@ import time
 import unittest
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from isolation_spec.adapter import Adapter
+from isolation_spec.adapter import Adapter, AdapterError
 from isolation_spec.adapters import Engine, find_engine, own_engine
 from isolation_spec.adapters.offered import reachable
 from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim
 from isolation_spec.explain import explain
-from isolation_spec.failure import make_failure, save
+from isolation_spec.failure import make_failure
 from isolation_spec.history import History
 from isolation_spec.interrupts import Interrupts
+from isolation_spec.keeping import Keeper, Unsaved
 from isolation_spec.report import (
     ClaimResult,
     Event,
@@ -36,8 +38,10 @@ from isolation_spec.search import Found, Tally, check_strategies
 from isolation_spec.shards import Shards
 from isolation_spec.shrink import Shrinker, size
 from isolation_spec.solo import judge_with_solos
+from isolation_spec.watchdog import RUN_TIMEOUT, Slate, beating, run_apart
 from isolation_spec.world.live import Live
 from isolation_spec.world.live_database import check_database
+from isolation_spec.world.scheduler import Scheduler
 
 __all__ = ["FOLDER", "IsolationTestCase", "confirm", "isolation_test_case", "verify"]
 
@@ -55,6 +59,7 @@ def verify(
     listen: Listener = lambda _: None,
     started: float | None = None,
     live: Live | None = None,
+    run_timeout: float = RUN_TIMEOUT,
 ) -> Result:
     """Searches the engine for a violation of any claim.
 
@@ -62,6 +67,8 @@ def verify(
     violates, replays it twice, and saves it. With `processes=0` everything happens in
     this process; by default there is one worker process for each core. With `live`,
     all runs are in live worlds, and what violates a claim is saved as it was found.
+    A run in a worker that takes more than `run_timeout` seconds, or ends the worker, is
+    saved, and the search goes on after it.
 
     Raises:
         AdapterError: the adapter broke its contract, or the database is of no use.
@@ -86,9 +93,25 @@ def verify(
             world=world,
         )
     )
-    shards = Shards(engine, profile, spent.examples, seed, processes, listen, live)
+    keeper = Keeper(folder, listen)
+    shards = Shards(
+        engine,
+        profile,
+        spent.examples,
+        seed,
+        processes,
+        listen,
+        live,
+        keeper.keep_stuck,
+        run_timeout,
+    )
     tally = shards.run() if processes else shards.run_here()
-    failures, reasons = _handle_found(engine, tally, folder, listen)
+    apart = run_timeout if processes else None
+    failures, reasons = _handle_found(engine, tally, keeper, listen, apart)
+    keeper.tell()
+    reasons += keeper.reasons
+    if shards.gave_up:
+        reasons.append("the search ended there, before its time")
     violated = {f.claim for f in failures if f.confirmed or live is not None}
     result = Result(
         engine=engine.name,
@@ -103,7 +126,8 @@ def verify(
         reached=tally.reached,
         places=len(tally.places | tally.cancelled),
         places_cancelled=len(tally.cancelled),
-        failures=tuple(f.path for f in failures),
+        failures=tuple(f.path for f in failures if f.path),
+        stuck=keeper.stuck,
         reasons=(),
         seed=seed,
         interrupted=tally.interrupted,
@@ -125,6 +149,7 @@ def _conclude(result: Result, reasons: list[str], required: Collection[str]) -> 
         reasons += _not_reached(result, required)
     if result.interrupted:
         reasons.append("interrupted")
+    reasons = list(dict.fromkeys(reasons))
     verdict = Verdict.INCONCLUSIVE if reasons else Verdict.HOLDS
     if Verdict.VIOLATED in verdicts:
         verdict = Verdict.VIOLATED
@@ -226,14 +251,20 @@ class _Saved(msgspec.Struct, frozen=True):
     claim: str
     path: str
     confirmed: bool
+    stuck: str = ""
 
 
 def _handle_found(
-    engine: Engine, tally: Tally, folder: Path, listen: Listener
+    engine: Engine,
+    tally: Tally,
+    keeper: Keeper,
+    listen: Listener,
+    run_timeout: float | None,
 ) -> tuple[list[_Saved], list[str]]:
     """Shrinks, confirms and saves one failure for each claim that was violated.
 
-    Interrupted, it keeps the file that was saved as found.
+    In processes of their own, unless `run_timeout` is None. Interrupted, it keeps the
+    file that was saved as found.
     """
     saved: dict[str, _Saved] = {}
     reasons: list[str] = []
@@ -249,37 +280,129 @@ def _handle_found(
         if claim in saved:
             continue
         if one.history is not None:
-            saved[claim] = _save_live(engine, one, one.history, folder, listen)
+            saved[claim] = _save_live(engine, one, one.history, keeper, listen)
             continue
         try:
             with Interrupts() as interrupts:
-                failure = confirm(engine, one, folder, remember, interrupts.check)
+                if run_timeout is None:
+                    failure = confirm(
+                        engine, one, keeper.folder, remember, interrupts.check, keeper
+                    )
+                else:
+                    failure = _confirm_apart(
+                        engine, one, keeper, remember, interrupts, run_timeout
+                    )
         except KeyboardInterrupt:
             tally.interrupted = True
             saved.update({p: _Saved(claim, p, False) for p in first[-1:]})
             break
         saved[claim] = failure
-        if not failure.confirmed:
+        if failure.stuck:
+            reasons.append(f"{claim}: violated once, then {failure.stuck}")
+        elif not failure.confirmed:
             reasons.append(f"{claim}: violated once, but not deterministic")
     return list(saved.values()), reasons
 
 
+class _Told(msgspec.Struct, kw_only=True):
+    """What a process that confirms a failure tells."""
+
+    event: Event | None = None
+    unsaved: Unsaved | None = None
+    saved: _Saved | None = None
+    interrupted: bool = False
+    error: str = ""
+
+
+def _confirm_apart(
+    engine: Engine,
+    found: Found,
+    keeper: Keeper,
+    listen: Listener,
+    interrupts: Interrupts,
+    run_timeout: float,
+) -> _Saved:
+    """As `confirm`, in a process that the engine may hang, or end.
+
+    Raises:
+        KeyboardInterrupt: there was an interrupt.
+        AdapterError: the adapter broke its contract.
+    """
+    told = _Told()
+    first = ""
+
+    def work(
+        slate: Slate, send: Callable[[bytes], None], stopped: Callable[[], bool]
+    ) -> None:
+        slate.began(0, found.scenario, Scheduler(found.scenario.schedule))
+        watched = engine._replace(make_adapter=beating(engine.make_adapter, slate))
+
+        def tell(**fields: Any) -> None:
+            send(msgspec.msgpack.encode(_Told(**fields)))
+
+        def check() -> None:
+            if stopped():
+                raise KeyboardInterrupt
+
+        own = Keeper(keeper.folder, lambda event: tell(event=event))
+        own.unsaved_listener = lambda unsaved: tell(unsaved=unsaved)
+        try:
+            saved = confirm(
+                watched, found, own.folder, lambda e: tell(event=e), check, own
+            )
+            tell(saved=saved)
+        except KeyboardInterrupt:
+            tell(interrupted=True)
+        except AdapterError as error:
+            tell(error=str(error))
+        except Exception as error:
+            tell(error=f"the shrinking broke off: {type(error).__name__}: {error}")
+
+    def heard(data: bytes) -> None:
+        nonlocal told, first
+        told = msgspec.msgpack.decode(data, type=_Told)
+        if isinstance(told.event, FailureFound):
+            first = told.event.path
+        if told.event is not None:
+            listen(told.event)
+        if told.unsaved is not None:
+            keeper.take_unsaved(told.unsaved)
+
+    stuck = run_apart(
+        work,
+        heard=heard,
+        engine=engine.name,
+        adapter=engine.adapter_name,
+        allowed=run_timeout,
+        interrupted=lambda: interrupts.heard,
+    )
+    if told.interrupted or (stuck is not None and interrupts.heard):
+        raise KeyboardInterrupt
+    if told.error:
+        raise AdapterError(told.error)
+    if told.saved is not None:
+        return told.saved
+    assert stuck is not None
+    path = keeper.keep_stuck(stuck)
+    return _Saved(found.violation.claim, first or path, False, stuck.sentence())
+
+
 def _save_live(
-    engine: Engine, found: Found, history: History, folder: Path, listen: Listener
+    engine: Engine, found: Found, history: History, keeper: Keeper, listen: Listener
 ) -> _Saved:
     """Saves a violation as it was found: it can be neither shrunk nor replayed."""
     failure = make_failure(engine.name, history, found.violation, confirmed=False)
-    path = save(failure, folder)
+    path = keeper.keep(failure)
     listen(
         FailureSaved(
             scenario=failure.scenario,
             violation=found.violation,
-            path=str(path),
+            path=keeper.place(path),
             confirmed=False,
             world="live",
         )
     )
-    return _Saved(found.violation.claim, str(path), False)
+    return _Saved(found.violation.claim, keeper.place(path), False)
 
 
 def confirm(
@@ -288,19 +411,21 @@ def confirm(
     folder: Path,
     listen: Listener,
     check: Callable[[], None] = lambda: None,
+    keeper: Keeper | None = None,
 ) -> _Saved:
     """Saves a violation as found, shrinks it, replays it twice, and saves the result.
 
     `check` is called before each run; what it raises leaves the file that was saved
     first.
     """
+    keeper = keeper or Keeper(folder, listen)
     history = run(found.scenario, engine.make_adapter)
     unshrunk = make_failure(engine.name, history, found.violation, confirmed=False)
-    first = save(unshrunk, folder)
-    listen(FailureFound(violation=found.violation, path=str(first)))
+    first = keeper.keep(unshrunk)
+    listen(FailureFound(violation=found.violation, path=keeper.place(first)))
     fails = _same_failure(engine, found.violation, check)
     if fails(found.scenario) is None:
-        return _Saved(found.violation.claim, str(first), False)
+        return _Saved(found.violation.claim, keeper.place(first), False)
     shrinker = Shrinker(lambda scenario: fails(scenario) is not None)
     small = shrinker.shrink(found.scenario)
     listen(
@@ -311,7 +436,7 @@ def confirm(
             runs=shrinker.runs,
         )
     )
-    return _confirm_small(engine, small, fails, first, folder, listen)
+    return _confirm_small(engine, small, fails, first, keeper, listen)
 
 
 Fails = Callable[[Scenario], tuple[History, Violation] | None]
@@ -322,7 +447,7 @@ def _confirm_small(
     small: Scenario,
     fails: Fails,
     first: Path,
-    folder: Path,
+    keeper: Keeper,
     listen: Listener,
 ) -> _Saved:
     runs = [fails(small) for _ in range(2)]
@@ -331,18 +456,18 @@ def _confirm_small(
     history, violation = one
     confirmed = other is not None and other[0].digest() == history.digest()
     failure = make_failure(engine.name, history, violation, confirmed=confirmed)
-    path = save(failure, folder)
+    path = keeper.keep(failure)
     if path != first:
-        first.unlink(missing_ok=True)
+        keeper.drop(first)
     listen(
         FailureSaved(
             scenario=failure.scenario,
             violation=violation,
-            path=str(path),
+            path=keeper.place(path),
             confirmed=confirmed,
         )
     )
-    return _Saved(violation.claim, str(path), confirmed)
+    return _Saved(violation.claim, keeper.place(path), confirmed)
 
 
 def _same_failure(

@@ -8,6 +8,7 @@ declares and gives back, as a wrong form would be taken for the engine's behavio
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -64,6 +65,7 @@ def check_declarations(adapter: Adapter) -> None:
     _check_capabilities(adapter)
     _check_refusals(adapter)
     _check_limits(adapter)
+    _check_varying(adapter)
     for capability, methods in METHODS.items():
         for method in methods if capability in adapter.capabilities else ():
             if getattr(type(adapter), method) is getattr(Adapter, method):
@@ -121,6 +123,21 @@ def _check_limits(adapter: Adapter) -> None:
             f"{len(found)} limits and {'the' if declared else 'no'} capability",
             "give both or neither",
         )
+
+
+def _check_varying(adapter: Adapter) -> None:
+    found: Any = adapter.varying
+    saw = _seen(found)
+    if isinstance(found, tuple) and all(isinstance(one, str) for one in found):
+        try:
+            for one in found:
+                re.compile(one)
+        except re.error as error:
+            saw = f"{one!r} ({error})"
+        else:
+            return
+    rule = "must be a tuple of regular expressions"
+    raise _broken(adapter, "varying", rule, saw, "write (r'[0-9]+ ms',), or nothing")
 
 
 def _check_parameters(adapter: Adapter, method: str) -> None:
@@ -258,8 +275,18 @@ class CheckedAdapter:
     # What is read without the engine
 
     def identity(self) -> str | None:
-        """Unchecked, as it is asked for at every await."""
-        return self.adapter.identity()
+        """A user id or None; asked for at every await, so nothing more is looked at."""
+        try:
+            who = self.adapter.identity()
+        except Exception as error:
+            raise self._raised("identity", error) from error
+        if who is None or isinstance(who, str):
+            return who
+        close = getattr(who, "close", None)
+        if inspect.iscoroutine(who) and close is not None:
+            close()
+        rule = "must give the id of a user, or None"
+        raise self._broken("identity", rule, _seen(who), "write 'def identity'")
 
     def observe(self) -> tuple[Row, ...]:
         """Rows are `Row`s of four texts."""

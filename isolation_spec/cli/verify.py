@@ -12,6 +12,7 @@ from isolation_spec.adapter import AdapterError
 from isolation_spec.claims import Verdict
 from isolation_spec.cli import ExitCode, Refused
 from isolation_spec.report import Result
+from isolation_spec.watchdog import RUN_TIMEOUT
 
 __all__ = ["command"]
 
@@ -46,6 +47,13 @@ __all__ = ["command"]
     metavar="URL",
     help="With --live: use this database; of SQLite, a fresh file for each run.",
 )
+@click.option(
+    "--run-timeout",
+    type=click.FloatRange(min=0.1),
+    default=RUN_TIMEOUT,
+    show_default=True,
+    help="Seconds after which one run counts as hung.",
+)
 def command(
     engine: str,
     profile: str,
@@ -55,6 +63,7 @@ def command(
     failures: Path,
     live: bool,
     database: str | None,
+    run_timeout: float,
 ) -> int:
     """Verify ENGINE: `reference`, `reference+FAULT`, a registered engine's name, or
     `module:factory` of your own adapter.
@@ -87,6 +96,7 @@ def command(
             listen=terminal,
             started=started,
             live=worlds,
+            run_timeout=run_timeout,
         )
     except (AdapterError, KeyError) as error:
         terminal.stop()

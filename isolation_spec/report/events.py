@@ -16,6 +16,7 @@ __all__ = [
     "FailureFound",
     "FailureSaved",
     "Listener",
+    "NotSaved",
     "Progressed",
     "SearchEnded",
     "SearchStarted",
@@ -71,6 +72,14 @@ class FailureSaved(_Event, tag=True, frozen=True, kw_only=True):
     world: WorldKind = "simulated"
 
 
+class NotSaved(_Event, tag=True, frozen=True, kw_only=True):
+    """A file could not be written; `data` is all that would stand in it."""
+
+    path: str
+    problem: str
+    data: str
+
+
 class SearchEnded(_Event, tag=True, frozen=True, kw_only=True):
     """The search is over."""
 
@@ -78,6 +87,12 @@ class SearchEnded(_Event, tag=True, frozen=True, kw_only=True):
 
 
 Event: TypeAlias = (
-    SearchStarted | Progressed | FailureFound | Shrunk | FailureSaved | SearchEnded
+    SearchStarted
+    | Progressed
+    | FailureFound
+    | Shrunk
+    | FailureSaved
+    | NotSaved
+    | SearchEnded
 )
 Listener = Callable[[Event], None]

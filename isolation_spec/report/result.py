@@ -34,6 +34,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         places: places in the engine at which operations were seen to wait, for each
             kind of operation; `places_cancelled`: those at which one was cancelled.
         failures: paths of the saved failure files.
+        stuck: paths of the files of runs that hung or ended their process.
         reasons: why the verdict is not green, a sentence each.
     """
 
@@ -50,6 +51,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     places: int = 0
     places_cancelled: int = 0
     failures: tuple[str, ...]
+    stuck: tuple[str, ...] = ()
     reasons: tuple[str, ...]
     seed: int
     interrupted: bool = False

@@ -14,6 +14,7 @@ from isolation_spec.report.events import (
     Event,
     FailureFound,
     FailureSaved,
+    NotSaved,
     Progressed,
     SearchEnded,
     SearchStarted,
@@ -58,6 +59,11 @@ class Terminal:
             case FailureSaved():
                 self.stop()
                 self._story(event)
+            case NotSaved():
+                self.stop()
+                self._write("")
+                self._write(f"Not saved in {event.path}: {event.problem}. All of it:")
+                self.console.file.write(f"{event.data}\n")
             case SearchEnded():
                 self.stop()
                 self._end(event.result)
@@ -95,6 +101,8 @@ class Terminal:
         for line in explain(event.scenario, event.violation):
             write(line)
         write("")
+        if not event.path:
+            return
         if event.world == "live":
             write("Found live: not replayable, and not shrunk.")
             write(f"Saved in {event.path}")
@@ -130,6 +138,11 @@ class Terminal:
             )
         for reason in result.reasons:
             self._write(f"inconclusive: {reason}")
+        for path in result.stuck:
+            self._write(f"Saved in {path}")
+        for path in result.stuck[:1]:
+            engine = f" --engine {result.engine}" if ":" in result.engine else ""
+            self._write(f"Replay with: isolation-spec replay {path}{engine}")
         verdict = Text(result.verdict, style=COLOURS[result.verdict])
         text = (
             f": {result.interleavings:,} interleavings of {result.examples:,} examples "
