@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import signal
 import threading
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from isolation_spec.adapter import AdapterError
 from isolation_spec.blame import blame, frames_of
 from isolation_spec.world.loop import WorldExhausted
 
-__all__ = ["leaving"]
+__all__ = ["leaving", "quiet"]
 
 _HEARD = (signal.SIGINT, signal.SIGTERM)
 _PASSING = (WorldExhausted, asyncio.CancelledError, GeneratorExit)
@@ -56,6 +57,13 @@ def leaving() -> Iterator[_Named]:
         for number, handler in before.items():
             if signal.getsignal(number) is not handler and handler is not None:
                 signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing is printed, as by a module that is imported; errors are."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
 
 
 def _handlers() -> dict[signal.Signals, signal._HANDLER]:

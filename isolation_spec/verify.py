@@ -20,6 +20,7 @@ from isolation_spec.failure import make_failure
 from isolation_spec.history import History
 from isolation_spec.interrupts import Interrupts
 from isolation_spec.keeping import Keeper, Unsaved
+from isolation_spec.leaving import quiet
 from isolation_spec.report import (
     ClaimResult,
     Event,
@@ -132,7 +133,8 @@ def verify(
         seed=seed,
         interrupted=tally.interrupted,
     )
-    required = reachable(engine.make_adapter().capabilities)
+    with quiet():
+        required = reachable(engine.make_adapter().capabilities)
     result = _conclude(result, reasons, required)
     listen(SearchEnded(result=result))
     return result

@@ -41,6 +41,7 @@ FLOORS = (
         "search",
         "shards",
         "verify",
+        "check",
         "workload",
         "score",
         "bench",

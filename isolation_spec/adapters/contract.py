@@ -21,6 +21,8 @@ from isolation_spec.adapter import (
     Environment,
     Row,
     ScriptedAgent,
+    Unwritten,
+    first_unwritten,
 )
 
 __all__ = ["CheckedAdapter", "check_declarations"]
@@ -178,7 +180,13 @@ class CheckedAdapter:
         if not inspect.isawaitable(answer):
             rule, saw = "must be a coroutine method", _seen(answer)
             raise self._broken(method, rule, saw, f"write 'async def {method}'")
-        return await answer
+        try:
+            return await answer
+        except Unwritten:
+            # Of an agent's services it is told by the agent itself.
+            if method == "run_agent" and arguments[-1].broken:
+                raise
+            raise first_unwritten(type(self.adapter), method) from None
 
     async def start(self, environment: Environment) -> None:
         """Whatever is raised here is the adapter's fault: nothing was asked for yet."""
@@ -337,6 +345,8 @@ class CheckedAdapter:
     def _read(self, method: str, call: Callable[[], Any]) -> Any:
         try:
             found = call()
+        except Unwritten:
+            raise first_unwritten(type(self.adapter), method) from None
         except Exception as error:
             raise self._raised(method, error) from error
         if inspect.iscoroutine(found):
@@ -346,9 +356,9 @@ class CheckedAdapter:
         return found
 
     def _raised(self, method: str, error: Exception) -> AdapterError:
-        said = " ".join(str(error).split())
+        said = " ".join((type(error).__name__ + ":", *str(error).split())).strip(":")
         name = type(self.adapter).__name__
         return AdapterError(
-            f"{name}.{method} raised {type(error).__name__}: {said}: whatever happens "
-            "in it is the adapter's to handle"
+            f"{name}.{method} raised {said}: whatever happens in it is the adapter's "
+            "to handle"
         )

@@ -10,7 +10,15 @@ import click
 
 __all__ = ["ExitCode", "Refused", "main"]
 
-_COMMANDS = ("bench", "claims", "faults", "replay", "verify")
+_COMMANDS = (
+    "bench",
+    "check-adapter",
+    "claims",
+    "faults",
+    "init",
+    "replay",
+    "verify",
+)
 
 
 class ExitCode:
@@ -41,7 +49,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"isolation_spec.cli.{cmd_name}")
+        module = importlib.import_module(
+            f"isolation_spec.cli.{cmd_name.replace('-', '_')}"
+        )
         command: click.Command = module.command
         return command
 

@@ -74,6 +74,7 @@ def command(
     from rich.console import Console
 
     from isolation_spec.adapters import find_engine
+    from isolation_spec.leaving import quiet
     from isolation_spec.report.terminal import Terminal
     from isolation_spec.verify import verify
     from isolation_spec.world.live import Live
@@ -87,8 +88,10 @@ def command(
     started = time.monotonic() - _age()
     terminal = Terminal(Console(highlight=False))
     try:
+        with quiet():
+            found = find_engine(engine)
         result = verify(
-            find_engine(engine),
+            found,
             profile=profile,
             seed=seed,
             processes=processes,
