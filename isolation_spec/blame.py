@@ -6,6 +6,7 @@ exception that ends more than its operation.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 import sysconfig
@@ -13,9 +14,9 @@ import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["Blame", "Frame", "blame", "frames_of", "frames_told"]
+__all__ = ["Blame", "Frame", "blame", "frames_of", "frames_told", "frames_waiting"]
 
 _HERE = Path(__file__).parent
 _CONTRACT = str(_HERE / "adapters" / "contract.py")
@@ -95,6 +96,21 @@ def frames_of(trace: TracebackType | None) -> tuple[Frame, ...]:
         Frame(one.filename, one.lineno or 0, one.name)
         for one in traceback.extract_tb(trace)
     )
+
+
+def frames_waiting(task: asyncio.Task[Any]) -> tuple[Frame, ...]:
+    """The frames of a task that waits, the outermost first."""
+    found = []
+    waiting: Any = task.get_coro()
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
+        if frame is not None:
+            code = frame.f_code
+            found.append(Frame(code.co_filename, frame.f_lineno, code.co_name))
+        waiting = getattr(waiting, "cr_await", None) or getattr(
+            waiting, "gi_yieldfrom", None
+        )
+    return tuple(found)
 
 
 def frames_told(text: str) -> tuple[Frame, ...]:

@@ -204,6 +204,7 @@ class _Exercise:
         self.has = adapter.capabilities
         self.heard = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
         self._runs = 0
+        self._identities: set[Any] = set()
         world.toolbox = Toolbox(world, lambda *_: None)
 
     @property
@@ -307,12 +308,13 @@ class _Exercise:
         for method, script in steps:
             result = _VALUE if method == "the result" else None
             await self._required(f"agent: {method}", self._agent(script, result=result))
-        self.method = "agent: identity"
-        assert self.services is not None
-        who = self.services.identity() if Capability.IDENTITY in self.has else None
-        if Capability.IDENTITY in self.has and who != _ALICE.id:
-            text = f"said {who!r} in a run of {_ALICE.id!r}"
-            self._say("hint", f"{text}: return the id of the user that run_agent names")
+        if Capability.IDENTITY in self.has and self._identities != {_ALICE.id}:
+            self._say(
+                "hint",
+                f"said {sorted(map(str, self._identities))} in runs of {_ALICE.id!r}: "
+                "return the id of the user for whom the run works",
+                "agent: identity",
+            )
 
     async def _agent(self, script: tuple[Step, ...], *, result: Any) -> Any:
         agent = self._new_agent(script)
@@ -331,6 +333,7 @@ class _Exercise:
         self._runs += 1
 
         def record(path: Any, step: str, what: Any, who: Any) -> None:
+            self._identities.add(who)
             if seen is not None and step != "begin":
                 seen.append(what)
 

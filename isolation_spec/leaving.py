@@ -13,11 +13,18 @@ from isolation_spec.adapter import AdapterError
 from isolation_spec.blame import blame, frames_of
 from isolation_spec.world.loop import WorldExhausted
 
-__all__ = ["leaving", "quiet"]
+__all__ = ["TimedOut", "leaving", "quiet"]
 
 _HEARD = (signal.SIGINT, signal.SIGTERM)
 _PASSING = (WorldExhausted, asyncio.CancelledError, GeneratorExit)
 _INTERRUPTS = "interrupts.py"
+
+
+class TimedOut(BaseException):
+    """Raised in the middle of whatever takes too long; its text says how long.
+
+    A BaseException, so that no engine's `except Exception` can swallow it.
+    """
 
 
 class _Named:
@@ -44,6 +51,13 @@ def leaving() -> Iterator[_Named]:
         raise
     except _PASSING:
         raise
+    except TimedOut as error:
+        where = blame(frames_of(error.__traceback__), named.adapter)
+        message = (
+            f"{where} did not come back {error}: it blocks the loop, on which all "
+            "users wait"
+        )
+        raise AdapterError(message) from None
     except BaseException as error:
         if _is_users(error):
             raise

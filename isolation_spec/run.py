@@ -26,6 +26,7 @@ from isolation_spec.adapter import (
 )
 from isolation_spec.adapters.contract import CheckedAdapter
 from isolation_spec.awaits import NOWHERE, Watched, place_of
+from isolation_spec.blame import blame, frames_of, frames_waiting
 from isolation_spec.history import Entry, History
 from isolation_spec.leaving import leaving
 from isolation_spec.objects import shared_objects
@@ -66,7 +67,7 @@ def run(
     """
     fresh = world or World(scheduler or Scheduler(scenario.schedule))
     with leaving() as named, fresh as world:
-        adapter = make_adapter()
+        adapter = _made(make_adapter)
         named.adapter = type(adapter).__name__
         execution = _Execution(world.prepared(scenario), adapter, world)
         execution.count_steps = count_steps
@@ -75,6 +76,18 @@ def run(
         except WorldExhausted as error:
             execution.give_up(str(error))
         return execution.history()
+
+
+def _made(make_adapter: AdapterFactory) -> Adapter:
+    try:
+        return make_adapter()
+    except Exception as error:
+        where = blame(frames_of(error.__traceback__), "the adapter")
+        message = (
+            f"no adapter could be made, {where} raised {type(error).__name__}: "
+            f"{error}: one is made for each run, so let it use nothing up"
+        )
+        raise AdapterError(message) from error
 
 
 class _Execution:
@@ -158,9 +171,14 @@ class _Execution:
             self._end_unfinished()
 
     def _end_unfinished(self) -> None:
+        waits = {number: task for task, number in self.tasks.items()}
         for number in tuple(self.active):
             del self.active[number]
-            self.record(seen.OperationEnded, number, outcome="unfinished")
+            error = ""
+            if number in waits:
+                name = type(self.adapter.adapter).__name__
+                error = f"it waits in {blame(frames_waiting(waits[number]), name)}"
+            self.record(seen.OperationEnded, number, outcome="unfinished", error=error)
         for task in tuple(self.tasks):
             task.cancel()
 
@@ -203,12 +221,14 @@ class _Execution:
     async def _guarded(self, what: str, call: Awaitable[Any]) -> None:
         """Ends a call that is not the scenario's own within a bounded time."""
         try:
-            async with asyncio.timeout(self.world.limit):
+            async with asyncio.timeout(self.world.limit) as limit:
                 await call
         except AdapterError:
             raise
         except Exception as error:
             message = f"{what} raised {type(error).__name__}: {error}"
+            if limit.expired():
+                message = f"{what} had not ended after {self.world.limit:g} s"
             self.record(seen.ExceptionUnhandled, message=message)
 
     def _record_gauges(self, user: str | None, index: int | None) -> None:

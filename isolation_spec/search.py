@@ -20,7 +20,7 @@ from isolation_spec.history import CancellationDelivered, History, Reached
 from isolation_spec.run import run
 from isolation_spec.scenario import Operation, Scenario
 from isolation_spec.solo import Solos, comparable, solo_runs
-from isolation_spec.watchdog import Slate
+from isolation_spec.watchdog import Alarm, Slate
 from isolation_spec.world.facade import Facade
 
 Control: TypeAlias = Literal["none", "random", "fifo"]
@@ -114,7 +114,7 @@ class _Examiner:
         progressed: Callable[[Tally], bool],
         live: Callable[[int], Facade] | None,
         control: Control,
-        slate: Slate | None,
+        slate: Slate | Alarm | None,
         skip: int,
     ) -> None:
         self.engine = engine
@@ -181,6 +181,15 @@ class _Examiner:
         if self.slate is not None:
             number = self.skip + self.tally.examples
             self.slate.began(number, attempt.scenario, attempt.scheduler)
+        try:
+            return self._run_once(attempt, orders, count_steps=count_steps)
+        finally:
+            if self.slate is not None:
+                self.slate.ended()
+
+    def _run_once(
+        self, attempt: Attempt, orders: set[tuple[bytes, str]], *, count_steps: bool
+    ) -> History:
         history = run(
             attempt.scenario,
             self.engine.make_adapter,
@@ -190,8 +199,6 @@ class _Examiner:
         )
         self._collect()
         self._tally(history, orders)
-        if self.slate is not None:
-            self.slate.ended()
         if self.tally.found or not self.progressed(self.tally):
             raise _Enough
         return history
@@ -281,7 +288,7 @@ def search(
     progressed: Callable[[Tally], bool],
     live: Callable[[int], Facade] | None = None,
     control: Control = "none",
-    slate: Slate | None = None,
+    slate: Slate | Alarm | None = None,
     skip: int = 0,
 ) -> Tally:
     """Searches one share of a profile's examples, until something is found.

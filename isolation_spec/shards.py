@@ -20,7 +20,13 @@ from isolation_spec.memory import proportional_set_size
 from isolation_spec.report import Listener, Progressed
 from isolation_spec.search import Tally, check_strategies, search
 from isolation_spec.stuck import Stuck
-from isolation_spec.watchdog import INTERRUPTED_WITHIN, RUN_TIMEOUT, Slate, describe
+from isolation_spec.watchdog import (
+    INTERRUPTED_WITHIN,
+    RUN_TIMEOUT,
+    Slate,
+    describe,
+    within,
+)
 from isolation_spec.world.live import Live, LiveWorld
 
 __all__ = ["Shards"]
@@ -103,15 +109,22 @@ class Shards:
         self._self = psutil.Process()
 
     def run_here(self) -> Tally:
-        """The whole search in this process."""
-        tally = search(
-            self.engine,
-            profile=self.profile,
-            examples=self.examples,
-            seed=self.seed * 1000,
-            progressed=lambda _: True,
-            live=_live_worlds(self.live, self.seed * 1000),
-        )
+        """The whole search in this process.
+
+        Raises:
+            AdapterError: the adapter broke its contract, or a run took too long.
+        """
+        with within(self.run_timeout, "a run") as alarm, self._interrupts as heard:
+            tally = search(
+                self.engine,
+                profile=self.profile,
+                examples=self.examples,
+                seed=self.seed * 1000,
+                progressed=lambda _: not (heard.heard or alarm.rang),
+                live=_live_worlds(self.live, self.seed * 1000),
+                slate=alarm,
+            )
+        tally.interrupted = tally.interrupted or heard.heard
         self._measure()
         return tally
 
@@ -209,6 +222,7 @@ class Shards:
             worker.process,
             engine=self.engine.name,
             adapter=self.engine.adapter_name,
+            allowed=self.run_timeout,
         )
         self._stuck += 1
         self.stuck(stuck)

@@ -35,6 +35,7 @@ class Stuck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         why: in what, for how long, or by which signal or exit code, in one clause.
         method: of the adapter; "" where none is on the stack.
         place: file, line and function, "" if unknown.
+        allowed: seconds of the wall clock that it was given.
         scenario: with the choices that the run had followed, as far as they are known.
         stack: the innermost call last, bounded.
     """
@@ -46,6 +47,7 @@ class Stuck(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     why: str
     method: str = ""
     place: str = ""
+    allowed: float = 0.0
     scenario: Scenario | None = None
     stack: tuple[str, ...] = ()
 
@@ -103,7 +105,10 @@ def load_stuck(path: Path) -> Stuck:
             message = f"it is larger than {_MOST_BYTES} bytes"
             raise ValueError(message)
         stuck = msgspec.json.decode(data, type=Stuck)
-        for problem in () if stuck.scenario is None else stuck.scenario.problems():
+        if stuck.scenario is None:
+            message = "it has no scenario"
+            raise ValueError(message)
+        for problem in stuck.scenario.problems():
             raise ValueError(problem)
     except (ValueError, RecursionError) as error:
         message = f"{path} is not the file of a run that hung: {error}"

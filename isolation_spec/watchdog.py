@@ -17,13 +17,16 @@ import signal
 import struct
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, TypeAlias, cast
 
 import msgspec
 
-from isolation_spec.blame import blame, frames_told
+from isolation_spec.adapter import AdapterError
+from isolation_spec.blame import blame, frames_of, frames_told
+from isolation_spec.leaving import TimedOut
 from isolation_spec.scenario import Scenario, Schedule
 from isolation_spec.stuck import Stuck
 from isolation_spec.world.scheduler import Scheduler
@@ -31,10 +34,12 @@ from isolation_spec.world.scheduler import Scheduler
 __all__ = [
     "INTERRUPTED_WITHIN",
     "RUN_TIMEOUT",
+    "Alarm",
     "Slate",
     "beating",
     "describe",
     "run_apart",
+    "within",
 ]
 
 RUN_TIMEOUT = 30.0
@@ -174,7 +179,9 @@ def silence() -> None:
     sys.stdout = open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
 
 
-def describe(slate: Slate, process: Any, *, engine: str, adapter: str) -> Stuck:
+def describe(
+    slate: Slate, process: Any, *, engine: str, adapter: str, allowed: float
+) -> Stuck:
     """What is known of a process that is late or dead; it is dead afterwards."""
     # What closed its end of the pipe is about to die, if it has not yet.
     elapsed = slate.elapsed()
@@ -192,6 +199,7 @@ def describe(slate: Slate, process: Any, *, engine: str, adapter: str) -> Stuck:
         why=f"within {elapsed:.3g} s" if late else _ended(process.exitcode),
         method=method,
         place=place,
+        allowed=allowed,
         scenario=slate.scenario(),
         stack=tuple(map(str, told[-_MOST_FRAMES:])),
     )
@@ -204,6 +212,74 @@ def _ended(code: int | None) -> str:
         return signal.Signals(-code).name
     except ValueError:
         return f"signal {-code}"
+
+
+class Alarm:
+    """Does for this process what a slate does for another, as far as that is possible.
+
+    What takes too long is left by an exception, which is heard as soon as Python code
+    runs: in a loop, in `time.sleep`, or while waiting for a lock, and not in a library
+    that never comes back. Where somebody else has an alarm set, or listens to one, it
+    does nothing.
+    """
+
+    def __init__(self, allowed: float) -> None:
+        self.allowed = allowed
+        self.rang = False
+
+    def began(self, example: int, scenario: Scenario, scheduler: Scheduler) -> None:
+        """A run begins."""
+        self.set()
+
+    def set(self) -> None:
+        """From now on the time counts."""
+        self.rang = False
+        if threading.current_thread() is not threading.main_thread():
+            return
+        listening = signal.getsignal(signal.SIGALRM)
+        if listening is signal.SIG_DFL and not signal.getitimer(signal.ITIMER_REAL)[0]:
+            signal.signal(signal.SIGALRM, self._ring)
+        elif listening != self._ring:
+            return
+        # Again and again, for those who swallow it.
+        signal.setitimer(signal.ITIMER_REAL, self.allowed, _ANSWERS_WITHIN)
+
+    def ended(self) -> None:
+        """What was to be timed is over."""
+        if threading.current_thread() is not threading.main_thread():
+            return
+        if signal.getsignal(signal.SIGALRM) == self._ring:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+
+    def _ring(self, *_: object) -> None:
+        self.rang = True
+        message = f"within {self.allowed:g} s"
+        raise TimedOut(message)
+
+
+@contextlib.contextmanager
+def within(allowed: float, what: str) -> Iterator[Alarm]:
+    """What is done in it ends within so many seconds, as far as `Alarm` can.
+
+    Raises:
+        AdapterError: it took longer; names where it was.
+    """
+    alarm = Alarm(allowed)
+    try:
+        alarm.set()
+        yield alarm
+        alarm.ended()
+    except TimedOut as error:
+        alarm.ended()
+        where = blame(frames_of(error.__traceback__), "the adapter")
+        message = f"{what} did not come back within {allowed:g} s, it was in {where}"
+        raise AdapterError(message) from None
+    finally:
+        alarm.ended()
+    if alarm.rang:
+        message = f"{what} did not come back within {allowed:g} s, and went on"
+        raise AdapterError(message)
 
 
 Work: TypeAlias = Callable[[Slate, Callable[[bytes], None], Callable[[], bool]], None]
@@ -250,7 +326,7 @@ def run_apart(
             if not data:
                 return None
             heard(data)
-        return describe(slate, process, engine=engine, adapter=adapter)
+        return describe(slate, process, engine=engine, adapter=adapter, allowed=allowed)
     finally:
         _end(process)
         slate.close()

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import importlib
+import io
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-__all__ = ["ExitCode", "Refused", "main"]
+if TYPE_CHECKING:
+    from isolation_spec.adapters import Engine
+
+__all__ = ["ExitCode", "Refused", "main", "quietly_found"]
 
 _COMMANDS = (
     "bench",
@@ -40,6 +45,20 @@ class Refused(click.ClickException):
         super().__init__(" ".join(message.split()))
 
 
+def quietly_found(name: str, allowed: float = 30.0) -> Engine:
+    """The engine of that name, whatever its module prints, within so many seconds.
+
+    Raises:
+        AdapterError: there is none, or it cannot be imported.
+    """
+    from isolation_spec.adapters import find_engine
+    from isolation_spec.leaving import quiet
+    from isolation_spec.watchdog import within
+
+    with within(allowed, f"the engine {name!r}"), quiet():
+        return find_engine(name)
+
+
 class _Commands(click.Group):
     """Imports the module of a command only when that command is asked for."""
 
@@ -67,6 +86,10 @@ def main() -> None:
     """The entry point; an interrupted command exits with 130."""
     # What libraries log while they are cancelled and cut off on purpose is not news.
     logging.getLogger().addHandler(logging.NullHandler())
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a letter shows its number instead.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     # An engine may be a module beside the user, as it may for `python -m`.
     sys.path.insert(0, "")
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from isolation_spec.adapter import AdapterError
-from isolation_spec.cli import ExitCode, Refused
+from isolation_spec.cli import ExitCode, Refused, quietly_found
 from isolation_spec.watchdog import RUN_TIMEOUT
 
 if TYPE_CHECKING:
@@ -46,12 +46,8 @@ def command(engine: str, run_timeout: float) -> int:
     """
     from rich.console import Console
 
-    from isolation_spec.adapters import find_engine
-    from isolation_spec.leaving import quiet
-
     try:
-        with quiet():
-            found = find_engine(engine)
+        found = quietly_found(engine, run_timeout)
     except AdapterError as error:
         raise Refused(str(error.args[0])) from None
     console = Console(highlight=False)

@@ -10,7 +10,7 @@ import click
 
 from isolation_spec.adapter import AdapterError
 from isolation_spec.claims import Verdict
-from isolation_spec.cli import ExitCode, Refused
+from isolation_spec.cli import ExitCode, Refused, quietly_found
 from isolation_spec.report import Result
 from isolation_spec.watchdog import RUN_TIMEOUT
 
@@ -73,8 +73,6 @@ def command(
     """
     from rich.console import Console
 
-    from isolation_spec.adapters import find_engine
-    from isolation_spec.leaving import quiet
     from isolation_spec.report.terminal import Terminal
     from isolation_spec.verify import verify
     from isolation_spec.world.live import Live
@@ -88,10 +86,8 @@ def command(
     started = time.monotonic() - _age()
     terminal = Terminal(Console(highlight=False))
     try:
-        with quiet():
-            found = find_engine(engine)
         result = verify(
-            found,
+            quietly_found(engine, run_timeout),
             profile=profile,
             seed=seed,
             processes=processes,
@@ -134,14 +130,19 @@ def _check_writable(failures: Path, json_file: Path | None) -> None:
     except OSError as error:
         message = f"failures cannot be saved in {failures}: {error.strerror}"
         raise Refused(message) from None
+    if not os.access(failures, os.W_OK | os.X_OK):
+        message = f"failures cannot be saved in {failures}: it is not writable"
+        raise Refused(message)
 
 
 def _write(path: Path, result: Result) -> None:
+    """Writes the result, or prints it whole if it cannot be written any more."""
     try:
         path.write_bytes(result.to_json())
     except OSError as error:
         message = f"the result cannot be written to {path}: {error.strerror}"
-        raise Refused(message) from None
+        click.echo(f"{message}. All of it:", err=True)
+        click.echo(result.to_json())
 
 
 def _exit_code(result: Result) -> int:
