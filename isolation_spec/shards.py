@@ -114,7 +114,9 @@ class Shards:
         Raises:
             AdapterError: the adapter broke its contract, or a run took too long.
         """
-        with within(self.run_timeout, "a run") as alarm, self._interrupts as heard:
+        # Not at once: drawing is Hypothesis's, and may take its time.
+        alarmed = within(self.run_timeout, "a run", at_once=False)
+        with alarmed as alarm, self._interrupts as heard:
             tally = search(
                 self.engine,
                 profile=self.profile,

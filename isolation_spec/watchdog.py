@@ -259,15 +259,18 @@ class Alarm:
 
 
 @contextlib.contextmanager
-def within(allowed: float, what: str) -> Iterator[Alarm]:
+def within(allowed: float, what: str, *, at_once: bool = True) -> Iterator[Alarm]:
     """What is done in it ends within so many seconds, as far as `Alarm` can.
+
+    Not `at_once`, the time counts from where somebody sets the alarm.
 
     Raises:
         AdapterError: it took longer; names where it was.
     """
     alarm = Alarm(allowed)
     try:
-        alarm.set()
+        if at_once:
+            alarm.set()
         yield alarm
         alarm.ended()
     except TimedOut as error:

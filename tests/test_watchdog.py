@@ -16,6 +16,7 @@ from isolation_spec import scenario as ask
 from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import own_engine
 from isolation_spec.blame import Frame, blame, frames_told
+from isolation_spec.interrupts import Interrupts
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario, User
 from isolation_spec.stuck import Stuck, load_stuck, save_stuck
@@ -192,7 +193,7 @@ def test_what_cannot_be_judged_names_its_method(bad: ModuleType, engine: str) ->
     """What would end the process, or is of no use, is an error of the adapter."""
     if engine == "UsedUp":
         bad.UsedUp()
-    with pytest.raises(AdapterError) as caught:
+    with Interrupts(), pytest.raises(AdapterError) as caught:
         run(SCENARIO, getattr(bad, engine))
 
     for word in REFUSED[engine]:
@@ -299,7 +300,7 @@ def test_what_hung_is_replayed(
 def test_what_blocks_this_process_is_an_error_that_names_it(
     bad: ModuleType, tmp_path: Path, engine: str
 ) -> None:
-    """Where there is no process to watch from, an alarm ends the run, if none is set."""
+    """Where no other process watches, an alarm ends the run, if none is set."""
     with pytest.raises(
         AdapterError, match=r"did not come back within 1\.5 s"
     ) as caught:

@@ -22,9 +22,11 @@ class Counted(NotebookAdapter):
 
     def __init__(self):
         type(self).made += 1
-        self.is_bad = self.made >= self.bad_at and self.first()
 
-    def first(self):
+    @property
+    def is_bad(self):
+        if self.made < self.bad_at:
+            return False
         try:
             Path(f"{type(self).__name__}.once").touch(exist_ok=False)
         except FileExistsError:
@@ -35,14 +37,15 @@ class Counted(NotebookAdapter):
 class Sleeping(Counted):
     async def read(self, user, context):
         if self.is_bad:
-            time.sleep(1000)
+            time.sleep(1000)  # noqa: ASYNC251
         return await super().read(user, context)
 
 
 class Busy(Counted):
     async def cleanup_user(self, user):
-        while self.is_bad:
-            pass
+        if self.is_bad:
+            while True:
+                pass
         await super().cleanup_user(user)
 
 
@@ -135,4 +138,4 @@ class Careless(NotebookAdapter):
 
 class Always(NotebookAdapter):
     async def read(self, user, context):
-        time.sleep(1000)
+        time.sleep(1000)  # noqa: ASYNC251
