@@ -25,10 +25,11 @@ class Counted(NotebookAdapter):
 
     @property
     def is_bad(self):
-        if self.made < self.bad_at:
-            return False
+        return self.made >= self.bad_at and self.for_the_first_time("bad")
+
+    def for_the_first_time(self, what):
         try:
-            Path(f"{type(self).__name__}.once").touch(exist_ok=False)
+            Path(f"{type(self).__name__}.{what}").touch(exist_ok=False)
         except FileExistsError:
             return False
         return True
@@ -58,9 +59,9 @@ class Locking(Counted):
         return await super().answer(prompt)
 
 
-class Dying(Counted):
+class Troubled(Sleeping):
     async def shutdown(self):
-        if self.is_bad:
+        if self.made >= self.bad_at and self.for_the_first_time("worse"):
             os._exit(0)
         await super().shutdown()
 
