@@ -59,9 +59,7 @@ def blame(stack: Sequence[Frame], adapter: str) -> Blame:
     """
     method = ""
     for outer, inner in itertools.pairwise(stack):
-        if outer.file == _CONTRACT and outer.function == "_asked":
-            method = f"{adapter}.{inner.function}"
-        elif outer.file == _CONTRACT and not outer.function.startswith(("_", "<")):
+        if outer.file == _CONTRACT and not outer.function.startswith(("_", "<")):
             method = f"{adapter}.{outer.function}"
         elif outer.file == _AGENT and outer.function in ("_take", "perform"):
             if not _is_ours(inner):

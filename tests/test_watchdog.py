@@ -342,11 +342,15 @@ AGENT = str(PACKAGE / "adapter.py")
 @pytest.mark.parametrize(
     ("calls", "method", "place"),
     [
-        ([(CONTRACT, "_asked"), ("/e.py", "read"), ("/e.py", "x")], "A.read", "e.py:1"),
+        (
+            [(CONTRACT, "read"), (CONTRACT, "_asked"), ("/e.py", "f"), ("/e.py", "x")],
+            "A.read",
+            "e.py:1",
+        ),
         ([(CONTRACT, "gauges"), ("/e.py", "gauges")], "A.gauges", "e.py:1"),
         (
             [
-                (CONTRACT, "_asked"),
+                (CONTRACT, "run_agent"),
                 ("/e.py", "run_agent"),
                 (AGENT, "perform"),
                 (AGENT, "_take"),

@@ -100,6 +100,10 @@ def command(
     except (AdapterError, KeyError) as error:
         terminal.stop()
         raise Refused(str(error.args[0])) from None
+    except OSError as error:
+        terminal.stop()
+        message = f"the system refuses what a search needs: {error}"
+        raise Refused(message) from None
     finally:
         terminal.stop()
     if json_file is not None:

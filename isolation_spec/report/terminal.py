@@ -114,7 +114,7 @@ class Terminal:
 
     def _write(self, line: str) -> None:
         # A path or a command that is broken in two cannot be copied.
-        whole = line.startswith(("Saved in ", "Replay with: "))
+        whole = line.startswith(("Saved in ", "Replay with: ", "Not saved in "))
         self.console.print(line, highlight=False, markup=False, soft_wrap=whole)
 
     def _end(self, result: Result) -> None:
