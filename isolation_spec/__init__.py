@@ -8,8 +8,8 @@ explains.
 
 Each of these nouns is one module or one folder. Data flows one way, and a module
 imports from the floors below it only: scenario, history; adapter, engine; adapters,
-faults; world; claims, run; explain, shrink, failure, report; strategies; search,
-shards, verify, bench; cli.
+faults; world; claims, run; story, explain, shrink, failure, report; strategies;
+journal, fuzz, search, shards, verify, bench; cli, plugin.
 
 The goals, in order: no false alarm, no empty green, every failure replayable, a failure
 that a person understands in a minute, speed.

@@ -43,10 +43,14 @@ from isolation_spec.scenario import (
     Step,
     Think,
     Transact,
+    User,
     WriteState,
+    permitted,
 )
 
 __all__ = [
+    "FILLER",
+    "HALF",
     "METHODS",
     "NOBODY",
     "Adapter",
@@ -122,6 +126,8 @@ class Capability(enum.StrEnum):
     """What a user stored can be erased."""
     CHILDREN = "children"
     """Agents run child agents."""
+    PERMISSIONS = "permissions"
+    """Whether a tool is allowed depends on the user: `Toolbox.permits` says."""
     LIMITS = "limits"
     """The engine refuses what exceeds the limits that the adapter names."""
 
@@ -236,22 +242,39 @@ class Services(Protocol):
         """Waits."""
 
 
+HALF = "\ud800"
+"""Half a character: it is text, and nothing encodes it."""
+FILLER = "." * 40_000
+"""More than the buffers between an engine and its client hold."""
+
+
 class Toolbox:
     """The tools of a world. An adapter registers each with its engine.
 
     `names` are registered and, but for `denied`, allowed; any other name is unknown.
+    An engine that decides by user and tool asks `permits`, and its adapter declares
+    the capability `permissions`.
     """
 
-    names: tuple[str, ...] = ("echo", "slow", "whoami", "failing", "forbidden")
+    names: tuple[str, ...] = (
+        *("echo", "slow", "whoami", "failing", "forbidden", "personal"),
+    )
     denied: frozenset[str] = frozenset({"forbidden"})
 
     def __init__(
         self,
         environment: Environment,
+        users: Iterable[User],
         record: Callable[[str, str, str | None, str], None],
     ) -> None:
         self._environment = environment
+        self._users = {user.id: user for user in users}
         self._record = record
+
+    def permits(self, user: str, tool: str) -> bool:
+        """Whether the user of this identity may call the tool; nobody else may."""
+        known = self._users.get(user)
+        return known is not None and permitted(tool, known)
 
     async def run(
         self, name: str, argument: str, identity: Callable[[], str | None]
@@ -356,14 +379,16 @@ class ScriptedAgent:
             case ReadState():
                 return await services.read_state()
             case Remember():
-                return await services.remember(step.key, step.value)
+                value = f"{step.value}{HALF}" if step.broken else step.value
+                return await services.remember(step.key, value)
             case Recall():
                 return await services.recall(step.key)
             case Transact():
                 error = AgentFailure("in a transaction") if step.fails else None
                 return await services.transact(step.items, error)
             case Emit():
-                return await services.emit(step.payload)
+                filler = FILLER if step.large else ""
+                return await services.emit(f"{step.payload}{filler}")
             case Spawn():
                 child = ScriptedAgent(self.run, step.script, self._record, path)
                 child.broken = self.broken

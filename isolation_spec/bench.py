@@ -25,6 +25,7 @@ from isolation_spec.adapters import find_engine
 from isolation_spec.claims import CLAIMS, judge
 from isolation_spec.history import History
 from isolation_spec.memory import proportional_set_size
+from isolation_spec.replays import Replays, measure_replays
 from isolation_spec.run import run
 from isolation_spec.scenario import Schedule
 from isolation_spec.workload import Idle, workload
@@ -32,10 +33,11 @@ from isolation_spec.world import World
 from isolation_spec.world.live import LiveWorld
 from isolation_spec.world.scheduler import Scheduler
 
-__all__ = ["FULL", "QUICK", "Amount", "Benchmark", "Part", "bench"]
+__all__ = ["FULL", "QUICK", "REPLAYS", "Amount", "Benchmark", "Part", "bench"]
 
 _COLLECT_EVERY = 20
 _TURNS = 2000
+_SCHEDULES = 1000
 
 
 class Amount(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,16 +48,37 @@ class Amount(msgspec.Struct, frozen=True, kw_only=True):
         interleavings: over how many the rate and the growth of memory are taken.
         examples: drawn by each machine in each of its rounds.
         machine_rounds: how often each machine takes its turn.
+        failures, replays: so many are replayed in so many fresh processes.
     """
 
     rounds: int
     interleavings: int
     examples: int
     machine_rounds: int
+    failures: int
+    replays: int
 
 
-FULL = Amount(rounds=100, interleavings=10_000, examples=20, machine_rounds=9)
-QUICK = Amount(rounds=15, interleavings=500, examples=10, machine_rounds=5)
+FULL = Amount(
+    rounds=100,
+    interleavings=10_000,
+    examples=20,
+    machine_rounds=9,
+    failures=40,
+    replays=5,
+)
+QUICK = Amount(
+    rounds=15,
+    interleavings=500,
+    examples=10,
+    machine_rounds=5,
+    failures=20,
+    replays=2,
+)
+
+
+REPLAYS = (200, 50)
+"""Failures, and fresh processes in which each is replayed, for the whole figure."""
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,6 +104,9 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
         parts: where the time of one interleaving goes.
         memory_mb: proportional set size of the process tree in the end, 10^6 bytes.
         memory_growth_mb: slope of that over all `runs`, by least squares.
+        distinct_schedules: different orders of arrivals among the first `schedules`,
+            of one workload with far more than 10^5 of them.
+        replays: of failures as found, in fresh processes with random hash seeds.
     """
 
     interleavings_per_second: float
@@ -95,6 +121,9 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
     memory_growth_mb: float
     interleavings: int
     runs: int
+    distinct_schedules: int
+    schedules: int
+    replays: Replays
     rounds: int
     claims: int
     python: str
@@ -118,6 +147,9 @@ def bench(
         medians = _compare(amount.rounds, progressed)
         machines = _compare_machines(amount, progressed)
         sustained = _Sustained(amount.interleavings, progressed)
+        replays = measure_replays(
+            amount.failures, amount.replays, progressed=progressed
+        )
     finally:
         gc.unfreeze()
     whole, judged = medians["whole"], medians["judged"]
@@ -134,6 +166,9 @@ def bench(
         memory_growth_mb=round(sustained.growth(), 2),
         interleavings=sustained.interleavings,
         runs=sustained.runs,
+        distinct_schedules=len(set(sustained.arrivals)),
+        schedules=len(sustained.arrivals),
+        replays=replays,
         rounds=amount.rounds,
         claims=len(CLAIMS),
         python=platform.python_version(),
@@ -246,7 +281,7 @@ def _compare_machines(
             """Does nothing and draws nothing."""
 
     class Drawing(IsolationMachine):
-        examine = staticmethod(lambda scenario, search: None)  # type: ignore[assignment]
+        examine = staticmethod(lambda scenario, search: None)
 
     settings = find_profile("quick").settings(examples=amount.examples)
 
@@ -272,11 +307,13 @@ class _Sustained:
         interleavings: different ones; equal arrival orders count once.
         seconds: what all runs would take at the median pace of 20.
         memory: 10^6 bytes, measured at regular distances.
+        arrivals: digest of the order of arrivals of each of the first 1,000 runs.
     """
 
     def __init__(self, count: int, progressed: Callable[[str], None]) -> None:
         self.runs = count - count % _COLLECT_EVERY or _COLLECT_EVERY
         self.memory: list[float] = []
+        self.arrivals: list[str] = []
         orders: set[bytes] = set()
         paces: list[float] = []
         runs = self._runs()
@@ -308,6 +345,8 @@ class _Sustained:
         for attempt in attempts:
             history = run(attempt.scenario, make, scheduler=attempt.scheduler)
             judge(history, capabilities)
+            if len(self.arrivals) < _SCHEDULES:
+                self.arrivals.append(history.arrivals)
             # A digest, as what the measurement itself keeps would count as growth.
             operations = msgspec.json.encode(history.scenario.operations)
             yield blake2s(operations + history.arrivals.encode()).digest()

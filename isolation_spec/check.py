@@ -205,7 +205,7 @@ class _Exercise:
         self.heard = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
         self._runs = 0
         self._identities: set[Any] = set()
-        world.toolbox = Toolbox(world, lambda *_: None)
+        world.toolbox = Toolbox(world, (_ALICE, _BOB), lambda *_: None)
 
     @property
     def name(self) -> str:

@@ -1,138 +1,170 @@
-"""Why a claim is violated, in words: the scenario, and "Let ... Then ... However
-..."."""
+"""Why a claim is violated, in words, on one screen.
+
+The claim; the scenario, a line an operation and a lane a user; "Let ... Then ...
+However ...: contradiction"; which choices matter; the passing run beside the failing
+one; and the way of the foreign value. What does not fit is left out in the middle of a
+part, and the screen says how much.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator
 
-from isolation_spec.claims import Violation, find_claim
-from isolation_spec.scenario import (
-    AdvanceTime,
-    Cancellation,
-    Connect,
-    Disconnect,
-    Mutate,
-    OpenContext,
-    Operation,
-    Reconnect,
-    RunAgent,
-    Scenario,
-    Spawn,
-    Step,
-    Transact,
-    Write,
-)
+from rich.cells import cell_len, chop_cells
 
-__all__ = ["describe_operation", "describe_schedule", "explain"]
+from isolation_spec.beside import draw_beside
+from isolation_spec.claims import find_claim
+from isolation_spec.hops import concerned
+from isolation_spec.lanes import draw_lanes
+from isolation_spec.story import Decision, Story
+from isolation_spec.wording import around, describe_operation, printable, shorten
+
+__all__ = ["describe_operation", "explain"]
+
+WIDTH = 80
+MOST = 40
+_NARROWEST = 40
 
 
-def explain(scenario: Scenario, violation: Violation) -> Iterator[str]:
-    """Yields the lines of the story: claim, scenario, choices, contradiction.
+def explain(story: Story, *, width: int = WIDTH, most: int = MOST) -> tuple[str, ...]:
+    """The lines of the story: at most so many, and none wider than so many cells.
 
     Control characters are escaped: the text of a file must not steer a terminal.
+    Narrower than 40 cells it does not get.
     """
-    return map(_printable, _story(scenario, violation))
+    width = max(width, _NARROWEST)
+    parts = [
+        (list(_wrapped(lines, width)), least)
+        for lines, least in _parts(story, width)
+        if lines
+    ]
+    room = most - len(parts) + 1
+    return tuple(_joined(_fitted(parts, room)))
 
 
-def _printable(line: str) -> str:
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+def _parts(story: Story, width: int) -> Iterator[tuple[list[str], int]]:
+    """Yields each part with the number of lines that it is never cut below."""
+    yield list(_claim(story)), 3
+    heading = "Scenario, operations as they began (* begins, | is under way)"
+    yield [heading, *draw_lanes(story.history, width)], 6
+    yield list(_contradiction(story)), 8
+    yield list(_choices(story)), 4
+    yield list(_beside(story, width)), 6
+    yield list(_way(story, width)), 5
 
 
-def _story(scenario: Scenario, violation: Violation) -> Iterator[str]:
-    claim = find_claim(violation.claim)
-    yield f"{violation.claim}: {claim.statement}"
-    yield ""
-    yield from _identities(scenario)
-    yield "Scenario"
-    for operation in scenario.operations:
-        user = getattr(operation, "user", None)
-        who = "world" if user is None else scenario.users[user].label
-        victim = getattr(operation, "victim", None)
-        whose = "" if victim is None else f", naming {scenario.users[victim].label}'s"
-        yield f"  {operation.id:>3}  {who:<6} {describe_operation(operation)}{whose}"
-    choices = tuple(describe_schedule(scenario))
-    yield ""
-    yield "Choices" if choices else "Choices: none, plain asyncio order"
-    yield from (f"  {line}" for line in choices)
-    yield ""
-    for index, fact in enumerate(violation.let):
-        yield f"{'Let' if index == 0 else 'and'} {fact}."
-    yield f"Then {violation.then}."
-    yield f"However, {violation.however}: contradiction."
+# Fitting
 
 
-def _identities(scenario: Scenario) -> Iterator[str]:
-    """What the engine knows users by, where that is not what the story calls them."""
-    named = [f"{u.label} is {u.id!r}" for u in scenario.users if u.id != u.label]
+def _wrapped(lines: Iterable[str], width: int) -> Iterator[str]:
+    """Lines of at most that width; what is carried over is indented as its line."""
+    for line in map(printable, lines):
+        if cell_len(line) <= width:
+            yield line
+            continue
+        indent = len(line) - len(line.lstrip())
+        hanging = " " * min(indent + 2 * bool(indent), width // 2)
+        for part in textwrap.wrap(line, width, subsequent_indent=hanging):
+            yield from chop_cells(part, width)
+
+
+def _fitted(parts: list[tuple[list[str], int]], room: int) -> Iterator[list[str]]:
+    """Cuts the longest parts until all of them fit."""
+    lengths = [len(lines) for lines, _ in parts]
+    while sum(lengths) > room:
+        excess = [
+            length - least for length, (_, least) in zip(lengths, parts, strict=True)
+        ]
+        lengths[excess.index(max(excess))] -= 1
+    for length, (lines, _) in zip(lengths, parts, strict=True):
+        yield _cut(lines, length)
+
+
+def _cut(lines: list[str], most: int) -> list[str]:
+    if len(lines) <= most:
+        return lines
+    head = most // 2
+    tail = most - head - 1
+    gone = len(lines) - head - tail
+    return [*lines[:head], f"  ... {gone} lines left out ...", *lines[-tail:]]
+
+
+def _joined(parts: Iterable[list[str]]) -> Iterator[str]:
+    for number, lines in enumerate(parts):
+        if number:
+            yield ""
+        yield from lines
+
+
+# The claim, and why it is violated
+
+
+def _claim(story: Story) -> Iterator[str]:
+    claim = find_claim(story.violation.claim)
+    yield f"{claim.id}: {claim.statement}"
+    named = [
+        f"{user.label} is {user.id!a}"
+        for user in story.history.scenario.users
+        if user.id != user.label
+    ]
     if named:
-        yield f"Users: {', '.join(named)}"
-        yield ""
+        yield f"To the engine {', '.join(named)}."
 
 
-def describe_operation(operation: Operation) -> str:
-    """One operation in a few words."""
-    words = type(operation).__name__
-    words = "".join(f" {c.lower()}" if c.isupper() else c for c in words).strip()
-    detail = _detail(operation)
-    cancel = getattr(operation, "cancel", None)
-    text = f"{words} {detail}".strip()
-    return f"{text}, cancelled {_when(cancel)}" if cancel else text
+def _contradiction(story: Story) -> Iterator[str]:
+    violation = story.violation
+    for number, fact in enumerate(violation.let, 1):
+        lead = "Let" if number == 1 else "and"
+        yield f"{lead} {fact}{'.' if number == len(violation.let) else ','}"
+    yield f"Then {violation.then}."
+    yield f"However, {violation.however.rstrip()}: contradiction."
 
 
-def _when(cancel: Cancellation) -> str:
-    side = "after" if cancel.early else "before"
-    return f"{side} its step {cancel.step}"
+# What matters
 
 
-def _detail(operation: Operation) -> str:
-    match operation:
-        case Connect():
-            how = " with a token of nobody's" if operation.forged else ""
-            return f"{operation.connection}{how}"
-        case Disconnect():
-            how = " without a closing handshake" if operation.abrupt else ""
-            return f"{operation.connection}{how}"
-        case Reconnect():
-            return f"{operation.connection}, then close {operation.replaces}"
-        case OpenContext():
-            return f"{operation.context} on thread {operation.thread!r}"
-        case RunAgent():
-            script = "; ".join(map(_describe_step, operation.script)) or "nothing"
-            where = " in the background" if operation.background else ""
-            return f"in {operation.context}{where}: {script}"
-        case Mutate():
-            return f"{operation.context} with {operation.value}"
-        case Write():
-            return f"{operation.key}={operation.value} in {operation.context}"
-        case AdvanceTime():
-            how = ", the outside stalled" if operation.stalled else ""
-            return f"by {operation.seconds:g} s{how}"
-        case _:
-            named = getattr(operation, "context", None) or getattr(operation, "run", "")
-            return f"{named}"
+def _choices(story: Story) -> Iterator[str]:
+    """A sentence for each needed choice but the neighbour's, one for all others."""
+    decisions = story.decisions
+    shown = "" if story.neighbour is None else story.neighbour.without
+    needed = [decision for decision in decisions if decision.needed]
+    other = [decision for decision in decisions if not decision.needed]
+    if not decisions:
+        yield "It needs no cancellation and no choice: plain asyncio order is enough."
+    for decision in needed:
+        if decision.text != shown:
+            yield f"Without {decision.text}, it passes."
+    if other:
+        yield f"{_how_needed(other, needed)}: {'; '.join(one.text for one in other)}."
 
 
-def _describe_step(step: Step) -> str:
-    name = str(type(step).__struct_config__.tag).replace("_", " ")
-    if isinstance(step, Spawn):
-        return f"spawn ({'; '.join(map(_describe_step, step.script)) or 'nothing'})"
-    if isinstance(step, Transact):
-        written = ", ".join(f"{key}={value}" for key, value in step.items)
-        return f"transact {written}{' and raise' if step.fails else ''}"
-    values = [str(getattr(step, field)) for field in step.__struct_fields__]
-    return " ".join([name, *values])
+def _how_needed(other: list[Decision], needed: list[Decision]) -> str:
+    if not any(decision.tried for decision in other):
+        return "Not tried without"
+    return "It fails without each of these, too" if not needed else "Not needed"
 
 
-def describe_schedule(scenario: Scenario) -> Iterator[str]:
-    """Yields one line for each decision of the schedule."""
-    schedule = scenario.schedule
-    for chain, number in schedule.classes.items():
-        yield f"arrivals of {chain} yield to others (class {number})"
-    for demotion in schedule.demotions:
-        arrivals = "arrival" if demotion.consumed == 1 else "arrivals"
-        yield f"{demotion.chain} comes last after {demotion.consumed} {arrivals}"
-    if schedule.burst:
-        more = "arrival comes" if schedule.burst == 1 else "arrivals come"
-        yield f"up to {schedule.burst} {more} in before ready callbacks run"
-    if schedule.split:
-        yield "adjacent data arrives piece by piece"
+# The passing neighbour, and the way of the value
+
+
+def _beside(story: Story, width: int) -> Iterator[str]:
+    if story.neighbour is not None:
+        yield f"Without {story.neighbour.without}, it passes. Side by side:"
+        yield from draw_beside(story, width)
+
+
+def _way(story: Story, width: int) -> Iterator[str]:
+    if not story.hops:
+        return
+    values = concerned(story.history, story.violation)
+    what = f"The way of {' and '.join(values)}" if values else "What led there"
+    yield f"{what} (step, user and operation):"
+    for hop in story.hops:
+        who = story.history.label(hop.user)
+        number = "" if hop.operation is None else f" {hop.operation}"
+        lead = f"{hop.entry + 1:>4} {who}{number} "
+        what = printable(shorten(hop.what))
+        places = (what.find(shorten(value)) for value in values)
+        place = max([*places, 0])
+        yield f"{lead}{around(what, place, width - cell_len(lead))}"

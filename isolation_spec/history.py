@@ -42,6 +42,7 @@ __all__ = [
     "ResourceAlive",
     "RowStored",
     "SessionMoved",
+    "ThreadStarted",
     "ToolRan",
     "text_of",
 ]
@@ -178,6 +179,14 @@ class ObjectShared(_Entry, tag="object_shared", frozen=True, kw_only=True):
     what: str
 
 
+class ThreadStarted(_Entry, tag="thread_started", frozen=True, kw_only=True):
+    """A real thread was started, which the world does not schedule, at
+    `module:line`."""
+
+    what: str
+    place: str
+
+
 class RowStored(_Entry, tag="row_stored", frozen=True, kw_only=True):
     """The independent observer read this row in the end; `owner` is an identity."""
 
@@ -203,6 +212,7 @@ Entry: TypeAlias = (
     | ExceptionUnhandled
     | ToolRan
     | ObjectShared
+    | ThreadStarted
     | RowStored
 )
 
@@ -307,13 +317,19 @@ def text_of(value: Any, depth: int = 0) -> str:
 
     Goes through containers, dataclasses, structs and exceptions (arguments, notes,
     cause or else context), 12 levels deep; of any other object only the name of its
-    type is kept.
+    type is kept. What UTF-8 cannot encode is escaped.
     """
     if value is None or isinstance(value, str | int | float | bool):
-        return str(value)
+        return _encodable(str(value))
     if depth >= _DEEPEST:
         return "..."
     return " ".join(text_of(part, depth + 1) for part in _parts(value))
+
+
+def _encodable(text: str) -> str:
+    if text.isascii():
+        return text
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _parts(value: Any) -> Iterator[Any]:

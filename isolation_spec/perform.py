@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from isolation_spec import history as seen
 from isolation_spec import scenario as ask
-from isolation_spec.adapter import Connection, ScriptedAgent
+from isolation_spec.adapter import FILLER, Connection, ScriptedAgent
 from isolation_spec.adapters.contract import CheckedAdapter
 from isolation_spec.objects import overwrite
 from isolation_spec.scenario import Operation, Scenario, UserOperation
@@ -217,6 +217,8 @@ class Performer:
             claims_to_be=None if victim is None else self.scenario.users[victim].id,
             forged=getattr(operation, "forged", False),
         )
+        if getattr(operation, "unread", False):
+            self.world.hold_back(operation.id)
         self.clients[operation.user, name] = client
         self._record(seen.ConnectionOpened, operation.id, connection=name)
         reader = asyncio.create_task(
@@ -233,7 +235,7 @@ class Performer:
     async def _read(self, client: Connection, number: int, name: str) -> None:
         try:
             async for message in client:
-                text = seen.text_of(message)
+                text = seen.text_of(message).replace(FILLER, "...")
                 self._record(seen.EventReceived, number, connection=name, text=text)
         finally:
             code = client.close_code

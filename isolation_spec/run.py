@@ -31,7 +31,13 @@ from isolation_spec.history import Entry, History
 from isolation_spec.leaving import leaving
 from isolation_spec.objects import shared_objects
 from isolation_spec.perform import Performer, Unavailable
-from isolation_spec.scenario import Operation, Scenario, UserOperation
+from isolation_spec.scenario import (
+    Moment,
+    Operation,
+    Scenario,
+    UserOperation,
+    aims,
+)
 from isolation_spec.world import World
 from isolation_spec.world.facade import Facade
 from isolation_spec.world.instruments import Alive
@@ -101,6 +107,9 @@ class _Execution:
         self.performer = Performer(scenario, self.adapter, world, self.record)
         self.lanes: dict[int, deque[UserOperation]] = {}
         self.world_lane: deque[ask.WorldOperation] = deque()
+        self._aims = aims(scenario)
+        self._reached: dict[tuple[int, Moment], None] = {}
+        self._held: dict[tuple[int, Moment], list[int]] = {}
         self.active: dict[int, UserOperation | ask.WorldOperation] = {}
         self.unlaunched: dict[int, None] = {}
         self.uncancelled: dict[int, None] = {}
@@ -114,7 +123,7 @@ class _Execution:
         self.started = False
         self.overlapped = False
         self.users_of: dict[int | None, int | None] = {None: None}
-        world.toolbox = Toolbox(world, self._record_tool)
+        world.toolbox = Toolbox(world, scenario.users, self._record_tool)
 
     # The four phases
 
@@ -122,6 +131,7 @@ class _Execution:
         """Runs all phases."""
         self.world.moved = self._record_session
         self.world.unhandled = self._record_unhandled
+        self.world.threaded = self._record_thread
         await self.adapter.start(self.world)
         self.started = True
         if self.world.persistent:
@@ -129,6 +139,8 @@ class _Execution:
         self.world.begin()
         self._phase("operations")
         await self._conduct_operations()
+        # What has not come by now is kept up by somebody who does not read.
+        await self.world.settle(SETTLE)
         self._phase("cleanup")
         await self._clean_up_users()
         self._phase("teardown")
@@ -183,6 +195,7 @@ class _Execution:
             task.cancel()
 
     async def _clean_up_users(self) -> None:
+        self.world.let_through()
         await self.world.settle(1.0)
         for (_, _), client in sorted(self.performer.clients.items()):
             await self._guarded("close of a connection", client.close())
@@ -247,7 +260,8 @@ class _Execution:
     def _observe(self) -> None:
         for row in self.adapter.observe():
             if row not in self.stored_before:
-                self.record(seen.RowStored, **row._asdict())
+                fields = {k: seen.text_of(v) for k, v in row._asdict().items()}
+                self.record(seen.RowStored, **fields)
 
     # Lanes: a user's next operation is one more arrival
 
@@ -266,8 +280,23 @@ class _Execution:
                     self.uncancelled[operation.id] = None
 
     def _offer(self, user: int) -> None:
-        if self.lanes[user]:
-            self._post(self.lanes[user].popleft(), user)
+        """A user's next operation is one more arrival; an attack waits for its aim.
+
+        Waits are for operations that stand before the attack, so they form no circle.
+        """
+        if not self.lanes[user]:
+            return
+        aim = self._aims.get(self.lanes[user][0].id)
+        if aim is not None and aim not in self._reached:
+            self._held.setdefault(aim, []).append(user)
+            return
+        self._post(self.lanes[user].popleft(), user)
+
+    def _reach(self, number: int, moment: Moment) -> None:
+        """An operation has come to where an attack on it makes sense."""
+        self._reached[number, moment] = None
+        for user in self._held.pop((number, moment), ()):
+            self._offer(user)
 
     def _offer_world(self) -> None:
         """The world's next operation waits until all before it have been started."""
@@ -284,6 +313,7 @@ class _Execution:
 
     def _launch(self, operation: Operation) -> None:
         self.unlaunched.pop(operation.id, None)
+        self._reach(operation.id, "begun")
         cancel: ask.Cancellation | None = getattr(operation, "cancel", None)
         aim = None
         if cancel is not None or self.count_steps:
@@ -320,6 +350,7 @@ class _Execution:
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         number = self.tasks.pop(task)
+        self._reach(number, "ended")
         if self.world.landed(task) and self.count_steps:
             self.steps[number] = tuple(self.waits.get(number, (NOWHERE,)))
         operation = self.active.pop(number, None)
@@ -391,6 +422,9 @@ class _Execution:
 
     def _record_session(self, session: int, move: str, requester: int | None) -> None:
         self.record(seen.SessionMoved, requester, session=session, move=move)
+
+    def _record_thread(self, what: str, place: str) -> None:
+        self.record(seen.ThreadStarted, REQUESTER.get(), what=what, place=place)
 
     def _record_unhandled(self, context: dict[str, Any]) -> None:
         error = context.get("exception")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
-import itertools
+import logging
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
@@ -16,16 +17,21 @@ from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine
 from isolation_spec.adapters.offered import offered
 from isolation_spec.claims import Judgement, Verdict, Violation, judge
+from isolation_spec.determinism import Difference, Sample
 from isolation_spec.history import CancellationDelivered, History, Reached
 from isolation_spec.run import run
 from isolation_spec.scenario import Operation, Scenario
 from isolation_spec.solo import Solos, comparable, solo_runs
 from isolation_spec.watchdog import Alarm, Slate
+from isolation_spec.world.exhaustive import Exhaustive
 from isolation_spec.world.facade import Facade
+from isolation_spec.world.pct import Bound
 
 Control: TypeAlias = Literal["none", "random", "fifo"]
 
 if TYPE_CHECKING:
+    from isolation_spec.fuzz import Keeper
+    from strategies.drawing import Workload
     from strategies.profiles import Profile
     from strategies.schedules import Attempt, Search
 
@@ -38,11 +44,15 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
     """A violation, with the scenario and schedule under which it showed.
 
     One that was found live has its history with it, as no other run will show it.
+    `difference` is where a second run of it was another one, None if nowhere.
+    `number` is that of the workload.
     """
 
     scenario: Scenario
     violation: Violation
     history: History | None = None
+    difference: Difference | None = None
+    number: int = 0
 
 
 class Tally(msgspec.Struct, kw_only=True):
@@ -51,6 +61,12 @@ class Tally(msgspec.Struct, kw_only=True):
     Attributes:
         places: (kind of operation, place in the engine) at which operations waited.
         cancelled: those of them at which the world cancelled one.
+        reruns: runs that were repeated, to see whether the same happens.
+        difference: the first that was seen in one that violates nothing.
+        exhausted: small scopes of which every order of arrivals was run.
+        pct: of the share that was run as pure PCT.
+        time_up: True if the search ended for want of time.
+        number: of the workload under way.
     """
 
     examples: int = 0
@@ -64,6 +80,12 @@ class Tally(msgspec.Struct, kw_only=True):
     interrupted: bool = False
     places: set[tuple[str, str]] = set()
     cancelled: set[tuple[str, str]] = set()
+    reruns: int = 0
+    difference: Difference | None = None
+    exhausted: int = 0
+    pct: Bound | None = None
+    time_up: bool = False
+    number: int = 0
 
     def add(self, other: Tally) -> None:
         """Adds another tally to this one."""
@@ -79,13 +101,28 @@ class Tally(msgspec.Struct, kw_only=True):
         self.places |= other.places
         self.cancelled |= other.cancelled
         self.interrupted = self.interrupted or other.interrupted
+        self.reruns += other.reruns
+        self.difference = self.difference or other.difference
+        self.exhausted += other.exhausted
+        self.pct = self.pct if other.pct is None else other.pct.plus(self.pct)
+        self.time_up = self.time_up or other.time_up
 
     def add_found(
-        self, scenario: Scenario, violation: Violation, history: History | None = None
+        self,
+        scenario: Scenario,
+        violation: Violation,
+        history: History | None = None,
+        difference: Difference | None = None,
     ) -> None:
         """Adds a violation, and the history with it if no other run will show it."""
         self.found.append(
-            Found(scenario=scenario, violation=violation, history=history)
+            Found(
+                scenario=scenario,
+                violation=violation,
+                history=history,
+                difference=difference,
+                number=self.number,
+            )
         )
 
     def count(self, judgement: Judgement) -> None:
@@ -114,30 +151,41 @@ class _Examiner:
         progressed: Callable[[Tally], bool],
         live: Callable[[int], Facade] | None,
         control: Control,
+        pct: int | None,
+        keeper: Keeper | None,
         slate: Slate | Alarm | None,
-        skip: int,
     ) -> None:
         self.engine = engine
         self.slate = slate
-        self.skip = skip
         self.live = live
         self.capabilities = engine.make_adapter().capabilities
         self.schedules = spent.schedules
         self.sweep_every = spent.sweep_every
+        self.exhaust_every = spent.exhaust_every
+        self.pct = spent.pct if pct is None else pct
+        self.sample = Sample(engine.make_adapter)
         self.control = control
         self.progressed = progressed
+        self.keeper = keeper
         self.tally = Tally()
         self._since_collection = 0
+        self._ordinal = 0
 
-    def __call__(self, scenario: Scenario, search: Search) -> None:
+    def __call__(self, workload: Workload) -> None:
         if self.tally.found:
             raise _Enough
-        scenario = offered(scenario, self.capabilities)
+        scenario = offered(workload.scenario, self.capabilities)
         self.tally.examples += 1
+        self.tally.number = workload.number
+        self._ordinal = 0
+        if self.keeper is not None:
+            self.keeper.draw(workload)
         if self.control == "none":
-            self._search(scenario, search)
+            self._search(scenario, workload.search)
         else:
-            self._search_as_control(scenario, search)
+            self._search_as_control(scenario, workload.search)
+        if self.keeper is not None:
+            self.keeper.keep(workload, self.tally.places)
 
     def _search(self, scenario: Scenario, search: Search) -> None:
         from strategies.schedules import (
@@ -156,9 +204,33 @@ class _Examiner:
             steps=first.steps,
         ):
             self._run(attempt, orders)
-        if self.sweep_every and self.tally.examples % self.sweep_every == 1:
+        if self.sweep_every and self.tally.number % self.sweep_every == 0:
             for attempt in swept_attempts(first.scenario, first.steps):
                 self._run(attempt, orders)
+        if self.live is None:
+            self._search_shares(first, search, orders)
+
+    def _search_shares(
+        self, first: History, search: Search, orders: set[tuple[bytes, str]]
+    ) -> None:
+        """Pure PCT, and every order of a small scope, where the profile has them."""
+        from strategies.portfolio import SCOPE_ORDERS, pct_attempts, small_scope
+        from strategies.schedules import Attempt
+
+        count = max(1, self.schedules // 4) if self.pct else 0
+        for scheduler in pct_attempts(first, search, count, depth=self.pct):
+            self._run(Attempt(first.scenario, scheduler), orders)
+            self.tally.pct = scheduler.bound().plus(self.tally.pct)
+        if not self.exhaust_every:
+            return
+        if self.tally.number % self.exhaust_every != self.exhaust_every // 2:
+            return
+        scope = small_scope(first.scenario, search)
+        if scope is not None:
+            all_orders = Exhaustive(scope.schedule, most=SCOPE_ORDERS)
+            for one in all_orders:
+                self._run(Attempt(scope, one), orders)
+            self.tally.exhausted += all_orders.complete
 
     def _search_as_control(self, scenario: Scenario, search: Search) -> None:
         """With less than a search has, to show what that buys."""
@@ -178,8 +250,11 @@ class _Examiner:
         *,
         count_steps: bool = False,
     ) -> History:
+        self._ordinal += 1
+        if self.keeper is not None:
+            self.keeper.begin(self._ordinal, attempt.scenario)
         if self.slate is not None:
-            number = self.skip + self.tally.examples
+            number = self.tally.number
             self.slate.began(number, attempt.scenario, attempt.scheduler)
         try:
             return self._run_once(attempt, orders, count_steps=count_steps)
@@ -215,14 +290,20 @@ class _Examiner:
         tally.places.update(_places(history))
         tally.cancelled.update(_cancelled(history))
         solos = None if self.live is not None else self._solos(history)
-        for judgement in judge(history, self.capabilities, solos=solos):
+        judgements = judge(history, self.capabilities, solos=solos)
+        violations = [j.violations[0] for j in judgements if j.violations]
+        difference = None
+        if self.live is None:
+            difference = self.sample.take(history, failed=bool(violations))
+            tally.reruns, tally.difference = self.sample.counts()
+        for judgement in judgements:
             tally.count(judgement)
-            if judgement.violations:
-                scenario = msgspec.structs.replace(
-                    history.scenario, schedule=history.schedule
-                )
-                kept = None if self.live is None else history
-                tally.add_found(scenario, judgement.violations[0], kept)
+        for violation in violations:
+            scenario = msgspec.structs.replace(
+                history.scenario, schedule=history.schedule
+            )
+            kept = None if self.live is None else history
+            tally.add_found(scenario, violation, kept, difference)
 
     def _solos(self, history: History) -> Solos:
         """Solo runs of all users at first, then of another one in each run.
@@ -232,7 +313,8 @@ class _Examiner:
         """
         users = comparable(history)
         if users and not history.steps:
-            users = (users[self.tally.runs % len(users)],)
+            # By the workload alone, so that any division among workers sees the same.
+            users = (users[(self.tally.number + self._ordinal) % len(users)],)
         return solo_runs(history, self.engine.make_adapter, users)
 
     def _collect(self) -> None:
@@ -259,6 +341,26 @@ def _cancelled(history: History) -> Iterator[tuple[str, str]]:
 
 def _kind(operation: Operation) -> str:
     return str(type(operation).__struct_config__.tag)
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """SQLAlchemy says nothing of connections that an engine left behind.
+
+    The ledger tells of them; a thousand lines of warnings would hide it.
+    """
+    pool = logging.getLogger("sqlalchemy.pool")
+    level = pool.level
+    pool.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            # A connection that SQLAlchemy had to terminate is closed, but its object
+            # does not know.
+            warnings.filterwarnings("ignore", "<aiosqlite", ResourceWarning)
+            warnings.filterwarnings("ignore", "The garbage collector is trying")
+            yield
+    finally:
+        pool.setLevel(level)
 
 
 def check_strategies() -> None:
@@ -288,16 +390,20 @@ def search(
     progressed: Callable[[Tally], bool],
     live: Callable[[int], Facade] | None = None,
     control: Control = "none",
+    pct: int | None = None,
+    workloads: Iterable[Workload] | None = None,
+    keeper: Keeper | None = None,
     slate: Slate | Alarm | None = None,
-    skip: int = 0,
 ) -> Tally:
-    """Searches one share of a profile's examples, until something is found.
+    """Searches so many examples of a profile and a seed, until something is found.
 
-    `progressed` is told the tally after each run and says whether to go on. `live`
-    makes the world of each run, numbered from 0, instead of a simulated one. As a
-    `control` it uses random schedules instead of searched ones, or plain asyncio order
-    without cancellation, one run a workload. The `slate` is told of each run before it
-    begins; the first `skip` examples are left out.
+    `workloads` are searched instead of drawn ones, if given, and `keeper` keeps each
+    scenario before it is run. `progressed` is told the tally after each run and says
+    whether to go on. `live` makes the world of each run, numbered from 0, instead of a
+    simulated one. As a `control` it uses random schedules instead of searched ones, or
+    plain asyncio order without cancellation, one run a workload. `pct` is the depth of
+    the share that is run as pure PCT, 0 for no such share, None for the profile's own.
+    The `slate` is told of each run before it begins.
 
     Raises:
         AdapterError: the adapter broke its contract.
@@ -307,18 +413,16 @@ def search(
     from strategies.profiles import find_profile
 
     spent = find_profile(profile)
-    examiner = _Examiner(engine, spent, progressed, live, control, slate, skip)
+    examiner = _Examiner(engine, spent, progressed, live, control, pct, keeper, slate)
+    if workloads is None:
+        workloads = draw_workloads(spent, seed=seed, examples=examples)
     # Whatever is alive now stays alive: frozen, each collection is five times faster.
     gc.collect()
     gc.freeze()
-    with warnings.catch_warnings():
-        # A connection that SQLAlchemy had to terminate is closed, but its object does
-        # not know; whether anything is left open, the ledger tells.
-        warnings.filterwarnings("ignore", "<aiosqlite", ResourceWarning)
+    with _quiet():
         try:
-            drawn = draw_workloads(spent, seed=seed, examples=examples)
-            for workload in itertools.islice(drawn, skip, None):
-                examiner(workload.scenario, workload.search)
+            for workload in workloads:
+                examiner(workload)
         except _Enough:
             pass
         except KeyboardInterrupt:

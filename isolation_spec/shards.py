@@ -6,33 +6,40 @@ import contextlib
 import multiprocessing
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
-from typing import Any, NamedTuple, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 import psutil
 
 from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine, find_engine
+from isolation_spec.fuzz import Database, Keeper, read_workload
 from isolation_spec.interrupts import Interrupts
 from isolation_spec.memory import proportional_set_size
 from isolation_spec.report import Listener, Progressed
-from isolation_spec.search import Tally, check_strategies, search
+from isolation_spec.search import Found, Tally, check_strategies, search
 from isolation_spec.stuck import Stuck
 from isolation_spec.watchdog import (
     INTERRUPTED_WITHIN,
     RUN_TIMEOUT,
+    Alarm,
     Slate,
     describe,
     within,
 )
 from isolation_spec.world.live import Live, LiveWorld
 
-__all__ = ["Shards"]
+if TYPE_CHECKING:
+    from strategies.drawing import Workload
+
+__all__ = ["Shards", "first_found"]
 
 _REPORT_EVERY = 0.1
 _INTERRUPT = {signal.SIGINT}
+_NO_NUMBER = 2**62
 _MOST_STUCK = 5
 """Runs that may hang or die before the search is given up, as each costs its time."""
 
@@ -46,14 +53,32 @@ class _Message(msgspec.Struct, kw_only=True):
 
 
 class _Share(NamedTuple):
-    """What one worker is to do."""
+    """What one worker is to do: the workloads numbered `range(first, examples,
+    stride)`.
+
+    Before them those of a corpus from `first_kept` on, None for none of them.
+    """
 
     engine: str
     profile: str
     examples: int
     seed: int
     live: Live | None
-    skip: int = 0
+    pct: int | None
+    first: int = 0
+    stride: int = 1
+    first_kept: int | None = None
+    deadline: float | None = None
+    fuzz: Path | None = None
+    workload: Path | None = None
+
+    def after(self, number: int | None) -> _Share:
+        """What is left of it after the workload of that number, None for none yet."""
+        if number is None:
+            return self
+        if number < 0:
+            return self._replace(first_kept=-1 - number + self.stride)
+        return self._replace(first=number + self.stride, first_kept=None)
 
 
 class _Worker(NamedTuple):
@@ -70,11 +95,16 @@ class Shards:
     Arguments:
         processes: how many workers; 0 for this process alone.
         live: the live worlds to run in, None for simulated ones.
+        pct: depth of the share that is run as pure PCT, None for the profile's own.
+        deadline: monotonic time at which no further run is begun.
+        fuzz: where what is run is kept, for the next search to go on from.
+        workload: a file with the only workload that is searched.
         stuck: takes each run that hung or died; the search goes on after it.
         run_timeout: seconds of the wall clock after which a run counts as hung.
 
     Attributes:
         gave_up: True if so many runs hung or died that the search ended early.
+        saved_processes: ids of those that hung or died in a scenario that was told.
         peak_memory: proportional set size of this process and its workers, in bytes.
     """
 
@@ -87,6 +117,11 @@ class Shards:
         processes: int,
         listen: Listener,
         live: Live | None,
+        pct: int | None = None,
+        *,
+        deadline: float | None = None,
+        fuzz: Path | None = None,
+        workload: Path | None = None,
         stuck: Callable[[Stuck], object] = lambda _: None,
         run_timeout: float = RUN_TIMEOUT,
     ) -> None:
@@ -99,13 +134,19 @@ class Shards:
         self.processes = processes
         self.listen = listen
         self.live = live
+        self.pct = pct
+        self.deadline = deadline
+        self.fuzz = fuzz
+        self.workload = workload
         self.gave_up = False
         self.peak_memory = 0.0
+        self._least: Any = None
         self._interrupts = Interrupts()
         self._errors: list[str] = []
         self._latest: dict[Connection, Tally] = {}
         self._workers: dict[Connection, _Worker] = {}
         self._stuck = 0
+        self.saved_processes: list[int] = []
         self._self = psutil.Process()
 
     def run_here(self) -> Tally:
@@ -116,17 +157,14 @@ class Shards:
         """
         # Not at once: drawing is Hypothesis's, and may take its time.
         alarmed = within(self.run_timeout, "a run", at_once=False)
-        with alarmed as alarm, self._interrupts as heard:
-            tally = search(
+        with alarmed as alarm, self._interrupts as interrupts:
+            tally = _search(
                 self.engine,
-                profile=self.profile,
-                examples=self.examples,
-                seed=self.seed * 1000,
-                progressed=lambda _: not (heard.heard or alarm.rang),
-                live=_live_worlds(self.live, self.seed * 1000),
-                slate=alarm,
+                self._share(0, 1),
+                lambda _: not (interrupts.heard or alarm.rang),
+                alarm,
             )
-        tally.interrupted = tally.interrupted or heard.heard
+        tally.interrupted = tally.interrupted or interrupts.heard
         self._measure()
         return tally
 
@@ -139,6 +177,9 @@ class Shards:
         _import_all()
         context: Any = multiprocessing.get_context(_start_method())
         stop = context.Event()
+        # Of all that is found, what has the lowest number is told of, whichever worker
+        # was the quickest: the others go on until they have passed it.
+        self._least = context.Value("q", _NO_NUMBER, lock=False)
         # Blocked while the workers start, so that they never see an interrupt: it is
         # for this process to hear it, and to stop them.
         signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
@@ -154,27 +195,38 @@ class Shards:
         if self._errors:
             raise AdapterError(self._errors[0])
         total = self._sum()
+        total.found = first_found(total.found)
         total.interrupted = self._interrupts.heard
         return total
 
     def _start(self, context: Any, index: int, stop: Any) -> None:
-        share = _Share(
-            engine=self.engine.name,
-            profile=self.profile,
-            examples=(self.examples + index) // self.processes,
-            seed=self.seed * 1000 + index,
-            live=self.live,
-        )
-        self._start_worker(context, share, stop)
+        self._start_worker(context, self._share(index, self.processes), stop)
 
     def _start_worker(self, context: Any, share: _Share, stop: Any) -> Connection:
         receiving, sending = context.Pipe(duplex=False)
         slate = Slate()
-        process = context.Process(target=_work, args=(share, sending, stop, slate))
+        arguments = (slate, share, sending, stop, self._least)
+        process = context.Process(target=_work_watched, args=arguments)
         process.start()
         sending.close()
         self._workers[receiving] = _Worker(process, share, slate)
         return cast(Connection, receiving)
+
+    def _share(self, first: int, stride: int) -> _Share:
+        return _Share(
+            engine=self.engine.name,
+            profile=self.profile,
+            examples=self.examples,
+            seed=self.seed,
+            live=self.live,
+            pct=self.pct,
+            first=first,
+            stride=stride,
+            first_kept=first,
+            deadline=self.deadline,
+            fuzz=self.fuzz,
+            workload=self.workload,
+        )
 
     def _end(self, stop: Any) -> None:
         stop.set()
@@ -211,7 +263,7 @@ class Shards:
         return [w for w in waiting if self._workers[w].slate.is_late(allowed)]
 
     def _go_on(self, context: Any, receiving: Connection, stop: Any) -> Any:
-        """Tells of a run that hung or died; another worker takes the next example."""
+        """Tells of a run that hung or died; another worker takes the next workload."""
         worker = self._workers[receiving]
         if not worker.slate.is_running():
             worker.process.join()
@@ -227,15 +279,20 @@ class Shards:
             allowed=self.run_timeout,
         )
         self._stuck += 1
+        if stuck.scenario is not None:
+            self.saved_processes.append(worker.process.pid)
         self.stuck(stuck)
         if self._stuck >= _MOST_STUCK:
             self.gave_up = True
             stop.set()
-        if stop.is_set():
+        share = worker.share.after(worker.slate.number)
+        if stop.is_set() or share.workload is not None:
+            return None
+        if share.deadline is not None and time.monotonic() >= share.deadline:
+            self._latest.setdefault(receiving, Tally()).time_up = True
             return None
         signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
         try:
-            share = worker.share._replace(skip=worker.slate.example)
             return self._start_worker(context, share, stop)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
@@ -254,8 +311,9 @@ class Shards:
             del waiting[receiving]
         if message.error:
             self._errors.append(message.error)
-        if message.error or message.tally.found:
             stop.set()
+        for found in message.tally.found:
+            self._least.value = min(self._least.value, found.number)
         return True
 
     def _sum(self) -> Tally:
@@ -271,7 +329,7 @@ class Shards:
             Progressed(
                 examples=total.examples,
                 interleavings=total.interleavings,
-                of_examples=self.examples,
+                of_examples=0 if self.fuzz is not None else self.examples,
             )
         )
 
@@ -279,7 +337,13 @@ class Shards:
         self.peak_memory = max(self.peak_memory, proportional_set_size(self._self))
 
 
-def _live_worlds(live: Live | None, seed: int) -> Callable[[int], LiveWorld] | None:
+def first_found(found: list[Found]) -> list[Found]:
+    """What was found in the workload of the lowest number, whoever found it."""
+    least = min((one.number for one in found), default=0)
+    return [one for one in found if one.number == least]
+
+
+def _live_worlds(live: Live | None, seed: str) -> Callable[[int], LiveWorld] | None:
     """What makes the live world of each run, numbered from 0; None if simulated."""
     return None if live is None else lambda run: live.world(f"{seed}/{run}")
 
@@ -298,48 +362,108 @@ def _import_all() -> None:
     import strategies.machine  # noqa: F401
 
 
-def _work(share: _Share, sending: Connection, stop: Any, slate: Slate) -> None:
+def _work_watched(
+    slate: Slate, share: _Share, sending: Connection, stop: Any, least: Any
+) -> None:
     """The body of a worker process."""
     slate.install()
+    _work(share, sending, stop, least, slate)
+
+
+def _work(
+    share: _Share,
+    sending: Connection,
+    stop: Any,
+    least: Any,
+    slate: Slate | None = None,
+) -> None:
+    """Searches a share, and tells of it."""
     last_sent = time.monotonic()
 
     def progressed(tally: Tally) -> bool:
         nonlocal last_sent
-        if tally.found:
-            return False
         now = time.monotonic()
         if now - last_sent > _REPORT_EVERY:
             last_sent = now
             sending.send_bytes(msgspec.msgpack.encode(_Message(tally=tally)))
-        return not stop.is_set()
+        return not stop.is_set() and tally.number <= least.value
 
     message = _searched(share, progressed, slate)
-    slate.ended()
+    if slate is not None:
+        slate.ended()
     with contextlib.suppress(BrokenPipeError):
         sending.send_bytes(msgspec.msgpack.encode(message))
     sending.close()
 
 
 def _searched(
-    share: _Share, progressed: Callable[[Tally], bool], slate: Slate
+    share: _Share, progressed: Callable[[Tally], bool], slate: Slate | None
 ) -> _Message:
     try:
-        slate.renewed()
+        if slate is not None:
+            slate.renewed()
         engine = find_engine(share.engine)
-        slate.ended()
-        tally = search(
-            engine,
-            profile=share.profile,
-            examples=share.examples,
-            seed=share.seed,
-            progressed=progressed,
-            live=_live_worlds(share.live, share.seed),
-            slate=slate,
-            skip=share.skip,
-        )
+        if slate is not None:
+            slate.ended()
+        tally = _search(engine, share, progressed, slate)
     except AdapterError as error:
         return _Message(tally=Tally(), last=True, error=str(error))
     except Exception as error:
         text = f"the search broke off: {type(error).__name__}: {error}"
         return _Message(tally=Tally(), last=True, error=text)
     return _Message(tally=tally, last=True)
+
+
+def _search(
+    engine: Engine,
+    share: _Share,
+    progressed: Callable[[Tally], bool],
+    slate: Slate | Alarm | None = None,
+) -> Tally:
+    """Searches one share until its time is up."""
+
+    def goes_on(tally: Tally) -> bool:
+        if share.deadline is not None and time.monotonic() >= share.deadline:
+            tally.time_up = True
+            return False
+        return progressed(tally)
+
+    keeper = None
+    if share.fuzz is not None:
+        database = Database(share.fuzz, engine.name)
+        keeper = Keeper(database, share.profile, share.seed)
+    try:
+        return search(
+            engine,
+            profile=share.profile,
+            examples=share.examples,
+            seed=share.seed,
+            progressed=goes_on,
+            live=_live_worlds(share.live, f"{share.seed}/{share.first}"),
+            pct=share.pct,
+            workloads=_workloads(share, keeper),
+            keeper=keeper,
+            slate=slate,
+        )
+    finally:
+        if keeper is not None:
+            keeper.end()
+
+
+def _workloads(share: _Share, keeper: Keeper | None) -> Iterator[Workload]:
+    """What a share searches: one workload of a file, or the corpus and its numbers."""
+    from strategies.drawing import draw_workloads
+    from strategies.profiles import find_profile
+
+    if share.workload is not None:
+        yield read_workload(share.workload)
+        return
+    if keeper is not None and share.first_kept is not None:
+        yield from keeper.workloads(share.first_kept, share.stride)
+    yield from draw_workloads(
+        find_profile(share.profile),
+        seed=share.seed,
+        examples=share.examples,
+        first=share.first,
+        stride=share.stride,
+    )

@@ -38,7 +38,14 @@ from isolation_spec.scenario import (
 from isolation_spec.world.following import Following
 from isolation_spec.world.scheduler import Scheduler
 
-__all__ = ["Solos", "comparable", "judge_with_solos", "projection", "solo_runs"]
+__all__ = [
+    "Solos",
+    "comparable",
+    "judge_with_solos",
+    "projection",
+    "run_alone",
+    "solo_runs",
+]
 
 Solos = dict[int, tuple[History, ...]]
 """User -> the solo runs; the first follows the joint run's order of arrivals."""
@@ -105,17 +112,25 @@ def _stops(operation: Operation) -> bool:
     return isinstance(operation, Shutdown)
 
 
+def run_alone(
+    history: History, make_adapter: Callable[[], Adapter], user: int
+) -> History:
+    """The user's own part of a run, its arrivals in the order which they had there."""
+    scenario = projection(history.scenario, user)
+    own = {str(operation.id) for operation in scenario.operations} | {"world"}
+    order = [c for c in history.order if c.partition("/")[0] in own]
+    following = Following(scenario.schedule, order)
+    return run(scenario, make_adapter, scheduler=following)
+
+
 def solo_runs(
     history: History, make_adapter: Callable[[], Adapter], users: Iterable[int]
 ) -> Solos:
     """The solo runs of these users; more than one where the first differs."""
     solos: Solos = {}
     for user in users:
-        scenario = projection(history.scenario, user)
-        own = {str(operation.id) for operation in scenario.operations} | {"world"}
-        order = [c for c in history.order if c.partition("/")[0] in own]
-        following = Following(scenario.schedule, order)
-        runs: tuple[History, ...] = (run(scenario, make_adapter, scheduler=following),)
+        runs: tuple[History, ...] = (run_alone(history, make_adapter, user),)
+        scenario = runs[0].scenario
         for first, last in _ROUNDS:
             if not unlike(history, runs, user):
                 break

@@ -15,13 +15,17 @@ from isolation_spec.adapter import Adapter, AdapterError
 from isolation_spec.adapters import Engine, find_engine, own_engine
 from isolation_spec.adapters.offered import reachable
 from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim
+from isolation_spec.determinism import Difference, repeated
 from isolation_spec.explain import explain
 from isolation_spec.failure import make_failure
+from isolation_spec.fuzz import Database
 from isolation_spec.history import History
 from isolation_spec.interrupts import Interrupts
+from isolation_spec.journal import load_under_way
 from isolation_spec.keeping import Keeper, Unsaved
 from isolation_spec.leaving import quiet
 from isolation_spec.report import (
+    BrokenOff,
     ClaimResult,
     Event,
     FailureFound,
@@ -33,33 +37,48 @@ from isolation_spec.report import (
     Shrunk,
     WorldKind,
 )
+from isolation_spec.report.failures import tell
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
 from isolation_spec.search import Found, Tally, check_strategies
 from isolation_spec.shards import Shards
 from isolation_spec.shrink import Shrinker, size
 from isolation_spec.solo import judge_with_solos
+from isolation_spec.story import tell_story
 from isolation_spec.watchdog import RUN_TIMEOUT, Slate, beating, run_apart
 from isolation_spec.world.live import Live
 from isolation_spec.world.live_database import check_database
 from isolation_spec.world.scheduler import Scheduler
 
-__all__ = ["FOLDER", "IsolationTestCase", "confirm", "isolation_test_case", "verify"]
+__all__ = [
+    "FOLDER",
+    "FUZZ",
+    "IsolationTestCase",
+    "confirm",
+    "isolation_test_case",
+    "verify",
+]
 
 FOLDER = Path(".isolation-spec/failures")
 """Where failures are saved unless the user says otherwise."""
+FUZZ = Path(".isolation-spec/fuzz")
+"""Where the profile `fuzz` keeps what the next run goes on from."""
 
 
 def verify(
     engine: Engine,
     *,
     profile: str = "quick",
-    seed: int = 0,
+    seed: int | None = None,
     processes: int | None = None,
     folder: Path = FOLDER,
+    fuzz: Path = FUZZ,
     listen: Listener = lambda _: None,
     started: float | None = None,
     live: Live | None = None,
+    pct: int | None = None,
+    max_time: float | None = None,
+    workload: Path | None = None,
     run_timeout: float = RUN_TIMEOUT,
 ) -> Result:
     """Searches the engine for a violation of any claim.
@@ -70,21 +89,41 @@ def verify(
     all runs are in live worlds, and what violates a claim is saved as it was found.
     A run in a worker that takes more than `run_timeout` seconds, or ends the worker, is
     saved, and the search goes on after it.
+    `pct` is the depth of a share that is run as pure PCT, None for the profile's own.
+
+    No run is begun `max_time` seconds after the start, of which the profile has a
+    default; what was found then is still shrunk. The default seed is 0, and for the
+    profile `fuzz` one that the database in the folder `fuzz` has not seen. A `workload`
+    from that database is searched alone instead, as it was when it was kept.
 
     Raises:
         AdapterError: the adapter broke its contract, or the database is of no use.
+        BadWorkload: the file holds no workload.
+        OSError: the folder `fuzz` cannot be written.
         KeyError: there is no such profile.
     """
     check_strategies()
     from strategies.profiles import find_profile
 
     started = time.monotonic() if started is None else started
+    if workload is not None:
+        kept = load_under_way(workload)
+        profile, seed = kept.profile, kept.seed
     spent = find_profile(profile)
     if processes is None:
         processes = os.cpu_count() or 1
     if live is not None:
         check_database(live.database)
     world: WorldKind = "simulated" if live is None else "live"
+    database = None
+    if workload is not None:
+        processes = min(processes, 1)
+    elif profile == "fuzz":
+        database = Database(fuzz, engine.name)
+    if seed is None:
+        seed = 0 if database is None else database.fresh_seed()
+    salvaged = [] if database is None else database.begin(profile, seed)
+    max_time = spent.seconds if max_time is None else max_time
     listen(
         SearchStarted(
             engine=engine.name,
@@ -92,8 +131,11 @@ def verify(
             seed=seed,
             processes=processes,
             world=world,
+            max_time=max_time,
         )
     )
+    for path in salvaged:
+        listen(BrokenOff(path=str(path), engine=engine.name))
     keeper = Keeper(folder, listen)
     shards = Shards(
         engine,
@@ -103,16 +145,29 @@ def verify(
         processes,
         listen,
         live,
-        keeper.keep_stuck,
-        run_timeout,
+        pct,
+        deadline=started + max_time if max_time else None,
+        fuzz=None if database is None else fuzz,
+        workload=workload,
+        stuck=keeper.keep_stuck,
+        run_timeout=run_timeout,
     )
-    tally = shards.run() if processes else shards.run_here()
     apart = run_timeout if processes else None
-    failures, reasons = _handle_found(engine, tally, keeper, listen, apart)
-    keeper.tell()
+    try:
+        try:
+            tally = shards.run() if processes else shards.run_here()
+        finally:
+            told = shards.saved_processes
+            for path in [] if database is None else database.salvage(told):
+                listen(BrokenOff(path=str(path), engine=engine.name))
+        failures, reasons = _handle_found(engine, tally, keeper, listen, apart)
+    finally:
+        keeper.tell()
     reasons += keeper.reasons
     if shards.gave_up:
         reasons.append("the search ended there, before its time")
+    if tally.difference is not None:
+        reasons.append(f"not deterministic: {tally.difference}")
     violated = {f.claim for f in failures if f.confirmed or live is not None}
     result = Result(
         engine=engine.name,
@@ -127,15 +182,22 @@ def verify(
         reached=tally.reached,
         places=len(tally.places | tally.cancelled),
         places_cancelled=len(tally.cancelled),
+        reruns=tally.reruns,
+        exhausted=tally.exhausted,
+        pct=tally.pct,
         failures=tuple(f.path for f in failures if f.path),
         stuck=keeper.stuck,
         reasons=(),
         seed=seed,
         interrupted=tally.interrupted,
+        time_up=tally.time_up,
+        max_time=max_time,
     )
     with quiet():
         required = reachable(engine.make_adapter().capabilities)
     result = _conclude(result, reasons, required)
+    if database is not None:
+        database.end(result)
     listen(SearchEnded(result=result))
     return result
 
@@ -191,15 +253,18 @@ def _claim_results(tally: Tally, violated: set[str]) -> tuple[ClaimResult, ...]:
 
 
 class IsolationTestCase(unittest.TestCase):
-    """Verifies one engine as one test; `isolation_test_case` makes subclasses.
+    """Verifies one engine; `isolation_test_case` makes subclasses.
+
+    Under pytest each claim is a test. Under unittest there is one test, and each
+    violated claim is a failed subtest of it.
 
     Attributes:
         engine: what is verified.
-        profile: the name of a profile.
+        profile: the name of a profile; None for quick, or what pytest is told.
     """
 
     engine: Engine
-    profile: str = "quick"
+    profile: str | None = None
 
     def runTest(self) -> None:
         """No claim is violated, and everything was really exercised.
@@ -214,22 +279,19 @@ class IsolationTestCase(unittest.TestCase):
             if isinstance(event, FailureSaved) and event.confirmed:
                 saved.append(event)
 
-        result = verify(self.engine, profile=self.profile, processes=0, listen=listen)
+        profile = self.profile or "quick"
+        result = verify(self.engine, profile=profile, processes=0, listen=listen)
         for event in saved:
             exception = find_claim(event.violation.claim).exception
-            raise exception(event.violation, story=_story(event))
-        if result.verdict is not Verdict.HOLDS:
+            with self.subTest(claim=event.violation.claim):
+                text = "\n".join(("", *tell(event)))
+                raise exception(event.violation, story=text)
+        if not saved and result.verdict is not Verdict.HOLDS:
             self.fail(f"inconclusive: {'; '.join(result.reasons)}")
 
 
-def _story(event: FailureSaved) -> str:
-    lines = explain(event.scenario, event.violation)
-    ending = (f"Saved in {event.path}", f"Replay: isolation-spec replay {event.path}")
-    return "\n".join(("", *lines, "", *ending))
-
-
 def isolation_test_case(
-    engine: str | Callable[[], Adapter], *, profile: str = "quick"
+    engine: str | Callable[[], Adapter], *, profile: str | None = None
 ) -> type[IsolationTestCase]:
     """A test case that verifies an engine; assign it to a name that starts with `Test`.
 
@@ -238,7 +300,12 @@ def isolation_test_case(
     Raises:
         EngineNotFound: no engine has that name, or it gives no adapter.
     """
-    found = find_engine(engine) if isinstance(engine, str) else own_engine(engine)
+    __tracebackhide__ = True
+    try:
+        found = find_engine(engine) if isinstance(engine, str) else own_engine(engine)
+    except AdapterError as error:
+        # It is raised while a test file is imported: the line there is what matters.
+        raise error.with_traceback(None) from None
     return type(
         "IsolationTestCase",
         (IsolationTestCase,),
@@ -253,6 +320,7 @@ class _Saved(msgspec.Struct, frozen=True):
     claim: str
     path: str
     confirmed: bool
+    difference: Difference | None = None
     stuck: str = ""
 
 
@@ -302,8 +370,14 @@ def _handle_found(
         if failure.stuck:
             reasons.append(f"{claim}: violated once, then {failure.stuck}")
         elif not failure.confirmed:
-            reasons.append(f"{claim}: violated once, but not deterministic")
+            reasons.append(f"{claim}: violated once, but {_unlike(failure)}")
     return list(saved.values()), reasons
+
+
+def _unlike(failure: _Saved) -> str:
+    if failure.difference is None:
+        return "not deterministic: no step of a second run differed, but its verdict"
+    return f"not deterministic: {failure.difference}"
 
 
 class _Told(msgspec.Struct, kw_only=True):
@@ -386,7 +460,8 @@ def _confirm_apart(
         return told.saved
     assert stuck is not None
     path = keeper.keep_stuck(stuck)
-    return _Saved(found.violation.claim, first or path, False, stuck.sentence())
+    told_of = stuck.sentence()
+    return _Saved(found.violation.claim, first or path, False, stuck=told_of)
 
 
 def _save_live(
@@ -399,9 +474,11 @@ def _save_live(
         FailureSaved(
             scenario=failure.scenario,
             violation=found.violation,
+            engine=engine.name,
             path=keeper.place(path),
             confirmed=False,
             world="live",
+            story=explain(tell_story(history, found.violation, None)),
         )
     )
     return _Saved(found.violation.claim, keeper.place(path), False)
@@ -427,7 +504,9 @@ def confirm(
     listen(FailureFound(violation=found.violation, path=keeper.place(first)))
     fails = _same_failure(engine, found.violation, check)
     if fails(found.scenario) is None:
-        return _Saved(found.violation.claim, keeper.place(first), False)
+        difference = found.difference or repeated(history, engine.make_adapter)
+        place = keeper.place(first)
+        return _Saved(found.violation.claim, place, False, difference)
     shrinker = Shrinker(lambda scenario: fails(scenario) is not None)
     small = shrinker.shrink(found.scenario)
     listen(
@@ -438,7 +517,7 @@ def confirm(
             runs=shrinker.runs,
         )
     )
-    return _confirm_small(engine, small, fails, first, keeper, listen)
+    return _confirm_small(engine, found, small, fails, first, keeper, listen, check)
 
 
 Fails = Callable[[Scenario], tuple[History, Violation] | None]
@@ -446,18 +525,38 @@ Fails = Callable[[Scenario], tuple[History, Violation] | None]
 
 def _confirm_small(
     engine: Engine,
+    found: Found,
     small: Scenario,
     fails: Fails,
     first: Path,
     keeper: Keeper,
     listen: Listener,
+    check: Callable[[], None],
 ) -> _Saved:
-    runs = [fails(small) for _ in range(2)]
-    one, other = runs
-    assert one is not None
-    history, violation = one
-    confirmed = other is not None and other[0].digest() == history.digest()
+    """Saves what a first replay shows, confirmed if a second one shows the same.
+
+    Should neither fail as the scenario did that was found, that stays as it was saved.
+    """
+    runs = [shown for shown in (fails(small), fails(small)) if shown is not None]
+    if not runs:
+        history = run(small, engine.make_adapter)
+        difference = repeated(history, engine.make_adapter) or found.difference
+        place = keeper.place(first)
+        return _Saved(found.violation.claim, place, False, difference)
+    history, violation = runs[0]
+    digests = {shown[0].digest() for shown in runs}
+    confirmed = len(runs) == 2 and len(digests) == 1
+    difference = None
+    if not confirmed:
+        difference = repeated(history, engine.make_adapter) or found.difference
     failure = make_failure(engine.name, history, violation, confirmed=confirmed)
+
+    def make_adapter() -> Adapter:
+        check()
+        return engine.make_adapter()
+
+    # Before it is saved: whoever interrupts this keeps the file saved as found.
+    story = explain(tell_story(history, violation, make_adapter))
     path = keeper.keep(failure)
     if path != first:
         keeper.drop(first)
@@ -465,11 +564,14 @@ def _confirm_small(
         FailureSaved(
             scenario=failure.scenario,
             violation=violation,
+            engine=engine.name,
             path=keeper.place(path),
             confirmed=confirmed,
+            difference=str(difference or ""),
+            story=story,
         )
     )
-    return _Saved(violation.claim, keeper.place(path), confirmed)
+    return _Saved(violation.claim, keeper.place(path), confirmed, difference)
 
 
 def _same_failure(

@@ -50,7 +50,8 @@ INTERRUPTED_WITHIN = 5.0
 _ASK = getattr(signal, "SIGRTMAX", signal.SIGUSR1 + 4) - 4
 """One that no engine is likely to take for itself."""
 _HEAD = struct.Struct("=dqqq")
-"""Since when, example, bytes of the scenario, bytes of the schedule."""
+"""Since when, number of the workload, bytes of the scenario, of the schedule."""
+_NO_NUMBER = -(2**62)
 _HALF = 512 * 1024
 _ANSWERS_WITHIN = 1.0
 _DIES_WITHIN = 0.2
@@ -69,7 +70,7 @@ class Slate:
         self._memory = mmap.mmap(-1, _HEAD.size + 2 * _HALF)
         self._stack = cast(BinaryIO, tempfile.TemporaryFile(buffering=0))  # noqa: SIM115
         self._scheduler: Scheduler | None = None
-        self._example = 0
+        _HEAD.pack_into(self._memory, 0, 0.0, _NO_NUMBER, 0, 0)
 
     # In the process
 
@@ -93,13 +94,13 @@ class Slate:
         os._exit = tell_and_leave  # type: ignore[assignment]
         silence()
 
-    def began(self, example: int, scenario: Scenario, scheduler: Scheduler) -> None:
-        """A run begins."""
+    def began(self, number: int, scenario: Scenario, scheduler: Scheduler) -> None:
+        """A run begins, of the workload of that number."""
         self._scheduler = scheduler
         data = msgspec.msgpack.encode(scenario)
         size = len(data) if len(data) <= _HALF else 0
         self._memory[_HEAD.size : _HEAD.size + size] = data[:size]
-        _HEAD.pack_into(self._memory, 0, time.monotonic(), example, size, 0)
+        _HEAD.pack_into(self._memory, 0, time.monotonic(), number, size, 0)
 
     def renewed(self) -> None:
         """Another run begins, of which nothing more is known."""
@@ -120,9 +121,10 @@ class Slate:
     # In its parent
 
     @property
-    def example(self) -> int:
-        """The number of the example that was begun last, from 1."""
-        return int(_HEAD.unpack_from(self._memory)[1])
+    def number(self) -> int | None:
+        """The number of the workload of which a run was begun last, None for none."""
+        number = int(_HEAD.unpack_from(self._memory)[1])
+        return None if number == _NO_NUMBER else number
 
     def is_running(self) -> bool:
         """True from the beginning of a run to its end."""
@@ -227,7 +229,7 @@ class Alarm:
         self.allowed = allowed
         self.rang = False
 
-    def began(self, example: int, scenario: Scenario, scheduler: Scheduler) -> None:
+    def began(self, number: int, scenario: Scenario, scheduler: Scheduler) -> None:
         """A run begins."""
         self.set()
 

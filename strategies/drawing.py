@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
-import itertools
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import hypothesis
 from hypothesis.stateful import run_state_machine_as_test
@@ -31,35 +30,42 @@ class Workload(NamedTuple):
 
     scenario: Scenario
     search: Search
+    number: int = 0
 
 
-def draw_workloads(profile: Profile, *, seed: int, examples: int) -> Iterator[Workload]:
-    """Yields so many workloads of a profile, the smallest one first.
+def draw_workloads(
+    profile: Profile, *, seed: int, examples: int, first: int = 0, stride: int = 1
+) -> Iterator[Workload]:
+    """Yields the workloads of a seed with the numbers `range(first, examples, stride)`.
 
-    The same seed draws the same ones, in the same order. Nothing is run while
-    Hypothesis draws, so what an engine does cannot look flaky to it.
+    Seed and number decide what is drawn, whoever draws it and in whatever order: shares
+    that have no number in common have no workload in common, and together they have the
+    same ones however many there are. Nothing is run while Hypothesis draws, so what an
+    engine does cannot look flaky to it.
     """
-    drawn = 0
-    smallest: Workload | None = None
-    for number in itertools.count():
-        if drawn == examples:
-            return
-        for workload in _drawn(profile, f"{seed}/{number}"):
-            if workload != smallest and drawn < examples:
-                smallest = smallest or workload
-                drawn += 1
-                yield workload
+    for number in range(first, examples, stride):
+        drawn = _drawn(profile, f"{seed}/{number}")
+        # The smallest one is the same in all, and belongs to a single number.
+        for scenario, search in drawn[:1] if seed == number == 0 else drawn[1:]:
+            yield Workload(scenario, search, number)
 
 
-def _drawn(profile: Profile, seed: str) -> list[Workload]:
-    found: list[Workload] = []
+def _drawn(profile: Profile, seed: str) -> list[tuple[Scenario, Search]]:
+    found: list[tuple[Scenario, Search]] = []
 
     def keep(scenario: Scenario, search: Search) -> None:
-        found.append(Workload(scenario, search))
+        found.append((scenario, search))
 
-    machine = type("Search", (IsolationMachine,), {"examine": staticmethod(keep)})
+    def make() -> IsolationMachine:
+        # No class of its own, as Hypothesis reads the source of each class anew.
+        machine = IsolationMachine()
+        machine.examine = keep
+        return machine
+
+    # Any callable will do, says Hypothesis, but its types ask for a class.
+    factory: Any = make
     with contextlib.redirect_stdout(io.StringIO()):
         run_state_machine_as_test(
-            hypothesis.seed(seed)(machine), settings=profile.settings(examples=_FRESH)
+            hypothesis.seed(seed)(factory), settings=profile.settings(examples=_FRESH)
         )
     return found

@@ -29,7 +29,7 @@ LABELS = (
 """What users are called in a story; canaries carry them."""
 
 _THREADS = ("t", "t1", "t10", "T")
-_SEPARATORS = "//::__--..|#%,"
+_SEPARATORS = "////::::__--..|#%,"
 
 
 class Family(NamedTuple):
@@ -110,13 +110,23 @@ Names = tuple[str, dict[str, str]]
 
 
 def identities(count: int, chance: random.Random) -> tuple[Names, ...]:
-    """So many different neighbours of one family, and what their threads are called.
+    """So many different identities, and what their threads are called.
 
-    Mostly all threads are one, or all owners one text when they are joined.
+    Every two or three are neighbours of one family. Mostly their threads are one, or
+    their owners are one text when they are joined.
 
     Not drawn: Hypothesis tries each example in about seven similar forms, which left 57
     choices of identities among 400 examples. Each attempt at a workload has its own.
     """
+    names: dict[str, Names] = {}
+    while len(names) < count:
+        fresh = _neighbours(min(chance.choice((2, 2, 3)), count - len(names)), chance)
+        if not any(user in names for user, _ in fresh):
+            names.update((name[0], name) for name in fresh)
+    return tuple(names.values())
+
+
+def _neighbours(count: int, chance: random.Random) -> list[Names]:
     family = chance.choice(FAMILIES[chance.choice(_KINDS)])
     start = chance.randrange(len(family.users))
     meeting = chance.random() < 0.75
@@ -127,11 +137,11 @@ def identities(count: int, chance: random.Random) -> tuple[Names, ...]:
         if meeting and family.joint is not None:
             last = len(family.users) - 1
             missing = last - index % len(family.users)
-            threads["t"] = f"1{family.joint}" * missing + "t"
+            threads = dict.fromkeys(_THREADS, f"1{family.joint}" * missing + "t")
         elif meeting:
             threads = dict.fromkeys(_THREADS, "t")
         names.append((user, threads))
-    return tuple(names)
+    return names
 
 
 def identified(scenario: Scenario, chance: random.Random) -> Scenario:

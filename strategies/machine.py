@@ -7,7 +7,7 @@ import inspect
 import random
 import sys
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
@@ -29,7 +29,7 @@ __all__ = ["IsolationMachine"]
 
 Classes = tuple[int, ...]
 _ANY = st.integers(0, 15)
-_INTRUSIONS = ("cancel", "read", "write", "mutate", "erase", "clean up")
+_INTRUSIONS = ("cancel", "cancel", "read", "write", "mutate", "erase", "clean up")
 """What an intruder asks for after a run: another's run or context is named in each."""
 _USERS = (2, 2, 3, 2, 3, 4, 5, 6)
 """How many users a scenario has: two are enough for most races, and each one costs."""
@@ -47,7 +47,7 @@ class IsolationMachine(RuleBasedStateMachine):
             raises what is to be reported.
     """
 
-    examine: ClassVar[Callable[[Scenario, Search], None]]
+    examine: Callable[[Scenario, Search], None]
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuses what would pass without ever running: async rules, set-up,
@@ -85,6 +85,7 @@ class IsolationMachine(RuleBasedStateMachine):
         connections=st.tuples(*(st.sampled_from((1, 1, 2, 0)) for _ in range(6))),
         background=st.tuples(*(st.booleans() for _ in range(6))),
         threads=st.tuples(*(threads() for _ in range(6))),
+        alike=st.booleans(),
         search=searches(),
     )
     def begin(
@@ -93,9 +94,10 @@ class IsolationMachine(RuleBasedStateMachine):
         connections: tuple[int, ...],
         background: tuple[bool, ...],
         threads: tuple[str, ...],
+        alike: bool,
         search: Search,
     ) -> None:
-        """The users, each with a context and a run."""
+        """The users, each with a context and a run; perhaps all ask for the same."""
         self.search = search
         self.users = tuple(User(label=label, id=label) for label in LABELS[:count])
         for user in range(len(self.users)):
@@ -105,7 +107,14 @@ class IsolationMachine(RuleBasedStateMachine):
             for _ in range(connections[user]):
                 self._connect(user, None)
             self._open_context(user, threads[user], None)
-            self._run(user, self.contexts[user][0], 4, background[user], None)
+            self._run(
+                user,
+                self.contexts[user][0],
+                4,
+                background[user],
+                None,
+                like=f"{search}" if alike else None,
+            )
 
     # Rules
 
@@ -136,7 +145,7 @@ class IsolationMachine(RuleBasedStateMachine):
         user=_ANY,
         victim=_ANY,
         pick=_ANY,
-        then=st.sampled_from(_INTRUSIONS),
+        then=st.tuples(*(st.sampled_from(_INTRUSIONS) for _ in range(2))),
         classes=classes(),
     )
     def intrude(
@@ -144,7 +153,7 @@ class IsolationMachine(RuleBasedStateMachine):
         user: int,
         victim: int,
         pick: int,
-        then: str,
+        then: tuple[str, ...],
         classes: Classes,
     ) -> None:
         """A user asks for a run in another's context, then for more of another's."""
@@ -162,7 +171,8 @@ class IsolationMachine(RuleBasedStateMachine):
                 victim=victim,
             )
         )
-        self._intrude_further(then, user, victim, context, pick, classes)
+        for kind in dict.fromkeys(then):
+            self._intrude_further(kind, user, victim, context, pick, classes)
 
     @precondition(lambda self: any(self.connections))
     @rule(user=_ANY, pick=_ANY, abrupt=st.booleans(), classes=classes())
@@ -196,6 +206,7 @@ class IsolationMachine(RuleBasedStateMachine):
         user=_ANY,
         pick=_ANY,
         background=st.booleans(),
+        alike=st.booleans(),
         cancel=cancellations(),
         classes=classes(),
     )
@@ -204,13 +215,15 @@ class IsolationMachine(RuleBasedStateMachine):
         user: int,
         pick: int,
         background: bool,
+        alike: bool,
         cancel: Cancellation | None,
         classes: Classes,
     ) -> None:
-        """A scripted agent runs."""
+        """A scripted agent runs, perhaps with the script that others have had."""
         user = self._user_with(self.contexts, user)
         context = self._pick(self.contexts[user], pick)
-        self._run(user, context, 5, background, cancel, classes)
+        like = f"{self.search}" if alike else None
+        self._run(user, context, 4, background, cancel, classes, like=like)
 
     @precondition(lambda self: any(self.contexts))
     @rule(
@@ -240,6 +253,30 @@ class IsolationMachine(RuleBasedStateMachine):
             self._reconnect(user, pick, None, classes)
 
     @precondition(lambda self: any(self.contexts))
+    @rule(user=_ANY, pick=_ANY, classes=classes())
+    def stop_reading(self, user: int, pick: int, classes: Classes) -> None:
+        """A client that reads nothing is sent more than there is room for; then others
+        are told something, too."""
+        user = self._user_with(self.contexts, user)
+        number = self._number(classes)
+        connect = ask.Connect(
+            id=number, user=user, connection=f"c{number}", unread=True
+        )
+        self.operations.append(connect)
+        self.connections[user].append(f"c{number}")
+        context = self._pick(self.contexts[user], pick)
+        number = self._number(())
+        large = ask.Emit(payload="", large=True)
+        script = sign((large, large), self.users[user].label, number)
+        self.runs[user].append(number)
+        self.operations.append(
+            ask.RunAgent(id=number, user=user, context=context, script=script)
+        )
+        for other, contexts in enumerate(self.contexts):
+            if other != user and contexts:
+                self._run(other, contexts[0], 2, False, None)
+
+    @precondition(lambda self: any(self.contexts))
     @rule(user=_ANY, pick=_ANY, opening=st.booleans(), classes=classes())
     def crowd(self, user: int, pick: int, opening: bool, classes: Classes) -> None:
         """A user asks for more contexts, or more runs in one, than engines allow."""
@@ -256,14 +293,15 @@ class IsolationMachine(RuleBasedStateMachine):
         user=_ANY,
         pick=_ANY,
         running=st.booleans(),
-        then=st.sampled_from(("look", "store", "erase")),
+        then=st.sampled_from(("look", "store", "erase", "fail")),
         classes=classes(),
     )
     def meet(
         self, user: int, pick: int, running: bool, then: str, classes: Classes
     ) -> None:
         """A user stores a value; the next one, at a place of theirs that has the same
-        name or nearly, looks, stores or erases; both look in the end."""
+        name or nearly, looks, stores, erases or fails to store; both look in the
+        end."""
         user = self._user_with(self.contexts, user)
         other = self._user_with(self.contexts, user + 1)
         key = self._pick(list(KEYS), pick)
@@ -272,8 +310,8 @@ class IsolationMachine(RuleBasedStateMachine):
             context = self.contexts[other][0]
             number = self._number(classes)
             self.operations.append(ask.Erase(id=number, user=other, context=context))
-        elif then == "store":
-            self._store(other, key, not running, classes)
+        elif then in ("store", "fail"):
+            self._store(other, key, not running, classes, broken=then == "fail")
         for one in (other, user):
             self._look(one, key, running, classes)
 
@@ -413,7 +451,7 @@ class IsolationMachine(RuleBasedStateMachine):
         """Hands the scenario over, unless an error is under way already."""
         if sys.exc_info()[0] is None and self.users:
             self._look_in_the_end()
-            type(self).examine(self.scenario(), self.search)
+            self.examine(self.scenario(), self.search)
 
     def _look_in_the_end(self) -> None:
         """Mostly everybody reads once more: what others did may show late."""
@@ -523,6 +561,7 @@ class IsolationMachine(RuleBasedStateMachine):
         background: bool,
         cancel: Cancellation | None,
         classes: Classes = (),
+        like: str | None = None,
     ) -> None:
         number = self._number(classes)
         self.runs[user].append(number)
@@ -531,20 +570,31 @@ class IsolationMachine(RuleBasedStateMachine):
                 id=number,
                 user=user,
                 context=context,
-                script=self._script(most, self.users[user].label, number),
+                script=self._script(most, self.users[user].label, number, like),
                 background=background,
                 cancel=cancel,
             )
         )
 
-    def _store(self, user: int, key: str, running: bool, classes: Classes) -> None:
-        """The user stores a value in their first context, in a run or outside."""
+    def _store(
+        self,
+        user: int,
+        key: str,
+        running: bool,
+        classes: Classes,
+        *,
+        broken: bool = False,
+    ) -> None:
+        """The user stores a value in their first context, in a run or outside; a broken
+        one in a run."""
         context, number = self.contexts[user][0], self._number(classes)
         value = ask.canary(self.users[user].label, number, 1)
         named: dict[str, Any] = {"id": number, "user": user, "context": context}
         self.operations.append(
-            ask.RunAgent(script=(ask.Remember(key=key, value=value),), **named)
-            if running
+            ask.RunAgent(
+                script=(ask.Remember(key=key, value=value, broken=broken),), **named
+            )
+            if running or broken
             else ask.Write(key=key, value=value, **named)
         )
 
@@ -558,9 +608,12 @@ class IsolationMachine(RuleBasedStateMachine):
             else ask.Read(**named)
         )
 
-    def _script(self, most: int, label: str, number: int) -> tuple[ask.Step, ...]:
-        """A signed script, decided by all that was drawn so far."""
-        chance = random.Random(f"{self.search}/{self.operations}/{number}")
+    def _script(
+        self, most: int, label: str, number: int, like: str | None = None
+    ) -> tuple[ask.Step, ...]:
+        """A signed script, decided by all that was drawn so far, or the same for all
+        that are `like` one another."""
+        chance = random.Random(like or f"{self.search}/{self.operations}/{number}")
         return sign(script(chance, most), label, number)
 
     def _user(self, drawn: int) -> int:

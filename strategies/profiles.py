@@ -18,7 +18,13 @@ class Profile:
         steps: operations drawn for each, beside the scaffolding.
         schedules: schedules under which each is run.
         sweep_every: of so many workloads one is run with a cancellation at each step of
-            each operation, too; 0 for none.
+            each operation, too; 0 for none. A prime, so that all workers sweep.
+        exhaust_every: of so many workloads a small part of one is run under every order
+            of arrivals, too; 0 for none.
+        pct: depth of the schedules of pure PCT, a quarter as many as `schedules` and
+            beside them; 0 for none.
+        seconds: wall clock after which the search ends; 0 for no such limit.
+        about: what it is for, what it costs and what it reaches.
     """
 
     name: str
@@ -26,6 +32,23 @@ class Profile:
     steps: int
     schedules: int
     sweep_every: int = 0
+    exhaust_every: int = 0
+    pct: int = 0
+    seconds: float = 0
+    about: str = ""
+
+    def spends(self) -> str:
+        """What one search spends, in a sentence."""
+        amount = f"{self.examples:,} workloads"
+        if self.seconds:
+            amount = f"{self.seconds / 60:g} minutes of workloads"
+        swept = (
+            f"; every {self.sweep_every}th is cancelled at each step of each operation"
+        )
+        return (
+            f"{amount} of {self.steps} drawn operations, each under {self.schedules} "
+            f"schedules{swept if self.sweep_every else ''}."
+        )
 
     def settings(self, *, examples: int | None = None) -> settings:
         """The settings of Hypothesis, for the whole or for a share of the examples.
@@ -47,9 +70,50 @@ class Profile:
 
 
 PROFILES = (
-    Profile("quick", examples=110, steps=8, schedules=6),
-    Profile("ci", examples=600, steps=10, schedules=8),
-    Profile("deep", examples=6000, steps=14, schedules=16, sweep_every=50),
+    Profile(
+        "quick",
+        examples=170,
+        steps=8,
+        schedules=3,
+        about="For every change, seconds: of the reference engine some 500 "
+        "interleavings, with every claim put to the test, and 22 of the 30 places at "
+        "which its operations wait cancelled.",
+    ),
+    Profile(
+        "ci",
+        examples=900,
+        steps=10,
+        schedules=4,
+        exhaust_every=200,
+        about="For a pull request, about a minute on two free cores: of the reference "
+        "engine some 3,600 interleavings. The same seed runs the same and tells of the "
+        "same failure however many processes share it, and prints what replays it.",
+    ),
+    Profile(
+        "deep",
+        examples=12_000,
+        steps=14,
+        schedules=8,
+        sweep_every=97,
+        exhaust_every=50,
+        pct=3,
+        about="For a night, hours: of the reference engine some 130,000 interleavings "
+        "of longer workloads, with cancellations swept over every step of some, every "
+        "order of small scopes, and a share of pure PCT.",
+    ),
+    Profile(
+        "fuzz",
+        examples=1_000_000,
+        steps=14,
+        schedules=8,
+        sweep_every=97,
+        exhaust_every=50,
+        seconds=600,
+        about="For whatever time there is, see --max-time: as deep, under a fresh seed "
+        "each time, which is printed. It begins with the workloads that an earlier run "
+        "kept in .isolation-spec/fuzz because they reached a new place, under new "
+        "schedules, and keeps each scenario there before it is run.",
+    ),
 )
 
 

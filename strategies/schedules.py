@@ -19,11 +19,13 @@ from isolation_spec.scenario import (
     AdvanceTime,
     Cancellation,
     CollectGarbage,
+    RunAgent,
     Scenario,
     Schedule,
     Shutdown,
 )
-from isolation_spec.world.scheduler import Arrival, Scheduler
+from isolation_spec.world.scheduler import Scheduler
+from isolation_spec.world.uniform import Uniform
 from strategies.identifiers import identified
 
 __all__ = [
@@ -40,6 +42,8 @@ CHAINS = ("start", "database", "call", "to-client")
 """The kinds of chains whose class is drawn with an operation."""
 _CLASSES = 8
 _HORIZON = 150
+_UNIFORM, _FOUR_POINTS = 0.80, 0.85
+"""Above the one and up to the other, chance decides; above that, four points."""
 Steps: TypeAlias = Mapping[int, tuple[str, ...]]
 """Operation id -> where its task waited before each of its steps."""
 
@@ -75,18 +79,6 @@ def searches() -> st.SearchStrategy[Search]:
         split=st.booleans(),
         seed=st.integers(0, 2**32 - 1),
     )
-
-
-class Uniform(Scheduler):
-    """Lets in any pending arrival, each as likely as the others."""
-
-    def __init__(self, chance: random.Random) -> None:
-        super().__init__(Schedule())
-        self._chance = chance
-
-    def _choose(self, heads: list[Arrival]) -> Arrival:
-        self.choices += 1
-        return self._chance.choice(heads)
 
 
 class Attempt(NamedTuple):
@@ -134,7 +126,7 @@ def random_attempts(
         chance = random.Random(f"{search}/random/{index}")
         named = identified(scenario, chance)
         plain = msgspec.structs.replace(named, schedule=Schedule())
-        yield Attempt(plain, Uniform(chance))
+        yield Attempt(plain, Uniform(plain.schedule, chance))
 
 
 def fifo_attempt(scenario: Scenario, search: Search) -> Attempt:
@@ -164,10 +156,14 @@ def swept_attempts(scenario: Scenario, steps: Steps) -> Iterator[Attempt]:
 def _seeded(
     scenario: Scenario, chance: random.Random, choices: int, steps: Steps
 ) -> Attempt:
-    """SPCT with two or four change points, cancelling something half of the time."""
+    """SPCT with two or four change points, cancelling something half of the time.
+
+    One of five that cancel does so in plain order, and one of twenty lets in any
+    arrival.
+    """
     kind = chance.random()
-    cancels = chance.random() < 0.5
-    if cancels:
+    cancels = chance.choices((0, 1, 2), (35, 45, 20))[0]
+    for _ in range(cancels):
         scenario = _cancelling(scenario, chance, steps)
     if cancels and kind < 0.2:
         plain = msgspec.structs.replace(scenario, schedule=Schedule())
@@ -175,26 +171,35 @@ def _seeded(
     schedule = Schedule(
         burst=chance.choice((0, 0, 0, 1, 2)), split=chance.random() < 0.25
     )
-    points = [chance.randint(1, choices) for _ in range(4 if kind > 0.85 else 2)]
+    varied = msgspec.structs.replace(scenario, schedule=schedule)
+    if _UNIFORM < kind <= _FOUR_POINTS:
+        return Attempt(varied, Uniform(schedule, chance))
+    points = [
+        chance.randint(1, choices) for _ in range(4 if kind > _FOUR_POINTS else 2)
+    ]
     salt, share = chance.getrandbits(32), chance.choice((0.25, 0.5, 1.0))
 
     def draw_class(chain: str) -> int:
         digest = blake2s(f"{salt}/{chain}".encode(), digest_size=4).digest()
         return digest[0] % _CLASSES if digest[1] / 256 < share else 0
 
-    varied = msgspec.structs.replace(scenario, schedule=schedule)
     return Attempt(
         varied, Scheduler(schedule, change_points=points, draw_class=draw_class)
     )
 
 
 def _cancelling(scenario: Scenario, chance: random.Random, steps: Steps) -> Scenario:
-    """The scenario with one more cancellation.
+    """The scenario with one more cancellation, half of the time of a run.
 
     Half of the time any step is as likely as another, else any place in the engine, as
     most steps wait at few of them.
     """
     places = _places(scenario, steps)
+    if chance.random() < 0.5:
+        runs = [
+            one for one in places if isinstance(scenario.operations[one[0]], RunAgent)
+        ]
+        places = runs or places
     if not places:
         return scenario
     if chance.random() < 0.5:

@@ -35,8 +35,9 @@ for all of them."""
 
 _STEPS: tuple[tuple[int, tuple[Step, ...]], ...] = (
     (5, (Think(prompt=""), Think(prompt=COMMON))),
-    (3, tuple(CallTool(tool=tool, argument="") for tool in ("echo", "slow"))),
+    (3, tuple(CallTool(tool=tool, argument="") for tool in ("echo", "slow", "slow"))),
     (2, (CallTool(tool="whoami", argument=COMMON),)),
+    (2, (CallTool(tool="personal", argument=""),)),
     (
         3,
         tuple(
@@ -46,7 +47,13 @@ _STEPS: tuple[tuple[int, tuple[Step, ...]], ...] = (
     ),
     (2, (WriteState(key="s", value=""),)),
     (2, (ReadState(),)),
-    (3, tuple(Remember(key=key, value="") for key in KEYS)),
+    (
+        3,
+        (
+            *(Remember(key=key, value="") for key in KEYS),
+            Remember(key="k", value="", broken=True),
+        ),
+    ),
     (3, tuple(Recall(key=key) for key in KEYS)),
     (
         3,
@@ -56,7 +63,7 @@ _STEPS: tuple[tuple[int, tuple[Step, ...]], ...] = (
             Transact(items=(("k", ""), ("k1", "")), fails=True),
         ),
     ),
-    (2, (Emit(payload=""),)),
+    (2, (Emit(payload=""), Emit(payload=""), Emit(payload="", large=True))),
     (2, (Sleep(seconds=0.01), Sleep(seconds=5.0))),
     (
         3,

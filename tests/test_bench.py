@@ -9,7 +9,9 @@ from isolation_spec.claims import CLAIMS
 from isolation_spec.run import run
 from isolation_spec.workload import workload
 
-TINY = Amount(rounds=3, interleavings=40, examples=2, machine_rounds=1)
+TINY = Amount(
+    rounds=3, interleavings=40, examples=2, machine_rounds=1, failures=2, replays=1
+)
 
 
 @pytest.fixture(scope="module")

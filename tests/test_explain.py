@@ -1,261 +1,38 @@
-"""The words of a story: each operation, each step, each choice, the contradiction."""
+"""One screen: what stands on it, in which order, and that it stays one screen."""
 
-import typing
 from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
 
+from isolation_spec.adapters import find_engine
 from isolation_spec.claims import CLAIMS, Violation
-from isolation_spec.explain import describe_operation, describe_schedule, explain
+from isolation_spec.explain import explain
+from isolation_spec.history import History, Reached
+from isolation_spec.run import run
 from isolation_spec.scenario import (
-    AdvanceTime,
     CallTool,
     Cancellation,
-    CancelRun,
-    CleanupEngine,
     CleanupUser,
-    CollectGarbage,
     Connect,
-    Demotion,
-    Disconnect,
-    Emit,
-    Erase,
-    Fail,
-    Mutate,
     OpenContext,
     Operation,
     Read,
-    ReadState,
-    Recall,
-    Reconnect,
     Remember,
-    Return,
     RunAgent,
     Scenario,
     Schedule,
     Shutdown,
-    Sleep,
-    Spawn,
-    Step,
     Think,
-    Transact,
     User,
-    Write,
-    WriteState,
+    canary,
 )
+from isolation_spec.story import Decision, Hop, Neighbour, Story, tell_story
 
-WORDS = [
-    (Connect(id=1, user=0, connection="c1"), "connect c1"),
-    (
-        Connect(id=1, user=0, connection="c1", forged=True),
-        "connect c1 with a token of nobody's",
-    ),
-    (Disconnect(id=1, user=0, connection="c1"), "disconnect c1"),
-    (
-        Disconnect(id=1, user=0, connection="c1", abrupt=True),
-        "disconnect c1 without a closing handshake",
-    ),
-    (
-        Reconnect(id=1, user=0, connection="c2", replaces="c1"),
-        "reconnect c2, then close c1",
-    ),
-    (
-        OpenContext(id=1, user=0, context="x1", thread="T"),
-        "open context x1 on thread 'T'",
-    ),
-    (RunAgent(id=1, user=0, context="x1", script=()), "run agent in x1: nothing"),
-    (
-        RunAgent(id=1, user=0, context="x1", script=(), background=True),
-        "run agent in x1 in the background: nothing",
-    ),
-    (
-        RunAgent(id=1, user=0, context="x1", script=(ReadState(), Sleep(seconds=1.0))),
-        "run agent in x1: read state; sleep 1.0",
-    ),
-    (CancelRun(id=1, user=0, run=7), "cancel run 7"),
-    (Read(id=1, user=0, context="x1"), "read x1"),
-    (Write(id=1, user=0, context="x1", key="k", value="v"), "write k=v in x1"),
-    (Mutate(id=1, user=0, context="x1", value="v"), "mutate x1 with v"),
-    (Erase(id=1, user=0, context="x1"), "erase x1"),
-    (CleanupEngine(id=1, user=0, context="x1"), "cleanup engine x1"),
-    (CleanupUser(id=1, user=0), "cleanup user"),
-    (AdvanceTime(id=1, seconds=301.0), "advance time by 301 s"),
-    (AdvanceTime(id=1, seconds=0.1), "advance time by 0.1 s"),
-    (
-        AdvanceTime(id=1, seconds=6.0, stalled=True),
-        "advance time by 6 s, the outside stalled",
-    ),
-    (CollectGarbage(id=1), "collect garbage"),
-    (Shutdown(id=1), "shutdown"),
-    (
-        CleanupUser(id=1, user=0, cancel=Cancellation(step=3)),
-        "cleanup user, cancelled before its step 3",
-    ),
-    (
-        Read(id=1, user=0, context="x1", cancel=Cancellation(step=1, early=True)),
-        "read x1, cancelled after its step 1",
-    ),
-]
-
-STEPS = [
-    (Think(prompt="p"), "think p"),
-    (CallTool(tool="echo", argument="a"), "call tool echo a"),
-    (WriteState(key="s", value="v"), "write state s v"),
-    (ReadState(), "read state"),
-    (Remember(key="k", value="v"), "remember k v"),
-    (Recall(key="k"), "recall k"),
-    (Transact(items=(("k", "v"),)), "transact k=v"),
-    (
-        Transact(items=(("k", "v"), ("k1", "w")), fails=True),
-        "transact k=v, k1=w and raise",
-    ),
-    (Emit(payload="e"), "emit e"),
-    (Spawn(script=()), "spawn (nothing)"),
-    (Spawn(script=(Think(prompt="p"), ReadState())), "spawn (think p; read state)"),
-    (Spawn(script=(Spawn(script=(ReadState(),)),)), "spawn (spawn (read state))"),
-    (Sleep(seconds=0.01), "sleep 0.01"),
-    (Fail(message="m"), "fail m"),
-    (Return(value="v"), "return v"),
-]
-
-
-@pytest.mark.parametrize(("operation", "words"), WORDS, ids=lambda v: str(v)[:40])
-def test_an_operation_has_its_words(operation: Operation, words: str) -> None:
-    """Each operation is said in a few words."""
-    assert words == describe_operation(operation)
-
-
-@pytest.mark.parametrize(("step", "words"), STEPS, ids=lambda v: str(v)[:40])
-def test_a_step_has_its_words(step: Step, words: str) -> None:
-    """Each step of a script is said in a few words."""
-    run = RunAgent(id=1, user=0, context="x1", script=(step,))
-
-    assert f"run agent in x1: {words}" == describe_operation(run)
-
-
-def a_value(kind: Any, *, other: bool) -> Any:
-    """One of two different values of a type."""
-    arguments = typing.get_args(kind)
-    if typing.get_origin(kind) is tuple:
-        inner = a_value(arguments[0], other=other)
-        return (inner, inner) if other else (inner,)
-    if type(None) in arguments:
-        return a_value(arguments[0], other=True) if other else None
-    if arguments:
-        return Return(value="w") if other else Return(value="v")
-    values = {str: ("some", "other"), bool: (False, True), int: (3, 4)}
-    values[float] = (3.5, 4.5)  # type: ignore[index]
-    if kind is Cancellation:
-        return Cancellation(step=4 if other else 3)
-    return values[kind][other]
-
-
-def fields_of(kind: type) -> dict[str, Any]:
-    return typing.get_type_hints(kind)
-
-
-SHOWN = [
-    (kind, field)
-    for kind in typing.get_args(Operation)
-    for field in kind.__struct_fields__
-    if field not in ("id", "user", "victim")
-]
-"""Whose operation it is, and whose it names, stand in columns of the story."""
-
-
-@pytest.mark.parametrize(
-    ("kind", "field"), SHOWN, ids=lambda v: getattr(v, "__name__", v)
-)
-def test_no_field_of_an_operation_is_hidden(kind: Any, field: str) -> None:
-    """Two operations that differ are said in different words."""
-    types = fields_of(kind)
-    plain = kind(
-        **{name: a_value(types[name], other=False) for name in kind.__struct_fields__}
-    )
-    changed = msgspec.structs.replace(
-        plain, **{field: a_value(types[field], other=True)}
-    )
-
-    assert plain != changed
-    assert describe_operation(plain) != describe_operation(changed)
-
-
-@pytest.mark.parametrize("kind", typing.get_args(Operation), ids=lambda k: k.__name__)
-def test_words_are_one_line(kind: Any) -> None:
-    """No operation's words break the line, end in a blank or show Python's notation."""
-    types = fields_of(kind)
-    words = describe_operation(
-        kind(
-            **{
-                name: a_value(types[name], other=True)
-                for name in kind.__struct_fields__
-            }
-        )
-    )
-
-    assert words.strip() == words
-    assert "\n" not in words
-    assert "None" not in words
-    assert "  " not in words
-    assert "(id=" not in words
-
-
-def test_an_attack_names_its_victim() -> None:
-    """An operation that names what is another user's says whose."""
-    attack = RunAgent(id=1, user=0, context="x2", script=(), victim=1)
-    world = msgspec.structs.replace(scenario(Schedule()), operations=(attack,))
-
-    lines = list(explain(world, VIOLATION))
-
-    assert "    1  alice  run agent in x2: nothing, naming bob's" in lines
-
-
-# Choices
-
-
-def scenario(schedule: Schedule) -> Scenario:
-    return Scenario(
-        users=(User(label="alice", id="alice"), User(label="bob", id="user_1")),
-        operations=(
-            OpenContext(id=2, user=0, context="x2", thread="t"),
-            CleanupUser(id=13, user=1),
-            Shutdown(id=14),
-        ),
-        schedule=schedule,
-    )
-
-
-@pytest.mark.parametrize(
-    ("schedule", "lines"),
-    [
-        (Schedule(), ()),
-        (
-            Schedule(classes={"2/call": 3}),
-            ("arrivals of 2/call yield to others (class 3)",),
-        ),
-        (
-            Schedule(demotions=(Demotion(chain="2/start", consumed=2, rank=0),)),
-            ("2/start comes last after 2 arrivals",),
-        ),
-        (
-            Schedule(demotions=(Demotion(chain="2/start", consumed=1, rank=0),)),
-            ("2/start comes last after 1 arrival",),
-        ),
-        (
-            Schedule(burst=2),
-            ("up to 2 arrivals come in before ready callbacks run",),
-        ),
-        (Schedule(split=True), ("adjacent data arrives piece by piece",)),
-    ],
-)
-def test_a_choice_has_its_words(schedule: Schedule, lines: tuple[str, ...]) -> None:
-    """Each decision of the schedule is one line."""
-    assert lines == tuple(describe_schedule(scenario(schedule)))
-
-
-# The story
-
+USERS = (User(label="alice", id="alice"), User(label="bob", id="user_1"))
 VIOLATION = Violation(
     claim="teardown",
     clause="alive-task",
@@ -267,57 +44,267 @@ VIOLATION = Violation(
 )
 
 
-def story(schedule: Schedule | None = None) -> list[str]:
-    return list(explain(scenario(schedule or Schedule()), VIOLATION))
+def unobserved(scenario: Scenario) -> History:
+    """A history of nothing: what is known before anything ran."""
+    return History(
+        scenario=scenario,
+        entries=(),
+        reached=Reached(),
+        schedule=scenario.schedule,
+        unused=(),
+        arrivals="",
+        settled=True,
+        choices=0,
+        overlapped=False,
+    )
+
+
+def story(*operations: Operation, **changed: Any) -> Story:
+    scenario = Scenario(
+        users=USERS, operations=operations or (CleanupUser(id=13, user=1),)
+    )
+    plain = tell_story(unobserved(scenario), VIOLATION, None)
+    return msgspec.structs.replace(plain, **changed)
+
+
+def decision(text: str, *, needed: bool, tried: bool = True) -> Decision:
+    return Decision(kind="class", operation=13, text=text, needed=needed, tried=tried)
+
+
+# What stands on it
 
 
 def test_the_story_begins_with_the_claim() -> None:
-    """The first line names the claim and says what must hold."""
+    """The first lines name the claim and say what must hold."""
     (claim,) = (claim for claim in CLAIMS if claim.id == "teardown")
+    lines = explain(story(), width=200)
 
-    assert f"teardown: {claim.statement}" == story()[0]
-
-
-def test_the_story_ends_with_the_contradiction() -> None:
-    """Let, and, Then, However: the facts, in this order."""
-    assert [
-        "Let alice be cleaned up.",
-        "and the moon be full.",
-        "Then nothing of alice is alive.",
-        "However, a task was still alive (beat): contradiction.",
-    ] == story()[-4:]
-
-
-def test_the_scenario_stands_in_columns() -> None:
-    """Ids, labels and words stand below each other; the world has a name, too."""
-    lines = story()
-    begin = lines.index("Scenario") + 1
-
-    assert [
-        "    2  alice  open context x2 on thread 't'",
-        "   13  bob    cleanup user",
-        "   14  world  shutdown",
-    ] == lines[begin : begin + 3]
+    assert f"teardown: {claim.statement}" == lines[0]
 
 
 def test_identities_that_are_not_labels_are_told() -> None:
     """Whom the engine knows by another name is named; who is not, is not."""
-    told = [line for line in story() if line.startswith("Users: ")]
+    told = [line for line in explain(story()) if line.startswith("To the engine")]
 
-    assert ["Users: bob is 'user_1'"] == told
-
-
-def test_plain_order_is_said() -> None:
-    """A story without choices says that nothing had to be chosen."""
-    assert "Choices: none, plain asyncio order" in story()
+    assert ["To the engine bob is 'user_1'."] == told
 
 
-def test_choices_are_indented_below_their_heading() -> None:
-    """A story with choices lists each."""
-    lines = story(Schedule(burst=1, split=True))
-    begin = lines.index("Choices") + 1
+def test_identities_that_look_alike_are_told_apart() -> None:
+    """What two identities differ in is seen, even if a terminal draws them alike."""
+    users = (User(label="alice", id="K"), User(label="bob", id="\u212a"))
+    scenario = Scenario(users=users, operations=())
+    lines = explain(tell_story(unobserved(scenario), VIOLATION, None))
 
-    assert [
-        "  up to 1 arrival comes in before ready callbacks run",
-        "  adjacent data arrives piece by piece",
-    ] == lines[begin : begin + 2]
+    assert r"To the engine alice is 'K', bob is '\u212a'." in lines
+
+
+def test_the_contradiction_is_told() -> None:
+    """Let, and, Then, However: the facts, in this order."""
+    lines = explain(story())
+    begin = lines.index("Let alice be cleaned up,")
+
+    assert (
+        "Let alice be cleaned up,",
+        "and the moon be full.",
+        "Then nothing of alice is alive.",
+        "However, a task was still alive (beat): contradiction.",
+    ) == lines[begin : begin + 4]
+
+
+@pytest.mark.parametrize(
+    ("decisions", "expected"),
+    [
+        (
+            (),
+            "It needs no cancellation and no choice: plain asyncio order is enough.",
+        ),
+        ((decision("doing X", needed=True),), "Without doing X, it passes."),
+        (
+            (decision("doing X", needed=False), decision("doing Y", needed=False)),
+            "It fails without each of these, too: doing X; doing Y.",
+        ),
+        (
+            (decision("doing X", needed=False), decision("doing Y", needed=True)),
+            "Not needed: doing X.",
+        ),
+        (
+            (decision("doing X", needed=False, tried=False),),
+            "Not tried without: doing X.",
+        ),
+    ],
+)
+def test_what_matters_is_told(decisions: tuple[Decision, ...], expected: str) -> None:
+    """Needed choices are told one by one, others together, and whether they were
+    tried."""
+    assert expected in explain(story(decisions=decisions))
+
+
+def test_the_neighbours_choice_is_told_once() -> None:
+    """The choice that the neighbour goes without stands above it, and nowhere else."""
+    one = decision("doing X", needed=True)
+    neighbour = Neighbour(without="doing X", history=story().history, step=0)
+    lines = explain(story(decisions=(one,), neighbour=neighbour))
+
+    assert ["Without doing X, it passes. Side by side:"] == [
+        line for line in lines if "doing X" in line
+    ]
+
+
+def test_the_hops_are_told() -> None:
+    """Each hop is a line with its step, its user and its operation."""
+    hops = (
+        Hop(entry=4, user=0, operation=13, what="begins"),
+        Hop(entry=11, user=None, operation=None, what="all is over"),
+    )
+    lines = explain(story(hops=hops))
+
+    assert (
+        "What led there (step, user and operation):",
+        "   5 alice 13 begins",
+        "  12 world all is over",
+    ) == lines[-3:]
+
+
+# One screen
+
+
+def shown(text: str) -> tuple[str, ...]:
+    """A story in which every text that comes from outside is this one."""
+    scenario = Scenario(
+        users=(User(label=text[:300], id=text), User(label="b", id="")),
+        operations=(
+            Connect(id=1, user=0, connection=text),
+            RunAgent(id=2, user=1, context=text, script=(Think(prompt=text),) * 9),
+            Read(id=3, user=0, context=text, victim=1),
+            Shutdown(id=4),
+        ),
+        schedule=Schedule(classes={f"1/{text}": 1}),
+    )
+    violation = msgspec.structs.replace(
+        VIOLATION, let=(text,) * 9, then=text, however=text
+    )
+    return explain(tell_story(unobserved(scenario), violation, None))
+
+
+@given(st.text(max_size=2000))
+def test_no_text_breaks_the_screen(text: str) -> None:
+    """Whatever a file or an engine says: at most 40 lines of 80 cells, all
+    printable."""
+    lines = shown(text)
+
+    assert len(lines) <= 40
+    assert max(map(cell_len, lines)) <= 80
+    assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x1b[2J",
+        "a\nb",
+        "\u202e",
+        "\t",
+        "\x00",
+        "\u5b57" * 500,
+        f"a~{'9' * 5000}.1~01234567",
+        "{0!r}",
+    ],
+    ids=["escape", "line", "turned", "tab", "null", "wide", "number", "braces"],
+)
+def test_hostile_text_is_escaped_and_fits(text: str) -> None:
+    """Control characters and turned writing are shown escaped; wide ones fit."""
+    lines = shown(text * 3)
+
+    assert len(lines) <= 40
+    assert max(map(cell_len, lines)) <= 80
+    assert all(line.isprintable() for line in lines)
+
+
+CROWD = ("alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi")
+
+
+def crowd(users: int, operations: int, schedule: Schedule | None = None) -> Scenario:
+    """Many users, each with a context, and as many runs as there is room for."""
+    asked: list[Operation] = []
+    for index in range(operations):
+        user, number = index % users, index + 1
+        label = CROWD[user]
+        if index < users:
+            asked.append(
+                OpenContext(id=number, user=user, context=f"x{user}", thread="t")
+            )
+        else:
+            script = (
+                Remember(key="k", value=canary(label, number, 1)),
+                CallTool(tool="echo", argument=canary(label, number, 2)),
+            )
+            asked.append(
+                RunAgent(
+                    id=number,
+                    user=user,
+                    context=f"x{user}",
+                    script=script,
+                    background=index % 3 == 0,
+                    cancel=Cancellation(step=1) if index % 7 == 0 else None,
+                )
+            )
+    return Scenario(
+        users=tuple(User(label=label, id=label) for label in CROWD[:users]),
+        operations=tuple(asked),
+        schedule=schedule or Schedule(),
+    )
+
+
+@pytest.mark.parametrize(("users", "operations"), [(2, 30), (8, 60)])
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_big_run_is_one_screen(users: int, operations: int, width: int) -> None:
+    """A run that nobody shrunk is cut in the middle of its parts, which say so."""
+    history = run(crowd(users, operations), find_engine("reference").make_adapter)
+    violation = msgspec.structs.replace(
+        VIOLATION, entry=len(history.entries) - 1, however=canary("alice", 30, 1)
+    )
+
+    lines = explain(tell_story(history, violation, None), width=width)
+
+    assert len(lines) <= 40
+    assert max(map(cell_len, lines)) <= width
+    assert any("lines left out" in line for line in lines)
+
+
+CHAINS = ["9/call", "10/start", "x", "1/database/2", f"{'9' * 5000}/start"]
+
+
+@given(
+    st.integers(2, 8),
+    st.integers(8, 400),
+    st.dictionaries(st.sampled_from(CHAINS), st.just(1)),
+    st.integers(40, 130),
+    st.integers(30, 60),
+)
+def test_any_scenario_is_one_screen(
+    users: int, operations: int, classes: dict[str, int], width: int, most: int
+) -> None:
+    """However many users, operations and choices, lines and cells stay within
+    bounds."""
+    scenario = crowd(users, operations, Schedule(classes=classes))
+
+    told = tell_story(unobserved(scenario), VIOLATION, None)
+    lines = explain(told, width=width, most=most)
+
+    assert len(lines) <= most
+    assert max(map(cell_len, lines)) <= width
+
+
+def test_what_is_left_out_is_counted() -> None:
+    """The lines shown and the lines said to be left out add up to all of them."""
+    lines = explain(story(*(CleanupUser(id=n, user=1) for n in range(1, 501))))
+    (cut,) = (line for line in lines if "left out" in line)
+    shown_ones = sum("cleanup user" in line for line in lines)
+
+    assert 500 == shown_ones + int(cut.split()[1])
+    assert 40 == len(lines)
+
+
+def test_a_short_story_is_not_cut() -> None:
+    """What fits is told whole."""
+    assert not [line for line in explain(story()) if "left out" in line]

@@ -220,6 +220,7 @@ ENTRIES: tuple[seen.Entry, ...] = (
     seen.ExceptionUnhandled(time=0.0, turn=3, message="m"),
     seen.ToolRan(time=0.0, turn=3, tool="echo", argument="a", identity=None),
     seen.ObjectShared(time=0.0, turn=3, user=0, other=1, what="x"),
+    seen.ThreadStarted(time=0.0, turn=3, what="thread", place="m:1"),
     seen.RowStored(time=0.0, turn=3, owner="u1", thread="t", key="k", value="v"),
     seen.OperationEnded(time=0.5, turn=4, operation=1, user=0, outcome="returned"),
 )

@@ -8,9 +8,9 @@ import msgspec
 
 from isolation_spec import scenario as ask
 from isolation_spec.adapter import Capability
-from isolation_spec.scenario import Operation, Scenario, Schedule, Step
+from isolation_spec.scenario import Operation, Scenario, Schedule, Step, walk
 
-__all__ = ["offered", "reachable"]
+__all__ = ["lacking", "offered", "reachable"]
 
 _NEEDS: dict[type[Operation] | type[Step], Capability] = {
     ask.Connect: Capability.CONNECTIONS,
@@ -60,7 +60,22 @@ def offered(scenario: Scenario, capabilities: frozenset[Capability]) -> Scenario
     )
 
 
+def lacking(
+    scenario: Scenario, capabilities: Collection[Capability]
+) -> Iterator[tuple[str, Capability]]:
+    """Yields (what asks for it, capability) for each that the scenario goes without."""
+    for operation in scenario.operations:
+        steps = (step for _, step in walk(getattr(operation, "script", ())))
+        for one in (operation, *steps):
+            needed = _NEEDS.get(type(one))
+            if needed is not None and needed not in capabilities:
+                kind = str(type(one).__struct_config__.tag).replace("_", " ")
+                yield f"operation {operation.id} ({kind})", needed
+
+
 def _has(one: Operation | Step, capabilities: frozenset[Capability]) -> bool:
+    if isinstance(one, ask.CallTool) and one.tool == "personal":
+        return {Capability.TOOLS, Capability.PERMISSIONS} <= capabilities
     return _NEEDS.get(type(one)) in (None, *capabilities)
 
 

@@ -39,7 +39,8 @@ from isolation_spec.engine import (
     create_schema,
     current_context,
 )
-from isolation_spec.engine.storage import upsert
+from isolation_spec.engine.storage import store_memory
+from isolation_spec.history import text_of
 
 __all__ = ["ReferenceAdapter"]
 
@@ -88,7 +89,9 @@ class ReferenceAdapter(Adapter):
             catalogue=ToolCatalogue(
                 tuple(self._tool(name) for name in environment.toolbox.names)
             ),
-            permissions=lambda _, tool: tool not in environment.toolbox.denied,
+            permissions=lambda context, tool: environment.toolbox.permits(
+                context.user_id, tool
+            ),
             model=self.answer,
             clock=environment.time,
             ids=environment.new_id,
@@ -109,11 +112,13 @@ class ReferenceAdapter(Adapter):
     async def answer(
         self, context: UserExecutionContext, messages: tuple[Message, ...]
     ) -> str:
-        """The model: answers after a while, in the light of all that it was asked."""
+        """The model: answers after a while, in the light of all that it was asked, and
+        of what it was told of its user."""
         self.shown[context.run_id] = messages
         await self.environment.completion()
         asked = (message.content for message in messages if message.role == "user")
-        return f"answer to {', '.join(asked)}"
+        known = text_of(context.metadata)
+        return f"answer to {', '.join(asked)}, knowing {known}"
 
     def _make_registry(self) -> AgentRegistry:
         registry = self.registry_class()
@@ -354,10 +359,7 @@ class _Scripted(Agent):
 
         async def work(session: AsyncSession) -> None:
             for key, value in items:
-                row = {"user_id": own.user_id, "thread_id": own.thread_id}
-                statement = upsert("sqlite", {**row, "key": key, "value": value})
-                assert statement is not None
-                await session.execute(statement)
+                await store_memory(session, (own.user_id, own.thread_id), key, value)
             if error is not None:
                 raise error
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from isolation_spec.adapter import Capability
 from isolation_spec.claims.observed import Observed
@@ -46,25 +48,35 @@ class Verdict(enum.StrEnum):
     """The engine declares no such surface."""
 
 
-class Violation(msgspec.Struct, frozen=True, kw_only=True):
-    """One failure of a claim, with the facts from which it is explained.
+class Violation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One failure of a claim, with the facts from which it is explained."""
 
-    Attributes:
-        clause: the part of the claim that failed.
-        let: what was given, a sentence each.
-        then: what follows from the claim.
-        however: what was observed instead.
-        entry: index into the entries of the history at which it shows.
-        users: indices of the users concerned, the harmed one first.
-    """
-
-    claim: str
-    clause: str
-    let: tuple[str, ...]
-    then: str
-    however: str
-    entry: int
-    users: tuple[int, ...] = ()
+    claim: Annotated[str, Meta(description="The id of the claim.")]
+    clause: Annotated[str, Meta(description="The part of the claim that failed.")]
+    let: Annotated[
+        tuple[str, ...], Meta(description="What was given, a sentence each.")
+    ]
+    then: Annotated[str, Meta(description="What follows from the claim.")]
+    however: Annotated[str, Meta(description="What was observed instead.")]
+    entry: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=2**31 - 1,
+            description="Index into the entries of the history at which it shows.",
+        ),
+    ]
+    users: Annotated[
+        tuple[Annotated[int, Meta(ge=0, lt=64)], ...],
+        Meta(description="Indices of the users concerned, the harmed one first."),
+    ] = ()
+    shown: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="What an engine showed, as far as the facts repeat it; empty "
+            "in a file, where it is redacted."
+        ),
+    ] = ()
 
     def sentence(self) -> str:
         """The violation in one line."""
@@ -85,6 +97,8 @@ class Claim:
         id: stable, for files and machines.
         statement: what must hold, in one sentence.
         situation: when it is put to the test, in one clause.
+        clauses: what it consists of: clause of a violation -> what must hold. A star
+            stands for the kind of resource, or the gauge, that a violation names.
         exception: what a test raises when it is violated.
         needs: capabilities without which the claim is not applicable.
         check: yields a situation or a violation for each place in a history where the
@@ -95,6 +109,7 @@ class Claim:
     id: str
     statement: str
     situation: str
+    clauses: Mapping[str, str]
     exception: type[IsolationViolated]
     needs: frozenset[Capability]
     check: Callable[[Observed], Iterable[Situation | Violation]]

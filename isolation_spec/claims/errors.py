@@ -22,6 +22,7 @@ from isolation_spec.scenario import (
     Fail,
     OpenContext,
     Reconnect,
+    Remember,
     RunAgent,
     Shutdown,
     Sleep,
@@ -45,13 +46,14 @@ s."""
 
 
 def _check(observed: Observed) -> Iterator[Situation | Violation]:
-    if _is_adverse_for_all(observed):
-        return
+    world = _adverse_for_all(observed)
     for user in observed.users():
         spans = [s for s in observed.spans.values() if s.operation.user == user]
-        if not spans or _has_own_trouble(observed, user, spans):
-            continue
+        # What comes later cannot be why an operation failed.
+        first = min(world, _first_own_trouble(observed, spans))
         for span in spans:
+            if span.ended >= first:
+                continue
             violation = _failed(observed, span) or _stalled(observed, span)
             if violation is not None:
                 yield violation
@@ -59,19 +61,29 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
                 yield Situation()
 
 
-def _is_adverse_for_all(observed: Observed) -> bool:
-    """True if the world itself may fail anybody: a shutdown, a stall of the outside."""
-    return any(
-        isinstance(operation, Shutdown)
-        or (isinstance(operation, AdvanceTime) and operation.stalled)
-        for operation in observed.history.scenario.operations
-    )
+def _adverse_for_all(observed: Observed) -> int:
+    """From which entry on the world itself may fail anybody: a shutdown, a stall."""
+    operations = observed.history.operations()
+    for index, entry in enumerate(observed.entries):
+        operation = operations.get(entry.operation or 0)
+        if isinstance(operation, Shutdown) or (
+            isinstance(operation, AdvanceTime) and operation.stalled
+        ):
+            return index
+    return len(observed.entries) + 1
 
 
-def _has_own_trouble(observed: Observed, user: int, spans: list[Span]) -> bool:
-    """True if the user did anything that may fail or delay what the user does."""
-    contexts = sum(isinstance(span.operation, OpenContext) for span in spans)
-    return contexts > 1 or any(_is_trouble(span.operation) for span in spans)
+def _first_own_trouble(observed: Observed, spans: list[Span]) -> int:
+    """From which entry on the user did what may fail or delay what the user does.
+
+    More contexts than the engine allows are trouble; so is a second one where it does
+    not say how many it allows.
+    """
+    allowed = observed.history.limits.get("contexts_per_user", 1)
+    opens = [s.started for s in spans if isinstance(s.operation, OpenContext)]
+    trouble = [s.started for s in spans if _is_trouble(s.operation)]
+    later = sorted(opens)[allowed:]
+    return min([*trouble, *later, len(observed.entries) + 1])
 
 
 _TROUBLE = (CancelRun, CleanupEngine, CleanupUser, Disconnect, Reconnect)
@@ -83,11 +95,13 @@ def _is_trouble(operation: UserOperation) -> bool:
     if getattr(operation, "victim", None) is not None:
         return True
     if isinstance(operation, Connect):
-        return operation.forged
+        return operation.forged or operation.unread
     if not isinstance(operation, RunAgent):
         return False
     return any(
-        isinstance(step, Fail) or (isinstance(step, Transact) and step.fails)
+        isinstance(step, Fail)
+        or (isinstance(step, Transact) and step.fails)
+        or (isinstance(step, Remember) and step.broken)
         for _, step in walk(operation.script)
     )
 
@@ -101,14 +115,20 @@ def _failed(observed: Observed, span: Span) -> Violation | None:
     return Violation(
         claim=_ID,
         clause="failed",
-        let=(
-            f"nothing that {name} asks for be wrong, cancelled or cleaned up by {name}",
-        ),
+        let=(f"{name} ask for nothing wrong, and cancel and clean up nothing",),
         then=f"operation {span.operation.id} of {name} succeeds, whatever others do",
-        however=f"it {_ended(span.outcome)}{f': {error}' if error else ''}",
+        however=f"it {_ended(span.outcome)}{f': {_brief(error)}' if error else ''}",
         entry=span.ended,
         users=(span.operation.user,),
+        shown=(_brief(error),),
     )
+
+
+_LONGEST = 100
+
+
+def _brief(error: str) -> str:
+    return error if len(error) <= _LONGEST else f"{error[:_LONGEST].rstrip()}..."
 
 
 def _ended(outcome: str) -> str:
@@ -127,7 +147,7 @@ def _stalled(observed: Observed, span: Span) -> Violation | None:
     return Violation(
         claim=_ID,
         clause="stalled",
-        let=(f"operation {span.operation.id} of {name} itself sleep for {own:g} s",),
+        let=(f"{name}'s own runs sleep for {own:g} s in all",),
         then=f"it takes at most {own + PATIENCE:g} s, however slow others are",
         however=f"it took {took:g} s",
         entry=span.ended,
@@ -182,6 +202,10 @@ ERROR_CONTAINMENT = Claim(
         "operation of another."
     ),
     situation="an operation overlapped with another user's trouble or slowness",
+    clauses={
+        "failed": "an operation of a user in no trouble succeeds, whatever others do",
+        "stalled": "it is not kept waiting by others",
+    },
     exception=ErrorContainmentViolated,
     needs=frozenset(),
     check=_check,

@@ -55,8 +55,9 @@ def _broken(run: str, events: Sequence[Event]) -> Iterator[Violation]:
                 clause,
                 run,
                 event,
-                then=f"{ended.type} is the last event of {run}",
-                however=f"{event.type} came after it",
+                let=f"event {ended.sequence} of {run} be {ended.type}, which ends it",
+                then=f"no further event of {run} comes",
+                however=f"{event.type} came after it, as event {event.sequence}",
             )
         if event.type == START:
             again = started is not None and (
@@ -124,16 +125,17 @@ def _unbalanced(run: str, events: Sequence[Event]) -> Violation | None:
 
 
 def _violation(
-    clause: str, run: str, event: Event, *, then: str, however: str
+    clause: str, run: str, event: Event, *, then: str, however: str, let: str = ""
 ) -> Violation:
     return Violation(
         claim=_ID,
         clause=clause,
-        let=(f"event {event.sequence} of {run} be {event.type}",),
+        let=(let or f"event {event.sequence} of {run} be {event.type}",),
         then=then,
         however=however,
         entry=event.index,
         users=(event.entry.user or 0,),
+        shown=(event.type, run),
     )
 
 
@@ -144,6 +146,14 @@ EVENT_LIFECYCLE = Claim(
         "event, with nothing after it."
     ),
     situation="a run ended while its owner was connected from before it to the end",
+    clauses={
+        "two-starts": "a run starts once",
+        "two-ends": "a run ends once",
+        "after-the-end": "nothing of a run comes after its last event",
+        "no-start": "the first event of a run is its start",
+        "no-end": "a run that has ended tells so",
+        "unbalanced-tool": "each tool call that begins is completed, and no other",
+    },
     exception=EventLifecycleViolated,
     needs=frozenset({Capability.CONNECTIONS}),
     check=_check,

@@ -170,9 +170,12 @@ def _runs(observed: Observed, limit: int) -> Iterator[Situation | Violation]:
                 yield Violation(
                     claim=_ID,
                     clause="exceeded-runs",
-                    let=(f"the engine allow {limit} runs at once in a context",),
-                    then="a further run waits",
-                    however=f"operations {sorted(at_work)} were at work together",
+                    let=(f"the engine allow {limit} runs at work in a context",),
+                    then="a further run waits until one of them has ended",
+                    however=(
+                        f"the runs of operations {', '.join(map(str, sorted(at_work)))}"
+                        " were at work together"
+                    ),
                     entry=index,
                     users=(span.operation.user,),
                 )
@@ -186,6 +189,13 @@ EXACT_LIMITS = Claim(
         "engine's limits, and nobody is refused before a limit is reached."
     ),
     situation="a user asked for as much as a limit allows, or more",
+    clauses={
+        "exceeded-contexts": "a user never holds more contexts than are allowed",
+        "refused-early": (
+            "a user who holds fewer contexts than are allowed gets another one"
+        ),
+        "exceeded-runs": "no more runs are at work in a context than are allowed",
+    },
     exception=ExactLimitsViolated,
     needs=frozenset({Capability.LIMITS}),
     check=_check,

@@ -184,20 +184,30 @@ def _first(
     name = observed.label(user)
     together, expected = _around(_text(joint, key), _text(alone, key))
     cause = _cause(observed, user, index)
-    behind = () if cause is None else (f"{cause} have happened before",)
+    when = "beside the others" if cause is None else f"after {cause}"
     return Violation(
         claim=_ID,
         clause="differs",
-        let=(f"{name} do the very same alone, in the same order", *behind),
-        then=f"{_named(name, key)} is what it is in some order alone: {expected!r}",
-        however=f"with the others it was {together!r}",
+        let=(f"{name} ask for the very same alone, in the same order",),
+        then=f"{_named(name, key)} is what {name} is shown alone: {expected}",
+        however=f"{when} it was: {together}",
         entry=index,
         users=(user,),
+        shown=(expected, together, *key[1:]),
     )
+
+
+_WORDS = {
+    "what the operation answered": "what operation {0} of {name} answered",
+    "what the agent saw": "what {name}'s agent in operation {0} saw at its step {1!r}",
+    "where the tool ran": "for whom the tool that {name}'s operation {0} called worked",
+}
 
 
 def _named(name: str, key: Key) -> str:
     kind, *rest = key
+    if kind in _WORDS:
+        return _WORDS[kind].format(*rest, name=name)
     return f"{kind} of {name} ({', '.join(part for part in rest if part)})"
 
 
@@ -205,11 +215,20 @@ _WINDOW = 30
 
 
 def _around(one: str, other: str) -> tuple[str, str]:
-    """Both texts around the first place at which they differ."""
+    """Both texts around the first place at which they differ, in whole words."""
     pairs = enumerate(zip(one, other, strict=False))
     first = next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
-    begin = max(0, first - _WINDOW)
-    return one[begin : first + _WINDOW], other[begin : first + _WINDOW]
+    blank = one.find(" ", max(0, first - _WINDOW), first)
+    begin = 0 if first <= _WINDOW else max(blank + 1, first - _WINDOW)
+    return _excerpt(one, begin, first), _excerpt(other, begin, first)
+
+
+def _excerpt(text: str, begin: int, first: int) -> str:
+    end = first + _WINDOW
+    if end < len(text):
+        end = max(text.rfind(" ", first, end), first + _WINDOW // 2)
+    lead, more = "..." * (begin > 0), "..." * (end < len(text))
+    return f"'{lead}{text[begin:end].rstrip()}{more}'"
 
 
 def _cause(observed: Observed, user: int, index: int) -> str | None:
@@ -227,6 +246,11 @@ NONINTERFERENCE = Claim(
         "ids that nobody asked for."
     ),
     situation="a user observed something that a run without the others showed, too",
+    clauses={
+        "differs": (
+            "each observation of a user is one that they make alone, in some order"
+        ),
+    },
     exception=NoninterferenceViolated,
     needs=frozenset(),
     check=_check,

@@ -156,12 +156,13 @@ class Observed:
 
     @cached_property
     def accepted_links(self) -> tuple[Link, ...]:
-        """The connections that presented a genuine token."""
+        """The connections that presented a genuine token, and whose clients read."""
         operations = self.history.operations()
         return tuple(
             link
             for link in self.links
             if not getattr(operations[link.operation], "forged", False)
+            and not getattr(operations[link.operation], "unread", False)
         )
 
     @cached_property

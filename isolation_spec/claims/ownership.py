@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from isolation_spec.claims.claim import (
@@ -101,6 +102,7 @@ def _foreign_identity(
             ),
             entry=index,
             users=(user,),
+            shown=(str(entry.identity),),
         )
 
 
@@ -115,6 +117,7 @@ def _changed(observed: Observed, index: int, entry: IdentityChanged) -> Violatio
         however=f"at {entry.place} it worked for {entry.identity!r}",
         entry=index,
         users=(user,),
+        shown=(entry.identity,),
     )
 
 
@@ -140,6 +143,9 @@ def _stale_state(
         )
 
 
+_KEY = re.compile(r"""\[('.*?'|".*?")\]""")
+
+
 def _shared(observed: Observed, index: int, entry: ObjectShared) -> Violation:
     user = entry.user or 0
     name, other = observed.label(user), observed.label(entry.other)
@@ -151,6 +157,8 @@ def _shared(observed: Observed, index: int, entry: ObjectShared) -> Violation:
         however=f"both hold {entry.what}",
         entry=index,
         users=(user, entry.other),
+        # Attributes on the path are code; keys of mappings are not.
+        shown=tuple(_KEY.findall(entry.what)),
     )
 
 
@@ -161,6 +169,21 @@ CONTEXT_OWNERSHIP = Claim(
         "always works on behalf of the run's owner."
     ),
     situation="a user observed something after another user had been active",
+    clauses={
+        "foreign-value": "nothing that a user is shown contains a value of another",
+        "foreign-identity": (
+            "at each step of an agent the engine works for the run's owner"
+        ),
+        "foreign-await": (
+            "at every await of a request the engine works for who asked, or nobody"
+        ),
+        "stale-state": (
+            "the state of a run begins empty, also after another run of its user"
+        ),
+        "shared-object": (
+            "contexts of two users share no mutable object that is not declared"
+        ),
+    },
     exception=ContextOwnershipViolated,
     needs=frozenset(),
     check=_check,

@@ -110,7 +110,7 @@ def _misrouted(observed: Observed, event: Event) -> Iterator[Violation]:
     if named is not None and named != own:
         yield _violation(
             "foreign-user",
-            let=(f"{_described(event)} belong to {named!r}",),
+            let=(f"{_described(event)} name {named!r} as its user",),
             then=f"only connections of {named!r} receive it",
             however=f"a connection of {reader} received it",
             event=event,
@@ -229,11 +229,13 @@ def _stops(observed: Observed) -> tuple[tuple[int, int | None], ...]:
 
 
 def _missing(observed: Observed) -> Iterator[Situation | Violation]:
-    """Every connection that was there for a whole run heard all of it."""
+    """Every connection that was there for a whole run heard all of it in time: before
+    those who read nothing are made to."""
     heard = observed.events_by_run
     for span, link in attended_runs(observed):
         run = f"run-{span.operation.id}"
-        numbers = [e.sequence for e in heard.get((link.operation, run), [])]
+        events = heard.get((link.operation, run), [])
+        numbers = [e.sequence for e in events if e.index < observed.end]
         known = sorted({number for number in numbers if number is not None})
         if numbers and not known:
             continue
@@ -249,14 +251,18 @@ def _missing(observed: Observed) -> Iterator[Situation | Violation]:
             claim=_ID,
             clause="missing",
             let=(
-                f"{run} be {reader}'s run that {span.outcome}",
-                f"{reader}'s connection {_name(observed, link)!r} be open all the time",
+                f"{run} be a run of {reader}'s, which {_ENDED[span.outcome]}",
+                f"{reader}'s connection {_name(observed, link)!r} be open from before "
+                "it to the end",
             ),
             then=f"it receives every event of {run}, numbered from 1",
             however=f"it never received {lacking}",
             entry=span.ended,
             users=(user,),
         )
+
+
+_ENDED = {"returned": "returned", "failed": "failed", "cancelled": "was cancelled"}
 
 
 def _name(observed: Observed, link: Link) -> str:
@@ -284,6 +290,7 @@ def _violation(
         however=however,
         entry=event.index,
         users=users,
+        shown=(event.type, event.run, str(event.fields.get("user_id"))),
     )
 
 
@@ -294,6 +301,19 @@ EVENT_ROUTING = Claim(
         "order, and nobody else's."
     ),
     situation="an event was sent while another user was connected",
+    clauses={
+        "foreign-value": "no connection receives a value of another user",
+        "foreign-user": "no connection receives an event that names another user",
+        "foreign-run": "no connection receives an event of another user's run",
+        "forged-token": (
+            "a connection whose token is nobody's is closed and hears nothing"
+        ),
+        "twice": "no event reaches a connection twice",
+        "order": "the events of a run reach a connection in their order",
+        "missing": (
+            "a connection that is there for a whole run receives all of its events"
+        ),
+    },
     exception=EventRoutingViolated,
     needs=frozenset({Capability.CONNECTIONS}),
     check=_check,

@@ -62,7 +62,10 @@ def _shared_or_open(observed: Observed) -> Iterator[Situation | Violation]:
         yield Violation(
             claim=_ID,
             clause="never-closed",
-            let=(f"session {number} be begun for {observed.label(owners[number])}",),
+            let=(
+                f"database session {number} be begun for "
+                f"{observed.label(owners[number])}",
+            ),
             then="it is closed before the engine is shut down",
             however="nobody ever closed it",
             entry=index,
@@ -78,7 +81,7 @@ def _shared(
     return Violation(
         claim=_ID,
         clause="two-owners",
-        let=(f"session {number} be begun for {observed.label(owner)}",),
+        let=(f"database session {number} be begun for {observed.label(owner)}",),
         then=f"only {observed.label(owner)}'s operations use it",
         however=f"an operation of {observed.label(user)} used it",
         entry=index,
@@ -136,8 +139,8 @@ def _kept(
         clause="not-rolled-back",
         let=(
             f"a transaction in {observed.label(operation.user)}'s operation "
-            f"{operation.id} have written {', '.join(kept)}",
-            f"it {how}",
+            f"{operation.id} write {', '.join(kept)}",
+            f"that transaction {how}",
         ),
         then="nothing of it is stored",
         however=f"an independent observer read {kept[0]} in the end",
@@ -173,6 +176,13 @@ DATABASE_SESSIONS = Claim(
         "work fails or is cancelled."
     ),
     situation="sessions of two users were open at once, or a transaction raised",
+    clauses={
+        "two-owners": "a database session serves one user",
+        "never-closed": "a database session is closed before the engine is shut down",
+        "not-rolled-back": (
+            "of a transaction that raised or was cut short nothing is stored"
+        ),
+    },
     exception=DatabaseSessionsViolated,
     needs=frozenset({Capability.TRANSACTIONS}),
     check=_check,

@@ -64,6 +64,9 @@ def _worked(entry: object) -> bool:
     )
 
 
+_NAMED_BY_ENGINE = ("thread", "file descriptor")
+
+
 def _outlived(
     observed: Observed, index: int, entry: object, torn_down: bool
 ) -> Violation | None:
@@ -76,6 +79,8 @@ def _outlived(
             let=let,
             then=then,
             however=f"{_a(entry.kind)} was still alive ({entry.what})",
+            # Tasks, timers and generators are called by the name of their code.
+            shown=(entry.what,) if entry.kind in _NAMED_BY_ENGINE else (),
         )
     if isinstance(entry, GaugeRead) and entry.value:
         let, then = _given(observed, entry.user, torn_down)
@@ -95,6 +100,7 @@ def _outlived(
             let=("every operation, cleanup and shutdown come to its end",),
             then="none of them leaves an exception that nobody handles",
             however=entry.message,
+            shown=(entry.message,),
         )
     if not isinstance(entry, OperationEnded) or entry.user is None:
         return None
@@ -137,6 +143,7 @@ def _failed_cleanups(observed: Observed) -> Iterator[Violation]:
             let=(f"operation {operation.id} clean up, with nothing stalled",),
             then=f"it succeeds within {_LONGEST:g} s, however often it is asked for",
             however=however,
+            shown=(_error(entry),) if clause == "cleanup-failed" else (),
         )
 
 
@@ -193,6 +200,7 @@ def _violation(
     let: tuple[str, ...],
     then: str,
     however: str,
+    shown: tuple[str, ...] = (),
 ) -> Violation:
     return Violation(
         claim=_ID,
@@ -202,6 +210,7 @@ def _violation(
         however=however,
         entry=index,
         users=() if user is None else (user,),
+        shown=shown,
     )
 
 
@@ -216,6 +225,17 @@ TEARDOWN = Claim(
         "at all, and everything asked for has ended."
     ),
     situation="a user for whom the engine had done something was cleaned up",
+    clauses={
+        "alive-*": (
+            "nothing of a user is alive after their cleanup, nothing at all in the end"
+        ),
+        "gauge-*": "the engine's own gauges read zero then",
+        "unhandled": "no exception is left that nobody handles",
+        "unfinished": "every operation ends within a bounded time",
+        "cleanup-failed": "a cleanup succeeds, however often it is asked for",
+        "cleanup-unbounded": "a cleanup takes a bounded time",
+        "served-after-cleanup": "a context that was cleaned up does no more work",
+    },
     exception=TeardownViolated,
     needs=frozenset(),
     check=_check,

@@ -14,7 +14,7 @@ from isolation_spec.claims.claim import (
 )
 from isolation_spec.claims.observed import Observed
 from isolation_spec.history import AgentStepped, ToolRan
-from isolation_spec.scenario import CallTool, RunAgent, walk
+from isolation_spec.scenario import CallTool, RunAgent, permitted, walk
 
 __all__ = ["TOOL_ISOLATION", "ToolIsolationViolated"]
 
@@ -57,16 +57,20 @@ def _bodies(observed: Observed) -> Iterator[Situation | Violation]:
         owner = observed.owners.get(entry.argument)
         if entry.moment == "began":
             counts[entry.argument] = counts.get(entry.argument, 0) + 1
-        if entry.tool in Toolbox.denied:
-            yield _denied_ran(observed, index, entry, owner)
-        elif owner is None:
+        if owner is None and entry.tool not in Toolbox.denied:
             continue
+        elif owner is None or not _may(observed, entry.tool, owner):
+            yield _denied_ran(observed, index, entry, owner)
         elif counts[entry.argument] > 1:
             yield _ran_twice(observed, index, entry, owner)
         elif entry.identity not in (None, _id(observed, owner)):
             yield _foreign(observed, index, entry, owner)
         else:
             yield Situation()
+
+
+def _may(observed: Observed, tool: str, user: int) -> bool:
+    return permitted(tool, observed.history.scenario.users[user])
 
 
 def _id(observed: Observed, user: int) -> str:
@@ -76,14 +80,16 @@ def _id(observed: Observed, user: int) -> str:
 def _denied_ran(
     observed: Observed, index: int, entry: ToolRan, owner: int | None
 ) -> Violation:
+    whom = "everybody" if owner is None else observed.label(owner)
     return Violation(
         claim=_ID,
         clause="denied-ran",
-        let=(f"the tool {entry.tool!r} be denied to everybody",),
+        let=(f"the tool {entry.tool!r} be denied to {whom}",),
         then="its body never runs",
         however=f"it ran with {entry.argument}",
         entry=index,
         users=() if owner is None else (owner,),
+        shown=(entry.tool, entry.argument),
     )
 
 
@@ -105,11 +111,15 @@ def _foreign(observed: Observed, index: int, entry: ToolRan, owner: int) -> Viol
     return Violation(
         claim=_ID,
         clause="foreign-context",
-        let=(f"{observed.label(owner)} call {entry.tool!r} with {entry.argument}",),
-        then=f"at every await in it the current context is {_id(observed, owner)!r}'s",
-        however=f"when it {entry.moment}, the context was {entry.identity!r}'s",
+        let=(
+            f"{observed.label(owner)} call the tool {entry.tool!r} with "
+            f"{entry.argument}",
+        ),
+        then=f"its body works for {_id(observed, owner)!r} all the time",
+        however=f"when it {entry.moment}, it worked for {entry.identity!r}",
         entry=index,
         users=(owner,),
+        shown=(str(entry.identity), entry.argument),
     )
 
 
@@ -123,7 +133,8 @@ def _wrong_answer(
     """What a call must answer: its own result if allowed, else a clean failure."""
     if entry.outcome in ("cancelled", "refused"):
         return None
-    works = step.tool in ("echo", "slow", "whoami")
+    works = step.tool in ("echo", "slow", "whoami", "personal")
+    works = works and _may(observed, step.tool, operation.user)
     right = _right_answers(observed, operation, step)
     if entry.outcome == "failed":
         clause, however = "broke-run", f"the call raised: {entry.seen}"
@@ -147,6 +158,7 @@ def _wrong_answer(
         however=however,
         entry=index,
         users=(user,),
+        shown=(entry.seen,),
     )
 
 
@@ -166,6 +178,16 @@ TOOL_ISOLATION = Claim(
         "its caller, and a failing one harms nothing but its call."
     ),
     situation="a tool was called, or its body looked around",
+    clauses={
+        "denied-ran": "the body of a tool that is denied to a user never runs for them",
+        "ran-twice": "the body of a tool runs once for each call",
+        "foreign-context": (
+            "at every await in a tool the current context is its caller's"
+        ),
+        "wrong-result": "a call of a tool that works answers its own result",
+        "no-failure": "a call that is denied, unknown or fails does not claim success",
+        "broke-run": "a call never raises into the run",
+    },
     exception=ToolIsolationViolated,
     needs=frozenset({Capability.TOOLS}),
     check=_check,

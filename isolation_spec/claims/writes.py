@@ -179,11 +179,14 @@ def _foreign_rows(observed: Observed) -> Iterator[Violation]:
             yield Violation(
                 claim=_ID,
                 clause="foreign-row",
-                let=(f"only {observed.label(writer)} ever have written {value}",),
+                let=(f"{value} be a value that only {observed.label(writer)} wrote",),
                 then=f"no row of {owner} holds it",
-                however=f"{owner}'s row {entry.key!r} on {entry.thread!r} held it",
+                however=(
+                    f"{owner}'s row {entry.key!r} on thread {entry.thread!r} held it"
+                ),
                 entry=index,
                 users=(writer,) if user is None else (user, writer),
+                shown=(entry.owner, entry.key, entry.thread),
             )
 
 
@@ -229,9 +232,9 @@ def _violation(
         claim=_ID,
         clause=clause,
         let=(
-            f"operation {one.operation} have written {one.value} as {name}'s "
-            f"{key!r} on {thread!r}",
-            "the engine have acknowledged it",
+            f"operation {one.operation} write {one.value} as {name}'s {key!r} on "
+            f"thread {thread!r}",
+            "the engine acknowledge it",
         ),
         then="it is stored, as nothing of its owner erased or replaced it",
         however=f"an independent observer read in the end that {however}",
@@ -249,9 +252,9 @@ def _resurrected(
         claim=_ID,
         clause="came-back",
         let=(
-            f"operation {one.operation}, which wrote {one.value} as {name}'s {key!r} "
-            f"on {thread!r}, have ended",
-            f"operation {erased.operation.id} then have erased that thread",
+            f"operation {one.operation} write {one.value} as {name}'s {key!r} on "
+            f"thread {thread!r}, and end",
+            f"operation {erased.operation.id} then erase that thread",
         ),
         then="it never comes back",
         however="an independent observer read it in the end",
@@ -278,11 +281,12 @@ def _unseen(
             claim=_ID,
             clause="unseen",
             let=(
-                f"{one.value} be written and acknowledged for "
-                f"{observed.label(place[0])}, once",
+                f"operation {one.operation} write {one.value} as "
+                f"{observed.label(place[0])}'s {place[2]!r} on thread {place[1]!r}",
+                "nobody write or erase there again",
             ),
-            then="each later read of that place shows it",
-            however=f"operation {operation} read the place and was not shown it",
+            then="each later read of that thread or key shows it",
+            however=f"operation {operation} read it later and was not shown it",
             entry=index,
             users=(place[0],),
         )
@@ -347,6 +351,15 @@ STORED_WRITES = Claim(
         "comes back, and nobody else changes it."
     ),
     situation="a user's acknowledged write shared the database with another user's",
+    clauses={
+        "lost": "what was acknowledged is stored until its owner erases or replaces it",
+        "came-back": "what was erased never comes back",
+        "unseen": "each later read of a place shows what was acknowledged there",
+        "foreign-row": "no row of a user holds what another wrote",
+        "aliased": (
+            "writing into what was handed out or in changes nothing that is stored"
+        ),
+    },
     exception=StoredWritesViolated,
     needs=frozenset({Capability.MEMORY}),
     check=_check,

@@ -1,4 +1,4 @@
-"""The command line: `isolation-spec verify`, `replay`, `claims`, `faults`, `bench`."""
+"""The command line: `isolation-spec verify`, `replay`, `claims` and the rest."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ _COMMANDS = (
     "bench",
     "check-adapter",
     "claims",
+    "export",
     "faults",
     "init",
+    "profiles",
     "replay",
+    "schema",
     "verify",
 )
 
@@ -84,12 +87,12 @@ def _group() -> None:
 
 def main() -> None:
     """The entry point; an interrupted command exits with 130."""
-    # What libraries log while they are cancelled and cut off on purpose is not news.
-    logging.getLogger().addHandler(logging.NullHandler())
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a letter shows its number instead.
+        # An identity that a terminal has no characters for must not end a search.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    # What libraries log while they are cancelled and cut off on purpose is not news.
+    logging.getLogger().addHandler(logging.NullHandler())
     # An engine may be a module beside the user, as it may for `python -m`.
     sys.path.insert(0, "")
     try:

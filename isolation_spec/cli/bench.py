@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from isolation_spec.bench import Benchmark
+    from isolation_spec.replays import Replays
 
 __all__ = ["command"]
 
@@ -20,12 +21,18 @@ __all__ = ["command"]
 @click.command("bench")
 @click.option("--quick", is_flag=True, help="500 interleavings instead of 10,000.")
 @click.option(
+    "--replays",
+    "replays_alone",
+    is_flag=True,
+    help="Only replay: 200 failures, each in 50 fresh processes.",
+)
+@click.option(
     "--json",
     "json_file",
     type=click.Path(dir_okay=False, path_type=Path),
     help="Write the figures to this file.",
 )
-def command(quick: bool, json_file: Path | None) -> int:
+def command(quick: bool, replays_alone: bool, json_file: Path | None) -> int:
     """Measure the speed of a search, and what one interleaving spends its time on.
 
     One process, one core, the reference engine, three users. What is compared takes
@@ -36,6 +43,7 @@ def command(quick: bool, json_file: Path | None) -> int:
     from rich.text import Text
 
     from isolation_spec import bench
+    from isolation_spec.replays import measure_replays
 
     console = Console(highlight=False)
     amount = bench.QUICK if quick else bench.FULL
@@ -45,21 +53,32 @@ def command(quick: bool, json_file: Path | None) -> int:
             if console.is_terminal:
                 live.update(Text(line), refresh=True)
 
-        figures = bench.bench(amount, progressed=progressed)
-    console.print(_table(figures))
+        if replays_alone:
+            replays = measure_replays(
+                *(bench.REPLAYS if not quick else (amount.failures, amount.replays)),
+                progressed=progressed,
+            )
+            rows, data = [_replayed(replays)], replays.to_json()
+        else:
+            figures = bench.bench(amount, progressed=progressed)
+            replays, data = figures.replays, figures.to_json()
+            rows = _rows(figures)
+    console.print(_table(rows))
+    for name in replays.unlike:
+        console.print(f"not identical: {name}", highlight=False, markup=False)
     if json_file is not None:
-        _write(json_file, figures)
+        _write(json_file, data)
     return ExitCode.HOLDS
 
 
-def _table(figures: Benchmark) -> Table:
+def _table(rows: list[tuple[str, str, str]]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("figure")
     table.add_column("value", justify="right")
     table.add_column("how", style="dim")
-    for name, value, how in _rows(figures):
+    for name, value, how in rows:
         table.add_row(name, value, how)
     return table
 
@@ -81,12 +100,27 @@ def _rows(figures: Benchmark) -> list[tuple[str, str, str]]:
         *((f"  {p.name}", milliseconds(p.seconds), p.how) for p in figures.parts),
         ("memory", f"{figures.memory_mb:.1f} MB", "PSS of the process tree"),
         ("memory growth", f"{figures.memory_growth_mb:+.2f} MB", "over all runs"),
+        (
+            "distinct schedules",
+            f"{figures.distinct_schedules:,}",
+            f"orders of arrivals of the first {figures.schedules:,}",
+        ),
+        _replayed(figures.replays),
     ]
 
 
-def _write(path: Path, figures: Benchmark) -> None:
+def _replayed(replays: Replays) -> tuple[str, str, str]:
+    how = (
+        f"of {replays.replays:,} replays: {replays.failures} failures of "
+        f"{replays.faults} faults, each in {replays.processes} processes; "
+        f"{replays.reproduced:,} reproduced"
+    )
+    return "identical digests", f"{replays.identical:,}", how
+
+
+def _write(path: Path, data: bytes) -> None:
     try:
-        path.write_bytes(figures.to_json())
+        path.write_bytes(data)
     except OSError as error:
         message = f"the figures cannot be written to {path}: {error.strerror}"
         raise Refused(message) from None

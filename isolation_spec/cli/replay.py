@@ -1,120 +1,104 @@
-"""`isolation-spec replay`: runs a failure file once more, in a fresh world."""
+"""`isolation-spec replay`: runs failure files once more, each in a fresh world."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from isolation_spec.adapter import AdapterError
-from isolation_spec.adapters import Engine, EngineNotFound
-from isolation_spec.cli import ExitCode, Refused, quietly_found
+from isolation_spec.cli import ExitCode, Refused
+
+if TYPE_CHECKING:
+    from isolation_spec.failure import Replay
 
 __all__ = ["command"]
 
+_EXIT = {
+    "REPRODUCED": ExitCode.VIOLATED,
+    "FIXED": ExitCode.HOLDS,
+    "DRIFTED": ExitCode.INCONCLUSIVE,
+    "UNSUPPORTED": ExitCode.USAGE,
+}
+_WORST = (ExitCode.HOLDS, ExitCode.INCONCLUSIVE, ExitCode.USAGE, ExitCode.VIOLATED)
+
 
 @click.command("replay")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--engine", help="Replay against this engine instead of the file's.")
-def command(file: Path, engine: str | None) -> int:
-    """Replay the failure in FILE.
+def command(paths: tuple[Path, ...], engine: str | None) -> int:
+    """Replay the failures in PATHS: files, or folders of files.
 
-    Prints REPRODUCED (exit 1), FIXED (0), DRIFTED (3), or UNSUPPORTED and why (2).
+    Of a folder each *.json is replayed, but for *.unconfirmed.json and *.hang.json. One
+    file is told in full, several in a line each.
+
+    Prints REPRODUCED (exit 1), FIXED (0), DRIFTED at which step (3), or UNSUPPORTED and
+    why (2). Of several files the worst decides: REPRODUCED, then UNSUPPORTED or what is
+    no failure file, then DRIFTED.
     """
-    from isolation_spec.stuck import SUFFIX
-
-    if file.name.endswith(SUFFIX):
-        return _replay_stuck(file, engine)
-    from isolation_spec.failure import BadFailureFile, load, replay
+    from isolation_spec.failure import BadFailureFile, failure_files, replay_file
 
     try:
-        failure = load(file)
+        files = [one for path in paths for one in failure_files(path)]
+        if len(files) == 1 and not paths[0].is_dir():
+            return _tell(replay_file(files[0][1], engine))
     except BadFailureFile as error:
         raise Refused(str(error)) from None
-    from isolation_spec.leaving import quiet
-    from isolation_spec.watchdog import RUN_TIMEOUT, within
+    counts: Counter[str] = Counter()
+    for _, file in files:
+        try:
+            replayed = replay_file(file, engine)
+            outcome, note = str(replayed.outcome), replayed.note
+        except BadFailureFile as error:
+            outcome, note = "REFUSED", str(error)
+        counts[outcome] += 1
+        _echo(f"{outcome:<11}  {file}")
+        if note:
+            _echo(f"{'':<11}  {note}")
+    told = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
+    click.echo(f"{len(files)} {'file' if len(files) == 1 else 'files'}: {told}")
+    return max((_EXIT.get(one, ExitCode.USAGE) for one in counts), key=_WORST.index)
 
-    try:
-        found = _engine(engine, failure.engine)
-        with within(RUN_TIMEOUT, "the replay"), quiet():
-            replayed = replay(failure, found.make_adapter)
-    except AdapterError as error:
-        click.echo(f"UNSUPPORTED: {error}")
-        return ExitCode.USAGE
+
+def _tell(replayed: Replay) -> int:
+    """Says in full what one replay showed."""
+    from isolation_spec.leaving import quiet
+
+    with quiet():
+        lines = list(_lines(replayed))
+    for line in lines:
+        _echo(line)
+    return _EXIT[replayed.outcome]
+
+
+def _lines(replayed: Replay) -> Iterator[str]:
+    from isolation_spec.adapters import find_engine
     from isolation_spec.explain import explain
     from isolation_spec.failure import Outcome
+    from isolation_spec.story import tell_story
 
-    click.echo(f"{replayed.outcome}: {failure.claim} on {found.name}")
-    if replayed.note:
-        click.echo(f"differs from the saved run: {replayed.note}")
-    if replayed.outcome is Outcome.REPRODUCED:
-        click.echo("")
-        for line in explain(failure.scenario, replayed.judgement.violations[0]):
-            click.echo(line)
-        return ExitCode.VIOLATED
+    history, judgement = replayed.history, replayed.judgement
+    if history is None or judgement is None:
+        yield f"{replayed.outcome}: {replayed.note}"
+        return
+    where = ""
+    if replayed.outcome is Outcome.DRIFTED and replayed.drift is not None:
+        where = f" at step {replayed.drift.step}"
+    yield f"{replayed.outcome}{where}: {replayed.claim} on {replayed.engine}"
     if replayed.outcome is Outcome.FIXED:
-        click.echo(f"{failure.claim} holds, {replayed.judgement.evidence} times")
-        return ExitCode.HOLDS
-    return ExitCode.INCONCLUSIVE
+        yield f"{replayed.claim} holds, {judgement.evidence} times"
+    if replayed.outcome is Outcome.DRIFTED:
+        yield from replayed.note.split("; ")
+    if replayed.outcome is Outcome.REPRODUCED:
+        if replayed.note:
+            yield f"differs from the saved run: {replayed.note}"
+        yield ""
+        make_adapter = find_engine(replayed.engine).make_adapter
+        yield from explain(tell_story(history, judgement.violations[0], make_adapter))
 
 
-def _replay_stuck(file: Path, given: str | None) -> int:
-    """Runs once more what hung, or ended its process, in a process of its own."""
-    from isolation_spec.run import run
-    from isolation_spec.stuck import BadStuckFile, load_stuck
-    from isolation_spec.watchdog import RUN_TIMEOUT, Slate, run_apart
-    from isolation_spec.world.scheduler import Scheduler
-
-    try:
-        stuck = load_stuck(file)
-    except BadStuckFile as error:
-        raise Refused(str(error)) from None
-    try:
-        engine = _engine(given, stuck.engine)
-    except AdapterError as error:
-        click.echo(f"UNSUPPORTED: {error}")
-        return ExitCode.USAGE
-    scenario = stuck.scenario
-    assert scenario is not None
-    told: list[str] = []
-
-    def work(slate: Slate, send: Callable[[bytes], None], _: object) -> None:
-        scheduler = Scheduler(scenario.schedule)
-        slate.began(0, scenario, scheduler)
-        try:
-            unused = run(scenario, engine.make_adapter, scheduler=scheduler).unused
-            send(f"no place for the {', '.join(unused)}".encode() if unused else b"-")
-        except AdapterError as error:
-            send(f"error {error}".encode())
-
-    again = run_apart(
-        work,
-        heard=lambda data: told.append(data.decode()),
-        engine=engine.name,
-        adapter=engine.adapter_name,
-        allowed=stuck.allowed or RUN_TIMEOUT,
-    )
-    if again is not None:
-        click.echo(f"REPRODUCED: {again.sentence()}")
-        return ExitCode.VIOLATED
-    (said,) = told
-    if said.startswith("error "):
-        click.echo(f"UNSUPPORTED: {said.removeprefix('error ')}")
-        return ExitCode.USAGE
-    if said != "-":
-        click.echo(f"DRIFTED: the run came to its end on {engine.name}; {said}")
-        return ExitCode.INCONCLUSIVE
-    click.echo(f"FIXED: the run came to its end on {engine.name}")
-    return ExitCode.HOLDS
-
-
-def _engine(given: str | None, named: str) -> Engine:
-    """The engine that the user gave, or the registered one that the file names."""
-    if given is None and ":" in named:
-        message = (
-            f"the file names the engine {named!r}, which is not registered, and "
-            f"nothing that a file names is imported: give it with --engine {named}"
-        )
-        raise EngineNotFound(message)
-    return quietly_found(given or named)
+def _echo(line: str) -> None:
+    """Writes a line; what a file says must not steer a terminal."""
+    click.echo("".join(c if c.isprintable() else repr(c)[1:-1] for c in line))

@@ -11,33 +11,89 @@ import click
 from isolation_spec.adapter import AdapterError
 from isolation_spec.claims import Verdict
 from isolation_spec.cli import ExitCode, Refused, quietly_found
-from isolation_spec.report import Result
+from isolation_spec.cli.duration import Duration
+from isolation_spec.cli.outputs import Outputs
+from isolation_spec.report import Result, SearchBroke
+from isolation_spec.report.writing import Listeners
 from isolation_spec.watchdog import RUN_TIMEOUT
 
 __all__ = ["command"]
 
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_FOLDER = click.Path(file_okay=False, path_type=Path)
+
 
 @click.command("verify")
 @click.argument("engine", default="reference")
-@click.option("--profile", default="quick", help="quick, ci or deep.")
 @click.option(
-    "--seed", default=0, help="Start of the search; the same seed repeats it."
+    "--profile",
+    default="quick",
+    help="quick, ci, deep or fuzz; `isolation-spec profiles` tells them apart.",
+)
+@click.option(
+    "--seed",
+    type=int,
+    help="Start of the search; the same seed repeats it. Default: 0, for fuzz a new "
+    "one.",
+)
+@click.option(
+    "--max-time",
+    type=Duration(),
+    help="Begin no run later than this: 90, 90s, 5m or 1h. Default: the profile's.",
 )
 @click.option(
     "--processes", type=click.IntRange(1, 64), help="Default: one for a core."
 )
+@click.option("--quiet", is_flag=True, help="Only what was found, and the verdict.")
 @click.option(
-    "--json",
-    "json_file",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Write the result to this file.",
+    "--pct",
+    type=click.IntRange(1, 10),
+    metavar="DEPTH",
+    help="Also run a share as pure PCT of this depth, and print its bound.",
+)
+@click.option(
+    "--output",
+    type=_FOLDER,
+    metavar="DIR",
+    help="Write result.json, events.jsonl, junit.xml, results.sarif and the failures "
+    "into this folder.",
+)
+@click.option(
+    "--json", "json_file", type=_FILE, metavar="FILE", help="Write the result."
+)
+@click.option(
+    "--jsonl",
+    "jsonl_file",
+    type=_FILE,
+    metavar="FILE",
+    help="Write each event as it happens, a JSON object a line.",
+)
+@click.option(
+    "--junit",
+    "junit_file",
+    type=_FILE,
+    metavar="FILE",
+    help="Write JUnit XML, a test case a claim.",
+)
+@click.option(
+    "--sarif",
+    "sarif_file",
+    type=_FILE,
+    metavar="FILE",
+    help="Write SARIF 2.1.0, a result a violation.",
 )
 @click.option(
     "--failures",
-    type=click.Path(file_okay=False, path_type=Path),
-    default=Path(".isolation-spec/failures"),
-    show_default=True,
-    help="Folder for failure files.",
+    type=_FOLDER,
+    metavar="DIR",
+    help="Folder for failure files. Default: failures in that of --output, else "
+    ".isolation-spec/failures.",
+)
+@click.option(
+    "--workload",
+    type=_FILE,
+    metavar="FILE",
+    help="Search only this workload, kept by an earlier fuzz, as it was searched then.",
 )
 @click.option(
     "--live", is_flag=True, help="Real sockets, threads and database; no replay."
@@ -57,10 +113,18 @@ __all__ = ["command"]
 def command(
     engine: str,
     profile: str,
-    seed: int,
+    seed: int | None,
+    max_time: float | None,
     processes: int | None,
+    pct: int | None,
+    quiet: bool,
+    output: Path | None,
     json_file: Path | None,
-    failures: Path,
+    jsonl_file: Path | None,
+    junit_file: Path | None,
+    sarif_file: Path | None,
+    failures: Path | None,
+    workload: Path | None,
     live: bool,
     database: str | None,
     run_timeout: float,
@@ -73,6 +137,7 @@ def command(
     """
     from rich.console import Console
 
+    from isolation_spec.journal import BadWorkload
     from isolation_spec.report.terminal import Terminal
     from isolation_spec.verify import verify
     from isolation_spec.world.live import Live
@@ -80,35 +145,51 @@ def command(
     if database is not None and not live:
         message = "--database needs --live: the simulated world has its own database"
         raise Refused(message)
+    if pct is not None and live:
+        message = "--pct needs the simulated world: live, nothing orders the arrivals"
+        raise Refused(message)
     worlds = (Live(database) if database is not None else Live()) if live else None
 
-    _check_writable(failures, json_file)
+    outputs = Outputs(output, json_file, jsonl_file, junit_file, sarif_file, failures)
+    outputs.prepare()
     started = time.monotonic() - _age()
-    terminal = Terminal(Console(highlight=False))
+    terminal = Terminal(Console(highlight=False), quiet=quiet)
+    listeners = Listeners([terminal, *outputs.listeners()])
     try:
         result = verify(
             quietly_found(engine, run_timeout),
             profile=profile,
             seed=seed,
             processes=processes,
-            folder=failures,
-            listen=terminal,
+            folder=outputs.failures,
+            fuzz=outputs.fuzz,
+            listen=listeners,
             started=started,
             live=worlds,
+            pct=pct,
+            max_time=max_time,
+            workload=workload,
             run_timeout=run_timeout,
         )
-    except (AdapterError, KeyError) as error:
-        terminal.stop()
-        raise Refused(str(error.args[0])) from None
-    except OSError as error:
-        terminal.stop()
-        message = f"the system refuses what a search needs: {error}"
-        raise Refused(message) from None
+    except (AdapterError, BadWorkload, KeyError, OSError) as error:
+        reason = _reason(error)
+        listeners(SearchBroke(reason=reason))
+        raise Refused(reason) from None
     finally:
         terminal.stop()
-    if json_file is not None:
-        _write(json_file, result)
-    return _exit_code(result)
+    for problem in listeners.problems:
+        click.echo(f"Error: {problem}", err=True)
+    code = _exit_code(result)
+    return ExitCode.USAGE if listeners.problems and not code else code
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError):
+        why = error.strerror or error
+        if error.filename is None:
+            return f"the system refuses what a search needs: {why}"
+        return f"{error.filename} cannot be used: {why}"
+    return str(error.args[0])
 
 
 def _age() -> float:
@@ -119,34 +200,6 @@ def _age() -> float:
         return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - born)
     except (OSError, ValueError, IndexError, AttributeError):
         return 0.0
-
-
-def _check_writable(failures: Path, json_file: Path | None) -> None:
-    """Says before the search what could not be kept after it."""
-    if json_file is not None:
-        try:
-            json_file.open("ab").close()
-        except OSError as error:
-            message = f"the result cannot be written to {json_file}: {error.strerror}"
-            raise Refused(message) from None
-    try:
-        failures.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        message = f"failures cannot be saved in {failures}: {error.strerror}"
-        raise Refused(message) from None
-    if not os.access(failures, os.W_OK | os.X_OK):
-        message = f"failures cannot be saved in {failures}: it is not writable"
-        raise Refused(message)
-
-
-def _write(path: Path, result: Result) -> None:
-    """Writes the result, or prints it whole if it cannot be written any more."""
-    try:
-        path.write_bytes(result.to_json())
-    except OSError as error:
-        message = f"the result cannot be written to {path}: {error.strerror}"
-        click.echo(f"{message}. All of it:", err=True)
-        click.echo(result.to_json())
 
 
 def _exit_code(result: Result) -> int:

@@ -4,14 +4,18 @@ from asyncio import Lock
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy import ColumnElement, and_, delete, insert, select
+from sqlalchemy import ColumnElement, and_, delete, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from .context import UserExecutionContext
 from .sessions import DatabaseSessionManager
-from .storage import MEMORIES, upsert
+from .storage import MEMORIES, store_memory
 
 __all__ = ["UserMemory", "WriteLocks"]
+
+
+_ENTRIES = select(MEMORIES.c.key, MEMORIES.c.value)
+_VALUE = select(MEMORIES.c.value)
 
 
 class WriteLocks:
@@ -64,14 +68,7 @@ class UserMemory:
         _require_text(key=key, value=value)
 
         async def store(session: AsyncSession) -> None:
-            user_id, thread_id = self._owner()
-            row = {"user_id": user_id, "thread_id": thread_id, "key": key}
-            values = {**row, "value": value}
-            statement = upsert(session.get_bind().dialect.name, values)
-            if statement is None:
-                await session.execute(delete(MEMORIES).where(self._row(key)))
-                statement = insert(MEMORIES).values(values)
-            await session.execute(statement)
+            await store_memory(session, self._owner(), key, value)
 
         async with self._locks.hold(self._owner()):
             await self._sessions.run(store)
@@ -81,7 +78,7 @@ class UserMemory:
         _require_text(key=key)
 
         async def load(session: AsyncSession) -> str | None:
-            statement = select(MEMORIES.c.value).where(self._row(key))
+            statement = _VALUE.where(self._row(key))
             return (await session.execute(statement)).scalar_one_or_none()
 
         return await self._sessions.run(load)
@@ -90,8 +87,7 @@ class UserMemory:
         """All keys and values, in the order of the keys."""
 
         async def load(session: AsyncSession) -> dict[str, str]:
-            columns = select(MEMORIES.c.key, MEMORIES.c.value)
-            rows = (await session.execute(columns.where(self._all_rows()))).all()
+            rows = (await session.execute(_ENTRIES.where(self._all_rows()))).all()
             return dict(sorted((key, value) for key, value in rows))
 
         return await self._sessions.run(load)

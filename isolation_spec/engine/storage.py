@@ -4,15 +4,24 @@ import asyncio
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import URL, Insert, Table
+from sqlalchemy import URL, Insert, Table, and_, bindparam, delete, insert
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from .waiting import wait_to_the_end
 
-__all__ = ["MEMORIES", "RUNS", "Base", "Memory", "RunRow", "create_schema", "upsert"]
+__all__ = [
+    "MEMORIES",
+    "RUNS",
+    "Base",
+    "Memory",
+    "RunRow",
+    "create_schema",
+    "store_memory",
+    "upsert",
+]
 
 
 class Base(DeclarativeBase):
@@ -49,14 +58,17 @@ MEMORIES = cast(Table, Memory.__table__)
 RUNS = cast(Table, RunRow.__table__)
 
 
-def upsert(dialect_name: str, values: dict[str, Any]) -> Insert | None:
-    """One statement that stores a memory over an old one, if the dialect has it."""
-    insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}.get(
-        dialect_name
-    )
-    if insert is None:
+@cache
+def upsert(dialect_name: str) -> Insert | None:
+    """The statement that stores a memory over an old one, if the dialect has it.
+
+    Made once: its values are parameters, as building one with values takes longer than
+    SQLite takes to run it.
+    """
+    known: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+    if dialect_name not in known:
         return None
-    statement = insert(MEMORIES).values(values)
+    statement = known[dialect_name](MEMORIES)
     return cast(
         Insert,
         statement.on_conflict_do_update(
@@ -64,6 +76,26 @@ def upsert(dialect_name: str, values: dict[str, Any]) -> Insert | None:
             set_={"value": statement.excluded.value},
         ),
     )
+
+
+_IS_STORED = and_(
+    MEMORIES.c.user_id == bindparam("user_id"),
+    MEMORIES.c.thread_id == bindparam("thread_id"),
+    MEMORIES.c.key == bindparam("key"),
+)
+
+
+async def store_memory(
+    session: AsyncSession, owner: tuple[str, str], key: str, value: str
+) -> None:
+    """Stores one value of an owner (user, thread), over an old one."""
+    user_id, thread_id = owner
+    row = {"user_id": user_id, "thread_id": thread_id, "key": key}
+    statement = upsert(session.get_bind().dialect.name)
+    if statement is None:
+        await session.execute(delete(MEMORIES).where(_IS_STORED), row)
+        statement = insert(MEMORIES)
+    await session.execute(statement, {**row, "value": value})
 
 
 async def create_schema(database: AsyncEngine) -> None:

@@ -40,6 +40,7 @@ from .waiting import cancel_others, wait_to_the_end
 __all__ = ["UserExecutionEngine"]
 
 OnClosed = Callable[["UserExecutionEngine", tuple[str, ...]], None]
+_STORE_RUN = insert(RUNS)
 
 
 class UserExecutionEngine:
@@ -401,17 +402,16 @@ class UserExecutionEngine:
                 await session.execute(
                     delete(RUNS).where(RUNS.c.request_id == request_id)
                 )
-            await session.execute(
-                insert(RUNS).values(
-                    request_id=request_id,
-                    run_id=run.run_id,
-                    user_id=run.context.user_id,
-                    thread_id=run.context.thread_id,
-                    agent=run.agent,
-                    success=outcome.success,
-                    error=outcome.error,
-                )
-            )
+            row = {
+                "request_id": request_id,
+                "run_id": run.run_id,
+                "user_id": run.context.user_id,
+                "thread_id": run.context.thread_id,
+                "agent": run.agent,
+                "success": outcome.success,
+                "error": outcome.error,
+            }
+            await session.execute(_STORE_RUN, row)
 
         await self.database_session_manager.run(store)
 

@@ -157,6 +157,30 @@ DECISION_CACHE = Fault(
 )
 
 
+class _ToolDecisionsFactory(ExecutionEngineFactory):
+    def __init__(self, **options: Any) -> None:
+        decisions: dict[str, bool] = {}
+        permissions = options["permissions"]
+
+        def permitted(context: UserExecutionContext, tool: str) -> bool:
+            if tool not in decisions:
+                decisions[tool] = permissions(context, tool)
+            return decisions[tool]
+
+        options["permissions"] = permitted
+        super().__init__(**options)
+
+
+PERMISSION_CACHE = Fault(
+    id="permission-cache",
+    mechanism="caching",
+    source="devlink #1170, onadata #2852: a cache leaves out the current user, so the "
+    "first one's permission is everybody's",
+    claims=frozenset({"tool-isolation"}),
+    adapter=with_factory(_ToolDecisionsFactory),
+)
+
+
 class _CredentialsAdapter(ReferenceAdapter):
     """Exchanges its caller for a credential at the place where all tools live."""
 
@@ -196,5 +220,6 @@ FAULTS = (
     DECISION_CACHE,
     JOINED_LOGIN,
     JOINED_QUERY,
+    PERMISSION_CACHE,
     RESULT_CACHE,
 )

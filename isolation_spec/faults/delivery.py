@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+from collections import deque
+from typing import Any
+
+from websockets.exceptions import ConnectionClosed
 
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import WebSocketManager
@@ -175,12 +181,50 @@ ONE_QUEUE = Fault(
     adapter=with_manager(_EmptyingManager),
 )
 
+
+class _PostmanManager(WebSocketManager):
+    """One postman walks from door to door, and waits at each."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._letters: deque[tuple[list[Channel], str]] = deque()
+        self._walk: asyncio.Task[None] | None = None
+
+    def notify(self, user_id: str, message: str) -> bool:
+        channels = self._recipients(user_id)
+        if not channels:
+            return super().notify(user_id, message)
+        self._letters.append((channels, message))
+        if self._walk is None or self._walk.done():
+            self._walk = asyncio.get_running_loop().create_task(
+                self._deliver(), context=self._worker_context()
+            )
+        return True
+
+    async def _deliver(self) -> None:
+        while self._letters:
+            channels, message = self._letters.popleft()
+            for channel in channels:
+                with contextlib.suppress(ConnectionClosed):
+                    await channel.socket.send(message)
+
+
+READER_STALLS_ALL = Fault(
+    id="reader-stalls-all",
+    mechanism="delivery",
+    source="aiohttp #1367, home-assistant #89905: one sender waits for each client in "
+    "turn, and for the one that does not read for ever",
+    claims=frozenset({"event-routing", "event-lifecycle", "teardown"}),
+    adapter=with_manager(_PostmanManager),
+)
+
 FAULTS = (
     BROADCAST_TO_ALL,
     MASKED_OWNER,
     NEWEST_FIRST,
     NOT_QUEUED,
     ONE_QUEUE,
+    READER_STALLS_ALL,
     REPEATED_AFTER,
     TOOLS_TO_ALL,
 )

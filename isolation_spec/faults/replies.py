@@ -7,17 +7,22 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from sqlalchemy.ext.asyncio import AsyncSession
+
 from isolation_spec.adapter import Environment
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import (
+    DatabaseSessionManager,
     Message,
     ToolDispatcher,
     UserExecutionContext,
     UserExecutionEngine,
+    UserMemory,
 )
+from isolation_spec.engine.storage import store_memory
 from isolation_spec.faults.dispatching import with_dispatcher
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import with_fresh_engine
+from isolation_spec.faults.parts import with_fresh_engine, with_memory
 
 __all__ = ["FAULTS"]
 
@@ -167,4 +172,59 @@ BATCH_FAILS = Fault(
     adapter=with_fresh_engine(_with_shared_batch),
 )
 
-FAULTS = (BATCH_FAILS, LINE_BLOCKED, REPLY_TO_NEXT, RESULT_TO_NEXT, SLOT_TAKEN)
+
+def _with_batches() -> type[UserMemory]:
+    """What is asked for while a batch is stored is the next batch; all or nothing."""
+    waiting: list[tuple[tuple[str, str], str, str, asyncio.Future[None]]] = []
+    storing: list[asyncio.Task[None]] = []
+
+    async def store_all(sessions: DatabaseSessionManager) -> None:
+        while waiting:
+            batch, waiting[:] = tuple(waiting), []
+
+            async def store(session: AsyncSession, batch: Any = batch) -> None:
+                for owner, key, value, _ in batch:
+                    await store_memory(session, owner, key, value)
+
+            failure: Exception | None = None
+            try:
+                await sessions.run(store)
+            except Exception as error:
+                failure = error
+            for *_, stored in batch:
+                if stored.done():
+                    continue
+                if failure is None:
+                    stored.set_result(None)
+                else:
+                    stored.set_exception(failure)
+
+    class Memory(UserMemory):
+        async def remember(self, key: str, value: str) -> None:
+            loop = asyncio.get_running_loop()
+            stored = loop.create_future()
+            waiting.append((self._owner(), key, value, stored))
+            if not storing or storing[0].done():
+                storing[:] = [loop.create_task(store_all(self._sessions))]
+            await stored
+
+    return Memory
+
+
+BATCH_REFUSED = Fault(
+    id="batch-refused",
+    mechanism="replies",
+    source="LangGraph batched store, datastore-ndb #196: a value that cannot be stored "
+    "fails every write of its batch, and tells all of it",
+    claims=frozenset({"context-ownership", "error-containment", "event-routing"}),
+    adapter=with_memory(_with_batches),
+)
+
+FAULTS = (
+    BATCH_FAILS,
+    BATCH_REFUSED,
+    LINE_BLOCKED,
+    REPLY_TO_NEXT,
+    RESULT_TO_NEXT,
+    SLOT_TAKEN,
+)

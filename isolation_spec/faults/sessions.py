@@ -48,7 +48,8 @@ ONE_SESSION = Fault(
     id="one-session",
     mechanism="sessions",
     source="Skyvern-AI/skyvern #6312: one AsyncSession for concurrent requests",
-    claims=frozenset({"database-sessions"}),
+    # What one user rolls back takes another's acknowledged write with it.
+    claims=frozenset({"database-sessions", "stored-writes"}),
     adapter=_Adapter,
 )
 

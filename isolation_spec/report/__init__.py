@@ -1,12 +1,15 @@
 """What a search tells while it runs and when it ends, and the faces that show it."""
 
+from isolation_spec.report.command import replay_command
 from isolation_spec.report.events import (
+    BrokenOff,
     Event,
     FailureFound,
     FailureSaved,
     Listener,
     NotSaved,
     Progressed,
+    SearchBroke,
     SearchEnded,
     SearchStarted,
     Shrunk,
@@ -14,6 +17,7 @@ from isolation_spec.report.events import (
 from isolation_spec.report.result import ClaimResult, Result, WorldKind
 
 __all__ = [
+    "BrokenOff",
     "ClaimResult",
     "Event",
     "FailureFound",
@@ -22,8 +26,10 @@ __all__ = [
     "NotSaved",
     "Progressed",
     "Result",
+    "SearchBroke",
     "SearchEnded",
     "SearchStarted",
     "Shrunk",
     "WorldKind",
+    "replay_command",
 ]

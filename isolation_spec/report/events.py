@@ -12,12 +12,14 @@ from isolation_spec.report.result import Result, WorldKind
 from isolation_spec.scenario import Scenario
 
 __all__ = [
+    "BrokenOff",
     "Event",
     "FailureFound",
     "FailureSaved",
     "Listener",
     "NotSaved",
     "Progressed",
+    "SearchBroke",
     "SearchEnded",
     "SearchStarted",
     "Shrunk",
@@ -29,17 +31,25 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 
 
 class SearchStarted(_Event, tag=True, frozen=True, kw_only=True):
-    """A search began."""
+    """A search began; `max_time` is in seconds, 0 for no limit."""
 
     engine: str
     profile: str
     seed: int
     processes: int
     world: WorldKind = "simulated"
+    max_time: float = 0
+
+
+class BrokenOff(_Event, tag=True, frozen=True, kw_only=True):
+    """A worker died before its run was over; what it was running is saved."""
+
+    path: str
+    engine: str
 
 
 class Progressed(_Event, tag=True, frozen=True, kw_only=True):
-    """So much has been done so far."""
+    """So much has been done so far; `of_examples` is 0 where time alone ends it."""
 
     examples: int
     interleavings: int
@@ -63,13 +73,20 @@ class Shrunk(_Event, tag=True, frozen=True, kw_only=True):
 
 
 class FailureSaved(_Event, tag=True, frozen=True, kw_only=True):
-    """The shrunk failure was replayed twice and saved; live, saved as it was found."""
+    """The shrunk failure was replayed twice and saved; live, saved as it was found.
+
+    `difference` says where two replays differed, "" if nowhere.
+    `story` is its explanation: at most 40 lines, of at most 80 columns.
+    """
 
     scenario: Scenario
     violation: Violation
     path: str
     confirmed: bool
+    engine: str = ""
+    difference: str = ""
     world: WorldKind = "simulated"
+    story: tuple[str, ...] = ()
 
 
 class NotSaved(_Event, tag=True, frozen=True, kw_only=True):
@@ -86,13 +103,21 @@ class SearchEnded(_Event, tag=True, frozen=True, kw_only=True):
     result: Result
 
 
+class SearchBroke(_Event, tag=True, frozen=True, kw_only=True):
+    """The search could not be finished, and has no result; `reason` says why."""
+
+    reason: str
+
+
 Event: TypeAlias = (
     SearchStarted
+    | BrokenOff
     | Progressed
     | FailureFound
     | Shrunk
     | FailureSaved
     | NotSaved
     | SearchEnded
+    | SearchBroke
 )
 Listener = Callable[[Event], None]

@@ -8,8 +8,9 @@ import msgspec
 
 from isolation_spec.claims import Verdict
 from isolation_spec.history import Reached
+from isolation_spec.world.pct import Bound
 
-__all__ = ["ClaimResult", "Result", "WorldKind"]
+__all__ = ["ClaimResult", "Result", "WorldKind", "not_reached"]
 
 WorldKind: TypeAlias = Literal["simulated", "live"]
 """Where scenarios were run; what is found in a live world cannot be replayed."""
@@ -33,9 +34,15 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             bytes; 0 where the system does not tell it.
         places: places in the engine at which operations were seen to wait, for each
             kind of operation; `places_cancelled`: those at which one was cancelled.
+        reruns: runs that were repeated in a fresh world and compared step by step; they
+            count as no interleavings.
+        exhausted: small scopes of which every order of arrivals was run.
+        pct: the bound of the share that was run as pure PCT, None if there was none.
         failures: paths of the saved failure files.
         stuck: paths of the files of runs that hung or ended their process.
         reasons: why the verdict is not green, a sentence each.
+        max_time: seconds after which no further run was begun; 0 for no such limit.
+        time_up: the search ended for want of time; its verdict is about what was run.
     """
 
     engine: str
@@ -50,12 +57,30 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     reached: Reached
     places: int = 0
     places_cancelled: int = 0
+    reruns: int = 0
+    exhausted: int = 0
+    pct: Bound | None = None
     failures: tuple[str, ...]
     stuck: tuple[str, ...] = ()
     reasons: tuple[str, ...]
     seed: int
     interrupted: bool = False
+    time_up: bool = False
+    max_time: float = 0
 
     def to_json(self) -> bytes:
         """The result as indented JSON."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+
+def not_reached(result: Result, claim: ClaimResult) -> bool:
+    """True if the search found something before it came to this claim.
+
+    Such a claim is inconclusive, and that is no news beside what was found. One whose
+    check crashed was reached.
+    """
+    return (
+        result.verdict is Verdict.VIOLATED
+        and claim.verdict is Verdict.INCONCLUSIVE
+        and claim.reason.startswith("never reached")
+    )

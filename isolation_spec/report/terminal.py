@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from isolation_spec.claims import Verdict
-from isolation_spec.explain import explain
+from isolation_spec.report.command import replay_command
 from isolation_spec.report.events import (
+    BrokenOff,
     Event,
     FailureFound,
     FailureSaved,
     NotSaved,
     Progressed,
+    SearchBroke,
     SearchEnded,
     SearchStarted,
     Shrunk,
 )
-from isolation_spec.report.result import Result
+from isolation_spec.report.failures import REPLAY, SAVED, tell
+from isolation_spec.report.result import ClaimResult, Result, not_reached
 
 __all__ = ["COLOURS", "Terminal"]
 
@@ -31,26 +36,47 @@ COLOURS = {
     Verdict.NOT_APPLICABLE: "dim",
 }
 """The same colour for a verdict everywhere."""
+_WHOLE = (SAVED, REPLAY, "Not saved in ", "Run it again with: ", "Repeat with: ")
+_PLAIN_EVERY = 60.0
+"""Seconds between two lines where no line can be live: a log that stays silent for
+longer is taken for a job that hangs."""
 
 
 class Terminal:
-    """Listens to a search and shows it: one live line, then stories and a table."""
+    """Listens to a search and shows it: one live line, then stories and a table.
 
-    def __init__(self, console: Console) -> None:
+    Arguments:
+        live: show the line that changes; by default if somebody looks at a terminal
+            that can erase a line. Colours are the console's business.
+        quiet: nothing but what was found, and the verdict.
+        clock: monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        *,
+        live: bool | None = None,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self.console = console
+        self.quiet = quiet
+        self._wants_live = _can_be_live(console) if live is None else live
         self._live: Live | None = None
-        self._line = ""
+        self._clock = clock
+        self._started = self._spoke = clock()
+        self._max_time = 0.0
 
     def __call__(self, event: Event) -> None:
         """Shows one event."""
         match event:
             case SearchStarted():
                 self._start(event)
+            case BrokenOff():
+                self._broken_off(event)
             case Progressed():
-                self._show(
-                    f"{event.examples}/{event.of_examples} examples, "
-                    f"{event.interleavings} interleavings"
-                )
+                self._progress(event)
             case FailureFound():
                 self._show(f"{event.violation.claim} violated, shrinking")
             case Shrunk():
@@ -67,6 +93,8 @@ class Terminal:
             case SearchEnded():
                 self.stop()
                 self._end(event.result)
+            case SearchBroke():
+                self.stop()
 
     def stop(self) -> None:
         """Ends the live line, if there is one."""
@@ -74,59 +102,105 @@ class Terminal:
             self._live.stop()
             self._live = None
 
+    # While it runs
+
     def _start(self, event: SearchStarted) -> None:
-        self.console.print(
-            f"isolation-spec verify {escape(event.engine)}  "
-            f"profile {event.profile}, seed {event.seed}, "
-            f"{event.processes} process{'es' * (event.processes != 1)}"
-            + ", live"
-            * (event.world == "live"),
-            highlight=False,
-        )
-        if self.console.is_terminal:
+        self._started = self._spoke = self._clock()
+        self._max_time = event.max_time
+        if self.quiet:
+            return
+        command = f"isolation-spec verify {event.engine}"
+        rest = _spent(event)
+        if len(command) + 2 + len(rest) > self.console.width:
+            self._write(command)
+            self._write(rest)
+        else:
+            self._write(f"{command}  {rest}")
+        if self._wants_live:
             # No thread of rich's own: the workers are forked from this process.
             self._live = Live(
                 Text(""), console=self.console, auto_refresh=False, transient=True
             )
             self._live.start()
 
+    def _progress(self, event: Progressed) -> None:
+        seconds = self._clock() - self._started
+        of_examples = f"/{event.of_examples:,}" * (event.of_examples > 0)
+        of_seconds = f"/{self._max_time:.0f}" * (self._max_time > 0)
+        line = (
+            f"{event.examples:,}{of_examples} examples, "
+            f"{event.interleavings:,} interleavings, {seconds:.0f}{of_seconds} s"
+        )
+        self._show(line)
+        silent = self._live is None and not self.quiet
+        if silent and self._clock() - self._spoke >= _PLAIN_EVERY:
+            self._spoke = self._clock()
+            self._write(line)
+
     def _show(self, line: str) -> None:
-        if self._live is not None and line != self._line:
-            self._line = line
-            self._live.update(Text(line), refresh=True)
+        if self._live is not None:
+            text = Text(line, no_wrap=True, overflow="ellipsis")
+            self._live.update(text, refresh=True)
+
+    # What was found
+
+    def _broken_off(self, event: BrokenOff) -> None:
+        run = f"isolation-spec verify {event.engine} --workload {event.path}"
+        self._write(
+            "A worker ended within a run; what it was running is kept.", "yellow"
+        )
+        self._write(f"{SAVED}{event.path}")
+        self._write(f"Run it again with: {run}")
 
     def _story(self, event: FailureSaved) -> None:
-        write = self._write
-        write("")
-        for line in explain(event.scenario, event.violation):
-            write(line)
-        write("")
-        if not event.path:
-            return
-        if event.world == "live":
-            write("Found live: not replayable, and not shrunk.")
-            write(f"Saved in {event.path}")
-            return
-        if not event.confirmed:
-            write("Not deterministic: a replay in a fresh world differed.")
-        write(f"Saved in {event.path}")
-        write(f"Replay with: isolation-spec replay {event.path}")
+        claim, *lines = tell(event)
+        if not self.quiet:
+            self._write("")
+        self._write(claim, COLOURS[Verdict.VIOLATED])
+        for line in lines:
+            self._write(line, "bold" if line.startswith(("However, ", REPLAY)) else "")
 
-    def _write(self, line: str) -> None:
+    def _write(self, line: str, style: str = "") -> None:
         # A path or a command that is broken in two cannot be copied.
-        whole = line.startswith(("Saved in ", "Replay with: ", "Not saved in "))
-        self.console.print(line, highlight=False, markup=False, soft_wrap=whole)
+        self._write_text(Text(line, style=style), whole=line.startswith(_WHOLE))
+
+    def _write_text(self, text: Text, *, whole: bool = False) -> None:
+        width = self.console.width
+        for line in [text] if whole else text.wrap(self.console, width):
+            line.rstrip()
+            self.console.print(line, highlight=False, soft_wrap=True)
+
+    # At the end
 
     def _end(self, result: Result) -> None:
+        if not self.quiet:
+            self._counts(result)
+        for reason in result.reasons:
+            self._write(f"inconclusive: {reason}")
+        for path in result.stuck:
+            self._write(f"{SAVED}{path}")
+        for path in result.stuck[:1]:
+            self._write(f"{REPLAY}{replay_command(path, result.engine)}")
+        if result.verdict is Verdict.INCONCLUSIVE and not self.quiet:
+            self._write(f"Repeat with: {_command(result)}")
+        verdict = Text(result.verdict, style=COLOURS[result.verdict])
+        text = (
+            f": {result.interleavings:,} interleavings of {result.examples:,} examples "
+            f"in {result.seconds:.1f} s, {result.peak_memory_mb:.0f} MB"
+        )
+        if result.time_up:
+            text += f"; time was up after {result.max_time:g} s"
+        self._write_text(verdict + text)
+
+    def _counts(self, result: Result) -> None:
         table = Table(box=None, pad_edge=False, header_style="bold")
         table.add_column("claim")
         table.add_column("verdict")
         table.add_column("evidence", justify="right")
         for claim in result.claims:
-            colour = COLOURS[claim.verdict]
-            table.add_row(
-                claim.id, Text(claim.verdict, style=colour), f"{claim.evidence:,}"
-            )
+            dim = "dim" if not_reached(result, claim) else ""
+            evidence = Text(f"{claim.evidence:,}", style=dim)
+            table.add_row(Text(claim.id, style=dim), _verdict(result, claim), evidence)
         self._write("")
         self.console.print(table)
         self._write("")
@@ -136,19 +210,47 @@ class Terminal:
                 f"cancelled at {result.places_cancelled} of {result.places} places in "
                 "the engine where operations waited"
             )
-        for reason in result.reasons:
-            self._write(f"inconclusive: {reason}")
-        for path in result.stuck:
-            self._write(f"Saved in {path}")
-        for path in result.stuck[:1]:
-            engine = f" --engine {result.engine}" if ":" in result.engine else ""
-            self._write(f"Replay with: isolation-spec replay {path}{engine}")
-        verdict = Text(result.verdict, style=COLOURS[result.verdict])
-        text = (
-            f": {result.interleavings:,} interleavings of {result.examples:,} examples "
-            f"in {result.seconds:.1f} s, {result.peak_memory_mb:.0f} MB"
-        )
-        self.console.print(verdict + text, highlight=False)
+        if result.exhausted:
+            scopes = f"small scope{'s' * (result.exhausted != 1)}"
+            self._write(
+                f"every order of arrivals of {result.exhausted:,} {scopes} was run"
+            )
+        if result.pct is not None:
+            self._write(str(result.pct))
+
+
+def _can_be_live(console: Console) -> bool:
+    # Not `console.is_terminal`: FORCE_COLOR makes that true of a log, too.
+    return console.file.isatty() and not console.is_dumb_terminal
+
+
+def _spent(event: SearchStarted) -> str:
+    """What a search spends, for the header."""
+    parts = [
+        f"profile {event.profile}",
+        f"seed {event.seed}",
+        f"{event.processes} process{'es' * (event.processes != 1)}",
+    ]
+    if event.max_time:
+        parts.append(f"at most {event.max_time:g} s")
+    if event.world == "live":
+        parts.append("live")
+    return ", ".join(parts)
+
+
+def _command(result: Result) -> str:
+    live = " --live" * (result.world == "live")
+    time_box = f" --max-time {result.max_time:g}" * result.time_up
+    return (
+        f"isolation-spec verify {result.engine} --profile {result.profile} "
+        f"--seed {result.seed}{time_box}{live}"
+    )
+
+
+def _verdict(result: Result, claim: ClaimResult) -> Text:
+    if not_reached(result, claim):
+        return Text("not reached", style="dim")
+    return Text(claim.verdict, style=COLOURS[claim.verdict])
 
 
 def _reached(result: Result) -> str:

@@ -37,6 +37,7 @@ class Facade(Environment, Protocol):
         reached: the counts that the instruments raise.
         moved: takes (session number, move, operation) whenever a session moves.
         unhandled: takes what the exception handler of the loop is given.
+        threaded: takes what a real thread is, and where it was started.
     """
 
     persistent: bool
@@ -44,6 +45,7 @@ class Facade(Environment, Protocol):
     reached: Reached
     moved: Callable[[int, Move, int | None], None]
     unhandled: Callable[[dict[str, Any]], None] | None
+    threaded: Callable[[str, str], None]
 
     def __enter__(self) -> Self:
         """Sees every resource from here on."""
@@ -90,6 +92,13 @@ class Facade(Environment, Protocol):
         self, seconds: float, alive: Callable[[], Iterable[Alive]] = tuple
     ) -> tuple[Alive, ...]:
         """What of `alive` is left once so many virtual seconds let it come to rest."""
+
+    def hold_back(self, operation: int) -> None:
+        """Nothing more reaches the connections of the operation, where the network is
+        simulated, until `let_through`."""
+
+    def let_through(self) -> None:
+        """What was held back may arrive."""
 
     def alive(self) -> Iterable[Alive]:
         """Every live resource that a user's cleanup should end."""

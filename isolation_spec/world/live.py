@@ -68,6 +68,7 @@ class LiveWorld:
         self.reached = Reached()
         self.moved: Callable[[int, Move, int | None], None] = lambda *_: None
         self.unhandled: Callable[[dict[str, Any]], None] | None = None
+        self.threaded: Callable[[str, str], None] = lambda *_: None
         self.database = LiveDatabase(database)
         self.database_url = self.database.url
         self.persistent = self.database.persistent
@@ -194,6 +195,12 @@ class LiveWorld:
         await asyncio.sleep(_QUIET)
         # Our own sleep asks twice: once to wait, once more before we are woken.
         return self.selector.asked - asked <= 2 and not self.ledger.is_working()
+
+    def hold_back(self, operation: int) -> None:
+        """Nothing: the buffers of a real network hold more than any scenario sends."""
+
+    def let_through(self) -> None:
+        """Nothing was held back."""
 
     def alive(self) -> Iterator[Alive]:
         """Every live resource that a user's cleanup should end."""

@@ -44,11 +44,25 @@ class _Pipe:
         self.chunks: deque[bytes | None] = deque()
         self.in_flight = 0
         self.broken = False
+        self.window_closed = False
         self.reader: MemoryTransport | None = None
         self.writer: MemoryTransport | None = None
 
     def room(self) -> int:
-        return _CAPACITY - self.in_flight
+        return 0 if self.window_closed else _CAPACITY - self.in_flight
+
+    def close_window(self) -> None:
+        """Nothing arrives any more, and nothing more is in flight."""
+        self.window_closed = True
+        self.loop.scheduler.withdraw(self.source)
+
+    def open_window(self) -> None:
+        """What is in flight and what was held back may arrive again."""
+        if self.window_closed:
+            self.window_closed = False
+            self.offer()
+            if self.writer is not None:
+                self.writer.offer_room()
 
     def put(self, chunk: bytes | None) -> None:
         """Bytes, or the end of the stream, or its reset, are in flight."""
@@ -68,6 +82,7 @@ class _Pipe:
     def offer(self) -> None:
         """An arrival is pending whenever there is something and somebody reads."""
         reading = self.reader is not None and self.reader.is_readable()
+        reading = reading and not self.window_closed
         if self.chunks and reading and not self.source.arrivals:
             self.loop.scheduler.post(self.source, self.chain, self._arrive)
 
@@ -107,12 +122,15 @@ class MemoryTransport(asyncio.Transport):
         outgoing: _Pipe,
         addresses: tuple[tuple[str, int], tuple[str, int]],
         requester: int | None,
+        *,
+        is_client: bool,
     ) -> None:
         super().__init__({"sockname": addresses[0], "peername": addresses[1]})
         self._loop = loop
-        self._incoming = incoming
+        self.incoming = incoming
         self._outgoing = outgoing
         self.requester = requester
+        self.is_client = is_client
         self._protocol: Any = None
         self._server: base_events.Server | None = None
         self._reader: asyncio.Handle | None = None
@@ -153,14 +171,14 @@ class MemoryTransport(asyncio.Transport):
     def _add_reader(self) -> None:
         if self.is_reading():
             self._reader = asyncio.Handle(self._read_ready, (), self._loop)
-            self._incoming.reader = self
-            self._incoming.offer()
+            self.incoming.reader = self
+            self.incoming.offer()
 
     def _remove_reader(self) -> None:
         if self._reader is not None:
             self._reader.cancel()
             self._reader = None
-            self._loop.scheduler.withdraw(self._incoming.source)
+            self._loop.scheduler.withdraw(self.incoming.source)
 
     def pause_reading(self) -> None:
         """Nothing arrives until reading is resumed."""
@@ -180,12 +198,12 @@ class MemoryTransport(asyncio.Transport):
             self._loop._ready.append(self._reader)
 
     def _read_ready(self) -> None:
-        if not self._incoming.chunks:
+        if not self.incoming.chunks:
             return
-        data = self._incoming.take()
+        data = self.incoming.take()
         if data:
             self._protocol.data_received(data)
-            self._incoming.offer()
+            self.incoming.offer()
         elif data is _RESET:
             self._lose(ConnectionResetError("connection reset by peer"))
         else:
@@ -217,11 +235,13 @@ class MemoryTransport(asyncio.Transport):
             self._lose(BrokenPipeError(32, "broken pipe"))
         else:
             self._reset_sent = True
-            self._incoming.put(_RESET)
+            self.incoming.put(_RESET)
 
     def offer_room(self) -> None:
         """The other end has read: the socket becomes writable for what is buffered."""
-        if self._buffer and not self._room.arrivals:
+        pipe = self._outgoing
+        writable = pipe.room() > 0 or pipe.broken
+        if self._buffer and writable and not self._room.arrivals:
             self._loop.scheduler.post(
                 self._room, self._outgoing.chain, self._wake_writer
             )
@@ -331,10 +351,10 @@ class MemoryTransport(asyncio.Transport):
         self._closing = self._closed = True
         self._loop.network.transports.pop(self, None)
         self._loop.scheduler.withdraw(self._room)
-        if reset or any(self._incoming.chunks):
+        if reset or any(self.incoming.chunks):
             self._outgoing.put(_RESET)
             self._ended = True
-        self._incoming.break_off()
+        self.incoming.break_off()
         self._end()
 
     def get_protocol(self) -> asyncio.BaseProtocol:
@@ -523,8 +543,12 @@ class NetworkLoop(WorldLoop):
         forth = _Pipe(self, "bytes to the server", self.new_chain("to-server"))
         back = _Pipe(self, "bytes to the client", self.new_chain("to-client"))
         requester = REQUESTER.get()
-        client = MemoryTransport(self, back, forth, (near, far), requester)
-        server = MemoryTransport(self, forth, back, (far, near), requester)
+        client = MemoryTransport(
+            self, back, forth, (near, far), requester, is_client=True
+        )
+        server = MemoryTransport(
+            self, forth, back, (far, near), requester, is_client=False
+        )
         forth.writer, back.writer = client, server
         return client, server
 

@@ -23,6 +23,7 @@ from isolation_spec.world.ledger import Ledger
 from isolation_spec.world.loop import REQUESTER, Aim, WorldExhausted, WorldTask
 from isolation_spec.world.network import NetworkLoop
 from isolation_spec.world.scheduler import Scheduler, Source
+from isolation_spec.world.threads import ThreadWatch
 
 __all__ = ["World"]
 
@@ -49,6 +50,7 @@ class World:
         self.databases = Databases(self.loop)
         self.database_url = self.databases.url
         self.moved: Callable[[int, Move, int | None], None] = _ignore
+        self.threaded: Callable[[str, str], None] = _ignore_thread
         self.ledger = Ledger(self.loop, self.databases, self.reached, self._move)
         self._lanes: dict[int | None, Source] = {}
         self._counters: dict[tuple[str, int], itertools.count[int]] = {}
@@ -62,6 +64,7 @@ class World:
             self._exit.callback(gc.enable)
         self._exit.enter_context(self.databases)
         self._exit.enter_context(self.ledger)
+        self._exit.enter_context(ThreadWatch(self._start_thread))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -139,6 +142,18 @@ class World:
         await asyncio.sleep(seconds)
         return tuple(alive())
 
+    def hold_back(self, operation: int) -> None:
+        """Nothing more reaches the connections of the operation, until `let_through`:
+        their windows are closed, as those of a reader who does not read."""
+        for transport in self.loop.network.transports:
+            if transport.requester == operation and transport.is_client:
+                transport.incoming.close_window()
+
+    def let_through(self) -> None:
+        """What was held back may arrive."""
+        for transport in tuple(self.loop.network.transports):
+            transport.incoming.open_window()
+
     def alive(self) -> Iterator[Alive]:
         """Every live resource that a user's cleanup should end."""
         return self.ledger.alive()
@@ -158,6 +173,9 @@ class World:
         return Choices(
             made.followed(), made.unused(), made.order(), made.choices, order
         )
+
+    def _start_thread(self, what: str, place: str) -> None:
+        self.threaded(what, place)
 
     def _move(self, session: int, move: Move, requester: int | None) -> None:
         self.moved(session, move, requester)
@@ -211,3 +229,7 @@ class World:
 
 def _ignore(session: int, move: Move, requester: int | None) -> None:
     """Takes the moves of sessions of a world in which nobody records them."""
+
+
+def _ignore_thread(what: str, place: str) -> None:
+    """Takes what a thread is, of a world in which nobody records it."""

@@ -51,8 +51,13 @@ def side_by_side(
     seconds: float = 0.0,
     more: tuple[Operation, ...] = (),
     also: tuple[int, ...] = (),
+    later: tuple[int, ...] = (),
+    limits: dict[str, int] | None = None,
 ) -> Judged:
-    """Alice's operation 3 and bob's operation 4 are under way at once."""
+    """Alice's operation 3 and bob's operation 4 are under way at once.
+
+    Before them come alice's operations `also`, after them `later`.
+    """
     return judged(
         CLAIM,
         *(started(number, ALICE) for number in also),
@@ -61,7 +66,9 @@ def side_by_side(
         started(4, BOB),
         ended(4, BOB, bobs_outcome),
         ended(3, ALICE, outcome, error="KeyError x", at=seconds),
+        *(started(number, ALICE, at=seconds) for number in later),
         scenario=scenario(alices, bobs, *more),
+        limits=limits,
     )
 
 
@@ -109,8 +116,15 @@ def test_who_is_in_trouble_may_fail(trouble: str) -> None:
     ids=lambda operation: type(operation).__name__,
 )
 def test_trouble_elsewhere_of_ones_own_may_explain_it(also: Operation) -> None:
-    """A user who cancels, cleans up or leaves anywhere is not judged."""
+    """A user who has cancelled, cleaned up or left anything is not judged."""
     assert NOT_REACHED == side_by_side("failed", more=(also,), also=(8,))
+
+
+def test_trouble_that_comes_later_explains_nothing() -> None:
+    """What a user does after an operation has failed cannot be why."""
+    later = CleanupUser(id=8, user=ALICE)
+
+    assert violated("failed") == side_by_side("failed", more=(later,), later=(8,))
 
 
 @pytest.mark.parametrize(
@@ -119,8 +133,9 @@ def test_trouble_elsewhere_of_ones_own_may_explain_it(also: Operation) -> None:
     ids=["shutdown", "stall"],
 )
 def test_the_world_may_fail_anybody(world: Operation) -> None:
-    """In a shutdown or a stall nobody is judged."""
-    assert NOT_REACHED == side_by_side("failed", more=(world,))
+    """From a shutdown or a stall on nobody is judged."""
+    assert NOT_REACHED == side_by_side("failed", more=(world,), also=(8,))
+    assert violated("failed") == side_by_side("failed", more=(world,), later=(8,))
 
 
 # Stalled
@@ -211,3 +226,19 @@ def test_two_contexts_of_ones_own_may_wait_for_each_other() -> None:
     )
 
     assert NOT_REACHED == side_by_side("failed", more=opens, also=(8, 9))
+
+
+@pytest.mark.parametrize(("allowed", "found"), [(1, NOT_REACHED), (2, None)])
+def test_as_many_contexts_as_are_allowed_are_no_trouble(
+    allowed: int, found: Judged | None
+) -> None:
+    """Where the engine says how many contexts a user may have, those are calm."""
+    opens = tuple(
+        OpenContext(id=number, user=ALICE, context=f"x{number}", thread="t")
+        for number in (8, 9)
+    )
+    limits = {"contexts_per_user": allowed}
+
+    assert (found or violated("failed")) == side_by_side(
+        "failed", more=opens, also=(8, 9), limits=limits
+    )

@@ -5,7 +5,7 @@ import pytest
 from isolation_spec.adapter import Capability
 from isolation_spec.claims import judge
 from isolation_spec.claims.ownership import CONTEXT_OWNERSHIP as CLAIM
-from isolation_spec.history import Entry, ObjectShared
+from isolation_spec.history import Entry, IdentityChanged, ObjectShared
 from isolation_spec.scenario import canary
 from tests.claims.histories import (
     ALICE,
@@ -141,6 +141,15 @@ def test_a_shared_object_violates() -> None:
     shared = ObjectShared(time=0.0, turn=0, user=ALICE, other=BOB, what="context.cache")
 
     assert violated("shared-object") == judged(CLAIM, *BOTH, shared)
+
+
+def test_work_for_another_user_at_an_await_violates() -> None:
+    """A request in whose midst the engine works for somebody else is one violation."""
+    changed = IdentityChanged(
+        time=0.0, turn=0, operation=3, user=ALICE, identity=IDS[BOB], place="a.py:1"
+    )
+
+    assert violated("foreign-await") == judged(CLAIM, *BOTH, changed)
 
 
 # Evidence

@@ -10,7 +10,9 @@ from isolation_spec import bench
 from isolation_spec.cli import bench as face
 from tests.cli.command import isolation_spec
 
-TINY = bench.Amount(rounds=2, interleavings=20, examples=1, machine_rounds=1)
+TINY = bench.Amount(
+    rounds=2, interleavings=20, examples=1, machine_rounds=1, failures=2, replays=1
+)
 
 
 @pytest.fixture
@@ -35,6 +37,25 @@ def test_table_and_file_hold_the_same_figures(tmp_path: Path) -> None:
     for part in figures["parts"]:
         assert f"{part['seconds'] * 1e3:.2f} ms" in done.output
     assert "\x1b" not in done.output
+
+
+@pytest.mark.usefixtures("tiny")
+def test_replays_alone(tmp_path: Path) -> None:
+    """Only the failures that are replayed, with all digests compared."""
+    file = tmp_path / "replays.json"
+    done = CliRunner().invoke(
+        face.command,
+        ["--quick", "--replays", "--json", str(file)],
+        standalone_mode=False,
+    )
+    figures = json.loads(file.read_bytes())
+
+    assert 0 == done.return_value, done.output
+    assert (2, 1, 2) == tuple(
+        figures[name] for name in ("failures", "processes", "identical")
+    )
+    assert "identical digests" in done.output
+    assert "interleavings" not in done.output
 
 
 @pytest.mark.usefixtures("tiny")

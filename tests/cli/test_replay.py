@@ -59,7 +59,7 @@ def test_a_choice_without_a_place_is_drift(verified: Verified, tmp_path: Path) -
     done = replayed(verified, tmp_path, "--engine", "reference", scenario=scenario)
 
     assert (3, "") == (done.code, done.err)
-    assert "DRIFTED: teardown on reference" == done.out.splitlines()[0]
+    assert "DRIFTED at step 5: teardown on reference" == done.out.splitlines()[0]
     assert "2/no-such-kind" in done.out
 
 
@@ -161,3 +161,132 @@ def test_what_a_file_says_cannot_command_the_terminal(
     assert "Traceback" not in done.err
     assert "\x1b" not in done.out + done.err
     assert "\x07" not in done.out + done.err
+
+
+# Folders
+
+
+def kept(verified: Verified, folder: Path, **named: dict[str, Any]) -> Path:
+    """A folder of copies of the failure file, each with its fields changed."""
+    folder.mkdir(exist_ok=True)
+    for name, changes in named.items():
+        data = {**json.loads(verified.failure.read_text()), **changes}
+        (folder / f"{name.replace('__', '.')}.json").write_text(json.dumps(data))
+    return folder
+
+
+def test_a_folder_is_replayed_file_by_file(verified: Verified, tmp_path: Path) -> None:
+    """Each file has a line, in order of names; the worst of all decides."""
+    folder = kept(
+        verified,
+        tmp_path / "kept",
+        a={},
+        b={"engine": "reference"},
+        c={"engine": "gone"},
+        d__unconfirmed={},
+    )
+    (folder / "notes.txt").write_text("no failure file")
+
+    done = isolation_spec("replay", folder, folder=tmp_path)
+
+    lines = [line for line in done.out.splitlines() if not line.startswith(" ")]
+    assert (1, "") == (done.code, done.err)
+    assert [
+        f"REPRODUCED   {folder / 'a.json'}",
+        f"FIXED        {folder / 'b.json'}",
+        f"UNSUPPORTED  {folder / 'c.json'}",
+        "3 files: 1 REPRODUCED, 1 FIXED, 1 UNSUPPORTED",
+    ] == lines
+
+
+@pytest.mark.parametrize(
+    ("code", "engines"),
+    [
+        (0, ["reference", "reference"]),
+        (2, ["reference", "gone"]),
+        (1, ["gone", FAULTY]),
+    ],
+)
+def test_the_worst_of_a_folder_decides(
+    verified: Verified, tmp_path: Path, code: int, engines: list[str]
+) -> None:
+    """Violated outranks what cannot be told, which outranks what holds."""
+    named = {f"f{n}": {"engine": engine} for n, engine in enumerate(engines)}
+
+    done = isolation_spec(
+        "replay", kept(verified, tmp_path / "kept", **named), folder=tmp_path
+    )
+
+    assert code == done.code, done
+
+
+def test_drift_in_a_folder_says_where(verified: Verified, tmp_path: Path) -> None:
+    """A file that drifted says at which step, what was expected and what was seen."""
+    scenario = json.loads(verified.failure.read_text())["scenario"]
+    scenario["schedule"]["classes"] = {"2/no-such-kind": 1}
+    changes = {"engine": "reference", "scenario": scenario}
+
+    done = isolation_spec(
+        "replay",
+        kept(verified, tmp_path / "kept", a=changes, b={"engine": "reference"}),
+        folder=tmp_path,
+    )
+
+    assert 3 == done.code
+    assert "no place for the class of 2/no-such-kind" in done.out
+    assert "at step " in done.out
+    assert "(expected " in done.out
+
+
+def test_an_unconfirmed_file_is_replayed_when_named(
+    verified: Verified, tmp_path: Path
+) -> None:
+    """A folder leaves out what was not confirmed; its own name does not."""
+    folder = kept(verified, tmp_path / "kept", a__unconfirmed={})
+
+    assert (
+        1
+        == isolation_spec("replay", folder / "a.unconfirmed.json", folder=tmp_path).code
+    )
+    assert_refused(isolation_spec("replay", folder, folder=tmp_path), "1 unconfirmed")
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    """Nothing to replay is no success."""
+    assert_refused(
+        isolation_spec("replay", tmp_path, folder=tmp_path), "holds no failure file"
+    )
+
+
+def test_a_bad_file_in_a_folder_does_not_hide_the_others(
+    verified: Verified, tmp_path: Path
+) -> None:
+    """What is no failure file is said, with its reason; the rest is replayed."""
+    folder = kept(verified, tmp_path / "kept", b={"engine": "reference"})
+    (folder / "a.json").write_text("{}")
+
+    done = isolation_spec("replay", folder, folder=tmp_path)
+
+    assert (2, "") == (done.code, done.err)
+    assert "REFUSED" in done.out.splitlines()[0]
+    assert "format" in done.out.splitlines()[1]
+    assert "2 files: 1 REFUSED, 1 FIXED" == done.out.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"version": 2}, "is of version 2"),
+        ({"claim": "no-such-claim"}, "no-such-claim"),
+    ],
+    ids=["version", "claim"],
+)
+def test_a_version_or_claim_that_is_not_known_is_unsupported(
+    verified: Verified, tmp_path: Path, changes: dict[str, Any], why: str
+) -> None:
+    """A file of a later release is UNSUPPORTED, exit 2, and says what to do."""
+    done = replayed(verified, tmp_path, **changes)
+
+    assert (2, "") == (done.code, done.err)
+    assert done.out.startswith("UNSUPPORTED: ")
+    assert why in done.out

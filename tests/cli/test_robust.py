@@ -41,7 +41,7 @@ def test_on_a_full_disk_all_is_printed(tmp_path: Path) -> None:
     assert 1 == done.returncode, done.stderr
     assert "Traceback" not in done.stdout + done.stderr
     assert 1 == len(done.stderr.splitlines()), done.stderr
-    assert "the result cannot be written to result.json" in done.stderr
+    assert "result.json cannot be written: " in done.stderr
     assert any(line.endswith(": contradiction.") for line in lines)
     assert "Saved in" not in done.stdout
     assert "Not saved in .isolation-spec/failures/" in done.stdout

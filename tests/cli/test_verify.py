@@ -228,7 +228,7 @@ def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
     """A profile that there is not lists those that there are."""
     done = isolation_spec("verify", "--profile", "quik", folder=tmp_path)
 
-    assert_refused(done, "'quik'", "quick", "ci", "deep")
+    assert_refused(done, "'quik'", "quick", "ci", "deep", "fuzz")
 
 
 def test_a_result_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:
@@ -375,6 +375,23 @@ def test_an_engine_that_begins_no_session_is_inconclusive(folder: Path) -> None:
     assert not result["failures"]
     assert "database_sessions" == line
     assert 0 == result["reached"]["database_sessions"]
+
+
+def test_a_terminal_without_the_characters_is_no_trouble(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What cannot be encoded is escaped, and the search goes on to its end."""
+    (folder / "motör.py").write_text(MODULES["void"], encoding="utf-8")
+    plain = environment()
+    monkeypatch.setattr(
+        "tests.cli.command.environment",
+        lambda: {**plain, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+    )
+
+    done = isolation_spec("verify", "motör:engine", "--max-time", "0.1", folder=folder)
+
+    assert (3, "") == (done.code, done.err)
+    assert r"verify mot\xf6r:engine" in done.out.replace("\n", " ")
 
 
 # Interrupted

@@ -6,8 +6,12 @@ from typing import Any
 import pytest
 from sqlalchemy import Insert
 
-from isolation_spec.engine import DatabaseSessionManager, UserMemory, WriteLocks
-from isolation_spec.engine import memory as memory_module
+from isolation_spec.engine import (
+    DatabaseSessionManager,
+    UserMemory,
+    WriteLocks,
+    storage,
+)
 
 
 def memory_of(house: Any, user: str, thread: str, locks: Any = None) -> UserMemory:
@@ -58,10 +62,10 @@ async def test_only_text(house) -> None:  # type: ignore[no-untyped-def]
 async def test_without_an_upsert(house, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     """A dialect without the statement stores as well."""
 
-    def none(dialect: str, values: dict[str, Any]) -> Insert | None:
+    def none(dialect: str) -> Insert | None:
         return None
 
-    monkeypatch.setattr(memory_module, "upsert", none)
+    monkeypatch.setattr(storage, "upsert", none)
     memory = memory_of(house, "a", "b")
     await memory.remember("k", "1")
     await memory.remember("k", "2")

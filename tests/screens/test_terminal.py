@@ -1,13 +1,25 @@
-"""Whole screens, word for word, at 80 and at 120 columns."""
+"""Whole screens, character for character, at 80 and at 120 columns.
+
+They are kept in `tests/screens/kept`, a file a screen. After a change that was meant,
+`ISOLATION_RENEW_SCREENS=1 pytest tests/screens` writes them anew; read the difference
+before you commit it.
+"""
 
 import io
+import os
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from rich.console import Console
 
 from isolation_spec.claims import Verdict, Violation
 from isolation_spec.history import Reached
 from isolation_spec.report import (
+    BrokenOff,
     ClaimResult,
     Event,
     FailureFound,
@@ -28,7 +40,9 @@ from isolation_spec.scenario import (
     User,
     canary,
 )
+from isolation_spec.world.pct import Bound
 
+KEPT = Path(__file__).with_name("kept")
 PATH = (
     ".isolation-spec/failures/reference+commit-on-error-database-sessions-616cdcfc.json"
 )
@@ -81,6 +95,7 @@ def verdicts(**changed: Verdict) -> tuple[ClaimResult, ...]:
             id=name.replace("_", "-"),
             verdict=changed.get(name, verdict),
             evidence=0 if name in changed else evidence,
+            reason="never reached: x" if name in changed else "",
         )
         for name, (verdict, evidence) in standing.items()
     )
@@ -113,17 +128,24 @@ def start(engine: str = "reference", processes: int = 2) -> SearchStarted:
     return SearchStarted(engine=engine, profile="quick", seed=0, processes=processes)
 
 
-def screen(width: int, *events: Event, terminal: bool = False) -> str:
-    """What is left on a screen of that width; blanks at the end are no news."""
+def screen(
+    width: int,
+    *events: Event,
+    live: bool = False,
+    quiet: bool = False,
+    seconds_an_event: float = 0.0,
+) -> str:
+    """Everything that is written on a screen of that width."""
     out = io.StringIO()
     console = Console(
-        file=out, width=width, highlight=False, force_terminal=terminal, no_color=True
+        file=out, width=width, highlight=False, force_terminal=live, no_color=True
     )
-    show = Terminal(console)
+    clock = count(0, seconds_an_event)
+    show = Terminal(console, live=live, quiet=quiet, clock=lambda: next(clock))
     for event in events:
         show(event)
     show.stop()
-    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+    return out.getvalue()
 
 
 GREEN = (
@@ -132,107 +154,52 @@ GREEN = (
     ended(Verdict.HOLDS, verdicts()),
 )
 
-GREEN_80 = """\
-isolation-spec verify reference  profile quick, seed 0, 2 processes
 
-claim              verdict  evidence
-context-ownership  holds      17,369
-database-sessions  holds       5,036
-teardown           holds       2,645
-
-reached 2,650 users, 2,362 runs completed, 1,030 tools run, 9,834 events
-delivered, 2,744 handshakes, 6,684 database sessions, 272 cancellations, 308
-cleanups, 862 attacks
-holds: 6,543 interleavings of 1,234 examples in 12.3 s, 160 MB
-"""
-
-GREEN_120 = """\
-isolation-spec verify reference  profile quick, seed 0, 2 processes
-
-claim              verdict  evidence
-context-ownership  holds      17,369
-database-sessions  holds       5,036
-teardown           holds       2,645
-
-reached 2,650 users, 2,362 runs completed, 1,030 tools run, 9,834 events delivered, 2,744 handshakes, 6,684 database
-sessions, 272 cancellations, 308 cleanups, 862 attacks
-holds: 6,543 interleavings of 1,234 examples in 12.3 s, 160 MB
-"""  # noqa: E501
+STORY = (
+    "database-sessions: Each database session has one owner, is closed, and is rolled",
+    "back when its work fails or is cancelled.",
+    "",
+    "Scenario, operations as they began (* begins, | is under way)",
+    "  alice",
+    "   *       2  open context x2 on thread 't'",
+    "   *       3  run agent in x2: transact k=alice~3.1 and raise -> failed",
+    "",
+    f"Let a transaction in alice's operation 3 write {VALUE},",
+    "and that transaction raised.",
+    "Then nothing of it is stored.",
+    f"However, an independent observer read {VALUE} in the end:",
+    "contradiction.",
+    "",
+    "It needs no cancellation and no choice: plain asyncio order is enough.",
+    "",
+    f"The way of {VALUE} (step, user and operation):",
+    "   5 alice 3 born here: its agent is about to transact k=alice~3.1 and raise",
+    "  10 alice 3 transact failed: AgentFailure in a transaction",
+    "  25 alice stored for 'alice' on 't': k=alice~3.1",
+)
+TOLD = "\n".join(STORY)
 
 RED = (
     start("reference+commit-on-error"),
     Progressed(examples=3, interleavings=13, of_examples=110),
     FailureFound(violation=VIOLATION, path="unconfirmed.json"),
     Shrunk(claim="database-sessions", before=(14, 3), after=(2, 0), runs=99),
-    FailureSaved(scenario=SCENARIO, violation=VIOLATION, path=PATH, confirmed=True),
+    FailureSaved(
+        scenario=SCENARIO,
+        violation=VIOLATION,
+        path=PATH,
+        confirmed=True,
+        story=STORY,
+    ),
     ended(
         Verdict.VIOLATED,
-        verdicts(database_sessions=Verdict.VIOLATED),
+        verdicts(
+            database_sessions=Verdict.VIOLATED, context_ownership=Verdict.INCONCLUSIVE
+        ),
         reached=Reached(users=4),
     ),
 )
 
-RED_80 = f"""\
-isolation-spec verify reference+commit-on-error  profile quick, seed 0, 2
-processes
-
-database-sessions: Each database session has one owner, is closed, and is rolled
-back when its work fails or is cancelled.
-
-Scenario
-    2  alice  open context x2 on thread 't'
-    3  alice  run agent in x2: transact k=alice~3.1~{VALUE[-8:]} and raise
-
-Choices: none, plain asyncio order
-
-Let a transaction in alice's operation 3 have written alice~3.1~{VALUE[-8:]}.
-and it raised.
-Then nothing of it is stored.
-However, an independent observer read alice~3.1~{VALUE[-8:]} in the end:
-contradiction.
-
-Saved in {PATH}
-Replay with: isolation-spec replay {PATH}
-
-claim              verdict   evidence
-context-ownership  holds       17,369
-database-sessions  violated         0
-teardown           holds        2,645
-
-reached 4 users, 0 runs completed, 0 tools run, 0 events delivered, 0
-handshakes, 0 database sessions, 0 cancellations, 0 cleanups, 0 attacks
-violated: 6,543 interleavings of 1,234 examples in 12.3 s, 160 MB
-"""
-
-RED_120 = f"""\
-isolation-spec verify reference+commit-on-error  profile quick, seed 0, 2 processes
-
-database-sessions: Each database session has one owner, is closed, and is rolled back when its work fails or is
-cancelled.
-
-Scenario
-    2  alice  open context x2 on thread 't'
-    3  alice  run agent in x2: transact k=alice~3.1~{VALUE[-8:]} and raise
-
-Choices: none, plain asyncio order
-
-Let a transaction in alice's operation 3 have written alice~3.1~{VALUE[-8:]}.
-and it raised.
-Then nothing of it is stored.
-However, an independent observer read alice~3.1~{VALUE[-8:]} in the end: contradiction.
-
-Saved in {PATH}
-Replay with: isolation-spec replay {PATH}
-
-claim              verdict   evidence
-context-ownership  holds       17,369
-database-sessions  violated         0
-teardown           holds        2,645
-
-reached 4 users, 0 runs completed, 0 tools run, 0 events delivered, 0 handshakes, 0 database sessions, 0 cancellations,
-0 cleanups, 0 attacks
-violated: 6,543 interleavings of 1,234 examples in 12.3 s, 160 MB
-"""  # noqa: E501
 
 INCONCLUSIVE = (
     start("mine:Adapter"),
@@ -250,36 +217,6 @@ INCONCLUSIVE = (
     ),
 )
 
-INCONCLUSIVE_80 = """\
-isolation-spec verify mine:Adapter  profile quick, seed 0, 2 processes
-
-claim              verdict         evidence
-context-ownership  holds             17,369
-database-sessions  not applicable         0
-teardown           inconclusive           0
-
-reached 4 users, 2 runs completed, 0 tools run, 0 events delivered, 0
-handshakes, 0 database sessions, 0 cancellations, 0 cleanups, 0 attacks
-inconclusive: teardown: never reached: a user for whom the engine had done
-something was cleaned up
-inconclusive: never reached: tools_run, database_sessions
-inconclusive: 6,543 interleavings of 1,234 examples in 12.3 s, 160 MB
-"""
-
-INCONCLUSIVE_120 = """\
-isolation-spec verify mine:Adapter  profile quick, seed 0, 2 processes
-
-claim              verdict         evidence
-context-ownership  holds             17,369
-database-sessions  not applicable         0
-teardown           inconclusive           0
-
-reached 4 users, 2 runs completed, 0 tools run, 0 events delivered, 0 handshakes, 0 database sessions, 0 cancellations,
-0 cleanups, 0 attacks
-inconclusive: teardown: never reached: a user for whom the engine had done something was cleaned up
-inconclusive: never reached: tools_run, database_sessions
-inconclusive: 6,543 interleavings of 1,234 examples in 12.3 s, 160 MB
-"""  # noqa: E501
 
 INTERRUPTED = (
     start(),
@@ -287,55 +224,77 @@ INTERRUPTED = (
     ended(Verdict.INCONCLUSIVE, verdicts(), ("interrupted",)),
 )
 
-INTERRUPTED_80 = GREEN_80.replace(
-    "holds: 6,543", "inconclusive: interrupted\ninconclusive: 6,543"
+TIME_UP = (
+    SearchStarted(
+        engine="reference", profile="fuzz", seed=4711, processes=2, max_time=600
+    ),
+    BrokenOff(path=".isolation-spec/fuzz/reference/broken-off/5.json", engine="x"),
+    Progressed(examples=1300, interleavings=22_013, of_examples=0),
+    SearchEnded(
+        result=msgspec.structs.replace(
+            ended(Verdict.HOLDS, verdicts()).result,
+            profile="fuzz",
+            max_time=600,
+            time_up=True,
+        )
+    ),
 )
-INTERRUPTED_120 = GREEN_120.replace(
-    "holds: 6,543", "inconclusive: interrupted\ninconclusive: 6,543"
-)
+CASES: dict[str, tuple[tuple[Event, ...], dict[str, Any]]] = {
+    "green": (GREEN, {}),
+    "red": (RED, {}),
+    "inconclusive": (INCONCLUSIVE, {}),
+    "interrupted": (INTERRUPTED, {}),
+    "time-up": (TIME_UP, {}),
+    "live": (RED, {"live": True}),
+    "quiet-green": (GREEN, {"quiet": True}),
+    "quiet-red": (RED, {"quiet": True}),
+    "quiet-inconclusive": (INCONCLUSIVE, {"quiet": True}),
+    "log": (GREEN, {"seconds_an_event": 45.0}),
+}
+SCREENS = pytest.mark.parametrize("width", [80, 120])
+each_case = pytest.mark.parametrize("case", CASES)
 
-SCREENS = pytest.mark.parametrize(
-    ("events", "width", "expected"),
-    [
-        pytest.param(GREEN, 80, GREEN_80, id="green-80"),
-        pytest.param(GREEN, 120, GREEN_120, id="green-120"),
-        pytest.param(RED, 80, RED_80, id="red-80"),
-        pytest.param(RED, 120, RED_120, id="red-120"),
-        pytest.param(INCONCLUSIVE, 80, INCONCLUSIVE_80, id="inconclusive-80"),
-        pytest.param(INCONCLUSIVE, 120, INCONCLUSIVE_120, id="inconclusive-120"),
-        pytest.param(INTERRUPTED, 80, INTERRUPTED_80, id="interrupted-80"),
-        pytest.param(INTERRUPTED, 120, INTERRUPTED_120, id="interrupted-120"),
-    ],
-)
+
+def visible(text: str) -> str:
+    """The text with escape characters that an editor shows."""
+    return text.replace("\x1b", "<ESC>").replace("\r", "<CR>")
 
 
 @SCREENS
-def test_the_whole_screen(events: tuple[Event, ...], width: int, expected: str) -> None:
-    """What is shown, from the first line to the last."""
-    assert expected == screen(width, *events)
+@each_case
+def test_the_whole_screen(case: str, width: int) -> None:
+    """What is shown, from the first character to the last."""
+    events, options = CASES[case]
+    path = KEPT / f"{case}-{width}.txt"
+    shown = visible(screen(width, *events, **options))
+    if os.environ.get("ISOLATION_RENEW_SCREENS"):
+        path.write_text(shown, encoding="utf-8")
+
+    assert path.read_text(encoding="utf-8") == shown
 
 
-@SCREENS
-def test_the_words_whatever_the_width(
-    events: tuple[Event, ...], width: int, expected: str
-) -> None:
-    """The same words in the same order, however lines are broken."""
-    assert expected.split() == screen(width, *events).split()
+def test_no_screen_is_kept_in_vain() -> None:
+    """Each kept file is one that is compared."""
+    expected = {f"{case}-{width}.txt" for case in CASES for width in (80, 120)}
+
+    assert expected == {path.name for path in KEPT.iterdir()}
 
 
 def may_be_long(line: str) -> bool:
     """What is copied from the screen is never broken."""
-    return line.startswith(("Saved in ", "Replay with: ")) and PATH in line
+    return line.startswith(("Saved in ", "Replay with: ", "Run it again with: "))
 
 
 @SCREENS
-def test_no_line_is_wider_than_the_screen(
-    events: tuple[Event, ...], width: int, expected: str
-) -> None:
-    """Lines are broken at words, but for paths and the command that replays."""
-    lines = screen(width, *events).splitlines()
+@each_case
+def test_no_line_is_wider_than_the_screen(case: str, width: int) -> None:
+    """Lines are broken at words, but for paths and commands; none ends in a blank."""
+    events, options = CASES[case]
+    options = {**options, "live": False}
+    lines = screen(width, *events, **options).splitlines()
 
     assert [] == [line for line in lines if len(line) > width and not may_be_long(line)]
+    assert [] == [line for line in lines if line != line.rstrip()]
 
 
 @pytest.mark.parametrize("width", [40, 80, 120])
@@ -368,21 +327,17 @@ def test_a_long_script_stays_inside_the_screen() -> None:
 
 def test_markup_in_names_is_shown_as_it_is() -> None:
     """Brackets in an engine's name or in a fact are no formatting."""
-    violation = Violation(
-        claim="teardown",
-        clause="x",
-        let=("[bold]alice[/bold] be there",),
-        then="[red]x",
-        however="[/]",
-        entry=0,
-    )
     saved = FailureSaved(
-        scenario=SCENARIO, violation=violation, path="[a].json", confirmed=True
+        scenario=SCENARIO,
+        violation=VIOLATION,
+        path="[a].json",
+        confirmed=True,
+        story=("Let [bold]alice[/bold] be there.", "Then [red]x.", "However, [/]."),
     )
 
     text = screen(80, start("my[engine]:Adapter"), saved)
 
-    assert "verify my[engine]:Adapter " in text
+    assert "verify my[engine]:Adapter  profile" in text
     assert "Let [bold]alice[/bold] be there." in text
     assert "Saved in [a].json" in text
 
@@ -403,19 +358,121 @@ def test_one_process_is_one_process() -> None:
 
 
 def test_nothing_is_live_where_nobody_looks() -> None:
-    """Without a terminal the counts on the way are not printed at all."""
+    """Without a terminal the counts on the way are not printed in a short search."""
     assert screen(80, GREEN[0], GREEN[2]) == screen(80, *GREEN)
 
 
-def test_the_live_line_is_one_line() -> None:
-    """On a terminal the counts on the way are shown, and end up erased."""
-    text = screen(80, *GREEN, terminal=True)
+def test_a_long_search_is_heard_of_in_a_log() -> None:
+    """Where no line can be live, one is printed from time to time."""
+    progress = [
+        Progressed(examples=n, interleavings=n, of_examples=9) for n in range(1, 9)
+    ]
+    lines = screen(80, start(), *progress, seconds_an_event=20.0).splitlines()
 
-    assert "1/110 examples, 6 interleavings" in text
+    said = [line for line in lines if "examples" in line]
+    assert 1 < len(said) < len(progress)
+    assert not any("\x1b" in line for line in lines)
+
+
+def test_the_live_line_is_one_line() -> None:
+    """On a terminal the counts on the way are shown, cut, and end up erased."""
+    text = screen(30, start(), GREEN[1], live=True)
+
+    assert "1/110 examples, 6 interleav" in text
+    assert "interleavings" not in text
     assert "\x1b[2K" in text
+
+
+class Terminals(io.StringIO):
+    """A file that somebody looks at."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("file", "variables", "is_live", "is_coloured"),
+    [
+        (Terminals, {"TERM": "xterm-256color"}, True, True),
+        (Terminals, {"TERM": "xterm-256color", "NO_COLOR": "1"}, True, False),
+        (Terminals, {"TERM": "dumb"}, False, False),
+        (io.StringIO, {"TERM": "xterm-256color"}, False, False),
+        (io.StringIO, {"TERM": "xterm-256color", "FORCE_COLOR": "1"}, False, True),
+    ],
+    ids=["terminal", "no-color", "dumb", "log", "log-in-colour"],
+)
+def test_the_environment_decides_on_colours_and_the_live_line(
+    file: Callable[[], io.StringIO],
+    variables: dict[str, str],
+    is_live: bool,
+    is_coloured: bool,
+) -> None:
+    """A live line is for terminals alone; colours are for who wants them."""
+    out = file()
+    show = Terminal(Console(file=out, width=80, _environ=variables))
+    for event in GREEN:
+        show(event)
+    show.stop()
+    text = out.getvalue()
+
+    assert is_live == ("\x1b[2K" in text)
+    assert is_coloured == ("\x1b[32m" in text)
+
+
+def test_what_a_red_search_did_not_reach_is_no_news() -> None:
+    """It is called not reached; a claim whose check crashed is not."""
+    unreached = ClaimResult(
+        id="teardown",
+        verdict=Verdict.INCONCLUSIVE,
+        evidence=0,
+        reason="never reached: x",
+    )
+    crashed = msgspec.structs.replace(unreached, reason="its check crashed: x")
+
+    assert "teardown  not reached" in screen(80, ended(Verdict.VIOLATED, (unreached,)))
+    assert "teardown  inconclusive" in screen(80, ended(Verdict.VIOLATED, (crashed,)))
+    assert "not reached" not in screen(80, ended(Verdict.INCONCLUSIVE, (unreached,)))
+
+
+def test_a_quiet_green_search_is_one_line() -> None:
+    """With `--quiet` a search that finds nothing says its verdict and no more."""
+    assert 1 == len(screen(120, *GREEN, quiet=True).splitlines())
 
 
 def test_each_verdict_has_a_colour() -> None:
     """Every verdict has a colour, and no two the same."""
     assert set(Verdict) == set(COLOURS)
     assert len(Verdict) == len(set(COLOURS.values()))
+
+
+def test_shares_of_the_search_are_told() -> None:
+    """Small scopes that were exhausted, and the bound of pure PCT, each if there is
+    one."""
+    whole = ended(Verdict.HOLDS, verdicts()).result
+    bound = Bound(depth=3, runs=96, chains=41, arrivals=153, beyond=2)
+    result = msgspec.structs.replace(whole, exhausted=1, pct=bound)
+
+    lines = screen(200, start(), SearchEnded(result=result)).splitlines()
+
+    assert "every order of arrivals of 1 small scope was run" in lines
+    assert any(
+        line.startswith("pure PCT: 96 runs of depth 3, n = 41 chains, k = 153 arrivals")
+        for line in lines
+    )
+    assert "PCT" not in screen(200, start(), SearchEnded(result=whole))
+
+
+def test_what_does_not_repeat_is_named_in_the_story() -> None:
+    """The first step that differed stands below the sentence that a replay did."""
+    event = FailureSaved(
+        scenario=SCENARIO,
+        violation=VIOLATION,
+        path=PATH,
+        confirmed=False,
+        difference="at step 7, a step: 'a' in one run, 'b' in the other",
+    )
+
+    lines = screen(80, start(), event).splitlines()
+
+    after = lines.index("Not deterministic: a replay in a fresh world differed.") + 1
+    assert "First at step 7, a step: 'a' in one run, 'b' in the other" == lines[after]

@@ -49,7 +49,7 @@ def test_the_notebook_holds_under_plain_pytest(
     done = executed(tmp_path, sys.executable, "-m", "pytest", "-q", *options)
 
     assert 0 == done.returncode, done.stdout
-    assert done.stdout.splitlines()[-1].startswith("1 passed in ")
+    assert done.stdout.splitlines()[-1].startswith("7 passed in ")
     assert not (tmp_path / ".isolation-spec").exists()
 
 

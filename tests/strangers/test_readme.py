@@ -13,6 +13,8 @@ from isolation_spec.adapters import own_engine
 from isolation_spec.verify import verify
 
 TEXT = (Path(__file__).parents[2] / "README.md").read_text()
+SCOPE = ("-o", "asyncio_default_fixture_loop_scope=function")
+"""What pytest-asyncio warns of if it is unset."""
 SCRIPT = Path(sys.executable).with_name("isolation-spec")
 
 
@@ -70,18 +72,57 @@ def test_the_notebook_is_verified(
     assert ("holds", ()) == (result.verdict, result.reasons)
 
 
-def test_the_three_lines_are_a_test(tmp_path: Path) -> None:
-    """The test in the README passes with the adapter in the README."""
+@pytest.fixture
+def user(tmp_path: Path) -> Path:
+    """A folder with the adapter in the README and the three lines that test it."""
     package = tmp_path / "mypackage"
     package.mkdir()
     (package / "__init__.py").touch()
     (package / "adapter.py").write_text(PYTHON["notebook"])
     (tmp_path / "test_engine.py").write_text(PYTHON["test"])
+    return tmp_path
 
-    done = executed(tmp_path, sys.executable, "-m", "pytest", "-q")
+
+def test_the_three_lines_are_a_test(user: Path) -> None:
+    """The test in the README passes with the adapter in the README."""
+    done = executed(user, sys.executable, "-m", "pytest", "-q")
 
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert done.stdout.splitlines()[-1].startswith("1 passed in ")
+    assert re.match(r"\d+ passed in ", done.stdout.splitlines()[-1])
+    assert "everything-reached" not in done.stdout
+
+
+def block(mark: str) -> str:
+    (found,) = (block.code for block in BLOCKS if block.mark == mark)
+    return found
+
+
+def test_the_commands_of_pytest_run(user: Path) -> None:
+    """Each line of the block does what the text says: verify, and replay what is
+    kept."""
+    kept = user / ".isolation-spec" / "failures"
+    kept.mkdir(parents=True)
+    (kept / "broken.json").write_text("{}")
+    codes, last = [], ""
+    for line in block("pytest commands").splitlines():
+        name, *words = line.split()
+        done = executed(user, SCRIPT.with_name(name), *words, "-q")
+        codes.append(done.returncode)
+        last = done.stdout
+
+    assert [0, 0, 1] == codes, last
+    assert "FAILED isolation-replay::broken.json" in last
+
+
+def test_the_ini_file_of_pytest_is_read(user: Path) -> None:
+    """With the ini file in the README, the engine is verified without a test file."""
+    (user / "pytest.ini").write_text(block("pytest ini"))
+    (user / "test_engine.py").unlink()
+
+    done = executed(user, SCRIPT.with_name("pytest"), "-W", "error", *SCOPE)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert "isolation: mypackage.adapter:MyAdapter holds" in done.stdout
 
 
 def test_the_demo_shows_each_client_its_own_events(tmp_path: Path) -> None:
@@ -98,11 +139,11 @@ def test_the_demo_shows_each_client_its_own_events(tmp_path: Path) -> None:
 
 
 def commands() -> list[str]:
-    """Each use of the command in a shell block or in the text, but the two marked."""
+    """Each use of the command in a shell block or in the text, but those marked."""
     shell = [
         line
         for block in BLOCKS
-        if block.language == "sh" and block.mark != "two commands"
+        if block.language == "sh" and block.mark == ""
         for line in block.code.splitlines()
     ]
     text = re.sub(r"^```.*?^```$", "", TEXT, flags=re.MULTILINE | re.DOTALL)

@@ -47,11 +47,28 @@ def test_hypothesis_neither_shrinks_nor_remembers(profile: Profile) -> None:
 
 
 def test_deeper_profiles_spend_more() -> None:
-    """From quick to deep every count grows."""
+    """From quick to fuzz every count grows, and deep and fuzz sweep cancellations."""
     counts = [(p.examples, p.steps, p.schedules) for p in PROFILES]
 
-    assert ["quick", "ci", "deep"] == [profile.name for profile in PROFILES]
+    assert ["quick", "ci", "deep", "fuzz"] == [profile.name for profile in PROFILES]
     assert sorted(counts) == counts
+    assert [False, False, True, True] == [p.sweep_every > 0 for p in PROFILES]
+
+
+def test_fuzz_alone_ends_by_the_clock() -> None:
+    """All other profiles do the same however fast the machine is."""
+    assert ["fuzz"] == [profile.name for profile in PROFILES if profile.seconds]
+
+
+@each_profile
+def test_a_profile_says_what_it_spends(profile: Profile) -> None:
+    """Its own counts are in the sentence."""
+    said = profile.spends()
+
+    assert f"{profile.steps} drawn operations" in said
+    assert f"{profile.schedules} schedules" in said
+    assert ("minutes" if profile.seconds else f"{profile.examples:,}") in said
+    assert profile.about.endswith(".")
 
 
 def test_importing_or_registering_loads_no_profile() -> None:

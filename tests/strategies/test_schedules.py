@@ -85,7 +85,7 @@ def pairs(one: Scenario, other: Scenario) -> Iterator[tuple[Operation, Operation
 
 
 def test_the_workload_stays_what_it_is() -> None:
-    """An attempt changes schedule and names, and adds one cancellation at most."""
+    """An attempt changes schedule and names, and adds two cancellations at most."""
     for drawn, attempt in itertools.chain.from_iterable(
         ((drawn, attempt) for attempt in portfolio(drawn)) for drawn in draw()[:40]
     ):
@@ -93,7 +93,7 @@ def test_the_workload_stays_what_it_is() -> None:
         labels = [user.label for user in drawn.scenario.users]
 
         assert labels == [user.label for user in attempt.scenario.users]
-        assert len(changed) <= 1
+        assert len(changed) <= 2
         for old, new in changed:
             assert old == msgspec.structs.replace(
                 new,

@@ -1,0 +1,34 @@
+"""Lengths of time as people write them: `90`, `90s`, `5m`, `1h`."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+__all__ = ["Duration"]
+
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+class Duration(click.ParamType[float]):
+    """Gives seconds, more than 0; a number alone is seconds."""
+
+    name = "DURATION"
+
+    def convert(
+        self,
+        value: object,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> float:
+        """Reads one.
+
+        Raises:
+            BadParameter: it is no such length, or none at all.
+        """
+        found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smh]?)", str(value), re.ASCII)
+        seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
+        if seconds <= 0:
+            self.fail(f"{value!r} is no length of time: write 90, 90s, 5m or 1h")
+        return seconds

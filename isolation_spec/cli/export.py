@@ -1,0 +1,46 @@
+"""`isolation-spec export`: a failure file as a pytest test that needs no file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from isolation_spec.adapter import AdapterError
+from isolation_spec.cli import ExitCode, Refused
+
+__all__ = ["command"]
+
+
+@click.command("export")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write the test to this file; default: standard output.",
+)
+@click.option("--engine", help="Test this engine instead of the file's.")
+def command(file: Path, output: Path | None, engine: str | None) -> int:
+    """Write the failure in FILE as a pytest test that its claim holds.
+
+    The test holds the whole scenario in constructor calls, so it fails until the engine
+    is fixed, whether or not FILE is still there.
+    """
+    from isolation_spec.failure import BadFailureFile, engine_of, export_test, load
+
+    try:
+        failure = load(file)
+        source = export_test(failure, engine_of(failure, engine).name)
+    except (BadFailureFile, AdapterError) as error:
+        raise Refused(str(error)) from None
+    if output is None:
+        click.echo(source, nl=False)
+        return ExitCode.HOLDS
+    try:
+        output.write_text(source, encoding="utf-8")
+    except OSError as error:
+        message = f"the test cannot be written to {output}: {error.strerror}"
+        raise Refused(message) from None
+    click.echo(f"{output} tests that {failure.claim} holds; run it with pytest")
+    return ExitCode.HOLDS

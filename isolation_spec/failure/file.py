@@ -1,0 +1,146 @@
+"""What a failure file holds, and how it is made and saved."""
+
+from __future__ import annotations
+
+import os
+import platform
+import tempfile
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from isolation_spec.claims import Violation
+from isolation_spec.failure.redaction import redacted
+from isolation_spec.history import History
+from isolation_spec.scenario import Scenario
+
+__all__ = ["Failure", "file_name", "labels_of", "make_failure", "save"]
+
+MOST_STEPS = 2000
+_LONGEST_NAME = 80
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A violation that can be run again."""
+
+    format: Annotated[
+        Literal["isolation-spec-failure"],
+        Meta(description="Tells a failure file from any other JSON."),
+    ]
+    version: Annotated[Literal[1], Meta(description="The version of this form.")]
+    engine: Annotated[
+        str,
+        Meta(
+            description="The name under which the engine was verified. It is never "
+            "imported: what is not registered must be given by the user."
+        ),
+    ]
+    claim: Annotated[str, Meta(description="The id of the claim that is violated.")]
+    violation: Annotated[
+        Violation,
+        Meta(
+            description="How it was violated. What the engine showed is redacted but "
+            "for canaries and for what the scenario says itself."
+        ),
+    ]
+    scenario: Annotated[Scenario, Meta(description="What is run again; synthetic.")]
+    digest: Annotated[
+        str,
+        Meta(
+            pattern="^[0-9a-f]*$",
+            min_length=64,
+            max_length=64,
+            description="SHA-256 of all that was observed, in hexadecimal.",
+        ),
+    ]
+    steps: Annotated[
+        tuple[str, ...],
+        Meta(
+            max_length=MOST_STEPS,
+            description="What was observed, in order: kind, operation, digest of the "
+            "rest. Shows where a replay drifts.",
+        ),
+    ]
+    versions: Annotated[
+        dict[str, str],
+        Meta(
+            max_length=64,
+            description="Python and the libraries that took part -> version.",
+        ),
+    ]
+    confirmed: Annotated[
+        bool,
+        Meta(description="Whether two replays in fresh worlds failed the same way."),
+    ]
+
+
+def make_failure(
+    engine: str, history: History, violation: Violation, *, confirmed: bool
+) -> Failure:
+    """The failure of a history, with the schedule that the run really followed.
+
+    What the engine showed is redacted: a file may be handed on.
+    """
+    scenario = msgspec.structs.replace(history.scenario, schedule=history.schedule)
+    libraries = ("isolation-spec", "sqlalchemy", "aiosqlite", "websockets")
+    return Failure(
+        format="isolation-spec-failure",
+        version=1,
+        engine=engine,
+        claim=violation.claim,
+        violation=redacted(violation, scenario),
+        scenario=scenario,
+        digest=history.digest(),
+        steps=labels_of(history),
+        versions={
+            "python": platform.python_version(),
+            **{name: version(name) for name in libraries},
+        },
+        confirmed=confirmed,
+    )
+
+
+def labels_of(history: History) -> tuple[str, ...]:
+    """One label for each entry: its kind, its operation and a digest of the rest."""
+    labels = []
+    for entry in history.entries[:MOST_STEPS]:
+        digest = sha256(msgspec.json.encode(entry)).hexdigest()[:8]
+        kind = type(entry).__struct_config__.tag
+        labels.append(f"{kind} {entry.operation or '-'} {digest}")
+    return tuple(labels)
+
+
+def save(failure: Failure, folder: Path) -> Path:
+    """Saves the failure in the folder, atomically and readable by its owner alone.
+
+    The name says engine, claim and, in a digest, the scenario; an unconfirmed one ends
+    in `.unconfirmed.json`. A folder that is missing is made.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / file_name(failure)
+    data = msgspec.json.format(msgspec.json.encode(failure), indent=2)
+    # Made with mode 0600, whatever the umask is, and given its name when it is whole.
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".saving-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data + b"\n")
+            file.flush()
+            os.fsync(descriptor)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def file_name(failure: Failure) -> str:
+    """The name of its file: engine, claim and, in a digest, the scenario."""
+    known = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-+._"
+    engine = "".join(c if c in known else "-" for c in failure.engine)[:_LONGEST_NAME]
+    digest = sha256(failure.scenario.to_json()).hexdigest()[:8]
+    state = "" if failure.confirmed else ".unconfirmed"
+    return f"{engine}-{failure.claim}-{digest}{state}.json"

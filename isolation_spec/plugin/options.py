@@ -1,0 +1,215 @@
+"""What the user asks of the plugin, on the command line or in the ini file."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+__all__ = ["OPTIONS", "Options", "add_options", "read_options"]
+
+_FOLDER = ".isolation-spec/failures"
+_TOLD = "isolation_spec"
+
+
+@dataclass(slots=True)
+class Options:
+    """The options of one session.
+
+    Attributes:
+        profile: the profile of all test cases, None to leave each its own.
+        default_profile: the profile of the test cases that name none.
+        engines: names of engines to verify beside the test cases that are collected.
+        replay: the failure file, or the folder of them, to replay.
+        failures: the folder in which failure files are saved.
+        shared: a folder in which the processes of the session leave what they found
+            for one another; None if there is but one process.
+        here: where the user stands.
+        told: what was found by tests that were interrupted before they had a report.
+    """
+
+    profile: str | None
+    default_profile: str
+    engines: tuple[str, ...]
+    replay: Path | None
+    failures: Path
+    shared: Path | None = None
+    told: list[str] = field(default_factory=list)
+    here: Path = field(default_factory=Path.cwd)
+    _is_owner: bool = False
+
+    def shown(self, path: Path) -> str:
+        """The path as the user would write it: what is below them is relative."""
+        return str(path.relative_to(self.here) if self.here in path.parents else path)
+
+    def tell(self, node: Any) -> None:
+        """Hands a worker what only this process knows."""
+        # Workers that each run all tests may differ in their Python: each searches.
+        if self.shared is None and node.config.getoption("dist") != "each":
+            self.shared = Path(tempfile.mkdtemp(prefix="isolation-spec-"))
+            self._is_owner = True
+        node.workerinput[_TOLD] = {
+            "engines": list(self.engines),
+            "replay": self.replay and str(self.replay),
+            "failures": str(self.failures),
+            "shared": self.shared and str(self.shared),
+        }
+
+    def remove_shared(self) -> None:
+        """Removes the shared folder, if this process made it."""
+        if self._is_owner and self.shared is not None:
+            shutil.rmtree(self.shared, ignore_errors=True)
+
+
+OPTIONS = pytest.StashKey[Options]()
+
+
+def add_options(parser: pytest.Parser) -> None:
+    """Adds the options and the ini options of the plugin."""
+    group = parser.getgroup("isolation-spec")
+    group.addoption(
+        "--isolation-engine",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="Verify this engine too: reference, the name of an entry point, or "
+        "module:factory. Repeatable.",
+    )
+    group.addoption(
+        "--isolation-profile",
+        metavar="NAME",
+        help="How much each search spends; overrides what test cases ask for.",
+    )
+    group.addoption(
+        "--isolation-replay",
+        metavar="PATH",
+        help="Replay this failure file, or each one in this folder, as a test.",
+    )
+    group.addoption(
+        "--isolation-failures",
+        metavar="DIR",
+        help=f"Folder for failure files. Default: {_FOLDER} under the rootdir.",
+    )
+    parser.addini(
+        "isolation_engine",
+        "Engines to verify whenever no path is given, one a line.",
+        type="linelist",
+    )
+    parser.addini(
+        "isolation_profile", "Profile of the isolation test cases that name none."
+    )
+    parser.addini(
+        "isolation_failures", "Folder for failure files, relative to the ini file."
+    )
+
+
+def read_options(config: pytest.Config) -> Options:
+    """The options of this session; a worker takes over what it was told.
+
+    Raises:
+        UsageError: a profile, an engine or something to replay is not there.
+    """
+    options = Options(
+        profile=config.getoption("isolation_profile"),
+        default_profile=config.getini("isolation_profile") or "quick",
+        engines=_engines(config),
+        replay=_replay(config),
+        failures=_failures(config),
+        here=config.invocation_params.dir,
+    )
+    told = getattr(config, "workerinput", {}).get(_TOLD)
+    if told is None:
+        _check(config, options)
+        return options
+    options.engines = tuple(told["engines"])
+    options.replay = told["replay"] and Path(told["replay"])
+    options.failures = Path(told["failures"])
+    options.shared = told["shared"] and Path(told["shared"])
+    return options
+
+
+def _engines(config: pytest.Config) -> tuple[str, ...]:
+    engines = config.getoption("isolation_engine")
+    # What an ini file adds is as if it stood in the test paths: whoever names a path
+    # wants that one.
+    if config.args_source is not config.ArgsSource.ARGS:
+        engines = [*config.getini("isolation_engine"), *engines]
+    return tuple(dict.fromkeys(engines))
+
+
+def _replay(config: pytest.Config) -> Path | None:
+    named = config.getoption("isolation_replay")
+    return None if named is None else config.invocation_params.dir / named
+
+
+def _failures(config: pytest.Config) -> Path:
+    named: str | None = config.getoption("isolation_failures")
+    if named is not None:
+        return config.invocation_params.dir / named
+    base = config.rootpath if config.inipath is None else config.inipath.parent
+    ini: str = config.getini("isolation_failures")
+    return base / ini if ini else config.rootpath / _FOLDER
+
+
+def _check(config: pytest.Config, options: Options) -> None:
+    """Says before anything runs what cannot be done."""
+    if config.getoption("isolation_profile") or config.getini("isolation_profile"):
+        _check_profiles(options)
+    if options.engines:
+        _check_engines(config, options)
+    if options.replay is not None:
+        _check_replay(options.replay)
+    _check_failures(options.failures)
+
+
+def _check_profiles(options: Options) -> None:
+    from isolation_spec.adapter import AdapterError
+    from isolation_spec.search import check_strategies
+
+    try:
+        check_strategies()
+        from strategies.profiles import find_profile
+
+        find_profile(options.profile or options.default_profile)
+    except (AdapterError, KeyError) as error:
+        message = f"isolation profile: {error.args[0]}"
+        raise pytest.UsageError(message) from None
+
+
+def _check_engines(config: pytest.Config, options: Options) -> None:
+    from isolation_spec.adapter import AdapterError
+    from isolation_spec.plugin.cases import find_named
+
+    try:
+        for name in options.engines:
+            find_named(config, name)
+    except AdapterError as error:
+        message = f"isolation engine: {error}"
+        raise pytest.UsageError(message) from None
+
+
+def _check_replay(path: Path) -> None:
+    from isolation_spec.failure import BadFailureFile, failure_files
+
+    if not path.exists():
+        message = f"--isolation-replay: there is no file or folder {path}"
+        raise pytest.UsageError(message)
+    try:
+        list(failure_files(path))
+    except BadFailureFile as error:
+        message = f"--isolation-replay: {error}"
+        raise pytest.UsageError(message) from None
+
+
+def _check_failures(folder: Path) -> None:
+    for place in (folder, *folder.parents):
+        if place.exists():
+            if not place.is_dir() or not os.access(place, os.W_OK):
+                message = f"isolation failures cannot be saved in {folder}"
+                raise pytest.UsageError(message)
+            return

@@ -1,0 +1,147 @@
+"""The result of a search as JUnit XML: one test case for each claim."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+from isolation_spec.claims import Verdict, find_claim
+from isolation_spec.report.events import (
+    Event,
+    FailureSaved,
+    SearchBroke,
+    SearchEnded,
+    SearchStarted,
+)
+from isolation_spec.report.failures import tell
+from isolation_spec.report.result import ClaimResult, Result, not_reached
+from isolation_spec.report.writing import write_whole
+
+__all__ = ["JUnit"]
+
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 has no way to write, escaped or not."""
+
+
+class JUnit:
+    """Writes the file when the search is over.
+
+    A violated claim is a failure, with the story as its text; an inconclusive one is an
+    error; one that does not apply, or that a search did not reach because it found
+    something before, is skipped. What keeps the result from green and concerns no claim
+    alone is a test case of its own, so that no file is green when the result is not.
+
+    Attributes:
+        path: where it writes.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._engine = ""
+        self._saved: dict[str, FailureSaved] = {}
+
+    def __call__(self, event: Event) -> None:
+        """Remembers what it is told, and writes at the end."""
+        match event:
+            case SearchStarted():
+                self._engine = event.engine
+            case FailureSaved():
+                self._saved[event.violation.claim] = event
+            case SearchEnded():
+                cases = [self._case(event.result, one) for one in event.result.claims]
+                cases += self._rest(event.result, cases)
+                self._write(cases, event.result)
+            case SearchBroke():
+                self._write([self._error("search", event.reason)], None)
+
+    def _case(self, result: Result, claim: ClaimResult) -> ElementTree.Element:
+        case = self._named(claim.id)
+        _properties(
+            case,
+            verdict=claim.verdict,
+            evidence=claim.evidence,
+            statement=find_claim(claim.id).statement,
+        )
+        saved = self._saved.get(claim.id)
+        if claim.verdict is Verdict.VIOLATED:
+            kind = find_claim(claim.id).exception.__name__
+            text = claim.reason or "violated"
+            failure = ElementTree.SubElement(case, "failure", type=kind)
+            if saved is not None:
+                text = f"However, {saved.violation.however}"
+                failure.text = _legal("\n".join(tell(saved)))
+            failure.set("message", _legal(text))
+        elif claim.verdict is Verdict.NOT_APPLICABLE:
+            ElementTree.SubElement(case, "skipped", message=_legal(claim.reason))
+        elif not_reached(result, claim):
+            ElementTree.SubElement(case, "skipped", message="not reached")
+        elif claim.verdict is Verdict.INCONCLUSIVE:
+            message = _legal(claim.reason)
+            ElementTree.SubElement(case, "error", type="inconclusive", message=message)
+        return case
+
+    def _rest(
+        self, result: Result, cases: list[ElementTree.Element]
+    ) -> list[ElementTree.Element]:
+        red = any(case.find(kind) is not None for case in cases for kind in _RED)
+        if red or result.verdict is Verdict.HOLDS:
+            return []
+        return [self._error("verdict", "; ".join(result.reasons))]
+
+    def _named(self, name: str) -> ElementTree.Element:
+        classname = _legal(f"isolation-spec.{self._engine}")
+        return ElementTree.Element("testcase", classname=classname, name=name)
+
+    def _error(self, name: str, message: str) -> ElementTree.Element:
+        case = self._named(name)
+        ElementTree.SubElement(
+            case, "error", type="inconclusive", message=_legal(message)
+        )
+        return case
+
+    def _write(self, cases: list[ElementTree.Element], result: Result | None) -> None:
+        counts = {
+            kind: str(sum(case.find(tag) is not None for case in cases))
+            for kind, tag in _COUNTED.items()
+        }
+        seconds = f"{result.seconds if result else 0:.3f}"
+        totals = {"tests": str(len(cases)), **counts, "time": seconds}
+        suites = ElementTree.Element("testsuites", {"name": "isolation-spec", **totals})
+        name = _legal(f"isolation-spec {self._engine}")
+        suite = ElementTree.SubElement(suites, "testsuite", {"name": name, **totals})
+        if result is not None:
+            _properties(suite, **{name: getattr(result, name) for name in _SUITE})
+        suite.extend(cases)
+        ElementTree.indent(suites)
+        data = ElementTree.tostring(suites, encoding="utf-8", xml_declaration=True)
+        write_whole(self.path, data + b"\n")
+
+
+_RED = ("failure", "error")
+_COUNTED = {"failures": "failure", "errors": "error", "skipped": "skipped"}
+_SUITE = (
+    "engine",
+    "world",
+    "profile",
+    "seed",
+    "verdict",
+    "examples",
+    "interleavings",
+    "max_time",
+    "time_up",
+    "interrupted",
+)
+
+
+def _properties(parent: ElementTree.Element, **values: object) -> None:
+    properties = ElementTree.SubElement(parent, "properties")
+    for name, value in values.items():
+        ElementTree.SubElement(
+            properties, "property", name=name, value=_legal(str(value))
+        )
+
+
+def _legal(text: str) -> str:
+    """The text, with what XML cannot hold written as Python would."""
+    return _ILLEGAL.sub(lambda found: ascii(found[0])[1:-1], text)

@@ -1,0 +1,58 @@
+"""Real threads that are started inside a simulated world, noticed and let be."""
+
+from __future__ import annotations
+
+import re
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any, Self
+
+__all__ = ["ThreadWatch"]
+
+_NOT_WHERE = ("concurrent", "isolation_spec.world", "threading")
+
+
+class ThreadWatch:
+    """Tells each thread that this one starts; a context manager.
+
+    The world cannot schedule it, so what it does depends on the machine.
+
+    Arguments:
+        started: takes what the thread is, and `module:line` of what started it.
+    """
+
+    def __init__(self, started: Callable[[str, str], None]) -> None:
+        self.started = started
+        self._starter = threading.get_ident()
+        self._original: Callable[[threading.Thread], None] = threading.Thread.start
+
+    def __enter__(self) -> Self:
+        self._original = threading.Thread.start
+        original = self._original
+
+        def start(thread: threading.Thread) -> None:
+            if threading.get_ident() == self._starter:
+                self.started(_named(thread), _place())
+            original(thread)
+
+        threading.Thread.start = start  # type: ignore[assignment,method-assign]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        threading.Thread.start = self._original  # type: ignore[assignment,method-assign]
+
+
+def _named(thread: threading.Thread) -> str:
+    """Its name without numbers, which count up over the whole process."""
+    return f"thread {re.sub(r'[0-9]+', 'N', thread.name)}"
+
+
+def _place() -> str:
+    frame: Any = sys._getframe(1)
+    while frame is not None:
+        module = str(frame.f_globals.get("__name__", "?"))
+        if not module.startswith(_NOT_WHERE):
+            return f"{module}:{frame.f_lineno}"
+        frame = frame.f_back
+    return "?"

@@ -1,0 +1,208 @@
+"""Noninterference: what a user sees is compared with what they would see alone."""
+
+from typing import Any
+
+import pytest
+
+from isolation_spec.adapter import Capability
+from isolation_spec.claims import judge
+from isolation_spec.claims.noninterference import MOST_OUTCOMES, unlike
+from isolation_spec.claims.noninterference import NONINTERFERENCE as CLAIM
+from isolation_spec.history import Entry, History
+from isolation_spec.scenario import Read
+from tests.claims.histories import (
+    ALICE,
+    ALICES,
+    BOB,
+    NOT_REACHED,
+    Judged,
+    ended,
+    event,
+    gauge,
+    history,
+    holds,
+    row,
+    scenario,
+    started,
+    stepped,
+    tool,
+    violated,
+)
+
+BOB_IS_THERE = (started(4, BOB), ended(4, BOB))
+
+
+def compared(
+    joint: tuple[Entry, ...], *alone: tuple[Entry, ...], **options: Any
+) -> Judged:
+    """Alice's view of a run with bob, after he began, beside her runs alone."""
+    solos = {ALICE: tuple(history(*entries, **options) for entries in alone)}
+    (found,) = judge(
+        history(*BOB_IS_THERE, *joint, **options),
+        frozenset(Capability),
+        (CLAIM,),
+        solos=solos,
+    )
+    if found.reason.startswith("its check crashed"):
+        raise AssertionError(found.reason)
+    clauses = tuple(violation.clause for violation in found.violations)
+    return Judged(found.verdict, found.evidence, clauses)
+
+
+def answered(value: str = "v", **fields: Any) -> tuple[Entry, ...]:
+    return started(3, ALICE), ended(3, ALICE, value=value, **fields)
+
+
+SEEN = {
+    "an answer": (answered("1"), answered("2")),
+    "an outcome": (answered(), (started(3, ALICE), ended(3, ALICE, "failed"))),
+    "an error": (answered(error="one"), answered(error="two")),
+    "a step": ((stepped(3, ALICE, seen="1"),), (stepped(3, ALICE, seen="2"),)),
+    "a step that is missing": ((), (stepped(3, ALICE, seen="2"),)),
+    "a step too many": ((stepped(3, ALICE, seen="1"),), ()),
+    "where a tool ran": (
+        (tool(3, ALICE, ALICES, identity="a"),),
+        (tool(3, ALICE, ALICES, identity="b"),),
+    ),
+    "an event": (
+        (event(ALICE, payload="1"),),
+        (event(ALICE, payload="2"),),
+    ),
+    "what is held": ((gauge(ALICE, 1),), (gauge(ALICE, 2),)),
+    "what is stored": ((row(ALICE, "1"),), (row(ALICE, "2"),)),
+}
+
+
+@pytest.mark.parametrize(("joint", "alone"), SEEN.values(), ids=SEEN)
+def test_what_differs_violates(
+    joint: tuple[Entry, ...], alone: tuple[Entry, ...]
+) -> None:
+    """Whatever a user is shown, once it is not what it is alone, is one violation."""
+    assert violated("differs") == compared(joint, alone)
+
+
+@pytest.mark.parametrize(("joint", "alone"), SEEN.values(), ids=SEEN)
+def test_what_is_alike_is_evidence(
+    joint: tuple[Entry, ...], alone: tuple[Entry, ...]
+) -> None:
+    """The same observation in both is a situation, once somebody else was there."""
+    seen = joint or alone
+
+    found = compared(seen, seen)
+
+    assert () == found.clauses
+    assert found.evidence > 0
+
+
+def test_what_came_before_anybody_else_is_no_evidence() -> None:
+    """Until the others begin there is nothing that they could have changed."""
+    (found,) = judge(
+        history(*answered(), *BOB_IS_THERE),
+        frozenset(Capability),
+        (CLAIM,),
+        solos={ALICE: (history(*answered()),)},
+    )
+
+    assert NOT_REACHED == Judged(found.verdict, found.evidence)
+
+
+def test_some_order_alone_will_do() -> None:
+    """What a user sees in any one of the runs alone is what they may see."""
+    assert holds(1) == compared(answered("2"), answered("1"), answered("2"))
+    assert violated("differs") == compared(answered("3"), answered("1"), answered("2"))
+
+
+def test_what_depends_on_ones_own_timing_is_not_judged() -> None:
+    """With more outcomes alone than a few, one that was not seen proves nothing."""
+    alone = tuple(answered(str(n)) for n in range(MOST_OUTCOMES + 1))
+
+    assert NOT_REACHED == compared(answered("x"), *alone)
+    assert violated("differs") == compared(answered("x"), *alone[1:])
+
+
+@pytest.mark.parametrize(
+    ("joint", "alone"),
+    [("took 0.25 s", "took 1.5 s"), ("token-0.3 of it", "token-0.1 of it")],
+    ids=["a time", "an id that nobody asked for"],
+)
+def test_times_and_ids_of_nobody_may_differ(joint: str, alone: str) -> None:
+    """A duration, or an id that was given to no operation, is not compared."""
+    assert holds(1) == compared(answered(joint), answered(alone))
+
+
+@pytest.mark.parametrize(
+    ("joint", "alone"),
+    [("7 of 9", "8 of 9"), ("token-3.2", "token-3.1"), (ALICES, f"{ALICES[:-1]}x")],
+    ids=["a count", "an id of an operation", "a canary"],
+)
+def test_counts_ids_and_values_may_not(joint: str, alone: str) -> None:
+    """What is no time is compared to the letter."""
+    assert violated("differs") == compared(answered(joint), answered(alone))
+
+
+def test_what_the_adapter_declares_may_differ() -> None:
+    """A pattern that the engine's adapter names is not compared."""
+    joint, alone = answered("waiting: 3"), answered("waiting: 1")
+
+    def varying(*entries: Entry) -> History:
+        made = history(*entries)
+        return History(
+            **{n: getattr(made, n) for n in made.__struct_fields__ if n != "varying"},
+            varying=(r"waiting: \d+",),
+        )
+
+    (found,) = judge(
+        varying(*BOB_IS_THERE, *joint),
+        frozenset(Capability),
+        (CLAIM,),
+        solos={ALICE: (varying(*alone),)},
+    )
+
+    assert holds(1) == Judged(found.verdict, found.evidence)
+    assert violated("differs") == compared(joint, alone)
+
+
+def test_an_event_that_did_not_come_is_for_routing_to_judge() -> None:
+    """Whether an event comes depends on when a connection is known."""
+    assert NOT_REACHED == compared((), (event(ALICE, payload="1"),))
+    assert NOT_REACHED == compared((event(ALICE, payload="1"),), ())
+
+
+def test_what_an_attack_answered_is_not_compared() -> None:
+    """Alone there is nobody to attack."""
+    attack = Read(id=3, user=ALICE, context="x1", victim=BOB)
+    options = {"scenario": scenario(attack)}
+
+    assert NOT_REACHED == compared(answered("1"), answered("2"), **options)
+
+
+def test_what_others_see_is_not_ones_own() -> None:
+    """Of bob's answers nothing is compared with alice's runs alone."""
+    joint = (*answered(), started(4, BOB), ended(4, BOB, value="his"))
+
+    assert holds(1) == compared(joint, answered())
+
+
+def test_the_other_users_operation_behind_it_is_named() -> None:
+    """The facts name the first difference, both sides, and what happened before."""
+    solos = {ALICE: (history(*answered("1")),)}
+    (found,) = judge(
+        history(*BOB_IS_THERE, *answered("2")),
+        frozenset(Capability),
+        (CLAIM,),
+        solos=solos,
+    )
+    (violation,) = found.violations
+
+    assert "operation 4 of bob" in " ".join(violation.let)
+    assert "'returned 1 '" in violation.then
+    assert "'returned 2 '" in violation.however
+    assert (ALICE,) == violation.users
+
+
+def test_unlike_counts_the_outcomes_alone() -> None:
+    """0 where the runs alone show it, too; else how many things they show instead."""
+    alone = (history(*answered("1")), history(*answered("2")))
+
+    assert 0 == unlike(history(*answered("2")), alone, ALICE)
+    assert 2 == unlike(history(*answered("3")), alone, ALICE)

@@ -1,0 +1,16 @@
+"""`isolation-spec profiles`: what each costs, and what it reaches."""
+
+from pathlib import Path
+
+from strategies.profiles import PROFILES
+from tests.cli.command import isolation_spec
+
+
+def test_every_profile_is_listed_in_full(tmp_path: Path) -> None:
+    """Each has a paragraph of its name, what it spends, and what it is for."""
+    done = isolation_spec("profiles", folder=tmp_path)
+    said = [" ".join(paragraph.split()) for paragraph in done.out.split("\n\n")]
+
+    assert (0, "") == (done.code, done.err)
+    assert [f"{p.name} {p.spends()} {p.about}" for p in PROFILES] == said
+    assert [] == [line for line in done.out.splitlines() if len(line) > 80]

@@ -1,0 +1,272 @@
+"""What real bugs taught generators, each often enough to matter.
+
+The eight lessons are those at the end of the catalogue of incidents: how scenarios must
+be, so that the mechanisms of real bugs have a chance to show.
+"""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from isolation_spec.scenario import (
+    AdvanceTime,
+    CallTool,
+    CancelRun,
+    CleanupUser,
+    CollectGarbage,
+    Connect,
+    Emit,
+    Erase,
+    Fail,
+    Mutate,
+    Operation,
+    Read,
+    Reconnect,
+    Remember,
+    RunAgent,
+    Scenario,
+    Step,
+    Think,
+    Transact,
+    canaries_in,
+    names_victim,
+    walk,
+)
+from strategies.schedules import further_attempts
+from strategies.scripts import COMMON
+from tests.strategies.drawn import draw
+
+STEPS = ("before its first step", "a:1", "b:2", "b:2", "c:3")
+
+
+def scenarios() -> list[Scenario]:
+    return [drawn.scenario for drawn in draw()]
+
+
+def share(is_one: Callable[[Scenario], bool]) -> float:
+    """In what share of the drawn scenarios it is so."""
+    found = [is_one(scenario) for scenario in scenarios()]
+    return sum(found) / len(found)
+
+
+def steps(scenario: Scenario) -> Iterator[Step]:
+    for operation in scenario.operations:
+        for _, step in walk(getattr(operation, "script", ())):
+            yield step
+
+
+def has(kind: type[Operation]) -> Callable[[Scenario], bool]:
+    return lambda scenario: any(isinstance(o, kind) for o in scenario.operations)
+
+
+# 1. Identifiers
+
+
+def related(one: str, other: str) -> bool:
+    """One is in the other, or they differ in case, width or blanks alone."""
+    return one in other or one.casefold().strip() == other.casefold().strip()
+
+
+def test_identities_are_related() -> None:
+    """In half of all scenarios an engine that is careless could take two for one."""
+
+    def is_one(scenario: Scenario) -> bool:
+        ids = [user.id for user in scenario.users]
+        return any(related(a, b) for a in ids for b in ids if a != b)
+
+    assert 0.5 <= share(is_one)
+
+
+# 2. Cancellation at every place
+
+
+def test_cancellations_reach_every_place_of_an_operation() -> None:
+    """Over some attempts a workload is cancelled at each place that it waits at."""
+    drawn = draw()[5]
+    counted = {o.id: STEPS for o in drawn.workload.operations}
+    attempts = list(
+        further_attempts(drawn.workload, drawn.search, 200, choices=60, steps=counted)
+    )
+
+    hit = {
+        (STEPS[cancel.step - 1 + cancel.early], cancel.early)
+        for attempt in attempts
+        for operation in attempt.scenario.operations
+        if (cancel := getattr(operation, "cancel", None)) is not None
+        and cancel.step <= len(STEPS) - cancel.early
+    }
+
+    assert {place for place, _ in hit} == set(STEPS)
+    assert {early for _, early in hit} == {False, True}
+
+
+def test_cancelled_attempts_are_many() -> None:
+    """More than a third of the further attempts cancel something that was not."""
+    drawn = draw()[5]
+    counted = {o.id: STEPS for o in drawn.workload.operations}
+    cancelled = [
+        any(getattr(o, "cancel", None) for o in attempt.scenario.operations)
+        for attempt in further_attempts(
+            drawn.workload, drawn.search, 200, choices=60, steps=counted
+        )
+    ]
+
+    assert 1 / 3 < sum(cancelled) / len(cancelled) < 1
+
+
+# 3. Failure as a rule
+
+
+def fails(step: Step) -> bool:
+    match step:
+        case Fail() | Transact(fails=True) | Remember(broken=True):
+            return True
+        case CallTool(tool="failing" | "forbidden" | "unknown"):
+            return True
+    return False
+
+
+def test_agents_fail_in_most_scenarios() -> None:
+    """Somebody's agent raises, or its tool or its transaction does."""
+    assert 0.6 <= share(lambda scenario: any(map(fails, steps(scenario))))
+
+
+@pytest.mark.parametrize(
+    "failing",
+    [Fail, Transact, Remember],
+    ids=["the agent", "its transaction", "its value"],
+)
+def test_each_way_to_fail_occurs(failing: type[Step]) -> None:
+    """Agents raise, transactions raise, and values cannot be encoded."""
+    assert 0.05 <= share(
+        lambda scenario: any(
+            isinstance(s, failing) and fails(s) for s in steps(scenario)
+        )
+    )
+
+
+# 4. Erase, wait, read again
+
+
+def test_what_was_erased_is_looked_at_later() -> None:
+    """A user erases, time passes, and the user reads once more."""
+
+    def is_one(scenario: Scenario) -> bool:
+        operations = scenario.operations
+        return any(
+            isinstance(erase, Erase)
+            and isinstance(wait, AdvanceTime)
+            and isinstance(read, Read)
+            and read.user == erase.user
+            for i, erase in enumerate(operations)
+            for j, wait in enumerate(operations[i:], i)
+            for read in operations[j:]
+        )
+
+    assert 0.15 <= share(is_one)
+
+
+# 5. The first user creates the shared thing, and leaves
+
+
+def test_the_first_user_leaves_while_others_go_on() -> None:
+    """The one who began first is cleaned up or cancelled, and others still work."""
+
+    def is_one(scenario: Scenario) -> bool:
+        gone = False
+        for operation in scenario.operations:
+            leaves = isinstance(operation, CleanupUser | CancelRun)
+            cancelled = getattr(operation, "cancel", None) is not None
+            user = getattr(operation, "user", None)
+            gone = gone or ((leaves or cancelled) and user == 0)
+            if gone and user not in (None, 0) and isinstance(operation, RunAgent):
+                return True
+        return False
+
+    assert 0.1 <= share(is_one)
+
+
+def test_users_ask_for_the_same() -> None:
+    """In a third of the scenarios two users' first agents do the same things."""
+
+    def is_one(scenario: Scenario) -> bool:
+        first: dict[int, list[type[Step]]] = {}
+        for operation in scenario.operations:
+            if isinstance(operation, RunAgent):
+                kinds = [type(step) for _, step in walk(operation.script)]
+                first.setdefault(operation.user, kinds)
+        shapes = [tuple(kinds) for kinds in first.values() if kinds]
+        return len(set(shapes)) < len(shapes)
+
+    assert 1 / 3 <= share(is_one)
+
+
+def test_equal_questions_are_asked() -> None:
+    """In a tenth of the scenarios two users ask their model the very same thing."""
+
+    def is_one(scenario: Scenario) -> bool:
+        asking = {
+            o.user
+            for o in scenario.operations
+            if isinstance(o, RunAgent)
+            and any(s == Think(prompt=COMMON) for _, s in walk(o.script))
+        }
+        return len(asking) > 1
+
+    assert 0.1 <= share(is_one)
+
+
+# 6. Reconnects, readers who do not read, collections, changed objects
+
+
+@pytest.mark.parametrize(
+    ("kind", "least"),
+    [(Reconnect, 0.15), (CollectGarbage, 0.05), (Mutate, 0.1)],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_each_disturbance_occurs(kind: type[Operation], least: float) -> None:
+    """Connections overlap, garbage is collected, and what was given is changed."""
+    assert least <= share(has(kind))
+
+
+def test_some_client_reads_nothing_and_is_sent_much() -> None:
+    """A client that reads nothing is sent more than buffers hold, and others work."""
+
+    def is_one(scenario: Scenario) -> bool:
+        unread = [o for o in scenario.operations if isinstance(o, Connect) and o.unread]
+        return any(
+            isinstance(o, RunAgent)
+            and o.user == unread[0].user
+            and o.id > unread[0].id
+            and any(isinstance(s, Emit) and s.large for _, s in walk(o.script))
+            for o in scenario.operations
+            if unread
+        )
+
+    assert 0.05 <= share(is_one)
+
+
+# 7. The independent observer, and 8. canaries
+
+
+def test_somebody_reads_in_the_end() -> None:
+    """Mostly the last thing is a look at what is there, some time later."""
+    assert 0.6 <= share(lambda scenario: isinstance(scenario.operations[-1], Read))
+
+
+def test_every_value_is_its_owners_canary() -> None:
+    """Every value that a user hands to the engine proves whose it is."""
+    for scenario in scenarios():
+        for operation in scenario.operations:
+            if isinstance(operation, RunAgent):
+                label = scenario.users[operation.user].label
+                owners = {owner for owner, _ in canaries_in(str(operation.script))}
+                assert owners <= {label}
+
+
+# Attacks
+
+
+def test_users_attack_one_another() -> None:
+    """In a quarter of the scenarios somebody names what is another's."""
+    assert 0.25 <= share(lambda scenario: any(map(names_victim, scenario.operations)))
