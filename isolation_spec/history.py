@@ -25,6 +25,7 @@ from isolation_spec.scenario import (
 
 __all__ = [
     "AgentStepped",
+    "Await",
     "CancellationDelivered",
     "ConnectionClosed",
     "ConnectionOpened",
@@ -219,6 +220,14 @@ Entry: TypeAlias = (
 EntryT = TypeVar("EntryT", bound=_Entry)
 
 
+class Await(msgspec.Struct, frozen=True):
+    """The task of an operation came to an await in the engine, before `entry`."""
+
+    operation: int
+    place: str
+    entry: int
+
+
 class Reached(msgspec.Struct, kw_only=True):
     """How much really happened, counted inside the libraries that do the work.
 
@@ -266,6 +275,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         order: the chain of each arrival, in order; none where it is not recorded.
         steps: operation id -> where in the engine its task waited before each of its
             steps, if they were counted.
+        awaits: the awaits of all operations, in order, if steps were counted.
         limits: the limits that the engine declares.
         varying: patterns of what may differ from a run of a user alone.
     """
@@ -281,6 +291,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     overlapped: bool
     order: tuple[str, ...] = ()
     steps: dict[int, tuple[str, ...]] = {}
+    awaits: tuple[Await, ...] = ()
     limits: dict[str, int] = {}
     varying: tuple[str, ...] = ()
 

@@ -116,6 +116,7 @@ class _Execution:
         self.tasks: dict[asyncio.Task[Any], int] = {}
         self.steps: dict[int, tuple[str, ...]] = {}
         self.waits: dict[int, list[str]] = {}
+        self.awaits: list[seen.Await] = []
         self.strange: dict[tuple[int, str], None] = {}
         self.stored_before: frozenset[Row] = frozenset()
         self.count_steps = False
@@ -338,7 +339,9 @@ class _Execution:
         if self.count_steps:
             task = asyncio.current_task()
             assert task is not None
-            self.waits.setdefault(number, [NOWHERE]).append(place_of(task))
+            place = place_of(task)
+            self.waits.setdefault(number, [NOWHERE]).append(place)
+            self.awaits.append(seen.Await(number, place, len(self.entries)))
         if user is None or who is None or who == self.scenario.users[user].id:
             return
         if (number, who) not in self.strange:
@@ -498,6 +501,7 @@ class _Execution:
             order=choices.order,
             overlapped=self.overlapped,
             steps=self.steps,
+            awaits=tuple(self.awaits),
             limits=dict(self.adapter.limits),
             varying=tuple(self.adapter.adapter.varying),
         )

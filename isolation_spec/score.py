@@ -14,17 +14,16 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from hashlib import blake2s
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 import msgspec
 
 from isolation_spec.adapters import Engine, find_engine
 from isolation_spec.claims import CLAIMS
-from isolation_spec.faults import FAULTS, Fault
+from isolation_spec.faults import FAULTS, Fault, least_of
 from isolation_spec.run import run
-from isolation_spec.scenario import Scenario
 from isolation_spec.search import Tally, search
-from isolation_spec.shrink import Shrinker, size
+from isolation_spec.shrink import Probe, Shrinker, size
 from isolation_spec.solo import judge_with_solos
 from isolation_spec.workload import gathered
 
@@ -44,7 +43,8 @@ class Catch(msgspec.Struct, frozen=True, kw_only=True):
 
     `interleavings` and `seconds` (wall clock, of the search alone) are those to the
     first catch; `operations` and `decisions` are the size of the shrunk scenario, -1
-    where it was not shrunk.
+    where it was not shrunk; `shrink_seconds` is wall clock, and `least` the known
+    minimum of operations and decisions together, for the claim that was shrunk.
     """
 
     fault: str
@@ -56,6 +56,8 @@ class Catch(msgspec.Struct, frozen=True, kw_only=True):
     seconds: float
     operations: int = -1
     decisions: int = -1
+    shrink_seconds: float = -1.0
+    least: int = -1
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,6 +73,8 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
     seconds_median: float
     operations: int
     decisions: int
+    shrink_seconds: float
+    least: int
 
 
 class Totals(msgspec.Struct, frozen=True, kw_only=True):
@@ -80,6 +84,10 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
         caught_at_100: pairs that were caught within 100 interleavings.
         alone: claim -> faults that no other claim caught, noninterference apart.
         controls: layer -> faults that it caught under any seed.
+        shrunk: faults whose first catch was shrunk, and whose minimum is known.
+        shrunk_exactly: those of them that came to their minimum.
+        ratio_mean, ratio_worst: operations and decisions over the minimum.
+        shrink_seconds_median, shrink_seconds_worst: wall clock.
     """
 
     faults: int
@@ -94,6 +102,12 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
     seconds_p95: float
     alone: dict[str, tuple[str, ...]]
     controls: dict[str, int]
+    shrunk: int
+    shrunk_exactly: int
+    ratio_mean: float
+    ratio_worst: float
+    shrink_seconds_median: float
+    shrink_seconds_worst: float
 
 
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
@@ -190,9 +204,9 @@ def _hunt(wanted: Wanted) -> Catch:
             control="none" if wanted.layer == "search" else wanted.layer,
         )
     seconds = time.perf_counter() - started
-    operations, decisions = -1, -1
+    shrunk = _Shrunk()
     if tally.found and wanted.layer == "search" and not wanted.seed:
-        operations, decisions = _shrunk(engine, tally)
+        shrunk = _shrink(engine, wanted.fault, tally)
     return Catch(
         fault=wanted.fault,
         seed=wanted.seed,
@@ -201,8 +215,10 @@ def _hunt(wanted: Wanted) -> Catch:
         claims=tuple(sorted({found.violation.claim for found in tally.found})),
         interleavings=tally.interleavings if tally.found else LIMIT + 1,
         seconds=round(seconds, 4),
-        operations=operations,
-        decisions=decisions,
+        operations=shrunk.operations,
+        decisions=shrunk.decisions,
+        shrink_seconds=shrunk.seconds,
+        least=shrunk.least,
     )
 
 
@@ -217,17 +233,27 @@ def _gather(engine: Engine) -> Tally:
     return tally
 
 
-def _shrunk(engine: Engine, tally: Tally) -> tuple[int, int]:
-    found = tally.found[0]
-    claims = tuple(claim for claim in CLAIMS if claim.id == found.violation.claim)
+class _Shrunk(NamedTuple):
+    operations: int = -1
+    decisions: int = -1
+    seconds: float = -1.0
+    least: int = -1
 
-    def fails(scenario: Scenario) -> bool:
-        history = run(scenario, engine.make_adapter)
-        (judgement,) = judge_with_solos(history, engine.make_adapter, claims)
-        return bool(judgement.violations)
 
-    operations, decisions, _ = size(Shrinker(fails).shrink(found.scenario))
-    return operations, decisions
+def _shrink(engine: Engine, fault: str, tally: Tally) -> _Shrunk:
+    """Shrinks what was found first, a claim that the fault names before any other."""
+    (planted,) = find_faults((fault,))
+    named = [one for one in tally.found if one.violation.claim in planted.claims]
+    found = (named or tally.found)[0]
+    probe = Probe(
+        engine.make_adapter, found.scenario, (found.violation,), same_clause=False
+    )
+    started = time.perf_counter()
+    small = Shrinker(probe.fails, look=probe.places).shrink(found.scenario)
+    seconds = round(time.perf_counter() - started, 3)
+    operations, decisions, _ = size(small)
+    least = least_of(fault, found.violation.claim)
+    return _Shrunk(operations, decisions, seconds, -1 if least is None else sum(least))
 
 
 # What is kept
@@ -302,6 +328,8 @@ def _score(fault: Fault, catches: list[Catch]) -> Score:
         seconds_median=_median([catch.seconds for catch in own]),
         operations=-1 if shrunk is None else shrunk.operations,
         decisions=-1 if shrunk is None else shrunk.decisions,
+        shrink_seconds=-1.0 if shrunk is None else shrunk.shrink_seconds,
+        least=-1 if shrunk is None else shrunk.least,
     )
 
 
@@ -311,6 +339,9 @@ def _totals(
     interleavings = [catch.interleavings for catch in searched]
     seconds = [catch.seconds for catch in searched]
     layers = {catch.layer: None for catch in catches if catch.layer != "search"}
+    shrunk = [score for score in scores if score.operations >= 0 and score.least > 0]
+    ratios = [(one.operations + one.decisions) / one.least for one in shrunk]
+    shrinking = [score.shrink_seconds for score in shrunk]
     return Totals(
         faults=len(scores),
         mechanisms=len({score.mechanism for score in scores}),
@@ -327,6 +358,12 @@ def _totals(
             layer: len({c.fault for c in catches if c.layer == layer and c.caught})
             for layer in layers
         },
+        shrunk=len(shrunk),
+        shrunk_exactly=sum(ratio <= 1 for ratio in ratios),
+        ratio_mean=round(statistics.fmean(ratios), 4) if ratios else 0.0,
+        ratio_worst=round(max(ratios, default=0.0), 4),
+        shrink_seconds_median=_median(shrinking),
+        shrink_seconds_worst=max(shrinking, default=0.0),
     )
 
 

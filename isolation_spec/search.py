@@ -17,6 +17,7 @@ from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine
 from isolation_spec.adapters.offered import offered
 from isolation_spec.claims import Judgement, Verdict, Violation, judge
+from isolation_spec.coverage import Coverage
 from isolation_spec.determinism import Difference, Sample
 from isolation_spec.history import CancellationDelivered, History, Reached
 from isolation_spec.run import run
@@ -86,6 +87,7 @@ class Tally(msgspec.Struct, kw_only=True):
     pct: Bound | None = None
     time_up: bool = False
     number: int = 0
+    coverage: Coverage = msgspec.field(default_factory=Coverage)
 
     def add(self, other: Tally) -> None:
         """Adds another tally to this one."""
@@ -100,6 +102,7 @@ class Tally(msgspec.Struct, kw_only=True):
         self.found += other.found
         self.places |= other.places
         self.cancelled |= other.cancelled
+        self.coverage.add(other.coverage)
         self.interrupted = self.interrupted or other.interrupted
         self.reruns += other.reruns
         self.difference = self.difference or other.difference
@@ -289,6 +292,7 @@ class _Examiner:
         tally.reached.add(history.reached)
         tally.places.update(_places(history))
         tally.cancelled.update(_cancelled(history))
+        tally.coverage.count(history)
         solos = None if self.live is not None else self._solos(history)
         judgements = judge(history, self.capabilities, solos=solos)
         violations = [j.violations[0] for j in judgements if j.violations]

@@ -39,6 +39,7 @@ from isolation_spec.world.following import Following
 from isolation_spec.world.scheduler import Scheduler
 
 __all__ = [
+    "Kept",
     "Solos",
     "comparable",
     "judge_with_solos",
@@ -49,6 +50,9 @@ __all__ = [
 
 Solos = dict[int, tuple[History, ...]]
 """User -> the solo runs; the first follows the joint run's order of arrivals."""
+
+Kept = dict[tuple[bytes, object], History]
+"""Solo runs made before, by projection and by order or seed."""
 
 _NOT = ("refused", "unavailable")
 _ROUNDS = ((0, 8), (8, 40))
@@ -116,26 +120,48 @@ def run_alone(
     history: History, make_adapter: Callable[[], Adapter], user: int
 ) -> History:
     """The user's own part of a run, its arrivals in the order which they had there."""
-    scenario = projection(history.scenario, user)
-    own = {str(operation.id) for operation in scenario.operations} | {"world"}
-    order = [c for c in history.order if c.partition("/")[0] in own]
+    scenario, order = _alone(history, user)
     following = Following(scenario.schedule, order)
     return run(scenario, make_adapter, scheduler=following)
 
 
+def _alone(history: History, user: int) -> tuple[Scenario, tuple[str, ...]]:
+    """The user's own part of a scenario, and of the order of arrivals."""
+    scenario = projection(history.scenario, user)
+    own = {str(operation.id) for operation in scenario.operations} | {"world"}
+    return scenario, tuple(c for c in history.order if c.partition("/")[0] in own)
+
+
 def solo_runs(
-    history: History, make_adapter: Callable[[], Adapter], users: Iterable[int]
+    history: History,
+    make_adapter: Callable[[], Adapter],
+    users: Iterable[int],
+    kept: Kept | None = None,
 ) -> Solos:
-    """The solo runs of these users; more than one where the first differs."""
+    """The solo runs of these users; more than one where the first differs.
+
+    A run that is kept is not made again; what is made is kept.
+    """
     solos: Solos = {}
+    kept = {} if kept is None else kept
+
+    def once(scenario: Scenario, key: object, scheduler: Scheduler) -> History:
+        name = (scenario.to_json(), key)
+        if name not in kept:
+            kept[name] = run(scenario, make_adapter, scheduler=scheduler)
+        return kept[name]
+
     for user in users:
-        runs: tuple[History, ...] = (run_alone(history, make_adapter, user),)
-        scenario = runs[0].scenario
+        scenario, order = _alone(history, user)
+        following = Following(scenario.schedule, order)
+        runs: tuple[History, ...] = (once(scenario, order, following),)
         for first, last in _ROUNDS:
             if not unlike(history, runs, user):
                 break
-            schedulers = (_further(scenario, seed) for seed in range(first, last))
-            runs += tuple(run(scenario, make_adapter, scheduler=s) for s in schedulers)
+            runs += tuple(
+                once(scenario, seed, _further(scenario, seed))
+                for seed in range(first, last)
+            )
         solos[user] = runs
     return solos
 

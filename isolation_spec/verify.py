@@ -34,6 +34,7 @@ from isolation_spec.report import (
     Result,
     SearchEnded,
     SearchStarted,
+    Shrinking,
     Shrunk,
     WorldKind,
 )
@@ -42,8 +43,7 @@ from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
 from isolation_spec.search import Found, Tally, check_strategies
 from isolation_spec.shards import Shards
-from isolation_spec.shrink import Shrinker, size
-from isolation_spec.solo import judge_with_solos
+from isolation_spec.shrink import Probe, Shrinker, size
 from isolation_spec.story import tell_story
 from isolation_spec.watchdog import RUN_TIMEOUT, Slate, beating, run_apart
 from isolation_spec.world.live import Live
@@ -63,6 +63,8 @@ FOLDER = Path(".isolation-spec/failures")
 """Where failures are saved unless the user says otherwise."""
 FUZZ = Path(".isolation-spec/fuzz")
 """Where the profile `fuzz` keeps what the next run goes on from."""
+SHRINK_SECONDS = 10.0
+"""How long one failure is shrunk, at most; most take less than a second."""
 
 
 def verify(
@@ -185,6 +187,7 @@ def verify(
         reruns=tally.reruns,
         exhausted=tally.exhausted,
         pct=tally.pct,
+        coverage=tally.coverage,
         failures=tuple(f.path for f in failures if f.path),
         stuck=keeper.stuck,
         reasons=(),
@@ -491,23 +494,31 @@ def confirm(
     listen: Listener,
     check: Callable[[], None] = lambda: None,
     keeper: Keeper | None = None,
+    seconds: float = SHRINK_SECONDS,
 ) -> _Saved:
     """Saves a violation as found, shrinks it, replays it twice, and saves the result.
 
-    `check` is called before each run; what it raises leaves the file that was saved
-    first.
+    Shrinking ends after so many seconds with the smallest scenario so far. `check` is
+    called before each run; what it raises leaves the file that was saved first.
     """
     keeper = keeper or Keeper(folder, listen)
     history = run(found.scenario, engine.make_adapter)
     unshrunk = make_failure(engine.name, history, found.violation, confirmed=False)
     first = keeper.keep(unshrunk)
     listen(FailureFound(violation=found.violation, path=keeper.place(first)))
-    fails = _same_failure(engine, found.violation, check)
-    if fails(found.scenario) is None:
+    probe = Probe(engine.make_adapter, found.scenario, (found.violation,), check=check)
+    if not probe.fails(found.scenario):
         difference = found.difference or repeated(history, engine.make_adapter)
         place = keeper.place(first)
         return _Saved(found.violation.claim, place, False, difference)
-    shrinker = Shrinker(lambda scenario: fails(scenario) is not None)
+
+    def progressed(runs: int, smallest: Scenario) -> None:
+        so_far = size(smallest)[:2]
+        listen(Shrinking(claim=found.violation.claim, runs=runs, size=so_far))
+
+    shrinker = Shrinker(
+        probe.fails, look=probe.places, seconds=seconds, progressed=progressed
+    )
     small = shrinker.shrink(found.scenario)
     listen(
         Shrunk(
@@ -517,6 +528,8 @@ def confirm(
             runs=shrinker.runs,
         )
     )
+    # What is confirmed is run anew, the runs of single users included.
+    fails = Probe(engine.make_adapter, small, (found.violation,), check=check).failure
     return _confirm_small(engine, found, small, fails, first, keeper, listen, check)
 
 
@@ -572,20 +585,3 @@ def _confirm_small(
         )
     )
     return _Saved(violation.claim, keeper.place(path), confirmed, difference)
-
-
-def _same_failure(
-    engine: Engine, wanted: Violation, check: Callable[[], None] = lambda: None
-) -> Fails:
-    claims = (find_claim(wanted.claim),)
-
-    def fails(scenario: Scenario) -> tuple[History, Violation] | None:
-        check()
-        history = run(scenario, engine.make_adapter)
-        (judgement,) = judge_with_solos(history, engine.make_adapter, claims)
-        for violation in judgement.violations:
-            if violation.clause == wanted.clause:
-                return history, violation
-        return None
-
-    return fails

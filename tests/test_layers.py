@@ -19,7 +19,7 @@ ROOTS = {
 }
 
 FLOORS = (
-    ("scenario", "history"),
+    ("scenario", "history", "coverage"),
     ("adapter", "engine"),
     ("adapters", "faults"),
     ("world",),

@@ -1,5 +1,6 @@
 """The shrinker on pure predicates: the least that fails is known, no engine is run."""
 
+import itertools
 from collections.abc import Callable
 
 import msgspec
@@ -14,19 +15,25 @@ from isolation_spec.scenario import (
     Connect,
     Demotion,
     Fail,
+    Mutate,
     OpenContext,
     Operation,
     Read,
+    Recall,
+    Reconnect,
+    Remember,
     RunAgent,
     Scenario,
     Schedule,
+    Sleep,
     Spawn,
+    Step,
     Think,
     Transact,
     User,
     Write,
 )
-from isolation_spec.shrink import Shrinker, size
+from isolation_spec.shrink import Places, Shrinker, size
 
 Fails = Callable[[Scenario], bool]
 
@@ -543,3 +550,237 @@ def test_the_schedule_of_plain_asyncio_has_no_decisions() -> None:
     plain = msgspec.structs.replace(LARGE, schedule=Schedule(), operations=())
 
     assert (0, 0, 0) == size(plain)
+
+
+# One thing for another
+
+
+def two(*operations: Operation, schedule: Schedule | None = None) -> Scenario:
+    """Alice and bob do this, under plain names."""
+    users = tuple(User(label=label, id=label) for label in ("alice", "bob"))
+    chosen = Schedule() if schedule is None else schedule
+    return Scenario(users=users, operations=operations, schedule=chosen)
+
+
+def running(number: int, user: int, *script: Step) -> RunAgent:
+    return RunAgent(id=number, user=user, context="x", script=script)
+
+
+def held_back(scenario: Scenario, number: int) -> bool:
+    """Something of the operation comes late."""
+    chains = [
+        *scenario.schedule.classes,
+        *(d.chain for d in scenario.schedule.demotions),
+    ]
+    return any(chain.startswith(f"{number}/") for chain in chains)
+
+
+def test_a_decision_is_given_for_another_place_in_the_list() -> None:
+    """Where the order of the lanes does what a decision did, the decision goes."""
+
+    def fails(scenario: Scenario) -> bool:
+        ids = [operation.id for operation in scenario.operations]
+        return {1, 2} <= set(ids) and (ids == [2, 1] or held_back(scenario, 1))
+
+    late = Schedule(classes={"1/start": 1})
+    small = minimal(fails, two(running(1, 0), running(2, 1), schedule=late))
+
+    assert [2, 1] == [operation.id for operation in small.operations]
+    assert (2, 0, 0) == size(small)
+
+
+def test_a_decision_is_given_for_a_sleep() -> None:
+    """Where an agent that sleeps comes as late as one that is held back, it sleeps."""
+
+    def fails(scenario: Scenario) -> bool:
+        late = any(isinstance(step, Sleep) for step in steps(scenario))
+        return has(RunAgent)(scenario) and (late or held_back(scenario, 1))
+
+    late = Schedule(classes={"1/database": 1})
+    small = minimal(fails, two(running(1, 0), schedule=late))
+
+    assert (1, 0, 1) == size(small)
+
+
+def test_two_decisions_are_given_for_one() -> None:
+    """Where one that was not there before does what two did, it takes their place."""
+    both_late = Schedule(classes={"1/start": 1, "2/start": 1})
+
+    def fails(scenario: Scenario) -> bool:
+        schedule = scenario.schedule
+        one = Demotion(chain="1/call", consumed=1, rank=0) in schedule.demotions
+        return len(scenario.operations) == 2 and (
+            one or {"1/start", "2/start"} <= schedule.classes.keys()
+        )
+
+    looked = Places(("1/start", "1/call", "1/call", "2/start"), {})
+    small = Shrinker(fails, look=lambda _: looked).shrink(
+        two(
+            Read(id=1, user=0, context="x"),
+            Read(id=2, user=1, context="x"),
+            schedule=both_late,
+        )
+    )
+
+    assert (2, 1, 0) == size(small)
+
+
+def test_an_operation_is_given_for_a_decision() -> None:
+    """Where an operation is there for the timing alone, a decision takes its place."""
+
+    def fails(scenario: Scenario) -> bool:
+        ids = {operation.id for operation in scenario.operations}
+        cancelled = any(getattr(o, "cancel", None) for o in scenario.operations)
+        return 1 in ids and (2 in ids or cancelled)
+
+    small = Shrinker(fails, look=lambda _: Places((), {1: 3})).shrink(
+        two(CleanupUser(id=1, user=0), CleanupUser(id=2, user=1))
+    )
+
+    assert [Cancellation(step=1)] == [getattr(o, "cancel", 0) for o in small.operations]
+
+
+def test_two_operations_are_given_for_another_one() -> None:
+    """Where something else does what two operations did, it takes their place."""
+
+    def fails(scenario: Scenario) -> bool:
+        return kinds(scenario) in (["Write", "Read", "Read"], ["Write", "Erase"])
+
+    write = Write(id=1, user=0, context="x", key="k", value="v")
+    reads = (Read(id=n, user=0, context="x") for n in (2, 3))
+
+    assert ["Write", "Erase"] == kinds(minimal(fails, two(write, *reads)))
+
+
+def test_two_who_meet_are_left_alone() -> None:
+    """Where two runs at the same moment do what many operations did, they stay."""
+    opened = (OpenContext(id=n, user=n - 1, context="x", thread="t") for n in (1, 2))
+    runs = (
+        running(3, 0, Recall(key="k"), Remember(key="k", value="v")),
+        running(4, 1, Think(prompt="p")),
+    )
+    crowd = (Connect(id=n, user=n % 2, connection=f"c{n}") for n in range(5, 9))
+
+    def fails(scenario: Scenario) -> bool:
+        meeting = [Sleep, Remember, Sleep, Think]
+        made = [type(step) for step in steps(scenario)]
+        crowded = len(scenario.operations) == 8 and held_back(scenario, 3)
+        return (crowded and made == [Recall, Remember, Think]) or made == meeting
+
+    late = Schedule(classes={"3/start": 1, "4/start": 1})
+
+    assert (2, 0, 4) == size(minimal(fails, two(*opened, *runs, *crowd, schedule=late)))
+
+
+def test_two_operations_become_one_run() -> None:
+    """Where one run does what two operations of a context did, it takes their place."""
+
+    def fails(scenario: Scenario) -> bool:
+        return inside(Remember)(scenario) and inside(Think)(scenario)
+
+    thinking = running(1, 0, Think(prompt="p"))
+    storing = running(2, 0, Remember(key="k", value="v"))
+
+    assert (1, 0, 2) == size(minimal(fails, two(thinking, storing)))
+
+
+def test_two_operations_that_need_each_other_go_together() -> None:
+    """What fails without both, and not without one of them, loses both."""
+
+    def fails(scenario: Scenario) -> bool:
+        ids = {operation.id for operation in scenario.operations}
+        return 1 in ids and len(ids & {2, 4}) != 1
+
+    operations = tuple(Read(id=n, user=n % 2, context="x") for n in range(1, 5))
+
+    assert (1, 0, 0) == size(minimal(fails, two(*operations)))
+
+
+@pytest.mark.parametrize(
+    ("operation", "simpler"),
+    [
+        (running(1, 0, Remember(key="K", value="v")), "Write"),
+        (running(1, 0), "Read"),
+        (Mutate(id=1, user=0, context="x", value="v"), "Read"),
+        (Reconnect(id=1, user=0, connection="c1", replaces="c0"), "Connect"),
+    ],
+    ids=["run-that-stores", "run", "mutate", "reconnect"],
+)
+def test_a_simpler_operation_takes_the_place(
+    operation: Operation, simpler: str
+) -> None:
+    """What fails with something simpler is told with that."""
+    small = minimal(
+        lambda s: kinds(s) in ([simpler], [type(operation).__name__]), two(operation)
+    )
+
+    assert [simpler] == kinds(small)
+
+
+def test_waits_become_short_and_keys_plain() -> None:
+    """Time, keys and tools are no odder than they must be."""
+    script = (Sleep(seconds=5.0), CallTool(tool="slow", argument="a"))
+    write = Write(id=2, user=0, context="x", key="K", value="v")
+    waiting = AdvanceTime(id=3, seconds=301.0, stalled=True)
+    odd = two(running(1, 0, *script), write, waiting)
+
+    def fails(scenario: Scenario) -> bool:
+        kept = [type(step).__name__ for step in steps(scenario)]
+        return kinds(scenario) == kinds(odd) and kept == ["Sleep", "CallTool"]
+
+    small = minimal(fails, odd)
+
+    assert (
+        two(
+            running(1, 0, Sleep(seconds=0.1), CallTool(tool="echo", argument="a")),
+            Write(id=2, user=0, context="x", key="k", value="v"),
+            AdvanceTime(id=3, seconds=0.1),
+        ).operations
+        == small.operations
+    )
+
+
+def test_names_lose_what_they_have_in_common() -> None:
+    """Of two identities that must be confusable the shortest such pair is left."""
+    long = Scenario(
+        users=(User(label="alice", id="u" * 20), User(label="bob", id="u" * 21)),
+        operations=(
+            Read(id=1, user=0, context="x"),
+            Read(id=2, user=1, context="x"),
+        ),
+    )
+
+    def fails(scenario: Scenario) -> bool:
+        ids = [user.id for user in scenario.users]
+        return len(ids) == 2 and ids[1].startswith(ids[0])
+
+    assert ["u", "uu"] == [user.id for user in minimal(fails, long).users]
+
+
+# Time and progress
+
+
+def test_it_ends_when_its_time_is_over() -> None:
+    """After so many seconds the smallest scenario so far is returned."""
+    seconds = itertools.count()
+    shrinker = Shrinker(
+        has(Write, "carol"), seconds=5, clock=lambda: float(next(seconds))
+    )
+    small = shrinker.shrink(LARGE)
+
+    assert has(Write, "carol")(small)
+    assert size(small) > (1, 0, 0)
+    assert shrinker.runs < 8
+
+
+def test_progress_is_told() -> None:
+    """Each smaller scenario is told, and now and then how many were run."""
+    told: list[tuple[int, tuple[int, int, int]]] = []
+    shrinker = Shrinker(
+        has(Write, "carol"), progressed=lambda runs, s: told.append((runs, size(s)))
+    )
+    small = shrinker.shrink(LARGE)
+
+    assert sorted(runs for runs, _ in told) == [runs for runs, _ in told]
+    assert sorted((s for _, s in told), reverse=True)[-1] == size(small)
+    assert told[-1][0] <= shrinker.runs

@@ -16,16 +16,8 @@ if TYPE_CHECKING:
 __all__ = ["ExitCode", "Refused", "main", "quietly_found"]
 
 _COMMANDS = (
-    "bench",
-    "check-adapter",
-    "claims",
-    "export",
-    "faults",
-    "init",
-    "profiles",
-    "replay",
-    "schema",
-    "verify",
+    *("bench", "check-adapter", "claims", "export", "faults", "init", "profiles"),
+    *("replay", "report", "schema", "verify"),
 )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from isolation_spec.cli import Refused
 
 if TYPE_CHECKING:
     from isolation_spec.claims import Claim
@@ -19,22 +21,33 @@ _COLUMNS = 80
 
 @click.command("claims")
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON array instead.")
-def command(as_json: bool) -> None:
+@click.option(
+    "--explain", "name", metavar="ID", help="Say of one claim what it consists of."
+)
+def command(as_json: bool, name: str | None) -> None:
     """List what must hold: each claim, the situations that put it to the test, and the
     capabilities without which it is not applicable to an engine."""
-    from isolation_spec.claims import CLAIMS
+    from isolation_spec.claims import CLAIMS, find_claim
 
+    claims = CLAIMS
+    if name is not None:
+        try:
+            claims = (find_claim(name),)
+        except KeyError as error:
+            raise Refused(str(error.args[0])) from None
     if as_json:
-        click.echo(json.dumps([_fields(claim) for claim in CLAIMS], indent=2))
+        click.echo(json.dumps([_fields(claim) for claim in claims], indent=2))
         return
-    click.echo("\n\n".join("\n".join(_lines(claim)) for claim in CLAIMS))
+    lines = _lines if name is None else _explained
+    click.echo("\n\n".join("\n".join(lines(claim)) for claim in claims))
 
 
-def _fields(claim: Claim) -> dict[str, str | list[str]]:
+def _fields(claim: Claim) -> dict[str, Any]:
     return {
         "id": claim.id,
         "statement": claim.statement,
         "situation": claim.situation,
+        "clauses": dict(claim.clauses),
         "needs": sorted(claim.needs),
     }
 
@@ -46,10 +59,26 @@ def _lines(claim: Claim) -> Iterator[str]:
     yield from _wrapped("needs        ", ", ".join(sorted(claim.needs)) or "nothing")
 
 
+def _explained(claim: Claim) -> Iterator[str]:
+    """The claim, its clauses, and planted faults by which to see it at work."""
+    from isolation_spec.faults import FAULTS
+
+    yield from _lines(claim)
+    yield ""
+    yield "It is violated, and this clause is named, unless"
+    for name, sentence in claim.clauses.items():
+        yield from _wrapped(f"{name:<22}", sentence)
+    yield ""
+    yield "Faults to see it by, with isolation-spec verify reference+FAULT"
+    named = ", ".join(fault.id for fault in FAULTS if claim.id in fault.claims)
+    yield from _wrapped("", named)
+
+
 def _wrapped(label: str, text: str) -> list[str]:
     return textwrap.wrap(
         text,
         _COLUMNS,
         initial_indent=f"  {label}",
         subsequent_indent=" " * (2 + len(label)),
+        break_on_hyphens=False,
     )

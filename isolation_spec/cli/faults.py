@@ -115,6 +115,8 @@ def _table(scores: Scores) -> Table:
     table.add_column("median", justify="right")
     table.add_column("p95", justify="right")
     table.add_column("size", justify="right")
+    table.add_column("least", justify="right")
+    table.add_column("shrunk in", justify="right")
     table.add_column("claims")
     for score in scores.faults:
         complete = score.caught == score.seeds
@@ -124,6 +126,8 @@ def _table(scores: Scores) -> Table:
             f"{score.interleavings_median:g}",
             f"{score.interleavings_p95:g}",
             "" if score.operations < 0 else f"{score.operations}+{score.decisions}",
+            "" if score.least < 0 else f"{score.least}",
+            "" if score.operations < 0 else f"{score.shrink_seconds:.1f} s",
             ", ".join(score.claims),
             style="" if complete else "red",
         )
@@ -143,6 +147,14 @@ def _lines(scores: Scores) -> Iterator[str]:
         f"{totals.seconds_median:.2f} s, 95th percentile "
         f"{totals.interleavings_p95:g} and {totals.seconds_p95:.2f} s"
     )
+    if totals.shrunk:
+        yield (
+            f"shrunk: {totals.shrunk_exactly} of {totals.shrunk} to the known minimum "
+            f"of operations and decisions; {totals.ratio_mean:.2f} times that on "
+            f"average, {totals.ratio_worst:.2f} at worst; median "
+            f"{totals.shrink_seconds_median:.2f} s, at most "
+            f"{totals.shrink_seconds_worst:.2f} s"
+        )
     for claim, alone in totals.alone.items():
         yield f"caught by {claim} alone: {', '.join(alone) or 'none'}"
     for layer, caught in totals.controls.items():

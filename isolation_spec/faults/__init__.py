@@ -27,8 +27,9 @@ from isolation_spec.faults import (
     transactions,
 )
 from isolation_spec.faults.fault import Fault
+from isolation_spec.faults.minima import LEAST, least_of
 
-__all__ = ["FAULTS", "Fault"]
+__all__ = ["FAULTS", "LEAST", "Fault", "least_of"]
 
 _MECHANISMS = (
     aliasing,

@@ -12,6 +12,7 @@ from isolation_spec.report.events import (
     SearchBroke,
     SearchEnded,
     SearchStarted,
+    Shrinking,
     Shrunk,
 )
 from isolation_spec.report.result import ClaimResult, Result, WorldKind
@@ -29,6 +30,7 @@ __all__ = [
     "SearchBroke",
     "SearchEnded",
     "SearchStarted",
+    "Shrinking",
     "Shrunk",
     "WorldKind",
     "replay_command",

@@ -22,6 +22,7 @@ __all__ = [
     "SearchBroke",
     "SearchEnded",
     "SearchStarted",
+    "Shrinking",
     "Shrunk",
 ]
 
@@ -61,6 +62,15 @@ class FailureFound(_Event, tag=True, frozen=True, kw_only=True):
 
     violation: Violation
     path: str
+
+
+class Shrinking(_Event, tag=True, frozen=True, kw_only=True):
+    """A violation is being shrunk: so many runs, and the size so far as operations and
+    decisions."""
+
+    claim: str
+    runs: int
+    size: tuple[int, int]
 
 
 class Shrunk(_Event, tag=True, frozen=True, kw_only=True):
@@ -114,6 +124,7 @@ Event: TypeAlias = (
     | BrokenOff
     | Progressed
     | FailureFound
+    | Shrinking
     | Shrunk
     | FailureSaved
     | NotSaved

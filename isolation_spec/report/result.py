@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import msgspec
 
 from isolation_spec.claims import Verdict
+from isolation_spec.coverage import Coverage
 from isolation_spec.history import Reached
 from isolation_spec.world.pct import Bound
 
@@ -38,6 +39,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
             count as no interleavings.
         exhausted: small scopes of which every order of arrivals was run.
         pct: the bound of the share that was run as pure PCT, None if there was none.
+        coverage: how often operations ended how, and each of those places.
         failures: paths of the saved failure files.
         stuck: paths of the files of runs that hung or ended their process.
         reasons: why the verdict is not green, a sentence each.
@@ -60,6 +62,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     reruns: int = 0
     exhausted: int = 0
     pct: Bound | None = None
+    coverage: Coverage = msgspec.field(default_factory=Coverage)
     failures: tuple[str, ...]
     stuck: tuple[str, ...] = ()
     reasons: tuple[str, ...]

@@ -22,6 +22,7 @@ from isolation_spec.report.events import (
     SearchBroke,
     SearchEnded,
     SearchStarted,
+    Shrinking,
     Shrunk,
 )
 from isolation_spec.report.failures import REPLAY, SAVED, tell
@@ -79,6 +80,11 @@ class Terminal:
                 self._progress(event)
             case FailureFound():
                 self._show(f"{event.violation.claim} violated, shrinking")
+            case Shrinking(size=(operations, decisions)):
+                self._show(
+                    f"{event.claim}: {operations} operations, {decisions} decisions "
+                    f"left after {event.runs} runs"
+                )
             case Shrunk():
                 before, after = event.before[0], event.after[0]
                 self._show(f"shrunk from {before} to {after} operations, replaying")

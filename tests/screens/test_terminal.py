@@ -28,6 +28,7 @@ from isolation_spec.report import (
     Result,
     SearchEnded,
     SearchStarted,
+    Shrinking,
     Shrunk,
 )
 from isolation_spec.report.terminal import COLOURS, Terminal
@@ -437,6 +438,16 @@ def test_what_a_red_search_did_not_reach_is_no_news() -> None:
 def test_a_quiet_green_search_is_one_line() -> None:
     """With `--quiet` a search that finds nothing says its verdict and no more."""
     assert 1 == len(screen(120, *GREEN, quiet=True).splitlines())
+
+
+def test_the_live_line_tells_how_far_shrinking_is() -> None:
+    """What is left of the scenario, and after how many runs, in one line of 80."""
+    shrinking = Shrinking(claim="error-containment", runs=3999, size=(12, 11))
+
+    line = "error-containment: 12 operations, 11 decisions left after 3999 runs"
+    assert len(line) < 80
+    assert line in screen(80, start(), shrinking, terminal=True)
+    assert line not in screen(80, start(), shrinking)
 
 
 def test_each_verdict_has_a_colour() -> None:

@@ -1,106 +1,46 @@
-"""Makes a failing scenario smaller until nothing more can go.
-
-Users, operations, scripts, identifiers, scheduling choices and cancellations are one
-value here and shrink together. Every candidate is run; it replaces the scenario if the
-same clause of the same claim still fails. Removing an operation removes its choices, as
-these hang on it.
-"""
+"""Smaller scenarios in which something is missing that was there."""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from isolation_spec.scenario import (
-    Demotion,
     OpenContext,
     Operation,
+    Read,
+    Recall,
+    Remember,
     RunAgent,
     Scenario,
     Schedule,
     Spawn,
     Step,
-    User,
+    Write,
 )
 
-__all__ = ["Shrinker", "size"]
+__all__ = [
+    "exchanged",
+    "script_of",
+    "with_fewer_choices",
+    "with_fewer_contexts",
+    "with_joined_runs",
+    "with_operations",
+    "with_shorter_scripts",
+    "without_delays",
+    "without_operations",
+    "without_pairs",
+    "without_users",
+]
 
 replace = msgspec.structs.replace
-Fails = Callable[[Scenario], bool]
+_FEW = 8
 
 
-def size(scenario: Scenario) -> tuple[int, int, int]:
-    """(operations, decisions, script steps); decisions are choices that are not
-    zero."""
-    schedule = scenario.schedule
-    decisions = (
-        len(schedule.classes)
-        + len(schedule.demotions)
-        + bool(schedule.burst)
-        + schedule.split
-        + sum(getattr(o, "cancel", None) is not None for o in scenario.operations)
-    )
-    scripts = [o.script for o in scenario.operations if isinstance(o, RunAgent)]
-    return len(scenario.operations), decisions, sum(map(_steps, scripts))
-
-
-def _steps(script: tuple[Step, ...]) -> int:
-    return sum(
-        1 + (_steps(step.script) if isinstance(step, Spawn) else 0) for step in script
-    )
-
-
-class Shrinker:
-    """Greedy, in passes from coarse to fine, until a whole round changes nothing.
-
-    Arguments:
-        fails: runs a scenario and says whether it still fails the same way.
-        most: the most scenarios that it may run.
-    """
-
-    def __init__(self, fails: Fails, *, most: int = 1500) -> None:
-        self._fails = fails
-        self._left = most
-        self._tried: set[bytes] = set()
-        self.runs = 0
-
-    def shrink(self, scenario: Scenario) -> Scenario:
-        """The smallest scenario found that still fails."""
-        while self._left > 0:
-            before = scenario
-            for candidates in _PASSES:
-                scenario = self._exhaust(scenario, candidates)
-            if scenario == before:
-                break
-        return scenario
-
-    def _exhaust(
-        self, scenario: Scenario, candidates: Callable[[Scenario], Iterator[Scenario]]
-    ) -> Scenario:
-        """Takes the first smaller candidate that fails, again and again."""
-        found = True
-        while found and self._left > 0:
-            found = False
-            for candidate in candidates(scenario):
-                if self._try(candidate):
-                    scenario, found = candidate, True
-                    break
-        return scenario
-
-    def _try(self, candidate: Scenario) -> bool:
-        key = candidate.to_json()
-        if key in self._tried or self._left <= 0:
-            return False
-        self._tried.add(key)
-        self._left -= 1
-        self.runs += 1
-        return self._fails(candidate)
-
-
-def _without_operations(scenario: Scenario) -> Iterator[Scenario]:
+def without_operations(scenario: Scenario) -> Iterator[Scenario]:
     """Removes halves, quarters and so on down to single operations, later ones
     first."""
     count = len(scenario.operations)
@@ -108,11 +48,11 @@ def _without_operations(scenario: Scenario) -> Iterator[Scenario]:
     while length >= 1:
         for start in range(count - length, -1, -length):
             kept = scenario.operations[:start] + scenario.operations[start + length :]
-            yield _with_operations(scenario, kept)
+            yield with_operations(scenario, kept)
         length //= 2
 
 
-def _without_delays(scenario: Scenario) -> Iterator[Scenario]:
+def without_delays(scenario: Scenario) -> Iterator[Scenario]:
     """Removes an operation that only takes time: its user's next one yields instead."""
     for index in range(len(scenario.operations) - 1, -1, -1):
         gone = scenario.operations[index]
@@ -126,44 +66,12 @@ def _without_delays(scenario: Scenario) -> Iterator[Scenario]:
         if following is None:
             continue
         kept = scenario.operations[:index] + scenario.operations[index + 1 :]
-        smaller = _with_operations(scenario, kept)
+        smaller = with_operations(scenario, kept)
         classes = {**smaller.schedule.classes, f"{following.id}/start": 1}
         yield replace(smaller, schedule=replace(smaller.schedule, classes=classes))
 
 
-_SCHEDULES = 24
-_KINDS = ("start", "database", "call", "to-client")
-
-
-def _rescheduled(scenario: Scenario) -> Iterator[Scenario]:
-    """Removes an operation that only made the timing right, and tries other timings.
-
-    Needed because an operation can stand for a decision: without it the rest fails
-    only under another schedule, which no smaller step would find.
-    """
-    chance = random.Random(0)
-    for index in range(len(scenario.operations) - 1, -1, -1):
-        kept = scenario.operations[:index] + scenario.operations[index + 1 :]
-        smaller = _with_operations(scenario, kept)
-        for _ in range(_SCHEDULES):
-            yield replace(smaller, schedule=_random_schedule(kept, chance))
-
-
-def _random_schedule(
-    operations: tuple[Operation, ...], chance: random.Random
-) -> Schedule:
-    chains = [f"{o.id}/{kind}" for o in operations for kind in _KINDS]
-    if not chains:
-        return Schedule()
-    demotions = tuple(
-        Demotion(chain=chance.choice(chains), consumed=chance.randint(0, 8), rank=rank)
-        for rank in range(chance.randint(0, 2))
-    )
-    late = {chance.choice(chains): 1 for _ in range(chance.randint(0, 2))}
-    return Schedule(classes=late, demotions=demotions)
-
-
-def _with_fewer_contexts(scenario: Scenario) -> Iterator[Scenario]:
+def with_fewer_contexts(scenario: Scenario) -> Iterator[Scenario]:
     """Lets one context of a user do the work of another of theirs."""
     opened = [o for o in scenario.operations if isinstance(o, OpenContext)]
     for gone in reversed(opened):
@@ -182,10 +90,10 @@ def _redirected(scenario: Scenario, gone: OpenContext, context: str) -> Scenario
         return operation
 
     kept = tuple(redirect(o) for o in scenario.operations if o is not gone)
-    return _with_operations(scenario, kept)
+    return with_operations(scenario, kept)
 
 
-def _with_operations(scenario: Scenario, operations: tuple[Operation, ...]) -> Scenario:
+def with_operations(scenario: Scenario, operations: tuple[Operation, ...]) -> Scenario:
     """The scenario with these operations, and only the choices that hang on them."""
     ids = {str(operation.id) for operation in operations}
 
@@ -201,7 +109,7 @@ def _with_operations(scenario: Scenario, operations: tuple[Operation, ...]) -> S
     return replace(scenario, operations=operations, schedule=schedule)
 
 
-def _without_users(scenario: Scenario) -> Iterator[Scenario]:
+def without_users(scenario: Scenario) -> Iterator[Scenario]:
     """Removes users, with all that they do."""
     for gone in range(len(scenario.users) - 1, -1, -1):
         operations = tuple(
@@ -209,7 +117,7 @@ def _without_users(scenario: Scenario) -> Iterator[Scenario]:
             for operation in scenario.operations
             if gone not in _users_of(operation)
         )
-        smaller = _with_operations(scenario, operations)
+        smaller = with_operations(scenario, operations)
         users = scenario.users[:gone] + scenario.users[gone + 1 :]
         yield replace(smaller, users=users)
 
@@ -228,7 +136,7 @@ def _renumbered(operation: Operation, gone: int) -> Operation:
     return replace(operation, **changed) if changed else operation
 
 
-def _with_fewer_choices(scenario: Scenario) -> Iterator[Scenario]:
+def with_fewer_choices(scenario: Scenario) -> Iterator[Scenario]:
     """Removes all choices, then one by one; then makes classes and steps smaller."""
     schedule = scenario.schedule
     if schedule != Schedule():
@@ -239,14 +147,14 @@ def _with_fewer_choices(scenario: Scenario) -> Iterator[Scenario]:
         cancel = getattr(operation, "cancel", None)
         if cancel is None:
             continue
-        yield _exchanged(scenario, index, replace(operation, cancel=None))
+        yield exchanged(scenario, index, replace(operation, cancel=None))
         if cancel.early:
             late = replace(cancel, early=False)
-            yield _exchanged(scenario, index, replace(operation, cancel=late))
+            yield exchanged(scenario, index, replace(operation, cancel=late))
         for step in sorted({1, cancel.step // 2, cancel.step - 1}):
             if 0 < step < cancel.step:
                 earlier = replace(cancel, step=step)
-                yield _exchanged(scenario, index, replace(operation, cancel=earlier))
+                yield exchanged(scenario, index, replace(operation, cancel=earlier))
 
 
 def _fewer(schedule: Schedule) -> Iterator[Schedule]:
@@ -269,18 +177,18 @@ def _fewer(schedule: Schedule) -> Iterator[Schedule]:
             yield replace(schedule, classes={**schedule.classes, chain: 1})
 
 
-def _with_shorter_scripts(scenario: Scenario) -> Iterator[Scenario]:
+def with_shorter_scripts(scenario: Scenario) -> Iterator[Scenario]:
     """Empties scripts, removes their steps, and puts a child's steps in its place."""
     for index, operation in enumerate(scenario.operations):
         if not isinstance(operation, RunAgent):
             continue
         if len(operation.script) > 1:
-            yield _exchanged(scenario, index, replace(operation, script=()))
+            yield exchanged(scenario, index, replace(operation, script=()))
         for script in _shorter(operation.script):
-            yield _exchanged(scenario, index, replace(operation, script=script))
+            yield exchanged(scenario, index, replace(operation, script=script))
         if operation.background:
             plain = replace(operation, background=False)
-            yield _exchanged(scenario, index, plain)
+            yield exchanged(scenario, index, plain)
 
 
 def _shorter(script: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
@@ -298,30 +206,62 @@ def _shorter(script: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
                 yield (*before, replace(step, script=inner), *after)
 
 
-def _with_plain_names(scenario: Scenario) -> Iterator[Scenario]:
-    """Gives users the identity that is their label, and threads the name `t`."""
-    users = tuple(User(label=user.label, id=user.label) for user in scenario.users)
-    if users != scenario.users:
-        yield replace(scenario, users=users)
-    for index, operation in enumerate(scenario.operations):
-        if getattr(operation, "thread", "t") != "t":
-            plain: Any = replace(operation, thread="t")
-            yield _exchanged(scenario, index, plain)
+def without_pairs(scenario: Scenario) -> Iterator[Scenario]:
+    """Removes any two operations, of few, that are needed by each other alone."""
+    count = len(scenario.operations)
+    indices = range(count - 1, -1, -1) if count <= _FEW else ()
+    for pair in itertools.combinations(indices, 2):
+        kept = (o for i, o in enumerate(scenario.operations) if i not in pair)
+        yield with_operations(scenario, tuple(kept))
 
 
-def _exchanged(scenario: Scenario, index: int, operation: Any) -> Scenario:
+def with_joined_runs(scenario: Scenario) -> Iterator[Scenario]:
+    """Lets one run do what a user asks for in two operations of one context."""
+    operations = scenario.operations
+    for first, second in itertools.combinations(range(len(operations)), 2):
+        one, other = operations[first], operations[second]
+        if not _are_beside(one, other):
+            continue
+        doing, then = script_of(one), script_of(other)
+        children = (Spawn(script=doing), Spawn(script=then))
+        for place, script in itertools.product(
+            (first, second), ((*doing, *then), (*then, *doing), children)
+        ):
+            run = RunAgent(
+                id=operations[place].id,
+                user=one.user,  # type: ignore[union-attr]
+                context=one.context,  # type: ignore[union-attr]
+                script=script,
+            )
+            gone = second if place == first else first
+            kept = (o for i, o in enumerate(operations) if i != gone)
+            joined = tuple(run if o.id == run.id else o for o in kept)
+            yield with_operations(scenario, joined)
+
+
+def _are_beside(one: Operation, other: Operation) -> bool:
+    """True if both are of one user in a context of theirs, and can be a script."""
+    kinds = RunAgent | Read | Write
+    return (
+        isinstance(one, kinds)
+        and isinstance(other, kinds)
+        and (one.user, one.context) == (other.user, other.context)
+        and one.victim is None
+        and other.victim is None
+    )
+
+
+def script_of(operation: Operation) -> tuple[Step, ...]:
+    """What a run does that does the same, for a run, a write or a read."""
+    match operation:
+        case RunAgent(script=script):
+            return script
+        case Write(key=key, value=value):
+            return (Remember(key=key, value=value),)
+    return (Recall(key="k"),)
+
+
+def exchanged(scenario: Scenario, index: int, operation: Any) -> Scenario:
     operations = list(scenario.operations)
     operations[index] = operation
     return replace(scenario, operations=tuple(operations))
-
-
-_PASSES = (
-    _without_users,
-    _without_operations,
-    _with_fewer_contexts,
-    _without_delays,
-    _with_fewer_choices,
-    _with_shorter_scripts,
-    _with_plain_names,
-    _rescheduled,
-)

@@ -1,0 +1,103 @@
+"""`isolation-spec report`: a page for a failure file, or for a whole run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from isolation_spec.adapter import AdapterError
+from isolation_spec.cli import ExitCode, Refused
+
+__all__ = ["command"]
+
+
+@click.command("report")
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--run",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="The page of a whole run, from the folder that it wrote.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Default: FILE with the ending .html, or report.html in DIR.",
+)
+@click.option("--engine", help="Replay against this engine instead of the file's.")
+@click.option(
+    "--values", is_flag=True, help="Show what the engine gave even without a canary."
+)
+def command(
+    file: Path | None,
+    folder: Path | None,
+    output: Path | None,
+    engine: str | None,
+    values: bool,
+) -> int:
+    """Write one self-contained page: the timeline of the failure in FILE, or with
+    --run the page of a whole run.
+
+    FILE is replayed, by the rules of `isolation-spec replay`. Exit codes: 0 the page
+    was written, 2 it was not.
+    """
+    if (file is None) == (folder is None):
+        message = "report one thing: write either FILE or --run DIR"
+        raise Refused(message)
+    if folder is not None:
+        if engine is not None or values:
+            message = "--engine and --values go with FILE: --run replays nothing"
+            raise Refused(message)
+        page, output = _of_run(folder), output or folder / "report.html"
+    else:
+        assert file is not None
+        page, output = _of_failure(file, engine, values), output or _beside(file)
+    try:
+        output.write_text(page, encoding="utf-8")
+    except OSError as error:
+        message = f"the page cannot be written to {output}: {error.strerror}"
+        raise Refused(message) from None
+    click.echo(f"Wrote {output}")
+    return ExitCode.HOLDS
+
+
+def _beside(file: Path) -> Path:
+    """Never FILE itself, whatever it is called."""
+    return file.with_name(f"{file.name.removesuffix('.json')}.html")
+
+
+def _of_failure(file: Path, engine: str | None, values: bool) -> str:
+    from isolation_spec.failure import BadFailureFile, engine_of, load, replay
+    from isolation_spec.report.page import failure_page
+
+    try:
+        failure = load(file)
+    except BadFailureFile as error:
+        raise Refused(str(error)) from None
+    try:
+        found = engine_of(failure, engine)
+        replayed = replay(failure, found)
+        return failure_page(
+            failure,
+            replayed,
+            found.make_adapter,
+            engine=found.name,
+            file=str(file),
+            values=values,
+        )
+    except AdapterError as error:
+        message = f"UNSUPPORTED: {error}"
+        raise Refused(message) from None
+
+
+def _of_run(folder: Path) -> str:
+    from isolation_spec.report.run_folder import BadRunFolder, load_run
+    from isolation_spec.report.run_page import run_page
+
+    try:
+        return run_page(load_run(folder))
+    except BadRunFolder as error:
+        raise Refused(str(error)) from None

@@ -1,0 +1,251 @@
+"""The same with another timing: an operation can stand for a decision, and two
+decisions for one.
+
+Nothing here is drawn. What is tried are the decisions that had a place in a run of the
+scenario without what is removed: a class or a demotion of each chain that arrived, a
+cancellation at each step that was made.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+import msgspec
+
+from isolation_spec.scenario import (
+    Cancellation,
+    Demotion,
+    OpenContext,
+    Operation,
+    Read,
+    RunAgent,
+    Scenario,
+    Schedule,
+    Sleep,
+    Write,
+)
+from isolation_spec.shrink.removals import exchanged, script_of, with_operations
+
+__all__ = [
+    "Places",
+    "decided_otherwise",
+    "met",
+    "reordered",
+    "retimed",
+    "slowed",
+    "undecided",
+]
+
+replace = msgspec.structs.replace
+
+
+class Places(NamedTuple):
+    """What a run had a place for: the chain of each arrival, in order, and how many
+    steps the task of each operation made."""
+
+    order: tuple[str, ...] = ()
+    steps: Mapping[int, int] = {}
+
+
+Look = Callable[[Scenario], Places]
+
+
+def undecided(scenario: Scenario) -> Iterator[Scenario]:
+    """Yields the scenario without one of its decisions, for each."""
+    schedule = scenario.schedule
+    for chain in schedule.classes:
+        rest = {c: n for c, n in schedule.classes.items() if c != chain}
+        yield replace(scenario, schedule=replace(schedule, classes=rest))
+    for index in range(len(schedule.demotions)):
+        others = schedule.demotions[:index] + schedule.demotions[index + 1 :]
+        yield replace(scenario, schedule=replace(schedule, demotions=others))
+    if schedule.burst:
+        yield replace(scenario, schedule=replace(schedule, burst=0))
+    if schedule.split:
+        yield replace(scenario, schedule=replace(schedule, split=False))
+    for index, operation in enumerate(scenario.operations):
+        if getattr(operation, "cancel", None) is not None:
+            calm: Any = replace(operation, **{"cancel": None})
+            yield exchanged(scenario, index, calm)
+
+
+def reordered(scenario: Scenario, look: Look) -> Iterator[Scenario]:
+    """Puts one operation elsewhere instead of one decision, or of all."""
+    plain = replace(scenario, schedule=Schedule())
+    for fewer in dict.fromkeys(_encoded((plain, *undecided(scenario)))):
+        without = Scenario.from_json(fewer)
+        if without != scenario:
+            for operations in _rearranged(without.operations):
+                yield replace(without, operations=operations)
+
+
+def _encoded(scenarios: tuple[Scenario, ...]) -> Iterator[bytes]:
+    return (scenario.to_json() for scenario in scenarios)
+
+
+def _rearranged(
+    operations: tuple[Operation, ...],
+) -> Iterator[tuple[Operation, ...]]:
+    """The lanes in another order; then single operations at another place."""
+    lanes = list(dict.fromkeys(getattr(o, "user", None) for o in operations))
+    for first in lanes[1:]:
+        ours = tuple(o for o in operations if getattr(o, "user", None) == first)
+        theirs = tuple(o for o in operations if getattr(o, "user", None) != first)
+        yield ours + theirs
+    for index, operation in enumerate(operations):
+        others = operations[:index] + operations[index + 1 :]
+        for place in range(len(others), -1, -1):
+            if place == index:
+                continue
+            yield (*others[:place], operation, *others[place:])
+            before = others[place - 1] if place else None
+            if isinstance(before, RunAgent) and not before.background:
+                behind = replace(before, background=True)
+                yield (*others[: place - 1], behind, operation, *others[place:])
+
+
+def slowed(scenario: Scenario, look: Look) -> Iterator[Scenario]:
+    """Lets an agent sleep instead of one decision, of all, or of an operation."""
+    plain = replace(scenario, schedule=Schedule())
+    fewer = [one for one in (plain, *undecided(scenario)) if one != scenario]
+    for gone in range(len(scenario.operations) - 1, -1, -1):
+        kept = scenario.operations[:gone] + scenario.operations[gone + 1 :]
+        if _has_all_that_is_named(kept):
+            fewer.append(with_operations(scenario, kept))
+    for without in fewer:
+        yield replace(without, operations=tuple(map(_later, without.operations)))
+        for index, operation in enumerate(without.operations):
+            for place in range(len(script_of(operation)), -1, -1):
+                sleeping = _sleeping(operation, place)
+                if sleeping != operation:
+                    yield exchanged(without, index, sleeping)
+
+
+def met(scenario: Scenario, look: Look) -> Iterator[Scenario]:
+    """Two operations of two users alone, each in its context, at the same moment:
+    what most races need, and far from what greedy steps come to."""
+    opened = [o for o in scenario.operations if isinstance(o, OpenContext)]
+    plain = replace(scenario, schedule=Schedule())
+    asked = [o for o in scenario.operations if isinstance(o, RunAgent | Read | Write)]
+    for one, other in itertools.combinations(asked, 2):
+        named = {(o.user, o.context) for o in (one, other)}
+        needed = tuple(o for o in opened if (o.user, o.context) in named)
+        if one.user == other.user or len(needed) != len(named):
+            continue
+        for steps in itertools.product(_single(one), _single(other)):
+            lanes = (*needed, *steps)
+            yield with_operations(plain, lanes)
+            yield with_operations(plain, tuple(map(_later, lanes)))
+
+
+def _single(operation: Operation) -> Iterator[Operation]:
+    """The operation, and what is left of a run with one of its steps."""
+    yield operation
+    if isinstance(operation, RunAgent) and len(operation.script) > 1:
+        for step in operation.script:
+            yield replace(operation, script=(step,))
+
+
+def _sleeping(operation: Operation, place: int) -> Operation:
+    """A run that sleeps before one of its steps, and else does what the operation
+    does; the operation itself if no run does that."""
+    script = script_of(operation)
+    slower = (*script[:place], Sleep(seconds=_LONG), *script[place:])
+    match operation:
+        case RunAgent():
+            return replace(operation, script=slower)
+        case Read() | Write():
+            return RunAgent(
+                id=operation.id,
+                user=operation.user,
+                context=operation.context,
+                victim=operation.victim,
+                cancel=operation.cancel,
+                script=slower,
+            )
+    return operation
+
+
+def _later(operation: Operation) -> Operation:
+    """All runs sleep first: whenever they began, they go on at the same moment."""
+    return _sleeping(operation, 0)
+
+
+_LONG = 5.0
+"""Seconds: longer than an engine needs for anything, and shorter than its limits."""
+
+
+def retimed(scenario: Scenario, look: Look) -> Iterator[Scenario]:
+    """Removes an operation and decides one thing more instead, or two operations."""
+    count = len(scenario.operations)
+    for most in (1, 2):
+        for gone in itertools.combinations(range(count - 1, -1, -1), most):
+            kept = tuple(o for i, o in enumerate(scenario.operations) if i not in gone)
+            if _has_all_that_is_named(kept):
+                yield from _decided(with_operations(scenario, kept), look)
+
+
+def _has_all_that_is_named(operations: tuple[Operation, ...]) -> bool:
+    """False if a context is named that nobody opens: no timing helps there, and what
+    fails without it was tried before."""
+    opened = {(o.user, o.context) for o in operations if isinstance(o, OpenContext)}
+    for operation in operations:
+        context = getattr(operation, "context", None)
+        owner = getattr(operation, "victim", None)
+        owner = getattr(operation, "user", None) if owner is None else owner
+        if context is not None and (owner, context) not in opened:
+            return False
+    return True
+
+
+def decided_otherwise(scenario: Scenario, look: Look) -> Iterator[Scenario]:
+    """Decides one thing instead of two."""
+    tried: set[bytes] = set()
+    for one in undecided(scenario):
+        for without in undecided(one):
+            if (key := without.to_json()) not in tried:
+                tried.add(key)
+                yield from _decided(without, look)
+
+
+_FIRST = ("start", "call", "database")
+"""The kinds of chains that are held back first; they matter most often."""
+
+
+def _decided(scenario: Scenario, look: Look) -> Iterator[Scenario]:
+    """Yields the scenario with one more decision, for each that has a place."""
+    places = look(scenario)
+    own = {str(operation.id) for operation in scenario.operations}
+    arrivals = Counter(c for c in places.order if c.partition("/")[0] in own)
+    chains = sorted(arrivals, key=_usefulness)
+    schedule = scenario.schedule
+    for chain in chains:
+        if chain not in schedule.classes:
+            later = {**schedule.classes, chain: 1}
+            yield replace(scenario, schedule=replace(schedule, classes=later))
+    yield from _cancelled(scenario, places.steps)
+    rank = 1 + max((d.rank for d in schedule.demotions), default=-1)
+    for chain in chains:
+        for consumed in range(1, arrivals[chain]):
+            more = Demotion(chain=chain, consumed=consumed, rank=rank)
+            demotions = (*schedule.demotions, more)
+            yield replace(scenario, schedule=replace(schedule, demotions=demotions))
+
+
+def _usefulness(chain: str) -> tuple[int, str]:
+    kind = chain.split("/")[1]
+    return (_FIRST.index(kind) if kind in _FIRST else len(_FIRST), chain)
+
+
+def _cancelled(scenario: Scenario, steps: Mapping[int, int]) -> Iterator[Scenario]:
+    for index, operation in enumerate(scenario.operations):
+        if getattr(operation, "cancel", "none") is not None:
+            continue
+        for step in range(1, steps.get(operation.id, 0) + 1):
+            for early in (False, True):
+                cancel = Cancellation(step=step, early=early)
+                changed: Any = replace(operation, **{"cancel": cancel})
+                yield exchanged(scenario, index, changed)

@@ -1,0 +1,443 @@
+"""The least that each planted fault needs, claim by claim.
+
+A minimum is operations and decisions together; shrinking never goes from one claim to
+another, so it has one for each claim under which the search may find the fault. Each
+story is run in every test run, with a sample of what is smaller; the enumerator looks
+for it from nothing on demand. The sentence beside it argues why none is shorter.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from tests.quality.enumerator import Names
+
+__all__ = ["MINIMA", "NAMES", "Minimum"]
+
+
+class Minimum(NamedTuple):
+    """Of one fault under one claim: its story, and why it is no shorter."""
+
+    fault: str
+    claim: str
+    story: str
+    why: str
+
+
+NAMES: dict[str, Names] = {
+    "folded-case": (("user", "t"), ("USER", "t")),
+    "joined-owner": (("u", "1:t"), ("u:1", "t")),
+    "normalised-id": (("\u00e9", "t"), ("e\u0301", "t")),
+    "number-like": (("1", "t"), ("01", "t")),
+    "pattern-match": (("user", "t"), ("us_r", "t")),
+    "prefix-cleanup": (("u1", "t"), ("u", "t")),
+    "prefix-match": (("u", "t"), ("u1", "t")),
+    "slashed-owner": (("u", "1/t"), ("u/1", "t")),
+    "trimmed-id": (("user", "t"), ("user ", "t")),
+    "truncated-id": (("u" * 16 + "1", "t"), ("u" * 16 + "2", "t")),
+}
+"""What the users are called where that matters; else `PLAIN`."""
+
+_OWNERSHIP = "context-ownership"
+_WRITES = "stored-writes"
+_ROUTING = "event-routing"
+_LIFECYCLE = "event-lifecycle"
+_LIMITS = "exact-limits"
+_TOOLS = "tool-isolation"
+_SESSIONS = "database-sessions"
+_ERRORS = "error-containment"
+_TEARDOWN = "teardown"
+_ALONE = "noninterference"
+
+_ONE = "Without an operation nothing is asked of the engine."
+_TWO = "What it breaks is done in a context, which must be opened first."
+_EACH = "Each of two users needs a context of their own, and nothing else."
+_BOTH = (
+    "Two users must come through the same place, each in a context of their own; that "
+    "is two contexts and two operations in them."
+)
+_HEARD = "One user is connected, and another needs a context and a run to tell of."
+_STRUCK = (
+    "As two users must come through the same place, and in plain order each leaves it "
+    "again: somebody must be interrupted there."
+)
+_SELF = (
+    "Two calls of one user in one context must be under way at once, and one of them "
+    "be broken off or come before the other is done."
+)
+_CACHED = (
+    "The row must be stored and read by one user and read by the other, for which each "
+    "needs a context and at least one operation in it."
+)
+
+MINIMA = (
+    Minimum(
+        "answer-cache",
+        _OWNERSHIP,
+        "open run[think, hello] | open run[sleep, hello]",
+        _BOTH,
+    ),
+    Minimum("arguments-on-tool", _OWNERSHIP, "open run[echo] | open run[echo]", _BOTH),
+    Minimum("arguments-on-tool", _TOOLS, "open run[echo]& run[echo]", _SELF),
+    Minimum("auth-in-place", _TOOLS, "open run[slow] | open run[echo]", _BOTH),
+    Minimum("batch-fails", _OWNERSHIP, "open run[failing] | open run[slow]", _BOTH),
+    Minimum("batch-fails", _TOOLS, "open run[failing] | open run[slow]", _BOTH),
+    Minimum(
+        "batch-refused",
+        _ERRORS,
+        "open run[remember]& run[remember] | open run[broken]",
+        "Two users write, each in a context, and a third write must be under way, or "
+        "a decision bring both in at once, as a batch is what comes meanwhile.",
+    ),
+    Minimum(
+        "batch-refused",
+        _OWNERSHIP,
+        "open run[broken]& run[broken] | open run[remember]",
+        "Two users write, each in a context, and a third write must be under way, or "
+        "a decision bring both in at once, as a batch is what comes meanwhile.",
+    ),
+    Minimum("broadcast-to-all", _ROUTING, "connect | open run", _HEARD),
+    Minimum(
+        "cancelled-closes-all", _ALONE, "open run[echo]!2 | open run[echo]", _STRUCK
+    ),
+    Minimum("cancelled-closes-all", _TOOLS, "open run[echo]& run[echo]!1e", _SELF),
+    Minimum("checked-afterwards", _TOOLS, "open run[forbidden]", _TWO),
+    Minimum(
+        "comes-back",
+        _WRITES,
+        "open write erase",
+        "What comes back was written and is gone, in a context.",
+    ),
+    Minimum("commit-on-error", _SESSIONS, "open run[break-off]", _TWO),
+    Minimum(
+        "counted-afterwards",
+        _LIMITS,
+        "open run& run& run& run",
+        "One more than the three runs that a context has at once, and the context.",
+    ),
+    Minimum(
+        "counted-for-all",
+        _ERRORS,
+        "open | open open ; late 1/start",
+        "Three contexts are one more than a user may have, and in plain order the "
+        "one who has too many is refused.",
+    ),
+    Minimum(
+        "counted-for-all",
+        _LIMITS,
+        "open open open | open",
+        "A user who has one context is refused the second when two more are there.",
+    ),
+    Minimum(
+        "credential-cache", _TOOLS, "open run[echo] | open run[sleep, echo]", _BOTH
+    ),
+    Minimum(
+        "decision-cache",
+        _TOOLS,
+        "open run[forbidden, echo]",
+        "What it breaks is done in a context, which must be opened first.",
+    ),
+    Minimum("default-in-context", _OWNERSHIP, "open run[set] | open run[echo]", _BOTH),
+    Minimum("each-statement", _SESSIONS, "open run[break-off]", _TWO),
+    Minimum(
+        "ends-twice",
+        _LIFECYCLE,
+        "connect open run& cancel",
+        "A run in a context, a connection that hears two ends of it, and the "
+        "cancelling.",
+    ),
+    Minimum("erase-by-thread", _WRITES, "open write | open run[sleep] erase", _BOTH),
+    Minimum("failure-escapes", _TOOLS, "open run[failing]", _TWO),
+    Minimum("folded-case", _OWNERSHIP, "open write | open run[sleep, recall]", _BOTH),
+    Minimum("folded-case", _WRITES, "open write | open erase", _BOTH),
+    Minimum("heartbeat-survives", _TEARDOWN, "open", _ONE),
+    Minimum("joined-login", _ALONE, "open run[echo]!1e | open run[echo]", _STRUCK),
+    Minimum("joined-login", _TOOLS, "open run[echo]& run[echo]!1e", _SELF),
+    Minimum(
+        "joined-owner",
+        _OWNERSHIP,
+        "open run[remember, recall] | open run[sleep, recall]",
+        _CACHED,
+    ),
+    Minimum(
+        "joined-owner",
+        _WRITES,
+        "open run[recall, transact] read",
+        "What a read kept must be older than a row that a transaction stored, and "
+        "be read again.",
+    ),
+    Minimum(
+        "joined-query",
+        _OWNERSHIP,
+        "open write read | open run[think] read",
+        "Two contexts, what is written, the read that is joined, the one that joins"
+        " it, and what delays that until the row is there.",
+    ),
+    Minimum(
+        "joined-query",
+        _WRITES,
+        "open write read | open read",
+        "Two contexts, what is written, the read that is joined, and the one that "
+        "joins it.",
+    ),
+    Minimum(
+        "last-error",
+        _OWNERSHIP,
+        "open run[fail] read | open run[fail]",
+        "Two contexts, two runs that fail at once, and somebody who looks; in a run"
+        " that fails nobody looks any more.",
+    ),
+    Minimum(
+        "last-error",
+        _ROUTING,
+        "connect open run[fail] | connect open run[fail]",
+        "Two contexts, two runs that fail at once, and a connection each: with one "
+        "alone its user comes too late.",
+    ),
+    Minimum(
+        "last-registration-wins",
+        _LIFECYCLE,
+        "connect open run run[sleep]& connect",
+        "A connection is known to the engine for certain once it heard a run; then "
+        "the second one must come in the middle of another.",
+    ),
+    Minimum(
+        "last-registration-wins",
+        _ROUTING,
+        "connect open run connect run",
+        "A connection is known to the engine for certain once it heard a run; then "
+        "a second one, and a run that the first misses.",
+    ),
+    Minimum(
+        "late-cleanup",
+        _ROUTING,
+        "connect open run connect disconnect run",
+        "Two connections, one of them known for certain as it heard a run in a "
+        "context, then the end of the other, and a run that nobody hears.",
+    ),
+    Minimum("left-open", _SESSIONS, "open run[break-off]", _TWO),
+    Minimum("left-open", _TEARDOWN, "open run[break-off]", _TWO),
+    Minimum("line-blocked", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
+    Minimum("line-blocked", _ALONE, "open run[think]!1e | open run[think]", _STRUCK),
+    Minimum("masked-owner", _ROUTING, "connect | open run", _HEARD),
+    Minimum("metadata-alias", _WRITES, "open mutate", _TWO),
+    Minimum(
+        "name-believed",
+        _ROUTING,
+        "their-connect | open run",
+        "The one who takes the name, and a context and a run to tell of.",
+    ),
+    Minimum(
+        "newest-first",
+        _LIFECYCLE,
+        "open run connect",
+        "What waits in a queue is told by a run in a context, and heard by a "
+        "connection.",
+    ),
+    Minimum(
+        "newest-first",
+        _ROUTING,
+        "open run connect",
+        "What waits in a queue is told by a run in a context, and heard by a "
+        "connection.",
+    ),
+    Minimum(
+        "normalised-id",
+        _OWNERSHIP,
+        "open run[remember, recall] | open run[sleep, recall]",
+        _CACHED,
+    ),
+    Minimum(
+        "not-queued",
+        _ROUTING,
+        "open connect run ; late 2/call",
+        "A connection, a context and a run; and in plain order the connection is "
+        "there in time, or all of the run was before it.",
+    ),
+    Minimum(
+        "number-like",
+        _OWNERSHIP,
+        "open run[remember, recall] | open run[sleep, recall]",
+        _CACHED,
+    ),
+    Minimum("one-agent", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
+    Minimum("one-agent", _WRITES, "open run[think, remember] | open run[think]", _BOTH),
+    Minimum("one-at-a-time", _ERRORS, "open run[sleep] | open run", _BOTH),
+    Minimum(
+        "one-breaker",
+        _ERRORS,
+        "open run[spawn-failing] | open run ; late 4/start",
+        "A run that fails with its child, another user's run, a context each; and "
+        "in plain order that run begins before the failure.",
+    ),
+    Minimum("one-connection", _SESSIONS, "open write | open run[break-off]", _BOTH),
+    Minimum(
+        "one-connection",
+        _WRITES,
+        "connect open run[transact] | open run[think]",
+        "A context and an operation each, of which one must be late.",
+    ),
+    Minimum(
+        "one-cookie-jar", _ALONE, "open run[think] | open run[sleep, think]", _BOTH
+    ),
+    Minimum("one-dispatcher", _OWNERSHIP, "open | open", _EACH),
+    Minimum("one-queue", _ROUTING, "open run | connect", _HEARD),
+    Minimum("one-run-table", _ERRORS, "open run | open their-cancel", _BOTH),
+    Minimum("one-session", _SESSIONS, "open run | open run", _BOTH),
+    Minimum("one-upstream", _ALONE, "open run[think] | open run[think]", _BOTH),
+    Minimum(
+        "owner-on-store",
+        _WRITES,
+        "open run[sleep, remember] | open run[sleep, remember]",
+        _BOTH,
+    ),
+    Minimum("pattern-match", _OWNERSHIP, "open write | open run[sleep, recall]", _BOTH),
+    Minimum("pattern-match", _WRITES, "open write | open erase", _BOTH),
+    Minimum(
+        "permission-cache",
+        _TOOLS,
+        "open run[personal] | open run[sleep, personal]",
+        _BOTH,
+    ),
+    Minimum("permit-lost", _ERRORS, "open run[echo]!1e | open run[echo]", _STRUCK),
+    Minimum("permit-lost", _ALONE, "open run[echo]!1e | open run[echo]", _STRUCK),
+    Minimum(
+        "prefix-cleanup",
+        _ERRORS,
+        "open run | leave",
+        "A context and a run in it that is under way, and the other's leaving.",
+    ),
+    Minimum("prefix-match", _OWNERSHIP, "open run[sleep, recall] | open write", _BOTH),
+    Minimum("prompt-on-client", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
+    Minimum(
+        "reader-stalls-all",
+        _ROUTING,
+        "connect unread open run[large] run",
+        "A connection that reads and one that does not, a context, a run that fills "
+        "the latter, and one of which the former must hear.",
+    ),
+    Minimum(
+        "repeated-after",
+        _ROUTING,
+        "open run connect",
+        "What is told twice is told by a run in a context, and heard by a connection.",
+    ),
+    Minimum(
+        "reply-to-next", _OWNERSHIP, "open run[think]!1e | open run[think]", _STRUCK
+    ),
+    Minimum("reply-to-next", _ALONE, "open run[think]!1e | open run[think]", _STRUCK),
+    Minimum(
+        "result-cache",
+        _TOOLS,
+        "open run[whoami-hello] | open run[sleep, whoami-hello]",
+        _BOTH,
+    ),
+    Minimum(
+        "result-to-next", _OWNERSHIP, "open run[slow]!1e | open run[slow]", _STRUCK
+    ),
+    Minimum("result-to-next", _TOOLS, "open run[slow]&!1e run[slow]", _SELF),
+    Minimum("returned-alias", _WRITES, "open mutate", _TWO),
+    Minimum(
+        "run-goes-on",
+        _LIFECYCLE,
+        "connect open run& cancel",
+        "A run in a context, a connection that hears two ends of it, and the "
+        "cancelling.",
+    ),
+    Minimum(
+        "search-everywhere", _OWNERSHIP, "open run[sleep] read | open write", _BOTH
+    ),
+    Minimum("session-on-client", _ALONE, "open run[think] | open run[think]", _BOTH),
+    Minimum(
+        "shallow-template",
+        _OWNERSHIP,
+        "open run[think] | open run[sleep, state]",
+        _BOTH,
+    ),
+    Minimum(
+        "shared-budget",
+        _ALONE,
+        "open run[think, think, think] | open run[sleep, think]",
+        _BOTH,
+    ),
+    Minimum("shared-conversation", _OWNERSHIP, "open | open", _EACH),
+    Minimum(
+        "shared-retention",
+        _ALONE,
+        "open run read | open run[spawn, spawn]",
+        "Of the two runs that are kept one is a run of the harmed user, who looks; "
+        "the other user's one run has two children.",
+    ),
+    Minimum("shared-statistics", _OWNERSHIP, "open | open", _EACH),
+    Minimum(
+        "slashed-owner",
+        _OWNERSHIP,
+        "open run[remember, recall] | open run[sleep, recall]",
+        _CACHED,
+    ),
+    Minimum(
+        "slashed-owner",
+        _WRITES,
+        "open run[recall, transact] read",
+        "What a read kept must be older than a row that a transaction stored, and "
+        "be read again.",
+    ),
+    Minimum("slot-taken", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
+    Minimum(
+        "state-on-agent",
+        _OWNERSHIP,
+        "open run[think, set] | open run[sleep, state]",
+        _BOTH,
+    ),
+    Minimum(
+        "thread-only",
+        _OWNERSHIP,
+        "open run[remember, recall] | open run[sleep, recall]",
+        _CACHED,
+    ),
+    Minimum("timer-left", _TEARDOWN, "open run", _TWO),
+    Minimum("token-optional", _ROUTING, "forge", _ONE),
+    Minimum("tools-to-all", _ROUTING, "connect | open run[sleep, echo]", _HEARD),
+    Minimum(
+        "trimmed-id",
+        _OWNERSHIP,
+        "open run[remember, recall] | open run[sleep, recall]",
+        _CACHED,
+    ),
+    Minimum(
+        "truncated-id",
+        _OWNERSHIP,
+        "open run[remember, recall] | open run[sleep, recall]",
+        _CACHED,
+    ),
+    Minimum(
+        "unchecked-run",
+        _OWNERSHIP,
+        "open | their-run",
+        "A context, and a run in it of somebody else.",
+    ),
+    Minimum(
+        "unchecked-session",
+        _OWNERSHIP,
+        "open run[remember] | their-read",
+        "A context, something of its owner in it, and somebody who looks.",
+    ),
+    Minimum(
+        "unchecked-session",
+        _ERRORS,
+        "open run[sleep] | their-close",
+        "A context, a run in it that is under way, and the end of the context.",
+    ),
+    Minimum("unchecked-session", _WRITES, "open | their-write", _EACH),
+    Minimum(
+        "worker-keeps-context", _OWNERSHIP, "open run[slow] | open run[echo]", _BOTH
+    ),
+    Minimum("worker-keeps-context", _TOOLS, "open run[slow] | open run[echo]", _BOTH),
+    Minimum(
+        "written-later",
+        _WRITES,
+        "open write read ; late 2/database",
+        "A context, a write, somebody who looks; and in plain order the write is "
+        "done by then.",
+    ),
+)
