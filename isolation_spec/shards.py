@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import mmap
 import multiprocessing
 import signal
 import time
@@ -179,7 +181,9 @@ class Shards:
         stop = context.Event()
         # Of all that is found, what has the lowest number is told of, whichever worker
         # was the quickest: the others go on until they have passed it.
-        self._least = context.Value("q", _NO_NUMBER, lock=False)
+        # In memory without a file, which a full disk would refuse.
+        self._least = ctypes.c_int64.from_buffer(mmap.mmap(-1, 8))
+        self._least.value = _NO_NUMBER
         # Blocked while the workers start, so that they never see an interrupt: it is
         # for this process to hear it, and to stop them.
         signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
