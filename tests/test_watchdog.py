@@ -23,6 +23,7 @@ from isolation_spec.stuck import Stuck, load_stuck, save_stuck
 from isolation_spec.verify import verify
 from isolation_spec.watchdog import Slate, run_apart, within
 from isolation_spec.world.scheduler import Scheduler
+from strategies.profiles import find_profile
 from tests.cli.command import SCRIPT, environment
 
 STRANGERS = Path(__file__).parent / "strangers"
@@ -126,7 +127,8 @@ def test_the_search_goes_on_after_what_hung(ran: dict[str, Ran]) -> None:
     """All other examples of the profile are run, and judged."""
     result = ran["Troubled"].result
 
-    assert 105 <= result["examples"] <= 110
+    examples = find_profile("quick").examples
+    assert examples - 5 <= result["examples"] <= examples
     assert 2 == len(result["reasons"]), result["reasons"]
     assert {"holds", "not applicable"} == {one["verdict"] for one in result["claims"]}
 
@@ -170,7 +172,7 @@ def test_what_awaits_for_ever_is_violated_and_named(ran: dict[str, Ran]) -> None
 def test_what_an_engine_does_to_its_process_changes_no_verdict(
     ran: dict[str, Ran],
 ) -> None:
-    """Prints, signal handlers and threads leave the verdict and the output alone."""
+    """Prints and signal handlers leave the verdict and the output alone."""
     one = ran["Careless"]
 
     assert (0, "") == (one.code, one.err), one.out

@@ -123,12 +123,11 @@ class Anonymous(NotebookAdapter):
 
 
 class Careless(NotebookAdapter):
-    """Prints, takes the signals for itself, and begins threads, and is correct."""
+    """Prints, takes the signals for itself, and is correct."""
 
     async def start(self, environment):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM):
             signal.signal(number, signal.SIG_IGN)
-        threading.Thread(target=time.sleep, args=(60,), daemon=True).start()
         await super().start(environment)
 
     async def read(self, user, context):
