@@ -166,7 +166,7 @@ def test_what_awaits_for_ever_is_violated_and_named(ran: dict[str, Ran]) -> None
     one = ran["Waiting"]
 
     assert (1, "") == (one.code, one.err)
-    assert "never ended: it waits in Waiting.read (bad.py:" in " ".join(one.out.split())
+    assert "never ends: it waits in Waiting.read (bad.py:" in " ".join(one.out.split())
 
 
 def test_what_an_engine_does_to_its_process_changes_no_verdict(
