@@ -24,6 +24,7 @@ To write one in ten minutes:
 from __future__ import annotations
 
 import enum
+import inspect
 import random
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
@@ -63,6 +64,8 @@ __all__ = [
     "Services",
     "ToolOutcome",
     "Toolbox",
+    "Unwritten",
+    "first_unwritten",
 ]
 
 
@@ -72,6 +75,30 @@ NOBODY = "nobody"
 
 class AdapterError(Exception):
     """An adapter broke the contract; the text names the method and the rule."""
+
+
+class Unwritten(AdapterError):
+    """Raised by a method that is still to be written; its docstring says what."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or "a method of the adapter is still to be written")
+
+
+def first_unwritten(of: type, method: str = "") -> Unwritten:
+    """Says what to write in the first method of a class that is still to be written.
+
+    In the order in which they stand there; of several that are missing, one at a time.
+    Without any, it is the method that was asked for.
+    """
+    for name, member in vars(of).items():
+        code = getattr(member, "__code__", None)
+        if code is not None and "Unwritten" in code.co_names:
+            method = name
+            break
+    does = inspect.getdoc(vars(of).get(method)) or "see isolation_spec.adapter"
+    return Unwritten(
+        f"{of.__name__}.{method} is not written yet: {' '.join(does.split())}"
+    )
 
 
 class AgentFailure(Exception):
@@ -311,13 +338,18 @@ class ScriptedAgent:
         self.performed = True
         if not callable(getattr(services, "identity", None)):
             raise self._break(services, "identity", "is missing")
-        self._record(self.path, "begin", "", services.identity())
+        self._record(self.path, "begin", "", self._identity(services))
         for index, step in enumerate(self.script):
             path = (*self.path, index)
             try:
                 seen = await self._take(step, path, services)
             except BaseException as error:
                 kind = type(step).__struct_config__.tag
+                if isinstance(error, AdapterError):
+                    if isinstance(error, Unwritten):
+                        error = first_unwritten(type(services), str(kind))
+                    self.broken.append(error)
+                    raise error
                 if (problem := _problem(error, services, str(kind))) is not None:
                     raise self._break(services, str(kind), problem) from error
                 self._record(path, str(kind), error, services.identity())
@@ -328,6 +360,13 @@ class ScriptedAgent:
                 break
         self.finished = True
         return step.value if isinstance(step, Return) and self.script else None
+
+    def _identity(self, services: Services) -> str | None:
+        try:
+            return services.identity()
+        except Unwritten:
+            self.broken.append(first_unwritten(type(services), "identity"))
+            raise self.broken[-1] from None
 
     async def _take(self, step: Step, path: tuple[int, ...], services: Services) -> Any:
         match step:

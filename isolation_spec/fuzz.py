@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import random
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,15 +104,20 @@ class Database:
         with (self.folder / "runs.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(fields) + "\n")
 
-    def salvage(self) -> list[Path]:
-        """Moves what dead workers were running to where it stays; the new paths."""
+    def salvage(self, told: Collection[int] = ()) -> list[Path]:
+        """Moves what dead workers were running to where it stays; the new paths.
+
+        But for those of the processes that are `told` of already.
+        """
         kept = []
         for path in sorted(self.under_way.glob("*.json")):
             if psutil.pid_exists(process_of(path)):
                 continue
             digest = sha256(path.read_bytes()).hexdigest()[:8]
             self.broken_off.mkdir(exist_ok=True)
-            kept.append(path.replace(self.broken_off / f"{digest}.json"))
+            moved = path.replace(self.broken_off / f"{digest}.json")
+            if process_of(path) not in told:
+                kept.append(moved)
         return kept
 
     def kept(self) -> list[UnderWay]:

@@ -26,7 +26,9 @@ from isolation_spec.adapter import (
 )
 from isolation_spec.adapters.contract import CheckedAdapter
 from isolation_spec.awaits import NOWHERE, Watched, place_of
+from isolation_spec.blame import blame, frames_of, frames_waiting
 from isolation_spec.history import Entry, History
+from isolation_spec.leaving import leaving
 from isolation_spec.objects import shared_objects
 from isolation_spec.perform import Performer, Unavailable
 from isolation_spec.scenario import (
@@ -70,14 +72,28 @@ def run(
         AdapterError: the adapter broke its contract; its cause says how.
     """
     fresh = world or World(scheduler or Scheduler(scenario.schedule))
-    with fresh as world:
-        execution = _Execution(world.prepared(scenario), make_adapter(), world)
+    with leaving() as named, fresh as world:
+        adapter = _made(make_adapter)
+        named.adapter = type(adapter).__name__
+        execution = _Execution(world.prepared(scenario), adapter, world)
         execution.count_steps = count_steps
         try:
             world.run(execution.conduct())
         except WorldExhausted as error:
             execution.give_up(str(error))
         return execution.history()
+
+
+def _made(make_adapter: AdapterFactory) -> Adapter:
+    try:
+        return make_adapter()
+    except Exception as error:
+        where = blame(frames_of(error.__traceback__), "the adapter")
+        message = (
+            f"no adapter could be made, {where} raised {type(error).__name__}: "
+            f"{error}: one is made for each run, so let it use nothing up"
+        )
+        raise AdapterError(message) from error
 
 
 class _Execution:
@@ -105,6 +121,7 @@ class _Execution:
         self.stored_before: frozenset[Row] = frozenset()
         self.count_steps = False
         self.settled = True
+        self.started = False
         self.overlapped = False
         self.users_of: dict[int | None, int | None] = {None: None}
         world.toolbox = Toolbox(world, scenario.users, self._record_tool)
@@ -117,6 +134,7 @@ class _Execution:
         self.world.unhandled = self._record_unhandled
         self.world.threaded = self._record_thread
         await self.adapter.start(self.world)
+        self.started = True
         if self.world.persistent:
             self.stored_before = frozenset(self.adapter.observe())
         self.world.begin()
@@ -134,7 +152,18 @@ class _Execution:
         self._observe()
 
     def give_up(self, reason: str) -> None:
-        """The world could not bring the run to its end."""
+        """The world could not bring the run to its end.
+
+        Raises:
+            AdapterError: it had not even begun.
+        """
+        if not self.started:
+            message = (
+                f"{type(self.adapter.adapter).__name__}.start never came to its end "
+                f"({reason}): return from it once the engine is ready, and leave no "
+                "loop in it"
+            )
+            raise AdapterError(message)
         self.settled = False
         self.record(seen.ExceptionUnhandled, message=reason)
         self._end_unfinished()
@@ -155,9 +184,14 @@ class _Execution:
             self._end_unfinished()
 
     def _end_unfinished(self) -> None:
+        waits = {number: task for task, number in self.tasks.items()}
         for number in tuple(self.active):
             del self.active[number]
-            self.record(seen.OperationEnded, number, outcome="unfinished")
+            error = ""
+            if number in waits:
+                name = type(self.adapter.adapter).__name__
+                error = f"it waits in {blame(frames_waiting(waits[number]), name)}"
+            self.record(seen.OperationEnded, number, outcome="unfinished", error=error)
         for task in tuple(self.tasks):
             task.cancel()
 
@@ -201,12 +235,14 @@ class _Execution:
     async def _guarded(self, what: str, call: Awaitable[Any]) -> None:
         """Ends a call that is not the scenario's own within a bounded time."""
         try:
-            async with asyncio.timeout(self.world.limit):
+            async with asyncio.timeout(self.world.limit) as limit:
                 await call
         except AdapterError:
             raise
         except Exception as error:
             message = f"{what} raised {type(error).__name__}: {error}"
+            if limit.expired():
+                message = f"{what} had not ended after {self.world.limit:g} s"
             self.record(seen.ExceptionUnhandled, message=message)
 
     def _record_gauges(self, user: str | None, index: int | None) -> None:
@@ -299,7 +335,7 @@ class _Execution:
         """Looks around at an await of an operation's task, in its context."""
         number = operation.id
         user = self.users_of[number]
-        who = self.adapter.adapter.identity()
+        who = self.adapter.identity()
         if self.count_steps:
             task = asyncio.current_task()
             assert task is not None

@@ -23,6 +23,7 @@ from isolation_spec.history import CancellationDelivered, History, Reached
 from isolation_spec.run import run
 from isolation_spec.scenario import Operation, Scenario
 from isolation_spec.solo import Solos, comparable, solo_runs
+from isolation_spec.watchdog import Alarm, Slate
 from isolation_spec.world.exhaustive import Exhaustive
 from isolation_spec.world.facade import Facade
 from isolation_spec.world.pct import Bound
@@ -155,8 +156,10 @@ class _Examiner:
         control: Control,
         pct: int | None,
         keeper: Keeper | None,
+        slate: Slate | Alarm | None,
     ) -> None:
         self.engine = engine
+        self.slate = slate
         self.live = live
         self.capabilities = engine.make_adapter().capabilities
         self.schedules = spent.schedules
@@ -253,6 +256,18 @@ class _Examiner:
         self._ordinal += 1
         if self.keeper is not None:
             self.keeper.begin(self._ordinal, attempt.scenario)
+        if self.slate is not None:
+            number = self.tally.number
+            self.slate.began(number, attempt.scenario, attempt.scheduler)
+        try:
+            return self._run_once(attempt, orders, count_steps=count_steps)
+        finally:
+            if self.slate is not None:
+                self.slate.ended()
+
+    def _run_once(
+        self, attempt: Attempt, orders: set[tuple[bytes, str]], *, count_steps: bool
+    ) -> History:
         history = run(
             attempt.scenario,
             self.engine.make_adapter,
@@ -382,6 +397,7 @@ def search(
     pct: int | None = None,
     workloads: Iterable[Workload] | None = None,
     keeper: Keeper | None = None,
+    slate: Slate | Alarm | None = None,
 ) -> Tally:
     """Searches so many examples of a profile and a seed, until something is found.
 
@@ -391,6 +407,7 @@ def search(
     simulated one. As a `control` it uses random schedules instead of searched ones, or
     plain asyncio order without cancellation, one run a workload. `pct` is the depth of
     the share that is run as pure PCT, 0 for no such share, None for the profile's own.
+    The `slate` is told of each run before it begins.
 
     Raises:
         AdapterError: the adapter broke its contract.
@@ -400,7 +417,7 @@ def search(
     from strategies.profiles import find_profile
 
     spent = find_profile(profile)
-    examiner = _Examiner(engine, spent, progressed, live, control, pct, keeper)
+    examiner = _Examiner(engine, spent, progressed, live, control, pct, keeper, slate)
     if workloads is None:
         workloads = draw_workloads(spent, seed=seed, examples=examples)
     # Whatever is alive now stays alive: frozen, each collection is five times faster.

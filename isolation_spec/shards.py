@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
+import mmap
 import multiprocessing
 import signal
 import time
 from collections.abc import Callable, Iterator
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgspec
 import psutil
@@ -21,6 +23,15 @@ from isolation_spec.interrupts import Interrupts
 from isolation_spec.memory import proportional_set_size
 from isolation_spec.report import Listener, Progressed
 from isolation_spec.search import Found, Tally, check_strategies, search
+from isolation_spec.stuck import Stuck
+from isolation_spec.watchdog import (
+    INTERRUPTED_WITHIN,
+    RUN_TIMEOUT,
+    Alarm,
+    Slate,
+    describe,
+    within,
+)
 from isolation_spec.world.live import Live, LiveWorld
 
 if TYPE_CHECKING:
@@ -31,6 +42,8 @@ __all__ = ["Shards", "first_found"]
 _REPORT_EVERY = 0.1
 _INTERRUPT = {signal.SIGINT}
 _NO_NUMBER = 2**62
+_MOST_STUCK = 5
+"""Runs that may hang or die before the search is given up, as each costs its time."""
 
 
 class _Message(msgspec.Struct, kw_only=True):
@@ -43,7 +56,10 @@ class _Message(msgspec.Struct, kw_only=True):
 
 class _Share(NamedTuple):
     """What one worker is to do: the workloads numbered `range(first, examples,
-    stride)`."""
+    stride)`.
+
+    Before them those of a corpus from `first_kept` on, None for none of them.
+    """
 
     engine: str
     profile: str
@@ -53,9 +69,26 @@ class _Share(NamedTuple):
     pct: int | None
     first: int = 0
     stride: int = 1
+    first_kept: int | None = None
     deadline: float | None = None
     fuzz: Path | None = None
     workload: Path | None = None
+
+    def after(self, number: int | None) -> _Share:
+        """What is left of it after the workload of that number, None for none yet."""
+        if number is None:
+            return self
+        if number < 0:
+            return self._replace(first_kept=-1 - number + self.stride)
+        return self._replace(first=number + self.stride, first_kept=None)
+
+
+class _Worker(NamedTuple):
+    """A worker process, what it is to do, and where it says what it is doing."""
+
+    process: Any
+    share: _Share
+    slate: Slate
 
 
 class Shards:
@@ -68,8 +101,12 @@ class Shards:
         deadline: monotonic time at which no further run is begun.
         fuzz: where what is run is kept, for the next search to go on from.
         workload: a file with the only workload that is searched.
+        stuck: takes each run that hung or died; the search goes on after it.
+        run_timeout: seconds of the wall clock after which a run counts as hung.
 
     Attributes:
+        gave_up: True if so many runs hung or died that the search ended early.
+        saved_processes: ids of those that hung or died in a scenario that was told.
         peak_memory: proportional set size of this process and its workers, in bytes.
     """
 
@@ -87,8 +124,12 @@ class Shards:
         deadline: float | None = None,
         fuzz: Path | None = None,
         workload: Path | None = None,
+        stuck: Callable[[Stuck], object] = lambda _: None,
+        run_timeout: float = RUN_TIMEOUT,
     ) -> None:
         self.engine = engine
+        self.stuck = stuck
+        self.run_timeout = run_timeout
         self.profile = profile
         self.examples = examples
         self.seed = seed
@@ -99,19 +140,31 @@ class Shards:
         self.deadline = deadline
         self.fuzz = fuzz
         self.workload = workload
+        self.gave_up = False
         self.peak_memory = 0.0
         self._least: Any = None
         self._interrupts = Interrupts()
         self._errors: list[str] = []
         self._latest: dict[Connection, Tally] = {}
-        self._workers: dict[Connection, Any] = {}
+        self._workers: dict[Connection, _Worker] = {}
+        self._stuck = 0
+        self.saved_processes: list[int] = []
         self._self = psutil.Process()
 
     def run_here(self) -> Tally:
-        """The whole search in this process."""
-        with self._interrupts as interrupts:
+        """The whole search in this process.
+
+        Raises:
+            AdapterError: the adapter broke its contract, or a run took too long.
+        """
+        # Not at once: drawing is Hypothesis's, and may take its time.
+        alarmed = within(self.run_timeout, "a run", at_once=False)
+        with alarmed as alarm, self._interrupts as interrupts:
             tally = _search(
-                self.engine, self._share(0, 1), lambda _: not interrupts.heard
+                self.engine,
+                self._share(0, 1),
+                lambda _: not (interrupts.heard or alarm.rang),
+                alarm,
             )
         tally.interrupted = tally.interrupted or interrupts.heard
         self._measure()
@@ -128,7 +181,9 @@ class Shards:
         stop = context.Event()
         # Of all that is found, what has the lowest number is told of, whichever worker
         # was the quickest: the others go on until they have passed it.
-        self._least = context.Value("q", _NO_NUMBER, lock=False)
+        # In memory without a file, which a full disk would refuse.
+        self._least = ctypes.c_int64.from_buffer(mmap.mmap(-1, 8))
+        self._least.value = _NO_NUMBER
         # Blocked while the workers start, so that they never see an interrupt: it is
         # for this process to hear it, and to stop them.
         signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
@@ -137,7 +192,7 @@ class Shards:
                 self._start(context, index, stop)
             with self._interrupts:
                 signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
-                self._gather(stop)
+                self._gather(context, stop)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
             self._end(stop)
@@ -149,13 +204,17 @@ class Shards:
         return total
 
     def _start(self, context: Any, index: int, stop: Any) -> None:
+        self._start_worker(context, self._share(index, self.processes), stop)
+
+    def _start_worker(self, context: Any, share: _Share, stop: Any) -> Connection:
         receiving, sending = context.Pipe(duplex=False)
-        share = self._share(index, self.processes)
-        arguments = (share, sending, stop, self._least)
-        worker = context.Process(target=_work, args=arguments)
-        worker.start()
+        slate = Slate()
+        arguments = (slate, share, sending, stop, self._least)
+        process = context.Process(target=_work_watched, args=arguments)
+        process.start()
         sending.close()
-        self._workers[receiving] = worker
+        self._workers[receiving] = _Worker(process, share, slate)
+        return cast(Connection, receiving)
 
     def _share(self, first: int, stride: int) -> _Share:
         return _Share(
@@ -167,6 +226,7 @@ class Shards:
             pct=self.pct,
             first=first,
             stride=stride,
+            first_kept=first,
             deadline=self.deadline,
             fuzz=self.fuzz,
             workload=self.workload,
@@ -174,32 +234,81 @@ class Shards:
 
     def _end(self, stop: Any) -> None:
         stop.set()
+        deadline = time.monotonic() + 5
         for worker in self._workers.values():
-            worker.join(timeout=5)
-            if worker.is_alive():
-                worker.kill()
+            worker.process.join(timeout=max(0.1, deadline - time.monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+            worker.slate.close()
 
-    def _gather(self, stop: Any) -> None:
+    def _gather(self, context: Any, stop: Any) -> None:
         waiting = dict.fromkeys(self._workers)
         while waiting:
+            dead: list[Connection] = []
             for receiving in wait(list(waiting), timeout=_REPORT_EVERY):
                 assert isinstance(receiving, Connection)
-                self._receive(receiving, waiting, stop)
+                if not self._receive(receiving, waiting, stop):
+                    dead.append(receiving)
             if self._interrupts.heard:
                 stop.set()
+            for receiving in (*dead, *self._late(waiting)):
+                del waiting[receiving]
+                if (new := self._go_on(context, receiving, stop)) is not None:
+                    waiting[new] = None
             self._measure()
             self._report()
 
+    def _late(self, waiting: dict[Connection, None]) -> list[Connection]:
+        """The workers whose run takes too long; after Ctrl-C nobody waits for long."""
+        allowed = self.run_timeout
+        if self._interrupts.heard:
+            allowed = min(allowed, INTERRUPTED_WITHIN)
+        return [w for w in waiting if self._workers[w].slate.is_late(allowed)]
+
+    def _go_on(self, context: Any, receiving: Connection, stop: Any) -> Any:
+        """Tells of a run that hung or died; another worker takes the next workload."""
+        worker = self._workers[receiving]
+        if not worker.slate.is_running():
+            worker.process.join()
+            code = worker.process.exitcode
+            self._errors.append(f"a worker process died between runs, exit code {code}")
+            stop.set()
+            return None
+        stuck = describe(
+            worker.slate,
+            worker.process,
+            engine=self.engine.name,
+            adapter=self.engine.adapter_name,
+            allowed=self.run_timeout,
+        )
+        self._stuck += 1
+        if stuck.scenario is not None:
+            self.saved_processes.append(worker.process.pid)
+        self.stuck(stuck)
+        if self._stuck >= _MOST_STUCK:
+            self.gave_up = True
+            stop.set()
+        share = worker.share.after(worker.slate.number)
+        if stop.is_set() or share.workload is not None:
+            return None
+        if share.deadline is not None and time.monotonic() >= share.deadline:
+            self._latest.setdefault(receiving, Tally()).time_up = True
+            return None
+        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
+        try:
+            return self._start_worker(context, share, stop)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
+
     def _receive(
         self, receiving: Connection, waiting: dict[Connection, None], stop: Any
-    ) -> None:
+    ) -> bool:
+        """False if there is nobody any more who could say anything."""
         try:
             data = receiving.recv_bytes()
         except EOFError:
-            del waiting[receiving]
-            self._errors.append("a worker process died without a word")
-            stop.set()
-            return
+            return False
         message = msgspec.msgpack.decode(data, type=_Message)
         self._latest[receiving] = message.tally
         if message.last:
@@ -209,6 +318,7 @@ class Shards:
             stop.set()
         for found in message.tally.found:
             self._least.value = min(self._least.value, found.number)
+        return True
 
     def _sum(self) -> Tally:
         total = Tally()
@@ -256,8 +366,22 @@ def _import_all() -> None:
     import strategies.machine  # noqa: F401
 
 
-def _work(share: _Share, sending: Connection, stop: Any, least: Any) -> None:
+def _work_watched(
+    slate: Slate, share: _Share, sending: Connection, stop: Any, least: Any
+) -> None:
     """The body of a worker process."""
+    slate.install()
+    _work(share, sending, stop, least, slate)
+
+
+def _work(
+    share: _Share,
+    sending: Connection,
+    stop: Any,
+    least: Any,
+    slate: Slate | None = None,
+) -> None:
+    """Searches a share, and tells of it."""
     last_sent = time.monotonic()
 
     def progressed(tally: Tally) -> bool:
@@ -268,15 +392,24 @@ def _work(share: _Share, sending: Connection, stop: Any, least: Any) -> None:
             sending.send_bytes(msgspec.msgpack.encode(_Message(tally=tally)))
         return not stop.is_set() and tally.number <= least.value
 
-    message = _searched(share, progressed)
+    message = _searched(share, progressed, slate)
+    if slate is not None:
+        slate.ended()
     with contextlib.suppress(BrokenPipeError):
         sending.send_bytes(msgspec.msgpack.encode(message))
     sending.close()
 
 
-def _searched(share: _Share, progressed: Callable[[Tally], bool]) -> _Message:
+def _searched(
+    share: _Share, progressed: Callable[[Tally], bool], slate: Slate | None
+) -> _Message:
     try:
-        tally = _search(find_engine(share.engine), share, progressed)
+        if slate is not None:
+            slate.renewed()
+        engine = find_engine(share.engine)
+        if slate is not None:
+            slate.ended()
+        tally = _search(engine, share, progressed, slate)
     except AdapterError as error:
         return _Message(tally=Tally(), last=True, error=str(error))
     except Exception as error:
@@ -286,7 +419,10 @@ def _searched(share: _Share, progressed: Callable[[Tally], bool]) -> _Message:
 
 
 def _search(
-    engine: Engine, share: _Share, progressed: Callable[[Tally], bool]
+    engine: Engine,
+    share: _Share,
+    progressed: Callable[[Tally], bool],
+    slate: Slate | Alarm | None = None,
 ) -> Tally:
     """Searches one share until its time is up."""
 
@@ -311,6 +447,7 @@ def _search(
             pct=share.pct,
             workloads=_workloads(share, keeper),
             keeper=keeper,
+            slate=slate,
         )
     finally:
         if keeper is not None:
@@ -325,8 +462,8 @@ def _workloads(share: _Share, keeper: Keeper | None) -> Iterator[Workload]:
     if share.workload is not None:
         yield read_workload(share.workload)
         return
-    if keeper is not None:
-        yield from keeper.workloads(share.first, share.stride)
+    if keeper is not None and share.first_kept is not None:
+        yield from keeper.workloads(share.first_kept, share.stride)
     yield from draw_workloads(
         find_profile(share.profile),
         seed=share.seed,

@@ -7,6 +7,7 @@ import time
 import unittest
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -16,11 +17,13 @@ from isolation_spec.adapters.offered import reachable
 from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim
 from isolation_spec.determinism import Difference, repeated
 from isolation_spec.explain import explain
-from isolation_spec.failure import make_failure, save
+from isolation_spec.failure import make_failure
 from isolation_spec.fuzz import Database
 from isolation_spec.history import History
 from isolation_spec.interrupts import Interrupts
 from isolation_spec.journal import load_under_way
+from isolation_spec.keeping import Keeper, Unsaved
+from isolation_spec.leaving import quiet
 from isolation_spec.report import (
     BrokenOff,
     ClaimResult,
@@ -42,8 +45,10 @@ from isolation_spec.search import Found, Tally, check_strategies
 from isolation_spec.shards import Shards
 from isolation_spec.shrink import Probe, Shrinker, size
 from isolation_spec.story import tell_story
+from isolation_spec.watchdog import RUN_TIMEOUT, Slate, beating, run_apart
 from isolation_spec.world.live import Live
 from isolation_spec.world.live_database import check_database
+from isolation_spec.world.scheduler import Scheduler
 
 __all__ = [
     "FOLDER",
@@ -76,6 +81,7 @@ def verify(
     pct: int | None = None,
     max_time: float | None = None,
     workload: Path | None = None,
+    run_timeout: float = RUN_TIMEOUT,
 ) -> Result:
     """Searches the engine for a violation of any claim.
 
@@ -83,6 +89,8 @@ def verify(
     violates, replays it twice, and saves it. With `processes=0` everything happens in
     this process; by default there is one worker process for each core. With `live`,
     all runs are in live worlds, and what violates a claim is saved as it was found.
+    A run in a worker that takes more than `run_timeout` seconds, or ends the worker, is
+    saved, and the search goes on after it.
     `pct` is the depth of a share that is run as pure PCT, None for the profile's own.
 
     No run is begun `max_time` seconds after the start, of which the profile has a
@@ -130,6 +138,7 @@ def verify(
     )
     for path in salvaged:
         listen(BrokenOff(path=str(path), engine=engine.name))
+    keeper = Keeper(folder, listen)
     shards = Shards(
         engine,
         profile,
@@ -142,13 +151,23 @@ def verify(
         deadline=started + max_time if max_time else None,
         fuzz=None if database is None else fuzz,
         workload=workload,
+        stuck=keeper.keep_stuck,
+        run_timeout=run_timeout,
     )
+    apart = run_timeout if processes else None
     try:
-        tally = shards.run() if processes else shards.run_here()
+        try:
+            tally = shards.run() if processes else shards.run_here()
+        finally:
+            told = shards.saved_processes
+            for path in [] if database is None else database.salvage(told):
+                listen(BrokenOff(path=str(path), engine=engine.name))
+        failures, reasons = _handle_found(engine, tally, keeper, listen, apart)
     finally:
-        for path in [] if database is None else database.salvage():
-            listen(BrokenOff(path=str(path), engine=engine.name))
-    failures, reasons = _handle_found(engine, tally, folder, listen)
+        keeper.tell()
+    reasons += keeper.reasons
+    if shards.gave_up:
+        reasons.append("the search ended there, before its time")
     if tally.difference is not None:
         reasons.append(f"not deterministic: {tally.difference}")
     violated = {f.claim for f in failures if f.confirmed or live is not None}
@@ -169,14 +188,16 @@ def verify(
         exhausted=tally.exhausted,
         pct=tally.pct,
         coverage=tally.coverage,
-        failures=tuple(f.path for f in failures),
+        failures=tuple(f.path for f in failures if f.path),
+        stuck=keeper.stuck,
         reasons=(),
         seed=seed,
         interrupted=tally.interrupted,
         time_up=tally.time_up,
         max_time=max_time,
     )
-    required = reachable(engine.make_adapter().capabilities)
+    with quiet():
+        required = reachable(engine.make_adapter().capabilities)
     result = _conclude(result, reasons, required)
     if database is not None:
         database.end(result)
@@ -195,6 +216,7 @@ def _conclude(result: Result, reasons: list[str], required: Collection[str]) -> 
         reasons += _not_reached(result, required)
     if result.interrupted:
         reasons.append("interrupted")
+    reasons = list(dict.fromkeys(reasons))
     verdict = Verdict.INCONCLUSIVE if reasons else Verdict.HOLDS
     if Verdict.VIOLATED in verdicts:
         verdict = Verdict.VIOLATED
@@ -302,14 +324,20 @@ class _Saved(msgspec.Struct, frozen=True):
     path: str
     confirmed: bool
     difference: Difference | None = None
+    stuck: str = ""
 
 
 def _handle_found(
-    engine: Engine, tally: Tally, folder: Path, listen: Listener
+    engine: Engine,
+    tally: Tally,
+    keeper: Keeper,
+    listen: Listener,
+    run_timeout: float | None,
 ) -> tuple[list[_Saved], list[str]]:
     """Shrinks, confirms and saves one failure for each claim that was violated.
 
-    Interrupted, it keeps the file that was saved as found.
+    In processes of their own, unless `run_timeout` is None. Interrupted, it keeps the
+    file that was saved as found.
     """
     saved: dict[str, _Saved] = {}
     reasons: list[str] = []
@@ -325,17 +353,26 @@ def _handle_found(
         if claim in saved:
             continue
         if one.history is not None:
-            saved[claim] = _save_live(engine, one, one.history, folder, listen)
+            saved[claim] = _save_live(engine, one, one.history, keeper, listen)
             continue
         try:
             with Interrupts() as interrupts:
-                failure = confirm(engine, one, folder, remember, interrupts.check)
+                if run_timeout is None:
+                    failure = confirm(
+                        engine, one, keeper.folder, remember, interrupts.check, keeper
+                    )
+                else:
+                    failure = _confirm_apart(
+                        engine, one, keeper, remember, interrupts, run_timeout
+                    )
         except KeyboardInterrupt:
             tally.interrupted = True
             saved.update({p: _Saved(claim, p, False) for p in first[-1:]})
             break
         saved[claim] = failure
-        if not failure.confirmed:
+        if failure.stuck:
+            reasons.append(f"{claim}: violated once, then {failure.stuck}")
+        elif not failure.confirmed:
             reasons.append(f"{claim}: violated once, but {_unlike(failure)}")
     return list(saved.values()), reasons
 
@@ -346,24 +383,108 @@ def _unlike(failure: _Saved) -> str:
     return f"not deterministic: {failure.difference}"
 
 
+class _Told(msgspec.Struct, kw_only=True):
+    """What a process that confirms a failure tells."""
+
+    event: Event | None = None
+    unsaved: Unsaved | None = None
+    saved: _Saved | None = None
+    interrupted: bool = False
+    error: str = ""
+
+
+def _confirm_apart(
+    engine: Engine,
+    found: Found,
+    keeper: Keeper,
+    listen: Listener,
+    interrupts: Interrupts,
+    run_timeout: float,
+) -> _Saved:
+    """As `confirm`, in a process that the engine may hang, or end.
+
+    Raises:
+        KeyboardInterrupt: there was an interrupt.
+        AdapterError: the adapter broke its contract.
+    """
+    told = _Told()
+    first = ""
+
+    def work(
+        slate: Slate, send: Callable[[bytes], None], stopped: Callable[[], bool]
+    ) -> None:
+        slate.began(0, found.scenario, Scheduler(found.scenario.schedule))
+        watched = engine._replace(make_adapter=beating(engine.make_adapter, slate))
+
+        def tell(**fields: Any) -> None:
+            send(msgspec.msgpack.encode(_Told(**fields)))
+
+        def check() -> None:
+            if stopped():
+                raise KeyboardInterrupt
+
+        own = Keeper(keeper.folder, lambda event: tell(event=event))
+        own.unsaved_listener = lambda unsaved: tell(unsaved=unsaved)
+        try:
+            saved = confirm(
+                watched, found, own.folder, lambda e: tell(event=e), check, own
+            )
+            tell(saved=saved)
+        except KeyboardInterrupt:
+            tell(interrupted=True)
+        except AdapterError as error:
+            tell(error=str(error))
+        except Exception as error:
+            tell(error=f"the shrinking broke off: {type(error).__name__}: {error}")
+
+    def heard(data: bytes) -> None:
+        nonlocal told, first
+        told = msgspec.msgpack.decode(data, type=_Told)
+        if isinstance(told.event, FailureFound):
+            first = told.event.path
+        if told.event is not None:
+            listen(told.event)
+        if told.unsaved is not None:
+            keeper.take_unsaved(told.unsaved)
+
+    stuck = run_apart(
+        work,
+        heard=heard,
+        engine=engine.name,
+        adapter=engine.adapter_name,
+        allowed=run_timeout,
+        interrupted=lambda: interrupts.heard,
+    )
+    if told.interrupted or (stuck is not None and interrupts.heard):
+        raise KeyboardInterrupt
+    if told.error:
+        raise AdapterError(told.error)
+    if told.saved is not None:
+        return told.saved
+    assert stuck is not None
+    path = keeper.keep_stuck(stuck)
+    told_of = stuck.sentence()
+    return _Saved(found.violation.claim, first or path, False, stuck=told_of)
+
+
 def _save_live(
-    engine: Engine, found: Found, history: History, folder: Path, listen: Listener
+    engine: Engine, found: Found, history: History, keeper: Keeper, listen: Listener
 ) -> _Saved:
     """Saves a violation as it was found: it can be neither shrunk nor replayed."""
     failure = make_failure(engine.name, history, found.violation, confirmed=False)
-    path = save(failure, folder)
+    path = keeper.keep(failure)
     listen(
         FailureSaved(
             scenario=failure.scenario,
             violation=found.violation,
             engine=engine.name,
-            path=str(path),
+            path=keeper.place(path),
             confirmed=False,
             world="live",
             story=explain(tell_story(history, found.violation, None)),
         )
     )
-    return _Saved(found.violation.claim, str(path), False)
+    return _Saved(found.violation.claim, keeper.place(path), False)
 
 
 def confirm(
@@ -372,6 +493,7 @@ def confirm(
     folder: Path,
     listen: Listener,
     check: Callable[[], None] = lambda: None,
+    keeper: Keeper | None = None,
     seconds: float = SHRINK_SECONDS,
 ) -> _Saved:
     """Saves a violation as found, shrinks it, replays it twice, and saves the result.
@@ -379,14 +501,16 @@ def confirm(
     Shrinking ends after so many seconds with the smallest scenario so far. `check` is
     called before each run; what it raises leaves the file that was saved first.
     """
+    keeper = keeper or Keeper(folder, listen)
     history = run(found.scenario, engine.make_adapter)
     unshrunk = make_failure(engine.name, history, found.violation, confirmed=False)
-    first = save(unshrunk, folder)
-    listen(FailureFound(violation=found.violation, path=str(first)))
+    first = keeper.keep(unshrunk)
+    listen(FailureFound(violation=found.violation, path=keeper.place(first)))
     probe = Probe(engine.make_adapter, found.scenario, (found.violation,), check=check)
     if not probe.fails(found.scenario):
         difference = found.difference or repeated(history, engine.make_adapter)
-        return _Saved(found.violation.claim, str(first), False, difference)
+        place = keeper.place(first)
+        return _Saved(found.violation.claim, place, False, difference)
 
     def progressed(runs: int, smallest: Scenario) -> None:
         so_far = size(smallest)[:2]
@@ -408,7 +532,7 @@ def confirm(
     fails = Probe(
         engine.make_adapter, found.scenario, (found.violation,), check=check
     ).failure
-    return _confirm_small(engine, found, small, fails, first, folder, listen, check)
+    return _confirm_small(engine, found, small, fails, first, keeper, listen, check)
 
 
 Fails = Callable[[Scenario], tuple[History, Violation] | None]
@@ -420,7 +544,7 @@ def _confirm_small(
     small: Scenario,
     fails: Fails,
     first: Path,
-    folder: Path,
+    keeper: Keeper,
     listen: Listener,
     check: Callable[[], None],
 ) -> _Saved:
@@ -432,7 +556,8 @@ def _confirm_small(
     if not runs:
         history = run(small, engine.make_adapter)
         difference = repeated(history, engine.make_adapter) or found.difference
-        return _Saved(found.violation.claim, str(first), False, difference)
+        place = keeper.place(first)
+        return _Saved(found.violation.claim, place, False, difference)
     history, violation = runs[0]
     digests = {shown[0].digest() for shown in runs}
     confirmed = len(runs) == 2 and len(digests) == 1
@@ -447,18 +572,18 @@ def _confirm_small(
 
     # Before it is saved: whoever interrupts this keeps the file saved as found.
     story = explain(tell_story(history, violation, make_adapter))
-    path = save(failure, folder)
+    path = keeper.keep(failure)
     if path != first:
-        first.unlink(missing_ok=True)
+        keeper.drop(first)
     listen(
         FailureSaved(
             scenario=failure.scenario,
             violation=violation,
             engine=engine.name,
-            path=str(path),
+            path=keeper.place(path),
             confirmed=confirmed,
             difference=str(difference or ""),
             story=story,
         )
     )
-    return _Saved(violation.claim, str(path), confirmed, difference)
+    return _Saved(violation.claim, keeper.place(path), confirmed, difference)

@@ -20,10 +20,12 @@ class EngineNotFound(AdapterError):
 
 
 class Engine(NamedTuple):
-    """An engine under verification: its name, and what makes an adapter for one run."""
+    """An engine under verification: its name, what makes an adapter for one run, and
+    how the class of the adapter is called."""
 
     name: str
     make_adapter: Callable[[], Adapter]
+    adapter_name: str = "the adapter"
 
 
 def known_engines() -> tuple[str, ...]:
@@ -40,12 +42,12 @@ def find_engine(name: str) -> Engine:
     """
     base, _, fault = name.partition("+")
     if fault:
-        return Engine(name, _checked(name, _planted(base, fault)))
+        return _engine(name, _planted(base, fault))
     if ":" in name:
-        return Engine(name, _checked(name, _imported(name)))
+        return _engine(name, _imported(name))
     for point in entry_points(group=_GROUP):
         if point.name == name:
-            return Engine(name, _checked(name, point.load()))
+            return _engine(name, point.load())
     message = (
         f"no engine is called {name!r}: write one of {', '.join(known_engines())}, "
         "reference+FAULT, or module:factory of your own adapter"
@@ -60,7 +62,7 @@ def own_engine(factory: Callable[[], Adapter]) -> Engine:
         EngineNotFound: it is not a factory of adapters.
     """
     name = f"{factory.__module__}:{getattr(factory, '__qualname__', factory)}"
-    return Engine(name, _checked(name, factory))
+    return _engine(name, factory)
 
 
 def _planted(base: str, fault: str) -> Any:
@@ -98,7 +100,7 @@ def _line(error: BaseException) -> str:
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
-def _checked(name: str, factory: Any) -> Callable[[], Adapter]:
+def _engine(name: str, factory: Any) -> Engine:
     """Makes one adapter, so that a wrong shape is found before anything runs.
 
     Raises:
@@ -122,5 +124,4 @@ def _checked(name: str, factory: Any) -> Callable[[], Adapter]:
         )
         raise EngineNotFound(message)
     check_declarations(adapter)
-    made: Callable[[], Adapter] = factory
-    return made
+    return Engine(name, factory, type(adapter).__name__)

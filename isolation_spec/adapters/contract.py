@@ -8,6 +8,7 @@ declares and gives back, as a wrong form would be taken for the engine's behavio
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from isolation_spec.adapter import (
     Environment,
     Row,
     ScriptedAgent,
+    Unwritten,
+    first_unwritten,
 )
 
 __all__ = ["CheckedAdapter", "check_declarations"]
@@ -64,6 +67,7 @@ def check_declarations(adapter: Adapter) -> None:
     _check_capabilities(adapter)
     _check_refusals(adapter)
     _check_limits(adapter)
+    _check_varying(adapter)
     for capability, methods in METHODS.items():
         for method in methods if capability in adapter.capabilities else ():
             if getattr(type(adapter), method) is getattr(Adapter, method):
@@ -123,6 +127,21 @@ def _check_limits(adapter: Adapter) -> None:
         )
 
 
+def _check_varying(adapter: Adapter) -> None:
+    found: Any = adapter.varying
+    saw = _seen(found)
+    if isinstance(found, tuple) and all(isinstance(one, str) for one in found):
+        try:
+            for one in found:
+                re.compile(one)
+        except re.error as error:
+            saw = f"{one!r} ({error})"
+        else:
+            return
+    rule = "must be a tuple of regular expressions"
+    raise _broken(adapter, "varying", rule, saw, "write (r'[0-9]+ ms',), or nothing")
+
+
 def _check_parameters(adapter: Adapter, method: str) -> None:
     """A call as the verifier makes it must fit what the method takes."""
     wanted = inspect.signature(getattr(Adapter, method)).parameters.values()
@@ -161,7 +180,13 @@ class CheckedAdapter:
         if not inspect.isawaitable(answer):
             rule, saw = "must be a coroutine method", _seen(answer)
             raise self._broken(method, rule, saw, f"write 'async def {method}'")
-        return await answer
+        try:
+            return await answer
+        except Unwritten:
+            # Of an agent's services it is told by the agent itself.
+            if method == "run_agent" and arguments[-1].broken:
+                raise
+            raise first_unwritten(type(self.adapter), method) from None
 
     async def start(self, environment: Environment) -> None:
         """Whatever is raised here is the adapter's fault: nothing was asked for yet."""
@@ -258,8 +283,18 @@ class CheckedAdapter:
     # What is read without the engine
 
     def identity(self) -> str | None:
-        """Unchecked, as it is asked for at every await."""
-        return self.adapter.identity()
+        """A user id or None; asked for at every await, so nothing more is looked at."""
+        try:
+            who = self.adapter.identity()
+        except Exception as error:
+            raise self._raised("identity", error) from error
+        if who is None or isinstance(who, str):
+            return who
+        close = getattr(who, "close", None)
+        if inspect.iscoroutine(who) and close is not None:
+            close()
+        rule = "must give the id of a user, or None"
+        raise self._broken("identity", rule, _seen(who), "write 'def identity'")
 
     def observe(self) -> tuple[Row, ...]:
         """Rows are `Row`s of four texts."""
@@ -310,6 +345,8 @@ class CheckedAdapter:
     def _read(self, method: str, call: Callable[[], Any]) -> Any:
         try:
             found = call()
+        except Unwritten:
+            raise first_unwritten(type(self.adapter), method) from None
         except Exception as error:
             raise self._raised(method, error) from error
         if inspect.iscoroutine(found):
@@ -319,9 +356,9 @@ class CheckedAdapter:
         return found
 
     def _raised(self, method: str, error: Exception) -> AdapterError:
-        said = " ".join(str(error).split())
+        said = " ".join((type(error).__name__ + ":", *str(error).split())).strip(":")
         name = type(self.adapter).__name__
         return AdapterError(
-            f"{name}.{method} raised {type(error).__name__}: {said}: whatever happens "
-            "in it is the adapter's to handle"
+            f"{name}.{method} raised {said}: whatever happens in it is the adapter's "
+            "to handle"
         )

@@ -111,7 +111,8 @@ def _outlived(
             entry.user,
             let=(f"operation {entry.operation} be started",),
             then="it ends within a bounded time",
-            however="it was still under way when the time of the run was up",
+            however="it was still under way when the time of the run was up"
+            + (f": {entry.error}" if entry.error else ""),
         )
     return None
 

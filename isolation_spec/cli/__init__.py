@@ -6,14 +6,18 @@ import importlib
 import io
 import logging
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
-__all__ = ["ExitCode", "Refused", "main"]
+if TYPE_CHECKING:
+    from isolation_spec.adapters import Engine
+
+__all__ = ["ExitCode", "Refused", "main", "quietly_found"]
 
 _COMMANDS = (
-    *("bench", "claims", "export", "faults", "profiles", "replay", "report"),
-    *("schema", "verify"),
+    *("bench", "check-adapter", "claims", "export", "faults", "init", "profiles"),
+    *("replay", "report", "schema", "verify"),
 )
 
 
@@ -36,6 +40,20 @@ class Refused(click.ClickException):
         super().__init__(" ".join(message.split()))
 
 
+def quietly_found(name: str, allowed: float = 30.0) -> Engine:
+    """The engine of that name, whatever its module prints, within so many seconds.
+
+    Raises:
+        AdapterError: there is none, or it cannot be imported.
+    """
+    from isolation_spec.adapters import find_engine
+    from isolation_spec.leaving import quiet
+    from isolation_spec.watchdog import within
+
+    with within(allowed, f"the engine {name!r}"), quiet():
+        return find_engine(name)
+
+
 class _Commands(click.Group):
     """Imports the module of a command only when that command is asked for."""
 
@@ -45,7 +63,9 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"isolation_spec.cli.{cmd_name}")
+        module = importlib.import_module(
+            f"isolation_spec.cli.{cmd_name.replace('-', '_')}"
+        )
         command: click.Command = module.command
         return command
 

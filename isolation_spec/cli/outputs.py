@@ -16,7 +16,10 @@ DIR/
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+
+import click
 
 from isolation_spec.cli import Refused
 from isolation_spec.report import Event, Listener, SearchEnded
@@ -84,12 +87,20 @@ class Outputs:
 
 
 class _ResultFile:
+    """Writes the result, or prints it whole if it cannot be written any more."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, SearchEnded):
-            write_whole(self.path, event.result.to_json())
+            data = event.result.to_json()
+            try:
+                write_whole(self.path, data)
+            except OSError:
+                # What was found must not be lost because a disk is full.
+                click.echo(data.decode())
+                raise
 
 
 def _clear(name: str, path: Path) -> None:
@@ -109,3 +120,6 @@ def _make(failing: str, folder: Path) -> None:
     except OSError as error:
         message = f"{failing} {folder}: {error.strerror}"
         raise Refused(message) from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        message = f"{failing} {folder}: it is not writable"
+        raise Refused(message)

@@ -31,8 +31,8 @@ _WORST = (ExitCode.HOLDS, ExitCode.INCONCLUSIVE, ExitCode.USAGE, ExitCode.VIOLAT
 def command(paths: tuple[Path, ...], engine: str | None) -> int:
     """Replay the failures in PATHS: files, or folders of files.
 
-    Of a folder each *.json is replayed, but for *.unconfirmed.json. One file is told in
-    full, several in a line each.
+    Of a folder each *.json is replayed, but for *.unconfirmed.json and *.hang.json. One
+    file is told in full, several in a line each.
 
     Prints REPRODUCED (exit 1), FIXED (0), DRIFTED at which step (3), or UNSUPPORTED and
     why (2). Of several files the worst decides: REPRODUCED, then UNSUPPORTED or what is
@@ -64,7 +64,11 @@ def command(paths: tuple[Path, ...], engine: str | None) -> int:
 
 def _tell(replayed: Replay) -> int:
     """Says in full what one replay showed."""
-    for line in _lines(replayed):
+    from isolation_spec.leaving import quiet
+
+    with quiet():
+        lines = list(_lines(replayed))
+    for line in lines:
         _echo(line)
     return _EXIT[replayed.outcome]
 

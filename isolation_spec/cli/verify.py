@@ -10,11 +10,12 @@ import click
 
 from isolation_spec.adapter import AdapterError
 from isolation_spec.claims import Verdict
-from isolation_spec.cli import ExitCode, Refused
+from isolation_spec.cli import ExitCode, Refused, quietly_found
 from isolation_spec.cli.duration import Duration
 from isolation_spec.cli.outputs import Outputs
 from isolation_spec.report import Result, SearchBroke
 from isolation_spec.report.writing import Listeners
+from isolation_spec.watchdog import RUN_TIMEOUT
 
 __all__ = ["command"]
 
@@ -102,6 +103,13 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     metavar="URL",
     help="With --live: use this database; of SQLite, a fresh file for each run.",
 )
+@click.option(
+    "--run-timeout",
+    type=click.FloatRange(min=0.1),
+    default=RUN_TIMEOUT,
+    show_default=True,
+    help="Seconds after which one run counts as hung.",
+)
 def command(
     engine: str,
     profile: str,
@@ -119,6 +127,7 @@ def command(
     workload: Path | None,
     live: bool,
     database: str | None,
+    run_timeout: float,
 ) -> int:
     """Verify ENGINE: `reference`, `reference+FAULT`, a registered engine's name, or
     `module:factory` of your own adapter.
@@ -128,7 +137,6 @@ def command(
     """
     from rich.console import Console
 
-    from isolation_spec.adapters import find_engine
     from isolation_spec.journal import BadWorkload
     from isolation_spec.report.terminal import Terminal
     from isolation_spec.verify import verify
@@ -149,7 +157,7 @@ def command(
     listeners = Listeners([terminal, *outputs.listeners()])
     try:
         result = verify(
-            find_engine(engine),
+            quietly_found(engine, run_timeout),
             profile=profile,
             seed=seed,
             processes=processes,
@@ -161,6 +169,7 @@ def command(
             pct=pct,
             max_time=max_time,
             workload=workload,
+            run_timeout=run_timeout,
         )
     except (AdapterError, BadWorkload, KeyError, OSError) as error:
         reason = _reason(error)
@@ -176,7 +185,10 @@ def command(
 
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
-        return f"{error.filename or 'a file'} cannot be used: {error.strerror or error}"
+        why = error.strerror or error
+        if error.filename is None:
+            return f"the system refuses what a search needs: {why}"
+        return f"{error.filename} cannot be used: {why}"
     return str(error.args[0])
 
 

@@ -7,7 +7,7 @@ an engine that it names and that is not registered must be given by the user.
 """
 
 from isolation_spec.failure.exporting import export_test, to_python
-from isolation_spec.failure.file import Failure, make_failure, save
+from isolation_spec.failure.file import Failure, file_name, make_failure, save
 from isolation_spec.failure.loading import BadFailureFile, UnsupportedFailure, load
 from isolation_spec.failure.replaying import (
     Drift,
@@ -32,6 +32,7 @@ __all__ = [
     "engine_of",
     "export_test",
     "failure_files",
+    "file_name",
     "load",
     "make_failure",
     "make_schema",

@@ -18,7 +18,7 @@ from isolation_spec.failure.redaction import redacted
 from isolation_spec.history import History
 from isolation_spec.scenario import Scenario
 
-__all__ = ["Failure", "labels_of", "make_failure", "save"]
+__all__ = ["Failure", "file_name", "labels_of", "make_failure", "save"]
 
 MOST_STEPS = 2000
 _LONGEST_NAME = 80
@@ -121,7 +121,7 @@ def save(failure: Failure, folder: Path) -> Path:
     in `.unconfirmed.json`. A folder that is missing is made.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / _file_name(failure)
+    path = folder / file_name(failure)
     data = msgspec.json.format(msgspec.json.encode(failure), indent=2)
     # Made with mode 0600, whatever the umask is, and given its name when it is whole.
     descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".saving-")
@@ -137,7 +137,8 @@ def save(failure: Failure, folder: Path) -> Path:
     return path
 
 
-def _file_name(failure: Failure) -> str:
+def file_name(failure: Failure) -> str:
+    """The name of its file: engine, claim and, in a digest, the scenario."""
     known = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-+._"
     engine = "".join(c if c in known else "-" for c in failure.engine)[:_LONGEST_NAME]
     digest = sha256(failure.scenario.to_json()).hexdigest()[:8]

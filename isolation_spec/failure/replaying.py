@@ -18,12 +18,16 @@ from isolation_spec.adapters.offered import lacking
 from isolation_spec.claims import Judgement, Verdict, find_claim
 from isolation_spec.explain import explain
 from isolation_spec.failure.file import Failure, labels_of
+from isolation_spec.failure.hanging import run_again
 from isolation_spec.failure.loading import BadFailureFile, UnsupportedFailure, load
 from isolation_spec.history import History
+from isolation_spec.leaving import quiet
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
 from isolation_spec.solo import judge_with_solos
 from isolation_spec.story import tell_story
+from isolation_spec.stuck import SUFFIX, BadStuckFile, Stuck, load_stuck
+from isolation_spec.watchdog import RUN_TIMEOUT, within
 
 __all__ = [
     "Drift",
@@ -176,7 +180,8 @@ def failure_files(path: Path) -> Iterator[tuple[str, Path]]:
     """Yields (name, path) of a file, or of each failure file in a folder, sorted.
 
     Names are those of the files, and differ. Of a folder, what was not confirmed
-    (`*.unconfirmed.json`) is left out: name such a file itself.
+    (`*.unconfirmed.json`) and what hung (`*.hang.json`) is left out: name such a file
+    itself.
 
     Raises:
         BadFailureFile: there is nothing at that path, or no failure file in the folder.
@@ -192,10 +197,16 @@ def failure_files(path: Path) -> Iterator[tuple[str, Path]]:
     except OSError as error:
         message = f"{path} cannot be read: {error.strerror}"
         raise BadFailureFile(message) from None
-    kept = [one for one in found if not one.name.endswith(".unconfirmed.json")]
+    left_out = (".unconfirmed.json", SUFFIX)
+    kept = [one for one in found if not one.name.endswith(left_out)]
     if not kept:
-        unconfirmed = f", only {len(found)} unconfirmed" if found else ""
-        message = f"{path} holds no failure file (*.json){unconfirmed}"
+        hung = sum(one.name.endswith(SUFFIX) for one in found)
+        counts = {"unconfirmed": len(found) - hung, "of runs that hung": hung}
+        only = " and ".join(
+            f"{count} {what}" for what, count in counts.items() if count
+        )
+        only = only and f", only {only}"
+        message = f"{path} holds no failure file (*.json){only}"
         raise BadFailureFile(message)
     yield from ((one.name, one) for one in kept)
 
@@ -203,23 +214,41 @@ def failure_files(path: Path) -> Iterator[tuple[str, Path]]:
 def replay_file(path: Path, engine: str | None = None) -> Replay:
     """Replays one file, against the engine that the user names or the file's own.
 
-    A version, claim, engine or capability that is not known, and an adapter that breaks
-    its contract, give UNSUPPORTED with a note that says why.
+    Of a run that hung (`*.hang.json`) neither claim nor history is known. A version,
+    claim, engine or capability that is not known, and an adapter that breaks its
+    contract, give UNSUPPORTED with a note that says why.
 
     Raises:
         BadFailureFile: it is no failure file.
     """
+    if path.name.endswith(SUFFIX):
+        return _replay_stuck(path, engine)
     try:
         failure = load(path)
     except UnsupportedFailure as error:
         return _refused(engine or "", "", str(error))
     try:
-        return replay(failure, engine_of(failure, engine))
+        with within(RUN_TIMEOUT, "the replay"), quiet():
+            return replay(failure, engine_of(failure, engine))
     except AdapterError as error:
         return _refused(engine or failure.engine, failure.claim, str(error))
 
 
-def engine_of(failure: Failure, given: str | None = None) -> Engine:
+def _replay_stuck(path: Path, engine: str | None) -> Replay:
+    try:
+        stuck = load_stuck(path)
+    except BadStuckFile as error:
+        raise BadFailureFile(str(error)) from None
+    try:
+        with within(RUN_TIMEOUT, "the engine"), quiet():
+            found = engine_of(stuck, engine)
+    except AdapterError as error:
+        return _refused(engine or stuck.engine, "", str(error))
+    outcome, note = run_again(stuck, found)
+    return Replay(outcome=Outcome(outcome), engine=found.name, claim="", note=note)
+
+
+def engine_of(failure: Failure | Stuck, given: str | None = None) -> Engine:
     """The engine that the user gave, or the registered one that the file names.
 
     Raises:

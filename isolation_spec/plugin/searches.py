@@ -78,7 +78,7 @@ def search_engine(
 
     def listen(event: Event) -> None:
         if isinstance(event, FailureFound | FailureSaved):
-            path = shown(Path(event.path))
+            path = shown(Path(event.path)) if event.path else ""
             found[event.violation.claim] = _finding(event, path, engine)
 
     result, error = None, ""

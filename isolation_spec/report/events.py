@@ -17,6 +17,7 @@ __all__ = [
     "FailureFound",
     "FailureSaved",
     "Listener",
+    "NotSaved",
     "Progressed",
     "SearchBroke",
     "SearchEnded",
@@ -98,6 +99,14 @@ class FailureSaved(_Event, tag=True, frozen=True, kw_only=True):
     story: tuple[str, ...] = ()
 
 
+class NotSaved(_Event, tag=True, frozen=True, kw_only=True):
+    """A file could not be written; `data` is all that would stand in it."""
+
+    path: str
+    problem: str
+    data: str
+
+
 class SearchEnded(_Event, tag=True, frozen=True, kw_only=True):
     """The search is over."""
 
@@ -118,6 +127,7 @@ Event: TypeAlias = (
     | Shrinking
     | Shrunk
     | FailureSaved
+    | NotSaved
     | SearchEnded
     | SearchBroke
 )

@@ -41,6 +41,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         pct: the bound of the share that was run as pure PCT, None if there was none.
         coverage: how often operations ended how, and each of those places.
         failures: paths of the saved failure files.
+        stuck: paths of the files of runs that hung or ended their process.
         reasons: why the verdict is not green, a sentence each.
         max_time: seconds after which no further run was begun; 0 for no such limit.
         time_up: the search ended for want of time; its verdict is about what was run.
@@ -63,6 +64,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     pct: Bound | None = None
     coverage: Coverage = msgspec.field(default_factory=Coverage)
     failures: tuple[str, ...]
+    stuck: tuple[str, ...] = ()
     reasons: tuple[str, ...]
     seed: int
     interrupted: bool = False

@@ -11,11 +11,13 @@ from rich.table import Table
 from rich.text import Text
 
 from isolation_spec.claims import Verdict
+from isolation_spec.report.command import replay_command
 from isolation_spec.report.events import (
     BrokenOff,
     Event,
     FailureFound,
     FailureSaved,
+    NotSaved,
     Progressed,
     SearchBroke,
     SearchEnded,
@@ -35,7 +37,7 @@ COLOURS = {
     Verdict.NOT_APPLICABLE: "dim",
 }
 """The same colour for a verdict everywhere."""
-_WHOLE = (SAVED, REPLAY, "Run it again with: ", "Repeat with: ")
+_WHOLE = (SAVED, REPLAY, "Not saved in ", "Run it again with: ", "Repeat with: ")
 _PLAIN_EVERY = 60.0
 """Seconds between two lines where no line can be live: a log that stays silent for
 longer is taken for a job that hangs."""
@@ -89,6 +91,11 @@ class Terminal:
             case FailureSaved():
                 self.stop()
                 self._story(event)
+            case NotSaved():
+                self.stop()
+                self._write("")
+                self._write(f"Not saved in {event.path}: {event.problem}. All of it:")
+                self.console.file.write(f"{event.data}\n")
             case SearchEnded():
                 self.stop()
                 self._end(event.result)
@@ -180,6 +187,10 @@ class Terminal:
             self._counts(result)
         for reason in result.reasons:
             self._write(f"inconclusive: {reason}")
+        for path in result.stuck:
+            self._write(f"{SAVED}{path}")
+        for path in result.stuck[:1]:
+            self._write(f"{REPLAY}{replay_command(path, result.engine)}")
         if result.verdict is Verdict.INCONCLUSIVE and not self.quiet:
             self._write(f"Repeat with: {_command(result)}")
         verdict = Text(result.verdict, style=COLOURS[result.verdict])

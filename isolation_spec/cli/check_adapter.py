@@ -1,0 +1,138 @@
+"""`isolation-spec check-adapter`: an adapter alone, method by method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import click
+
+from isolation_spec.adapter import AdapterError
+from isolation_spec.cli import ExitCode, Refused, quietly_found
+from isolation_spec.watchdog import RUN_TIMEOUT
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from isolation_spec.adapters import Engine
+    from isolation_spec.check import Checked
+
+__all__ = ["command"]
+
+_COLOURS = {
+    "ok": "green",
+    "not written": "yellow",
+    "breaks": "bold red",
+    "not exercised": "dim",
+    "hint": "cyan",
+}
+_WORDS = {"breaks": "breaks the rule"}
+
+
+@click.command("check-adapter")
+@click.argument("engine")
+@click.option(
+    "--run-timeout",
+    type=click.FloatRange(min=0.1),
+    default=RUN_TIMEOUT,
+    show_default=True,
+    help="Seconds after which one method counts as hung.",
+)
+def command(engine: str, run_timeout: float) -> int:
+    """Exercise the adapter of ENGINE alone, and say how each method stands.
+
+    Exit codes: 0 all that is required works, 2 something is still to be written or
+    breaks the contract, 130 interrupted.
+    """
+    from rich.console import Console
+
+    try:
+        found = quietly_found(engine, run_timeout)
+    except AdapterError as error:
+        raise Refused(str(error.args[0])) from None
+    console = Console(highlight=False)
+    checks = _checks(found, run_timeout)
+    _show(console, found, checks)
+    _show_claims(console, found)
+    wrong = [one for one in checks if one.status in ("not written", "breaks")]
+    for one in wrong[:1]:
+        console.print("")
+        console.print(f"Next: {one.note}", markup=False)
+    if not wrong:
+        console.print("")
+        console.print(f"Now: isolation-spec verify {engine}", soft_wrap=True)
+    return ExitCode.USAGE if wrong else ExitCode.HOLDS
+
+
+def _checks(engine: Engine, allowed: float) -> list[Checked]:
+    """What is found out in a process of its own, as an adapter may hang or end it."""
+    import msgspec
+
+    from isolation_spec.check import Checked, check_adapter
+    from isolation_spec.watchdog import Slate, run_apart
+
+    found: list[Checked] = []
+    asked = "start"
+
+    def work(slate: Slate, send: Callable[[bytes], None], _: object) -> None:
+        def began(method: str) -> None:
+            slate.renewed()
+            send(msgspec.json.encode(method))
+
+        check_adapter(engine, lambda one: send(msgspec.json.encode(one)), began)
+
+    def heard(data: bytes) -> None:
+        nonlocal asked
+        told = msgspec.json.decode(data, type=Checked | str)
+        if isinstance(told, str):
+            asked = told
+        else:
+            found.append(told)
+
+    stuck = run_apart(
+        work,
+        heard=heard,
+        engine=engine.name,
+        adapter=engine.adapter_name,
+        allowed=allowed,
+    )
+    if stuck is not None:
+        found.append(Checked(method=asked, status="breaks", note=stuck.sentence()))
+    return found
+
+
+def _show(console: Console, engine: Engine, checks: list[Checked]) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("method", no_wrap=True)
+    table.add_column("", no_wrap=True)
+    table.add_column("", overflow="fold")
+    for one in checks:
+        word = Text(_WORDS.get(one.status, one.status), style=_COLOURS[one.status])
+        table.add_row(Text(one.method), word, Text(one.note))
+    console.print(f"isolation-spec check-adapter {engine.name}", markup=False)
+    console.print("")
+    console.print(table)
+
+
+def _show_claims(console: Console, engine: Engine) -> None:
+    from isolation_spec.claims import CLAIMS
+    from isolation_spec.leaving import quiet
+
+    with quiet():
+        has = engine.make_adapter().capabilities
+    apply = [claim.id for claim in CLAIMS if claim.needs <= has]
+    other = [
+        f"{claim.id} ({', '.join(sorted(claim.needs - has))})"
+        for claim in CLAIMS
+        if not claim.needs <= has
+    ]
+    console.print("")
+    for label, names in (
+        ("capabilities declared", sorted(map(str, has))),
+        ("claims that apply", apply),
+        ("not applicable, for want of", other),
+    ):
+        console.print(f"{label}: {', '.join(names) or 'none'}", markup=False)

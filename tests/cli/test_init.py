@@ -1,0 +1,212 @@
+"""`isolation-spec init`: from an empty folder to a verdict, one method at a time."""
+
+import ast
+import os
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from isolation_spec.adapter import AdapterError
+from isolation_spec.check import require
+from tests.cli.command import Done, assert_refused, environment, isolation_spec
+
+ENGINE = '''
+import asyncio
+
+
+class Notebook:
+    """A stranger's engine: it knows nothing of isolation-spec."""
+
+    def __init__(self, model):
+        self.model = model
+        self.open = []
+
+    def check(self, user, desk):
+        if desk[0] != user or desk not in self.open:
+            raise PermissionError(user)
+'''
+BODIES = {
+    "start": """
+        async def model(prompt):
+            await environment.completion()
+            return f"answer to {prompt}"
+
+        self.engine = Notebook(model)
+""",
+    "open_context": """
+        desk = [user, thread]
+        self.engine.open.append(desk)
+        return desk
+""",
+    "run_agent": """
+        self.engine.check(user, context)
+        return await agent.perform(MyServices(self.engine, context))
+""",
+    "identity": """
+        return self.context[0]
+""",
+    "think": """
+        return await self.engine.model(prompt)
+""",
+    "sleep": """
+        await asyncio.sleep(seconds)
+""",
+    "read": """
+        self.engine.check(user, context)
+        return {"thread": context[1]}
+""",
+    "cleanup_context": """
+        if context[0] != user:
+            raise PermissionError(user)
+        self.engine.open = [one for one in self.engine.open if one is not context]
+""",
+    "cleanup_user": """
+        self.engine.open = [one for one in self.engine.open if one[0] != user]
+""",
+    "shutdown": """
+        self.engine.open.clear()
+""",
+    "shared": """
+        return [self.engine]
+""",
+}
+"""What somebody writes, in the order in which they are asked for it."""
+ADAPTER = "isolation_adapter.py"
+NAME = "isolation_adapter:MyAdapter"
+
+
+def written(text: str, method: str, body: str) -> str:
+    """The text with that method filled in, as by hand."""
+    pattern = (
+        rf'(def {method}\(.*?"""\n)(?:        #[^\n]*\n)*        raise Unwritten\n'
+    )
+    found = re.search(pattern, text, re.DOTALL)
+    assert found is not None, method
+    return text[: found.start()] + found[1] + body.lstrip("\n") + text[found.end() :]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    done = isolation_spec("init", folder=tmp_path)
+
+    assert (0, "") == (done.code, done.err)
+    return tmp_path
+
+
+@pytest.fixture
+def filled(folder: Path) -> Path:
+    path = folder / ADAPTER
+    text = path.read_text() + ENGINE
+    for method, body in BODIES.items():
+        text = written(text, method, body)
+    path.write_text(text)
+    return folder
+
+
+def own_tests(folder: Path) -> Done:
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"],
+        cwd=folder,
+        env={**environment(), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout, done.stderr)
+
+
+def test_two_files_are_written_and_said_what_to_do_with(tmp_path: Path) -> None:
+    """The adapter and its test are there, and the next commands are shown."""
+    done = isolation_spec("init", "sub/folder", folder=tmp_path)
+    files = sorted(path.name for path in (tmp_path / "sub" / "folder").iterdir())
+
+    assert (0, "") == (done.code, done.err)
+    assert [ADAPTER, "test_isolation.py"] == files
+    assert f"cd sub/folder && isolation-spec check-adapter {NAME}\n" in done.out
+
+
+@pytest.mark.parametrize("name", [ADAPTER, "test_isolation.py"])
+def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
+    """A file that is there is named, left as it is, and nothing is written beside."""
+    (tmp_path / name).write_text("mine")
+
+    assert_refused(isolation_spec("init", folder=tmp_path), name, "not overwritten")
+
+    assert [name] == os.listdir(tmp_path)
+    assert "mine" == (tmp_path / name).read_text()
+
+
+def test_where_nothing_can_be_written_is_refused(tmp_path: Path) -> None:
+    """A folder below a file is refused in one line."""
+    (tmp_path / "file").touch()
+
+    assert_refused(isolation_spec("init", "file/below", folder=tmp_path), "file")
+
+
+def test_the_skeleton_asks_for_what_is_written_here(folder: Path) -> None:
+    """Each method that is to be written says what, and shows a line of it."""
+    text = (folder / ADAPTER).read_text()
+    unwritten = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and ast.unparse(node.body[-1]) == "raise Unwritten"
+    ]
+
+    assert set(BODIES) == {node.name for node in unwritten}
+    for node in unwritten:
+        assert ast.get_docstring(node), node.name
+        lines = text.splitlines()[node.body[0].lineno : node.body[-1].lineno]
+        assert any(line.strip().startswith("# ") for line in lines), node.name
+
+
+def test_the_test_fails_with_the_next_thing_to_write(folder: Path) -> None:
+    """Both tests fail, and what they say is what to write first."""
+    done = own_tests(folder)
+
+    assert 1 == done.code, done.out
+    assert "MyAdapter.start is not written yet: Make your engine here" in done.out
+    assert "2 failed" in done.out.splitlines()[-1]
+
+
+def test_one_method_after_the_other_is_asked_for(folder: Path) -> None:
+    """Each method in its turn, until nothing is left."""
+    path = folder / ADAPTER
+    text = path.read_text() + ENGINE
+    asked = []
+    for method, body in BODIES.items():
+        path.write_text(text)
+        with pytest.raises(AdapterError) as caught:
+            require(runpy.run_path(str(path))["MyAdapter"])
+        asked.append(re.findall(r"\.(\w+) is not written yet", str(caught.value)))
+        text = written(text, method, body)
+
+    assert [[method] for method in BODIES] == asked
+
+
+def test_filled_in_its_test_passes(filled: Path) -> None:
+    """A stranger's engine, once all is written, is verified by the two tests."""
+    done = own_tests(filled)
+
+    assert 0 == done.code, done.out + done.err
+    assert done.out.splitlines()[-1].startswith("2 passed")
+
+
+def test_filled_in_the_command_says_what_comes_next(filled: Path) -> None:
+    """All that is required works, and the whole verdict is one command away."""
+    done = isolation_spec("check-adapter", NAME, folder=filled)
+
+    assert (0, "") == (done.code, done.err), done.out
+    assert f"\nNow: isolation-spec verify {NAME}\n" in done.out
+
+
+def test_a_verification_before_it_is_written_says_what_to_write(folder: Path) -> None:
+    """The whole verification is refused with the same sentence."""
+    done = isolation_spec("verify", NAME, folder=folder)
+
+    assert_refused(done, "MyAdapter.start is not written yet", "Make your engine here")

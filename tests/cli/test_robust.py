@@ -1,0 +1,120 @@
+"""Nothing that was found is lost, wherever the command runs."""
+
+import json
+import os
+import resource
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from isolation_spec.failure import load
+from tests.cli.command import (
+    FAULTY,
+    SCRIPT,
+    assert_refused,
+    environment,
+    isolation_spec,
+)
+
+
+def full_disk() -> None:
+    """No file may grow, as on a full disk; a terminal and a semaphore still may."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
+
+
+def test_on_a_full_disk_all_is_printed(tmp_path: Path) -> None:
+    """The story is told, what would stand in the files is printed, and it exits
+    with 1."""
+    done = subprocess.run(
+        [SCRIPT, "verify", FAULTY, "--json", "result.json"],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        preexec_fn=full_disk,
+    )
+    lines = done.stdout.splitlines()
+
+    assert 1 == done.returncode, done.stderr
+    assert "Traceback" not in done.stdout + done.stderr
+    assert 1 == len(done.stderr.splitlines()), done.stderr
+    assert "result.json cannot be written: " in done.stderr
+    assert any(line.endswith(": contradiction.") for line in lines)
+    assert "Saved in" not in done.stdout
+    assert "Not saved in .isolation-spec/failures/" in done.stdout
+
+    (whole,) = [line for line in lines if line.startswith('{"format"')]
+    (tmp_path / "kept.json").write_text(whole)
+    assert load(tmp_path / "kept.json").confirmed
+    assert 1 == isolation_spec("replay", "kept.json", folder=tmp_path).code
+
+    result = json.loads(done.stdout[done.stdout.index('{\n  "engine"') :])
+    assert ("violated", []) == (result["verdict"], result["failures"])
+
+
+@pytest.mark.skipif(0 == os.geteuid(), reason="root writes into any folder")
+def test_a_read_only_folder_is_refused_at_once(tmp_path: Path) -> None:
+    """What could not be kept is found before the search, not after it."""
+    folder = tmp_path / "kept"
+    folder.mkdir(mode=0o500)
+
+    done = isolation_spec("verify", FAULTY, "--failures", folder, folder=tmp_path)
+
+    assert_refused(done, "kept", "not writable")
+
+
+def test_without_a_home_nothing_is_missed(tmp_path: Path) -> None:
+    """No folder of the user's is needed."""
+    homeless = {
+        name: value
+        for name, value in environment().items()
+        if name not in ("HOME", "USER", "LOGNAME") and not name.startswith("XDG")
+    }
+    done = subprocess.run(
+        [SCRIPT, "verify", FAULTY],
+        cwd=tmp_path,
+        env=homeless,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+    assert (1, "") == (done.returncode, done.stderr)
+
+
+UNICODE = """
+from notebook import NotebookAdapter
+
+class Spoken(NotebookAdapter):
+    async def read(self, user, context):
+        raise ValueError("café \\N{SNOWMAN}")
+"""
+
+
+def test_a_terminal_that_knows_ascii_alone_is_enough(tmp_path: Path) -> None:
+    """A letter that a terminal cannot show is shown by its number."""
+    strangers = Path(__file__).parents[1] / "strangers"
+    (tmp_path / "spoken.py").write_text(UNICODE, encoding="utf-8")
+    plain = {
+        **environment(),
+        "LC_ALL": "C",
+        "LANG": "C",
+        "PYTHONIOENCODING": "ascii",
+        "PYTHONPATH": str(strangers),
+    }
+    done = subprocess.run(
+        [SCRIPT, "verify", "spoken:Spoken", "--processes", "1"],
+        cwd=tmp_path,
+        env=plain,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    out = done.stdout.decode("ascii")
+
+    assert (1, b"") == (done.returncode, done.stderr), out
+    assert "caf\\xe9" in out

@@ -1,0 +1,141 @@
+"""The notebook, driven by adapters that do what no adapter should."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+from notebook import NotebookAdapter
+
+print("printed at import")
+
+
+class Counted(NotebookAdapter):
+    """Does what is bad in one run, and never again, not in another process either."""
+
+    made = 0
+    bad_at = 40
+
+    def __init__(self):
+        type(self).made += 1
+
+    @property
+    def is_bad(self):
+        return self.made >= self.bad_at and self.for_the_first_time("bad")
+
+    def for_the_first_time(self, what):
+        try:
+            Path(f"{type(self).__name__}.{what}").touch(exist_ok=False)
+        except FileExistsError:
+            return False
+        return True
+
+
+class Sleeping(Counted):
+    async def read(self, user, context):
+        if self.is_bad:
+            time.sleep(1000)  # noqa: ASYNC251
+        return await super().read(user, context)
+
+
+class Busy(Counted):
+    async def cleanup_user(self, user):
+        if self.is_bad:
+            while True:
+                pass
+        await super().cleanup_user(user)
+
+
+class Locking(Counted):
+    async def answer(self, prompt):
+        lock = threading.Lock()
+        lock.acquire()
+        if self.is_bad:
+            lock.acquire()
+        return await super().answer(prompt)
+
+
+class Troubled(Sleeping):
+    async def shutdown(self):
+        if self.made >= self.bad_at and self.for_the_first_time("worse"):
+            os._exit(0)
+        await super().shutdown()
+
+
+class Crashing(Counted):
+    async def read(self, user, context):
+        if self.is_bad:
+            ctypes.string_at(0)
+        return await super().read(user, context)
+
+
+class Stopping(NotebookAdapter):
+    async def read(self, user, context):
+        sys.exit(0)
+
+
+class Interrupting(NotebookAdapter):
+    async def read(self, user, context):
+        raise KeyboardInterrupt
+
+
+class Basic(NotebookAdapter):
+    async def cleanup_user(self, user):
+        raise BaseException("no")
+
+
+class Grouped(NotebookAdapter):
+    async def read(self, user, context):
+        raise BaseExceptionGroup("many", [KeyboardInterrupt()])
+
+
+class Unstarted(NotebookAdapter):
+    async def start(self, environment):
+        await asyncio.get_running_loop().create_future()
+
+
+class Waiting(NotebookAdapter):
+    async def read(self, user, context):
+        await asyncio.get_running_loop().create_future()
+
+
+class Listening(NotebookAdapter):
+    async def start(self, environment):
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, print)
+
+
+class UsedUp(NotebookAdapter):
+    made = 0
+
+    def __init__(self):
+        type(self).made += 1
+        if self.made > 1:
+            raise ValueError("used up")
+
+
+class Anonymous(NotebookAdapter):
+    def identity(self):
+        return 7
+
+
+class Careless(NotebookAdapter):
+    """Prints, takes the signals for itself, and is correct."""
+
+    async def start(self, environment):
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM):
+            signal.signal(number, signal.SIG_IGN)
+        await super().start(environment)
+
+    async def read(self, user, context):
+        print("printed in read")
+        os.write(1, b"written in read")
+        return await super().read(user, context)
+
+
+class Always(NotebookAdapter):
+    async def read(self, user, context):
+        time.sleep(1000)  # noqa: ASYNC251
