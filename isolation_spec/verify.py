@@ -205,6 +205,9 @@ def verify(
     return result
 
 
+_NEVER_JUDGED = "never reached"
+
+
 def _conclude(result: Result, reasons: list[str], required: Collection[str]) -> Result:
     """Violated outranks inconclusive, and green needs that everything was reached.
 
@@ -224,9 +227,16 @@ def _conclude(result: Result, reasons: list[str], required: Collection[str]) -> 
 
 
 def _not_reached(result: Result, required: Collection[str]) -> Iterator[str]:
+    unjudged = []
     for claim in result.claims:
-        if claim.verdict is Verdict.INCONCLUSIVE:
+        if claim.verdict is not Verdict.INCONCLUSIVE:
+            continue
+        if claim.reason == _NEVER_JUDGED:
+            unjudged.append(claim.id)
+        else:
             yield f"{claim.id}: {claim.reason}"
+    if unjudged:
+        yield f"never judged, as no run came to its end: {', '.join(unjudged)}"
     missing = result.reached.missing(required)
     if missing:
         yield f"never reached: {', '.join(missing)}"
@@ -237,7 +247,7 @@ def _claim_results(tally: Tally, violated: set[str]) -> tuple[ClaimResult, ...]:
     for claim in CLAIMS:
         evidence = tally.evidence.get(claim.id, 0)
         crash = tally.reasons.get(f"{claim.id} crashed", "")
-        reason = crash or tally.reasons.get(claim.id, "never reached")
+        reason = crash or tally.reasons.get(claim.id, _NEVER_JUDGED)
         if claim.id in violated:
             verdict, reason = Verdict.VIOLATED, ""
         elif claim.id in tally.not_applicable:

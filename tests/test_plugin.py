@@ -107,10 +107,13 @@ class Session(NamedTuple):
         return any(fnmatch(line, pattern) for line in self.lines)
 
 
-def session(folder: Path, *options: object, executable: str = "pytest") -> Session:
+def session(
+    folder: Path, *options: object, executable: str = "pytest", **variables: str
+) -> Session:
     """A session of pytest, started in the folder; both streams are in its output."""
-    plain = {name: value for name, value in os.environ.items() if name != "FORCE_COLOR"}
-    more = {"PYTHONPATH": str(STRANGERS), "COLUMNS": "80", "NO_COLOR": "1"}
+    unlike = {"FORCE_COLOR", "CI", "BUILD_NUMBER"}
+    plain = {name: value for name, value in os.environ.items() if name not in unlike}
+    more = {"PYTHONPATH": str(STRANGERS), "COLUMNS": "80", "NO_COLOR": "1", **variables}
     done = subprocess.run(
         [BIN / executable, *map(str, options)],
         cwd=folder,
@@ -196,6 +199,14 @@ def test_distinct_claims_are_distinct_failures(red: Session) -> None:
     assert "isolation_spec/" not in red.out
     assert red.has_line("context-ownership  violated *")
     assert red.has_line("event-routing      not applicable *0")
+
+
+def test_a_story_is_told_once_where_pytest_repeats_messages(red: Session) -> None:
+    """Where CI is set, pytest's own summary has the first sentence of each story."""
+    done = session(red.folder, CI="true")
+
+    assert 2 == done.out.count("\nHowever, ")
+    assert done.has_line("FAILED *::teardown - teardown: *")
 
 
 def test_a_failure_file_lands_under_the_rootdir_and_replays(red: Session) -> None:

@@ -55,7 +55,12 @@ class IsolationItem(pytest.Function):
     def repr_failure(  # type: ignore[override]  # so is the one of pytest.Function
         self, excinfo: pytest.ExceptionInfo[BaseException]
     ) -> Any:
-        """The text alone, if the failure is one of ours."""
-        if isinstance(excinfo.value, NotGreen):
-            return str(excinfo.value)
-        return super().repr_failure(excinfo)
+        """The text alone, if the failure is one of ours; its first sentence in a summary."""
+        if not isinstance(excinfo.value, NotGreen):
+            return super().repr_failure(excinfo)
+        shown = excinfo.getrepr(style="value")
+        if shown.reprcrash is not None:
+            # Where CI is set, pytest repeats the whole of this below all failures.
+            first, *_ = str(excinfo.value).split("\n\n")
+            shown.reprcrash.message = " ".join(first.split())
+        return shown

@@ -464,7 +464,7 @@ def test_the_live_line_tells_how_far_shrinking_is() -> None:
 
     line = "error-containment: 12 operations, 11 decisions left after 3999 runs"
     assert len(line) < 80
-    assert line in screen(80, start(), shrinking, terminal=True)
+    assert line in screen(80, start(), shrinking, live=True)
     assert line not in screen(80, start(), shrinking)
 
 
