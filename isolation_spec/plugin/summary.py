@@ -58,7 +58,7 @@ def _line(searched: Searched) -> str:
     which = ", ".join(searched.violated)
     return (
         f"{searched.engine} {result.verdict}: {which or f'{held} claims hold'}, "
-        f"{counted(result.interleavings, "interleaving")}, {result.seconds:.1f} s "
+        f"{result.interleavings:,} interleavings, {result.seconds:.1f} s "
         f"(profile {result.profile}, seed {result.seed})"
     )
 
