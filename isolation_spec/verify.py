@@ -7,54 +7,40 @@ import time
 import unittest
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from isolation_spec.adapter import Adapter, AdapterError
 from isolation_spec.adapters import Engine, find_engine, own_engine
 from isolation_spec.adapters.offered import reachable
-from isolation_spec.claims import CLAIMS, Verdict, Violation, find_claim
-from isolation_spec.determinism import Difference, repeated
-from isolation_spec.explain import explain
-from isolation_spec.failure import make_failure
+from isolation_spec.claims import CLAIMS, Verdict, find_claim
+from isolation_spec.findings import handle_found
 from isolation_spec.fuzz import Database
-from isolation_spec.history import History
-from isolation_spec.interrupts import Interrupts
 from isolation_spec.journal import load_under_way
-from isolation_spec.keeping import Keeper, Unsaved
+from isolation_spec.keeping import Keeper
 from isolation_spec.leaving import quiet
 from isolation_spec.report import (
     BrokenOff,
     ClaimResult,
     Event,
-    FailureFound,
     FailureSaved,
     Listener,
     Result,
     SearchEnded,
     SearchStarted,
-    Shrinking,
-    Shrunk,
     WorldKind,
 )
 from isolation_spec.report.failures import tell
-from isolation_spec.run import run
-from isolation_spec.scenario import Scenario
-from isolation_spec.search import Found, Tally, check_strategies
+from isolation_spec.search import Tally, check_strategies
 from isolation_spec.shards import Shards
-from isolation_spec.shrink import Probe, Shrinker, size
-from isolation_spec.story import tell_story
-from isolation_spec.watchdog import RUN_TIMEOUT, Slate, beating, run_apart
+from isolation_spec.watchdog import RUN_TIMEOUT
 from isolation_spec.world.live import Live
 from isolation_spec.world.live_database import check_database
-from isolation_spec.world.scheduler import Scheduler
 
 __all__ = [
     "FOLDER",
     "FUZZ",
     "IsolationTestCase",
-    "confirm",
     "isolation_test_case",
     "verify",
 ]
@@ -63,8 +49,6 @@ FOLDER = Path(".isolation-spec/failures")
 """Where failures are saved unless the user says otherwise."""
 FUZZ = Path(".isolation-spec/fuzz")
 """Where the profile `fuzz` keeps what the next run goes on from."""
-SHRINK_SECONDS = 10.0
-"""How long one failure is shrunk, at most; most take less than a second."""
 
 
 def verify(
@@ -162,7 +146,7 @@ def verify(
             told = shards.saved_processes
             for path in [] if database is None else database.salvage(told):
                 listen(BrokenOff(path=str(path), engine=engine.name))
-        failures, reasons = _handle_found(engine, tally, keeper, listen, apart)
+        failures, reasons = handle_found(engine, tally, keeper, listen, apart)
     finally:
         keeper.tell()
     reasons += keeper.reasons
@@ -324,276 +308,3 @@ def isolation_test_case(
         (IsolationTestCase,),
         {"engine": found, "profile": profile},
     )
-
-
-# What was found
-
-
-class _Saved(msgspec.Struct, frozen=True):
-    claim: str
-    path: str
-    confirmed: bool
-    difference: Difference | None = None
-    stuck: str = ""
-
-
-def _handle_found(
-    engine: Engine,
-    tally: Tally,
-    keeper: Keeper,
-    listen: Listener,
-    run_timeout: float | None,
-) -> tuple[list[_Saved], list[str]]:
-    """Shrinks, confirms and saves one failure for each claim that was violated.
-
-    In processes of their own, unless `run_timeout` is None. Interrupted, it keeps the
-    file that was saved as found.
-    """
-    saved: dict[str, _Saved] = {}
-    reasons: list[str] = []
-    first: list[str] = []
-
-    def remember(event: Event) -> None:
-        if isinstance(event, FailureFound):
-            first.append(event.path)
-        listen(event)
-
-    for one in tally.found:
-        claim = one.violation.claim
-        if claim in saved:
-            continue
-        if one.history is not None:
-            saved[claim] = _save_live(engine, one, one.history, keeper, listen)
-            continue
-        try:
-            with Interrupts() as interrupts:
-                if run_timeout is None:
-                    failure = confirm(
-                        engine, one, keeper.folder, remember, interrupts.check, keeper
-                    )
-                else:
-                    failure = _confirm_apart(
-                        engine, one, keeper, remember, interrupts, run_timeout
-                    )
-        except KeyboardInterrupt:
-            tally.interrupted = True
-            saved.update({p: _Saved(claim, p, False) for p in first[-1:]})
-            break
-        saved[claim] = failure
-        if failure.stuck:
-            reasons.append(f"{claim}: violated once, then {failure.stuck}")
-        elif not failure.confirmed:
-            reasons.append(f"{claim}: violated once, but {_unlike(failure)}")
-    return list(saved.values()), reasons
-
-
-def _unlike(failure: _Saved) -> str:
-    if failure.difference is None:
-        return "not deterministic: no step of a second run differed, but its verdict"
-    return f"not deterministic: {failure.difference}"
-
-
-class _Told(msgspec.Struct, kw_only=True):
-    """What a process that confirms a failure tells."""
-
-    event: Event | None = None
-    unsaved: Unsaved | None = None
-    saved: _Saved | None = None
-    interrupted: bool = False
-    error: str = ""
-
-
-def _confirm_apart(
-    engine: Engine,
-    found: Found,
-    keeper: Keeper,
-    listen: Listener,
-    interrupts: Interrupts,
-    run_timeout: float,
-) -> _Saved:
-    """As `confirm`, in a process that the engine may hang, or end.
-
-    Raises:
-        KeyboardInterrupt: there was an interrupt.
-        AdapterError: the adapter broke its contract.
-    """
-    told = _Told()
-    first = ""
-
-    def work(
-        slate: Slate, send: Callable[[bytes], None], stopped: Callable[[], bool]
-    ) -> None:
-        slate.began(0, found.scenario, Scheduler(found.scenario.schedule))
-        watched = engine._replace(make_adapter=beating(engine.make_adapter, slate))
-
-        def tell(**fields: Any) -> None:
-            send(msgspec.msgpack.encode(_Told(**fields)))
-
-        def check() -> None:
-            if stopped():
-                raise KeyboardInterrupt
-
-        own = Keeper(keeper.folder, lambda event: tell(event=event))
-        own.unsaved_listener = lambda unsaved: tell(unsaved=unsaved)
-        try:
-            saved = confirm(
-                watched, found, own.folder, lambda e: tell(event=e), check, own
-            )
-            tell(saved=saved)
-        except KeyboardInterrupt:
-            tell(interrupted=True)
-        except AdapterError as error:
-            tell(error=str(error))
-        except Exception as error:
-            tell(error=f"the shrinking broke off: {type(error).__name__}: {error}")
-
-    def heard(data: bytes) -> None:
-        nonlocal told, first
-        told = msgspec.msgpack.decode(data, type=_Told)
-        if isinstance(told.event, FailureFound):
-            first = told.event.path
-        if told.event is not None:
-            listen(told.event)
-        if told.unsaved is not None:
-            keeper.take_unsaved(told.unsaved)
-
-    stuck = run_apart(
-        work,
-        heard=heard,
-        engine=engine.name,
-        adapter=engine.adapter_name,
-        allowed=run_timeout,
-        interrupted=lambda: interrupts.heard,
-    )
-    if told.interrupted or (stuck is not None and interrupts.heard):
-        raise KeyboardInterrupt
-    if told.error:
-        raise AdapterError(told.error)
-    if told.saved is not None:
-        return told.saved
-    assert stuck is not None
-    path = keeper.keep_stuck(stuck)
-    told_of = stuck.sentence()
-    return _Saved(found.violation.claim, first or path, False, stuck=told_of)
-
-
-def _save_live(
-    engine: Engine, found: Found, history: History, keeper: Keeper, listen: Listener
-) -> _Saved:
-    """Saves a violation as it was found: it can be neither shrunk nor replayed."""
-    failure = make_failure(engine.name, history, found.violation, confirmed=False)
-    path = keeper.keep(failure)
-    listen(
-        FailureSaved(
-            scenario=failure.scenario,
-            violation=found.violation,
-            engine=engine.name,
-            path=keeper.place(path),
-            confirmed=False,
-            world="live",
-            story=explain(tell_story(history, found.violation, None)),
-        )
-    )
-    return _Saved(found.violation.claim, keeper.place(path), False)
-
-
-def confirm(
-    engine: Engine,
-    found: Found,
-    folder: Path,
-    listen: Listener,
-    check: Callable[[], None] = lambda: None,
-    keeper: Keeper | None = None,
-    seconds: float = SHRINK_SECONDS,
-) -> _Saved:
-    """Saves a violation as found, shrinks it, replays it twice, and saves the result.
-
-    Shrinking ends after so many seconds with the smallest scenario so far. `check` is
-    called before each run; what it raises leaves the file that was saved first.
-    """
-    keeper = keeper or Keeper(folder, listen)
-    history = run(found.scenario, engine.make_adapter)
-    unshrunk = make_failure(engine.name, history, found.violation, confirmed=False)
-    first = keeper.keep(unshrunk)
-    listen(FailureFound(violation=found.violation, path=keeper.place(first)))
-    probe = Probe(engine.make_adapter, found.scenario, (found.violation,), check=check)
-    if not probe.fails(found.scenario):
-        difference = found.difference or repeated(history, engine.make_adapter)
-        place = keeper.place(first)
-        return _Saved(found.violation.claim, place, False, difference)
-
-    def progressed(runs: int, smallest: Scenario) -> None:
-        so_far = size(smallest)[:2]
-        listen(Shrinking(claim=found.violation.claim, runs=runs, size=so_far))
-
-    shrinker = Shrinker(
-        probe.fails, look=probe.places, seconds=seconds, progressed=progressed
-    )
-    small = shrinker.shrink(found.scenario)
-    listen(
-        Shrunk(
-            claim=found.violation.claim,
-            before=size(found.scenario)[:2],
-            after=size(small)[:2],
-            runs=shrinker.runs,
-        )
-    )
-    # What is confirmed is run anew, the runs of single users included.
-    fails = Probe(
-        engine.make_adapter, found.scenario, (found.violation,), check=check
-    ).failure
-    return _confirm_small(engine, found, small, fails, first, keeper, listen, check)
-
-
-Fails = Callable[[Scenario], tuple[History, Violation] | None]
-
-
-def _confirm_small(
-    engine: Engine,
-    found: Found,
-    small: Scenario,
-    fails: Fails,
-    first: Path,
-    keeper: Keeper,
-    listen: Listener,
-    check: Callable[[], None],
-) -> _Saved:
-    """Saves what a first replay shows, confirmed if a second one shows the same.
-
-    Should neither fail as the scenario did that was found, that stays as it was saved.
-    """
-    runs = [shown for shown in (fails(small), fails(small)) if shown is not None]
-    if not runs:
-        history = run(small, engine.make_adapter)
-        difference = repeated(history, engine.make_adapter) or found.difference
-        place = keeper.place(first)
-        return _Saved(found.violation.claim, place, False, difference)
-    history, violation = runs[0]
-    digests = {shown[0].digest() for shown in runs}
-    confirmed = len(runs) == 2 and len(digests) == 1
-    difference = None
-    if not confirmed:
-        difference = repeated(history, engine.make_adapter) or found.difference
-    failure = make_failure(engine.name, history, violation, confirmed=confirmed)
-
-    def make_adapter() -> Adapter:
-        check()
-        return engine.make_adapter()
-
-    # Before it is saved: whoever interrupts this keeps the file saved as found.
-    story = explain(tell_story(history, violation, make_adapter))
-    path = keeper.keep(failure)
-    if path != first:
-        keeper.drop(first)
-    listen(
-        FailureSaved(
-            scenario=failure.scenario,
-            violation=violation,
-            engine=engine.name,
-            path=keeper.place(path),
-            confirmed=confirmed,
-            difference=str(difference or ""),
-            story=story,
-        )
-    )
-    return _Saved(violation.claim, keeper.place(path), confirmed, difference)

@@ -18,6 +18,7 @@ from isolation_spec import history as seen
 from isolation_spec.adapters import own_engine
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.claims import Verdict, Violation
+from isolation_spec.confirming import confirm
 from isolation_spec.determinism import Difference, Sample, difference, repeated
 from isolation_spec.engine import UserExecutionEngine
 from isolation_spec.history import History
@@ -33,7 +34,7 @@ from isolation_spec.scenario import (
     User,
 )
 from isolation_spec.search import Found, search
-from isolation_spec.verify import confirm, verify
+from isolation_spec.verify import verify
 from isolation_spec.workload import workload
 from strategies.profiles import Profile
 

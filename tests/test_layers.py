@@ -56,6 +56,8 @@ FLOORS = (
         "fuzz",
         "search",
         "shards",
+        "confirming",
+        "findings",
         "verify",
         "check",
         "workload",

@@ -67,16 +67,20 @@ def lacking(
     for operation in scenario.operations:
         steps = (step for _, step in walk(getattr(operation, "script", ())))
         for one in (operation, *steps):
-            needed = _NEEDS.get(type(one))
-            if needed is not None and needed not in capabilities:
+            for needed in sorted(_needed(one) - set(capabilities)):
                 kind = str(type(one).__struct_config__.tag).replace("_", " ")
                 yield f"operation {operation.id} ({kind})", needed
 
 
-def _has(one: Operation | Step, capabilities: frozenset[Capability]) -> bool:
+def _needed(one: Operation | Step) -> set[Capability]:
+    needed = _NEEDS.get(type(one))
     if isinstance(one, ask.CallTool) and one.tool == "personal":
-        return {Capability.TOOLS, Capability.PERMISSIONS} <= capabilities
-    return _NEEDS.get(type(one)) in (None, *capabilities)
+        return {Capability.TOOLS, Capability.PERMISSIONS}
+    return set() if needed is None else {needed}
+
+
+def _has(one: Operation | Step, capabilities: frozenset[Capability]) -> bool:
+    return _needed(one) <= capabilities
 
 
 def _kept(

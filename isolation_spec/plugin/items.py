@@ -55,7 +55,7 @@ class IsolationItem(pytest.Function):
     def repr_failure(  # type: ignore[override]  # so is the one of pytest.Function
         self, excinfo: pytest.ExceptionInfo[BaseException]
     ) -> Any:
-        """The text alone, if the failure is one of ours; its first sentence in a summary."""
+        """The text alone if it is one of ours, and its first sentence in a summary."""
         if not isinstance(excinfo.value, NotGreen):
             return super().repr_failure(excinfo)
         shown = excinfo.getrepr(style="value")

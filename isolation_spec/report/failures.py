@@ -5,7 +5,7 @@ from __future__ import annotations
 from isolation_spec.report.command import replay_command
 from isolation_spec.report.events import FailureSaved
 
-__all__ = ["REPLAY", "SAVED", "tell"]
+__all__ = ["REPLAY", "SAVED", "tell", "tell_briefly"]
 
 SAVED = "Saved in "
 REPLAY = "Replay with: "
@@ -28,3 +28,16 @@ def tell(event: FailureSaved) -> list[str]:
         return lines
     replay = f"{REPLAY}{replay_command(event.path, event.engine)}"
     return [*lines, f"{SAVED}{event.path}", replay]
+
+
+def tell_briefly(event: FailureSaved) -> list[str]:
+    """As `tell`, to whoever has just been shown the scenario and its run.
+
+    Left are the claim, its contradiction, and what is said last.
+    """
+    paragraphs = "\n".join(tell(event)).split("\n\n")
+    if len(paragraphs) < len(("claim", "scenario", "contradiction", "saved")):
+        return tell(event)
+    claim, _, contradiction, *_, last = paragraphs
+    brief = "\n\n".join((claim, "In the scenario above:", contradiction, last))
+    return brief.split("\n")

@@ -25,8 +25,9 @@ from isolation_spec.report.events import (
     Shrinking,
     Shrunk,
 )
-from isolation_spec.report.failures import REPLAY, SAVED, tell
+from isolation_spec.report.failures import REPLAY, SAVED, tell, tell_briefly
 from isolation_spec.report.result import ClaimResult, Result, not_reached
+from isolation_spec.scenario import Scenario
 
 __all__ = ["COLOURS", "Terminal"]
 
@@ -68,6 +69,7 @@ class Terminal:
         self._clock = clock
         self._started = self._spoke = clock()
         self._max_time = 0.0
+        self._above: Scenario | None = None
 
     def __call__(self, event: Event) -> None:
         """Shows one event."""
@@ -162,7 +164,9 @@ class Terminal:
         style = COLOURS[Verdict.VIOLATED]
         if not self.quiet:
             self._write("")
-        for line in tell(event):
+        told = tell_briefly if event.scenario == self._above else tell
+        self._above = event.scenario
+        for line in told(event):
             # A sentence goes on to the end of its part, over as many lines as it takes.
             if line.startswith(("However, ", REPLAY)):
                 style = "bold"

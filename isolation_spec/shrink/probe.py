@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 
 from isolation_spec.adapter import Adapter
+from isolation_spec.adapters.offered import lacking
 from isolation_spec.claims import Claim, Violation, find_claim, judge
 from isolation_spec.history import History
 from isolation_spec.run import run
@@ -51,8 +52,14 @@ class Probe:
         self._kept: Kept = {}
 
     def failure(self, scenario: Scenario) -> tuple[History, Violation] | None:
-        """What is observed in a run and how it fails, None if it does not."""
+        """What is observed in a run and how it fails, None if it does not.
+
+        What asks for more than the engine offers is not run: shrinking makes steps of
+        operations, and an engine that has the one need not have the other.
+        """
         self._check()
+        if any(lacking(scenario, self._capabilities)):
+            return None
         history = run(scenario, self._make_adapter)
         judgements = judge(
             history, self._capabilities, self._claims, solos=self._solos(history)

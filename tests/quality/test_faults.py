@@ -13,13 +13,13 @@ import isolation_spec
 import strategies
 from isolation_spec.adapters import find_engine
 from isolation_spec.claims import CLAIMS, Verdict, judge
+from isolation_spec.confirming import confirm
 from isolation_spec.failure import Failure, Outcome, load, replay
 from isolation_spec.faults import FAULTS
 from isolation_spec.run import run
 from isolation_spec.scenario import AdvanceTime, Scenario, User
 from isolation_spec.search import Tally, search
 from isolation_spec.shrink import size
-from isolation_spec.verify import confirm
 
 EXAMPLES = 200
 

@@ -491,6 +491,24 @@ def test_shares_of_the_search_are_told() -> None:
     assert "PCT" not in screen(200, start(), SearchEnded(result=whole))
 
 
+def test_a_scenario_is_shown_once() -> None:
+    """A second claim that the same scenario violates is told without it."""
+    (saved,) = (event for event in RED if isinstance(event, FailureSaved))
+    other = msgspec.structs.replace(saved, path="other.json")
+    elsewhere = msgspec.structs.replace(
+        saved, scenario=msgspec.structs.replace(SCENARIO, operations=())
+    )
+
+    again = screen(80, start(), saved, other)
+    apart = screen(80, start(), saved, elsewhere)
+
+    assert (1, 2) == (again.count("Scenario, "), apart.count("Scenario, "))
+    assert (2, 2) == (again.count("\nHowever, "), apart.count("\nHowever, "))
+    assert "\n\nIn the scenario above:\n\nLet " in again
+    assert "In the scenario above" not in apart
+    assert "Saved in other.json\nReplay with: isolation-spec replay other" in again
+
+
 def test_what_does_not_repeat_is_named_in_the_story() -> None:
     """The first step that differed stands below the sentence that a replay did."""
     event = FailureSaved(

@@ -1,0 +1,140 @@
+"""From an empty folder to a fixed leak, by the commands and the code of the README."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from tests.cli.command import Done, environment, isolation_spec
+from tests.strangers.test_readme import PYTHON, SCRIPT, TEXT, block, executed
+
+FIXED = "dict(self.notebook.pages(context.user, context.thread))"
+LEAK = """[
+            dict(pages)
+            for (_, thread), pages in self.notebook.notes.items()
+            if pages and thread == context.thread
+        ]"""
+
+
+def leaking() -> str:
+    """The adapter of the README; its engine reads by thread and forgets the user."""
+    source = PYTHON["notebook"]
+    assert 1 == source.count(FIXED)
+    return source.replace(FIXED, LEAK)
+
+
+def typed(folder: Path, line: str) -> Done:
+    """What a user types, word by word."""
+    name, *words = shlex.split(line)
+    assert "isolation-spec" == name
+    return isolation_spec(*words, folder=folder, seconds=120)
+
+
+def line_of(text: str, start: str) -> str:
+    (found,) = {line for line in text.splitlines() if line.startswith(start)}
+    return found.removeprefix(start)
+
+
+class Walk:
+    """What each command said on the way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.adapter = folder / "isolation_adapter.py"
+        init, check, verify = block("init").splitlines()
+        self.begun = typed(folder, init)
+        self.empty = typed(folder, check)
+        self.adapter.write_text(leaking())
+        self.filled = typed(folder, check)
+        self.red = typed(folder, verify)
+        self.file = line_of(self.story, "Saved in ")
+        self.replay = line_of(self.story, "Replay with: ")
+        self.again = typed(folder, self.replay)
+        draw = self.replay.replace(" replay ", " report ") + " -o page.html"
+        self.drawn = typed(folder, draw)
+        self.adapter.write_text(PYTHON["notebook"])
+        self.fixed = typed(folder, self.replay)
+        self.green = typed(folder, verify)
+
+    @property
+    def story(self) -> str:
+        """The explanation of the leak, among those of all claims that it violates."""
+        parts = re.split(r"^(?=[a-z-]+: [A-Z])", self.red.out, flags=re.MULTILINE)
+        (found,) = (part for part in parts if part.startswith("context-ownership: "))
+        return found
+
+
+@pytest.fixture(scope="module")
+def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
+    return Walk(tmp_path_factory.mktemp("empty"))
+
+
+def test_the_readme_says_what_to_type() -> None:
+    """Nothing is typed here that the README does not name."""
+    for command in ("replay FILE", "report FILE"):
+        assert f"`isolation-spec {command}`" in TEXT
+    assert "--engine isolation_adapter:MyAdapter" in TEXT
+
+
+def test_the_skeleton_says_what_to_write(walk: Walk) -> None:
+    """Before anything is filled in, the check names the first method."""
+    assert 0 == walk.begun.code, walk.begun
+    assert 2 == walk.empty.code
+    assert "Next: MyAdapter.start is not written yet" in walk.empty.out
+
+
+def test_an_adapter_that_leaks_is_in_order(walk: Walk) -> None:
+    """The check exercises the adapter alone: the leak takes two users to be seen."""
+    assert 0 == walk.filled.code, walk.filled.out
+
+
+def test_the_explanation_names_the_leak(walk: Walk) -> None:
+    """Whose value it is, who was shown it, where, and how it got there."""
+    assert 1 == walk.red.code, walk.red
+    (let,) = re.findall(
+        r"^Let (\S+) be a value that only (\w+) ever wrote", walk.story, re.M
+    )
+    canary, owner = let
+    assert canary.startswith(f"{owner}~")
+    (way,) = re.findall(r"^The way of (\S+) ", walk.story, re.M)
+    assert canary == way
+    assert re.search(r"^However, .*operation \d+", walk.story, re.M)
+    assert len(walk.story.partition("\n\nSaved in ")[0].splitlines()) <= 40
+
+
+def test_the_page_names_the_leak(walk: Walk) -> None:
+    """The page has the same canary and the same contradiction, and fetches nothing."""
+    assert 0 == walk.drawn.code, walk.drawn
+    page = (walk.folder / "page.html").read_text()
+    (canary,) = re.findall(r"^Let (\S+) be", walk.story, re.M)
+
+    assert canary in page
+    assert "context-ownership" in page
+    assert "However" in page
+    assert not re.search(r"(src|href)=[\"']?https?:", page)
+
+
+def test_replay_tells_before_and_after(walk: Walk) -> None:
+    """REPRODUCED with the leak, FIXED without, and then all claims hold."""
+    assert (1, "REPRODUCED") == (walk.again.code, walk.again.out.split(":")[0])
+    assert (0, "FIXED") == (walk.fixed.code, walk.fixed.out.split(":")[0])
+    assert 0 == walk.green.code, walk.green.out
+    assert "\nholds: " in walk.green.out
+
+
+def test_the_kept_file_is_a_regression_test(walk: Walk) -> None:
+    """As the README has it: the folder of failures is a test of each file."""
+    (line,) = (
+        line
+        for line in block("pytest commands").splitlines()
+        if "--isolation-rep" in line
+    )
+    pytest_, *words = shlex.split(line)
+    engine = ("--isolation-engine", "isolation_adapter:MyAdapter")
+    done = executed(
+        walk.folder, SCRIPT.with_name(pytest_), *words, *engine, "-v", **environment()
+    )
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert re.search(rf"{re.escape(Path(walk.file).name)} PASSED", done.stdout)

@@ -1,0 +1,107 @@
+"""Failures are confirmed with what the engine offers, and told by what they violate."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isolation_spec.adapter import Capability
+from isolation_spec.adapters import own_engine
+from isolation_spec.claims import Violation, find_claim
+from isolation_spec.findings import handle_found
+from isolation_spec.keeping import Keeper
+from isolation_spec.report import Result
+from isolation_spec.run import run
+from isolation_spec.scenario import (
+    OpenContext,
+    Read,
+    Recall,
+    Remember,
+    RunAgent,
+    Scenario,
+    Schedule,
+    Spawn,
+    User,
+    Write,
+    canary,
+)
+from isolation_spec.search import Found, Tally
+from isolation_spec.shrink import Probe
+from isolation_spec.solo import judge_with_solos
+from isolation_spec.verify import verify
+from tests.strangers.test_ten_minutes import leaking
+
+PLAIN = frozenset({Capability.MEMORY, Capability.IDENTITY})
+
+
+def adapter_of(source: str) -> Any:
+    names: dict[str, Any] = {"__name__": "confirmed"}
+    exec(source, names)
+    return names["MyAdapter"]
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    folder = tmp_path_factory.mktemp("kept")
+    engine = own_engine(adapter_of(leaking()))
+    return verify(engine, processes=0, folder=folder)
+
+
+def test_what_an_engine_does_not_offer_is_not_asked_for() -> None:
+    """Shrinking makes children of two runs; an engine without them is never asked."""
+    child = RunAgent(
+        id=2,
+        user=0,
+        context="x",
+        script=(Spawn(script=(Remember(key="k", value="v"), Recall(key="k"))),),
+    )
+    scenario = Scenario(
+        users=(User(label="alice", id="alice"),),
+        operations=(OpenContext(id=1, user=0, context="x", thread="t"), child),
+    )
+    violation = Violation(
+        claim="teardown", clause="", let=(), then="", however="", entry=0, users=()
+    )
+    made = adapter_of(leaking())
+    assert PLAIN == made.capabilities
+
+    probe = Probe(made, scenario, (violation,))
+
+    assert not probe.fails(scenario)
+
+
+def test_a_violation_is_kept_through_the_shrinking(result: Result) -> None:
+    """An engine without children, erasure or tools gets its shrunk failures."""
+    assert "violated" == result.verdict
+    assert () == result.reasons
+    assert [] == [path for path in result.failures if "unconfirmed" in Path(path).name]
+
+
+def test_a_difference_is_told_by_the_claim_that_says_what_leaked(
+    tmp_path: Path,
+) -> None:
+    """What differs from solo runs is judged by the other claims when it is shrunk."""
+    engine = own_engine(adapter_of(leaking()))
+    scenario = Scenario(
+        users=(User(label="alice", id="alice"), User(label="bob", id="bob")),
+        operations=(
+            OpenContext(id=1, user=0, context="x", thread="t"),
+            OpenContext(id=2, user=1, context="y", thread="t"),
+            Write(id=3, user=1, context="y", key="k", value=canary("bob", 3, 1)),
+            Read(id=4, user=0, context="x"),
+        ),
+        schedule=Schedule(classes={"4/start": 1}),
+    )
+    history = run(scenario, engine.make_adapter)
+    claims = (find_claim("noninterference"),)
+    (judgement,) = judge_with_solos(history, engine.make_adapter, claims)
+    found = Found(scenario=scenario, violation=judgement.violations[0])
+    tally = Tally(found=[found])
+
+    saved, reasons = handle_found(
+        engine, tally, Keeper(tmp_path, lambda _: None), lambda _: None, None
+    )
+
+    assert [] == reasons
+    assert ["noninterference", "context-ownership"] == [one.claim for one in saved]
+    assert all(one.confirmed for one in saved)
