@@ -44,13 +44,16 @@ def draw_workloads(
     engine does cannot look flaky to it.
     """
     for number in range(first, examples, stride):
-        drawn = _drawn(profile, f"{seed}/{number}")
+        # The last of so many, as the first is the smallest of all.
+        every = profile.crowd_every
+        crowded = bool(every) and number % every == every - 1
+        drawn = _drawn(profile, f"{seed}/{number}", crowded)
         # The smallest one is the same in all, and belongs to a single number.
         for scenario, search in drawn[:1] if seed == number == 0 else drawn[1:]:
             yield Workload(scenario, search, number)
 
 
-def _drawn(profile: Profile, seed: str) -> list[tuple[Scenario, Search]]:
+def _drawn(profile: Profile, seed: str, crowded: bool) -> list[tuple[Scenario, Search]]:
     found: list[tuple[Scenario, Search]] = []
 
     def keep(scenario: Scenario, search: Search) -> None:
@@ -60,6 +63,7 @@ def _drawn(profile: Profile, seed: str) -> list[tuple[Scenario, Search]]:
         # No class of its own, as Hypothesis reads the source of each class anew.
         machine = IsolationMachine()
         machine.examine = keep
+        machine.is_crowded = crowded
         return machine
 
     # Any callable will do, says Hypothesis, but its types ask for a class.

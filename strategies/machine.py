@@ -33,10 +33,12 @@ _INTRUSIONS = ("cancel", "cancel", "read", "write", "mutate", "erase", "clean up
 """What an intruder asks for after a run: another's run or context is named in each."""
 _USERS = (2, 2, 3, 2, 3, 4, 5, 6)
 """How many users a scenario has: two are enough for most races, and each one costs."""
+_CROWDED = 10
+"""So many more are in a crowd: 12 to 16."""
 
 
 class IsolationMachine(RuleBasedStateMachine):
-    """Writes one scenario of 2 to 6 users and hands it over when it is finished.
+    """Writes one scenario of 2 to 6 users, or of a crowd, and hands it over finished.
 
     Every user begins with a context and a run in it; most begin connected, as a user
     who hears nothing cannot miss anything. The rest is drawn. Preconditions read the
@@ -45,9 +47,11 @@ class IsolationMachine(RuleBasedStateMachine):
     Attributes:
         examine: takes the finished scenario and the search to be made around it, and
             raises what is to be reported.
+        is_crowded: whether there are ten users more.
     """
 
     examine: Callable[[Scenario, Search], None]
+    is_crowded = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Refuses what would pass without ever running: async rules, set-up,
@@ -99,19 +103,20 @@ class IsolationMachine(RuleBasedStateMachine):
     ) -> None:
         """The users, each with a context and a run; perhaps all ask for the same."""
         self.search = search
+        count += _CROWDED * self.is_crowded
         self.users = tuple(User(label=label, id=label) for label in LABELS[:count])
         for user in range(len(self.users)):
             self.contexts.append([])
             self.connections.append([])
             self.runs.append([])
-            for _ in range(connections[user]):
+            for _ in range(connections[user % len(connections)]):
                 self._connect(user, None)
-            self._open_context(user, threads[user], None)
+            self._open_context(user, threads[user % len(threads)], None)
             self._run(
                 user,
                 self.contexts[user][0],
                 4,
-                background[user],
+                background[user % len(background)],
                 None,
                 like=f"{search}" if alike else None,
             )

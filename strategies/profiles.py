@@ -21,6 +21,7 @@ class Profile:
             each operation, too; 0 for none. A prime, so that all workers sweep.
         exhaust_every: of so many workloads a small part of one is run under every order
             of arrivals, too; 0 for none.
+        crowd_every: of so many workloads one has ten users more; 0 for none.
         pct: depth of the schedules of pure PCT, a quarter as many as `schedules` and
             beside them; 0 for none.
         seconds: wall clock after which the search ends; 0 for no such limit.
@@ -33,6 +34,7 @@ class Profile:
     schedules: int
     sweep_every: int = 0
     exhaust_every: int = 0
+    crowd_every: int = 0
     pct: int = 0
     seconds: float = 0
     about: str = ""
@@ -85,6 +87,7 @@ PROFILES = (
         steps=10,
         schedules=4,
         exhaust_every=200,
+        crowd_every=50,
         about="For a pull request, about a minute on two free cores: of the reference "
         "engine some 3,600 interleavings. The same seed runs the same and tells of the "
         "same failure however many processes share it, and prints what replays it.",
@@ -96,10 +99,11 @@ PROFILES = (
         schedules=8,
         sweep_every=97,
         exhaust_every=50,
+        crowd_every=20,
         pct=3,
         about="For a night, hours: of the reference engine some 130,000 interleavings "
         "of longer workloads, with cancellations swept over every step of some, every "
-        "order of small scopes, and a share of pure PCT.",
+        "order of small scopes, crowds of up to 16 users, and a share of pure PCT.",
     ),
     Profile(
         "fuzz",
@@ -108,6 +112,7 @@ PROFILES = (
         schedules=8,
         sweep_every=97,
         exhaust_every=50,
+        crowd_every=20,
         seconds=600,
         about="For whatever time there is, see --max-time: as deep, under a fresh seed "
         "each time, which is printed. It begins with the workloads that an earlier run "

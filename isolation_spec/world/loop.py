@@ -24,6 +24,11 @@ from isolation_spec.world.scheduler import Scheduler, Source
 __all__ = ["REQUESTER", "Aim", "WorldExhausted", "WorldLoop", "WorldTask", "settle"]
 
 _POLLED = 100
+"""After so many busy turns in which nothing arrived, the outside is asked all the
+same."""
+_PATIENCE = 2000
+"""After so many, time passes: short of that an engine is at work, not polling, and a
+timer of minutes that fires under its hands would be no schedule of asyncio's."""
 
 REQUESTER: contextvars.ContextVar[int | None] = contextvars.ContextVar(
     "isolation_spec_requester", default=None
@@ -123,9 +128,9 @@ class WorldLoop(asyncio.BaseEventLoop):
         if self._now < self._stalled_until:
             self._advance_when_idle(not self._ready)
             return
-        if not self._ready:
-            self._busy_turns = 0
-        idle = not self._ready or self._has_polled()
+        self._busy_turns = self._busy_turns + 1 if self._ready else 0
+        # Who polls with `sleep(0)` sees the outside answer, and time pass.
+        idle = self._busy_turns % _POLLED == 0
         allowed = self._burst + idle
         delivered: dict[Source, None] = {}
         while len(delivered) < allowed:
@@ -135,14 +140,10 @@ class WorldLoop(asyncio.BaseEventLoop):
             # One arrival for each source a turn: a selector reads a descriptor once.
             delivered[arrival.source] = None
             arrival.deliver()
-        if not delivered:
-            self._advance_when_idle(idle)
-
-    def _has_polled(self) -> bool:
-        """True once in so many busy turns on end: who polls with `sleep(0)` sees the
-        outside answer and time pass, as the selector is asked in every turn."""
-        self._busy_turns = (self._busy_turns + 1) % _POLLED
-        return not self._busy_turns
+        if delivered:
+            self._busy_turns = 0
+        else:
+            self._advance_when_idle(self._busy_turns % _PATIENCE == 0)
 
     def _advance_when_idle(self, idle: bool) -> None:
         if not idle or self._stopping:

@@ -8,6 +8,8 @@ import pytest
 
 from isolation_spec.scenario import OpenContext, Operation, Scenario, Schedule
 from isolation_spec.world.scheduler import Source
+from strategies.drawing import draw_workloads
+from strategies.profiles import find_profile
 from strategies.schedules import Attempt, first_attempt, further_attempts
 from tests.strategies.drawn import Drawn, draw
 
@@ -137,6 +139,20 @@ def test_drawn_classes_hang_on_operations_that_there_are() -> None:
 def test_plain_asyncio_order_occurs() -> None:
     """Some scenario is run in the order that plain asyncio would show."""
     assert any(Schedule() == drawn.scenario.schedule for drawn in draw())
+
+
+def test_some_workloads_are_a_crowd() -> None:
+    """A long profile has scenarios of up to 16 users, each with work of their own."""
+    profile = find_profile("deep")
+    every = profile.crowd_every
+    workloads = draw_workloads(
+        profile, seed=0, examples=20 * every, first=every - 1, stride=every
+    )
+    users = [len(one.scenario.users) for one in workloads]
+
+    assert 12 == min(users)
+    assert 16 == max(users)
+    assert 6 == max(len(drawn.scenario.users) for drawn in draw())
 
 
 def test_drawing_is_deterministic() -> None:

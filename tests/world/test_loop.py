@@ -339,6 +339,41 @@ def test_polling_sees_time_pass(play: Any) -> None:
     assert play(main)
 
 
+def test_time_waits_for_who_is_at_work(play: Any) -> None:
+    """Hundreds of turns of work are no time: a timer does not fire under their hands.
+
+    In asyncio they take milliseconds; found as a reader of the reference engine that
+    "waited" from one turn to the next until the run was over.
+    """
+
+    async def main(world: World) -> float:
+        asyncio.get_running_loop().call_later(600, lambda: None)
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        return world.loop.time()
+
+    assert 0.0 == play(main)
+
+
+def test_answers_that_keep_coming_are_no_time(play: Any) -> None:
+    """While something arrives, no time passes, however busy the loop is."""
+
+    async def main(world: World) -> float:
+        asyncio.get_running_loop().call_later(600, lambda: None)
+        busy = asyncio.ensure_future(spin())
+        for _ in range(3000):
+            await world.completion()
+            await asyncio.sleep(0)
+        busy.cancel()
+        return world.loop.time()
+
+    async def spin() -> None:
+        while True:
+            await asyncio.sleep(0)
+
+    assert 0.0 == play(main, Scheduler(Schedule(burst=1)))
+
+
 # Threads
 
 
