@@ -22,7 +22,7 @@ class _Eager(asyncio.Semaphore):
 
     async def __aenter__(self) -> None:
         # Not by waiting in line: once too many are in, it lets everybody through.
-        while self._value <= 0:
+        while self._value <= 0:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         await asyncio.sleep(0.01)
         self._value -= 1

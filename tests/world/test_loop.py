@@ -368,7 +368,7 @@ def test_answers_that_keep_coming_are_no_time(play: Any) -> None:
         return world.loop.time()
 
     async def spin() -> None:
-        while True:
+        while True:  # noqa: ASYNC110
             await asyncio.sleep(0)
 
     assert 0.0 == play(main, Scheduler(Schedule(burst=1)))
