@@ -15,6 +15,7 @@ from isolation_spec.explain import explain
 from isolation_spec.failure import make_failure
 from isolation_spec.history import History
 from isolation_spec.keeping import Keeper
+from isolation_spec.leaving import without_pool_warnings
 from isolation_spec.report import (
     FailureFound,
     FailureSaved,
@@ -52,6 +53,7 @@ class Saved(msgspec.Struct, frozen=True):
     beside: tuple[Found, ...] = ()
 
 
+@without_pool_warnings()
 def confirm(
     engine: Engine,
     found: Found,

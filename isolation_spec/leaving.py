@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import io
+import logging
 import signal
 import threading
+import warnings
 from collections.abc import Iterator
 
 from isolation_spec.adapter import AdapterError
 from isolation_spec.blame import blame, frames_of
 from isolation_spec.world.loop import WorldExhausted
 
-__all__ = ["TimedOut", "leaving", "quiet"]
+__all__ = ["TimedOut", "leaving", "quiet", "without_pool_warnings"]
 
 _HEARD = (signal.SIGINT, signal.SIGTERM)
 _PASSING = (WorldExhausted, asyncio.CancelledError, GeneratorExit)
@@ -78,6 +80,26 @@ def quiet() -> Iterator[None]:
     """Nothing is printed, as by a module that is imported; errors are."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield
+
+
+@contextlib.contextmanager
+def without_pool_warnings() -> Iterator[None]:
+    """SQLAlchemy says nothing of connections that an engine left behind.
+
+    The ledger tells of them; a thousand lines of warnings would hide it.
+    """
+    pool = logging.getLogger("sqlalchemy.pool")
+    level = pool.level
+    pool.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            # A connection that SQLAlchemy had to terminate is closed, but its object
+            # does not know.
+            warnings.filterwarnings("ignore", "<aiosqlite", ResourceWarning)
+            warnings.filterwarnings("ignore", "The garbage collector is trying")
+            yield
+    finally:
+        pool.setLevel(level)
 
 
 def _handlers() -> dict[signal.Signals, signal._HANDLER]:

@@ -21,6 +21,7 @@ import msgspec
 from isolation_spec.adapters import Engine, find_engine
 from isolation_spec.claims import CLAIMS
 from isolation_spec.faults import FAULTS, Fault, least_of
+from isolation_spec.leaving import without_pool_warnings
 from isolation_spec.run import run
 from isolation_spec.search import Tally, search
 from isolation_spec.shrink import Probe, Shrinker, size
@@ -188,6 +189,7 @@ def _made(wanted: list[Wanted], jobs: int) -> Iterator[tuple[Wanted, Catch]]:
 # One search
 
 
+@without_pool_warnings()
 def _hunt(wanted: Wanted) -> Catch:
     """One search, from cold; the first seed's catch is shrunk."""
     engine = find_engine(f"reference+{wanted.fault}")

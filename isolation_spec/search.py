@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import gc
-import logging
-import warnings
 from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +17,7 @@ from isolation_spec.claims import Judgement, Verdict, Violation, judge
 from isolation_spec.coverage import Coverage
 from isolation_spec.determinism import Difference, Sample
 from isolation_spec.history import CancellationDelivered, History, Reached
+from isolation_spec.leaving import without_pool_warnings
 from isolation_spec.run import run
 from isolation_spec.scenario import Operation, Scenario
 from isolation_spec.solo import Solos, comparable, solo_runs
@@ -347,26 +345,6 @@ def _kind(operation: Operation) -> str:
     return str(type(operation).__struct_config__.tag)
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """SQLAlchemy says nothing of connections that an engine left behind.
-
-    The ledger tells of them; a thousand lines of warnings would hide it.
-    """
-    pool = logging.getLogger("sqlalchemy.pool")
-    level = pool.level
-    pool.setLevel(logging.CRITICAL)
-    try:
-        with warnings.catch_warnings():
-            # A connection that SQLAlchemy had to terminate is closed, but its object
-            # does not know.
-            warnings.filterwarnings("ignore", "<aiosqlite", ResourceWarning)
-            warnings.filterwarnings("ignore", "The garbage collector is trying")
-            yield
-    finally:
-        pool.setLevel(level)
-
-
 def check_strategies() -> None:
     """Refuses to search with somebody else's package of the name `strategies`.
 
@@ -423,7 +401,7 @@ def search(
     # Whatever is alive now stays alive: frozen, each collection is five times faster.
     gc.collect()
     gc.freeze()
-    with _quiet():
+    with without_pool_warnings():
         try:
             for workload in workloads:
                 examiner(workload)

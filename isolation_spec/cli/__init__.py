@@ -6,6 +6,7 @@ import importlib
 import io
 import logging
 import sys
+import warnings
 from typing import TYPE_CHECKING
 
 import click
@@ -85,6 +86,8 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
     # What libraries log while they are cancelled and cut off on purpose is not news.
     logging.getLogger().addHandler(logging.NullHandler())
+    # Of connections that an engine left behind the ledger tells.
+    warnings.filterwarnings("ignore", "The garbage collector is trying")
     # An engine may be a module beside the user, as it may for `python -m`.
     sys.path.insert(0, "")
     try:

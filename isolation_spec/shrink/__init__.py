@@ -118,7 +118,10 @@ class Shrinker:
             found = (self._first(scenario, one) for one in dear)
             smaller = next((one for one in found if one is not None), None)
             if smaller is None:
-                return self._settled(scenario, (*_CHEAP, *_PLAIN))
+                smaller = self._settled(scenario, (*_CHEAP, *_PLAIN))
+                # Plainer operations may do without what the others needed.
+                if smaller == scenario:
+                    return scenario
             scenario = smaller
 
     def _settled(self, scenario: Scenario, passes: tuple[Pass, ...]) -> Scenario:

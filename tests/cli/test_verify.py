@@ -483,3 +483,10 @@ def test_no_process_outlives_an_interrupted_search(tmp_path: Path) -> None:
             continue
 
     assert [] == left
+
+
+def test_what_a_pool_says_of_lost_connections_is_not_news(tmp_path: Path) -> None:
+    """The ledger tells what an engine left open; a line for each run would hide it."""
+    done = isolation_spec("verify", "reference+left-open", folder=tmp_path)
+
+    assert (1, "") == (done.code, done.err)

@@ -100,6 +100,9 @@ MINIMA = (
     Minimum(
         "cancelled-closes-all", _ALONE, "open run[echo]!2 | open run[echo]", _STRUCK
     ),
+    Minimum(
+        "cancelled-closes-all", _ERRORS, "open run[think]!2 | open run[think]", _STRUCK
+    ),
     Minimum("cancelled-closes-all", _TOOLS, "open run[echo]& run[echo]!1e", _SELF),
     Minimum("checked-afterwards", _TOOLS, "open run[forbidden]", _TWO),
     Minimum(
@@ -152,6 +155,7 @@ MINIMA = (
     Minimum("folded-case", _WRITES, "open write | open erase", _BOTH),
     Minimum("heartbeat-survives", _TEARDOWN, "open", _ONE),
     Minimum("joined-login", _ALONE, "open run[echo]!1e | open run[echo]", _STRUCK),
+    Minimum("joined-login", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
     Minimum("joined-login", _TOOLS, "open run[echo]& run[echo]!1e", _SELF),
     Minimum(
         "joined-owner",
