@@ -138,6 +138,24 @@ def test_the_demo_shows_each_client_its_own_events(tmp_path: Path) -> None:
     assert [] == [line for line in lines if "BOB" in line and line[:5] == "alice"]
 
 
+def test_the_failure_is_a_real_one(tmp_path: Path) -> None:
+    """The explanation in the README is what the command beside it tells, to the
+    letter."""
+    done = executed(
+        tmp_path,
+        SCRIPT,
+        "verify",
+        "reference+reply-to-next",
+        COLUMNS="80",
+        NO_COLOR="1",
+    )
+    told = done.stdout.partition("\nSaved in ")[0]
+    story = told[told.index("\ncontext-ownership: ") :].strip()
+
+    assert 1 == done.returncode
+    assert f"```\n{story}\n```" in TEXT
+
+
 def commands() -> list[str]:
     """Each use of the command in a shell block or in the text, but those marked."""
     shell = [
