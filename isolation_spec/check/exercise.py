@@ -1,17 +1,11 @@
-"""An adapter alone: each of its methods once, by one user, then by two, in a world.
-
-Says of each whether it does what the contract asks for, and hints at what is likely to
-be an oversight. It judges the adapter, never the engine: that is for the claims.
-"""
+"""An adapter alone: each of its methods once, by one user, in a world."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-import sys
-import threading
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Literal, TypeAlias
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import msgspec
 
@@ -26,35 +20,16 @@ from isolation_spec.adapter import (
     Toolbox,
     Unwritten,
 )
-from isolation_spec.adapters import Engine, own_engine
 from isolation_spec.adapters.contract import CheckedAdapter
-from isolation_spec.adapters.offered import offered
-from isolation_spec.history import (
-    Entry,
-    ExceptionUnhandled,
-    History,
-    OperationEnded,
-    ResourceAlive,
-    text_of,
-)
-from isolation_spec.leaving import leaving
-from isolation_spec.run import run
-from isolation_spec.scenario import Scenario, Schedule, Step, User, canary
+from isolation_spec.check.checked import ALICE, BOB, LATER, THREAD, Checked, Status
+from isolation_spec.history import text_of
+from isolation_spec.scenario import Step, canary
 from isolation_spec.world import World
-from isolation_spec.world.loop import WorldExhausted
-from isolation_spec.world.scheduler import Scheduler
 
-__all__ = ["Checked", "Status", "check_adapter", "require"]
+__all__ = ["Exercise"]
 
-Status: TypeAlias = Literal["ok", "not written", "breaks", "not exercised", "hint"]
-"""How a method stands; a hint is about what works, but is likely to be an oversight."""
-
-_ALICE, _BOB = User(label="alice", id="alice"), User(label="bob", id="bob")
-_THREAD = "thread-1"
 _VALUE = canary("alice", 1, 0)
-_LATER = "what comes before it does not work yet"
-
-SERVICES = {
+_SERVICES = {
     Capability.TOOLS: ("call_tool",),
     Capability.STATE: ("write_state", "read_state"),
     Capability.MEMORY: ("remember", "recall"),
@@ -63,14 +38,6 @@ SERVICES = {
     Capability.CHILDREN: ("spawn",),
 }
 """The methods of `Services` that a capability asks for."""
-
-
-class Checked(msgspec.Struct, frozen=True, kw_only=True):
-    """How one method stands, and what to write where it does not do."""
-
-    method: str
-    status: Status
-    note: str = ""
 
 
 class _Stop(Exception):
@@ -88,102 +55,7 @@ class _Agent(ScriptedAgent):
         return await super().perform(services)
 
 
-def check_adapter(
-    engine: Engine, tell: Callable[[Checked], None], began: Callable[[str], None]
-) -> None:
-    """Exercises an adapter, and tells of each method as soon as it is known.
-
-    `began` is told which method comes next, so that whoever watches from outside knows
-    in which one it hangs.
-    """
-    printed = _Printed(sys.stdout)
-    sys.stdout = printed
-    try:
-        works = _check_alone(engine, tell, began)
-        if works:
-            began("two users")
-            for one in _check_together(engine):
-                tell(one)
-        else:
-            tell(Checked(method="two users", status="not exercised", note=_LATER))
-    finally:
-        sys.stdout = printed.stream
-    if printed.count:
-        note = "prints to the standard output; what it prints in `verify` is dropped"
-        tell(Checked(method="print", status="hint", note=note))
-
-
-def require(make_adapter: Callable[[], Adapter]) -> None:
-    """Holds if an adapter does what the contract asks for.
-
-    Raises:
-        AdapterError: says what to write next, or instead.
-    """
-    failed: list[Checked] = []
-
-    def tell(one: Checked) -> None:
-        if one.status in ("not written", "breaks"):
-            failed.append(one)
-
-    check_adapter(own_engine(make_adapter), tell, lambda _: None)
-    for one in failed:
-        raise AdapterError(one.note)
-
-
-class _Printed:
-    """Counts what is printed, and drops it."""
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-        self.count = 0
-
-    def write(self, text: str) -> int:
-        """Drops it."""
-        self.count += bool(text.strip())
-        return len(text)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.stream, name)
-
-
-# One user, method by method
-
-
-def _check_alone(
-    engine: Engine, tell: Callable[[Checked], None], began: Callable[[str], None]
-) -> bool:
-    """True if every required method works."""
-    status: list[Status] = []
-
-    def note(one: Checked) -> None:
-        status.append(one.status)
-        tell(one)
-
-    threads = set(threading.enumerate())
-    try:
-        with leaving() as named, World(Scheduler(Schedule())) as world:
-            adapter = engine.make_adapter()
-            named.adapter = type(adapter).__name__
-            exercise = _Exercise(adapter, world, note, began)
-            try:
-                world.run(exercise.conduct())
-            except WorldExhausted as error:
-                text = f"{exercise.name} never came to its end ({error})"
-                note(Checked(method=exercise.method, status="breaks", note=text))
-            exercise.signals()
-    except AdapterError as error:
-        note(Checked(method="the process", status="breaks", note=str(error)))
-    if more := set(threading.enumerate()) - threads:
-        names = ", ".join(sorted(one.name for one in more))
-        text = (
-            f"starts threads that outlive it ({names}): the world decides nothing "
-            "about them, so use loop.run_in_executor or asyncio.to_thread"
-        )
-        note(Checked(method="threads", status="hint", note=text))
-    return not {"not written", "breaks"} & set(status)
-
-
-class _Exercise:
+class Exercise:
     """Asks an adapter for everything once."""
 
     def __init__(
@@ -205,7 +77,7 @@ class _Exercise:
         self.heard = {n: signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)}
         self._runs = 0
         self._identities: set[Any] = set()
-        world.toolbox = Toolbox(world, (_ALICE, _BOB), lambda *_: None)
+        world.toolbox = Toolbox(world, (ALICE, BOB), lambda *_: None)
 
     @property
     def name(self) -> str:
@@ -217,7 +89,7 @@ class _Exercise:
         try:
             await self._required("start", self.checked.start(self.world))
             self.context = await self._required(
-                "open_context", self.checked.open_context(_ALICE.id, _THREAD, {})
+                "open_context", self.checked.open_context(ALICE.id, THREAD, {})
             )
             await self._run_agents()
             await self._one("read", self._read())
@@ -225,7 +97,7 @@ class _Exercise:
             await self._further()
             await self._plain()
             await self._one("cleanup_context", self._clean_context())
-            await self._one("cleanup_user", self.checked.cleanup_user(_ALICE.id))
+            await self._one("cleanup_user", self.checked.cleanup_user(ALICE.id))
             await self._one("shutdown", self._shut_down())
         except _Stop:
             self._rest()
@@ -308,17 +180,17 @@ class _Exercise:
         for method, script in steps:
             result = _VALUE if method == "the result" else None
             await self._required(f"agent: {method}", self._agent(script, result=result))
-        if Capability.IDENTITY in self.has and self._identities != {_ALICE.id}:
+        if Capability.IDENTITY in self.has and self._identities != {ALICE.id}:
             self._say(
                 "hint",
-                f"said {sorted(map(str, self._identities))} in runs of {_ALICE.id!r}: "
+                f"said {sorted(map(str, self._identities))} in runs of {ALICE.id!r}: "
                 "return the id of the user for whom the run works",
                 "agent: identity",
             )
 
     async def _agent(self, script: tuple[Step, ...], *, result: Any) -> Any:
         agent = self._new_agent(script)
-        answer = await self.checked.run_agent(_ALICE.id, self.context, agent)
+        answer = await self.checked.run_agent(ALICE.id, self.context, agent)
         self.services = agent.services
         self.checked.check_performed(agent)
         if result is not None and result not in text_of(answer):
@@ -343,13 +215,13 @@ class _Exercise:
         """What the steps of an agent gave."""
         seen: list[Any] = []
         agent = self._new_agent(script, seen)
-        await self.checked.run_agent(_ALICE.id, self.context, agent)
+        await self.checked.run_agent(ALICE.id, self.context, agent)
         return seen
 
     # What is stored
 
     async def _read(self) -> Any:
-        return await self.checked.read(_ALICE.id, self.context)
+        return await self.checked.read(ALICE.id, self.context)
 
     async def _stored(self) -> None:
         if Capability.MEMORY not in self.has:
@@ -369,7 +241,7 @@ class _Exercise:
             self._skip("erase", Capability.ERASE)
 
     async def _write(self) -> Any:
-        await self.checked.write(_ALICE.id, self.context, "k", _VALUE)
+        await self.checked.write(ALICE.id, self.context, "k", _VALUE)
         if _VALUE not in text_of(await self._read()):
             self._say(
                 "hint",
@@ -379,9 +251,9 @@ class _Exercise:
 
     async def _observe(self) -> Any:
         values = {(row.owner, row.key, row.value) for row in self.checked.observe()}
-        if (_ALICE.id, "k", _VALUE) not in values:
+        if (ALICE.id, "k", _VALUE) not in values:
             return _Wrong(
-                f"gave {len(values)} rows, and none is {_ALICE.id!r}, 'k', {_VALUE!r}, "
+                f"gave {len(values)} rows, and none is {ALICE.id!r}, 'k', {_VALUE!r}, "
                 "which write stored: give Row(owner, thread, key, value) of all that "
                 "is stored"
             )
@@ -397,8 +269,8 @@ class _Exercise:
         return None
 
     async def _erase(self) -> Any:
-        await self.checked.erase(_ALICE.id, self.context)
-        left = [row for row in self.checked.observe() if row.owner == _ALICE.id]
+        await self.checked.erase(ALICE.id, self.context)
+        left = [row for row in self.checked.observe() if row.owner == ALICE.id]
         if left:
             return _Wrong(
                 f"left {len(left)} rows of the user in observe: erase them all"
@@ -457,10 +329,10 @@ class _Exercise:
 
     async def _cancel(self) -> Any:
         agent = self._new_agent((ask.Sleep(seconds=1e5), ask.Return(value=_VALUE)))
-        asked = self.checked.run_agent(_ALICE.id, self.context, agent)
+        asked = self.checked.run_agent(ALICE.id, self.context, agent)
         work = asyncio.ensure_future(asked)
         await asyncio.sleep(1)
-        await self.checked.cancel_run(_ALICE.id, self.context, agent.name)
+        await self.checked.cancel_run(ALICE.id, self.context, agent.name)
         await asyncio.wait((work,), timeout=10)
         if not work.done():
             work.cancel()
@@ -471,7 +343,7 @@ class _Exercise:
         return None
 
     async def _connect(self) -> Any:
-        client = await self.checked.connect(_ALICE.id)
+        client = await self.checked.connect(ALICE.id)
         heard: list[str] = []
 
         async def listen() -> None:
@@ -497,7 +369,7 @@ class _Exercise:
     async def _plain(self) -> None:
         await self._one("shared", self._shared())
         await self._one("holdings", self._called(self.checked.holdings, self.context))
-        gauges = await self._one("gauges", self._called(self.checked.gauges, _ALICE.id))
+        gauges = await self._one("gauges", self._called(self.checked.gauges, ALICE.id))
         await self._one("identity", self._called(self.checked.identity))
         if not gauges:
             self._say(
@@ -517,8 +389,8 @@ class _Exercise:
     # The end
 
     async def _clean_context(self) -> Any:
-        context = await self.checked.open_context(_ALICE.id, "thread-2", {})
-        await self.checked.cleanup_context(_ALICE.id, context)
+        context = await self.checked.open_context(ALICE.id, "thread-2", {})
+        await self.checked.cleanup_context(ALICE.id, context)
 
     async def _shut_down(self) -> Any:
         await self.checked.shutdown()
@@ -549,7 +421,7 @@ class _Exercise:
         for method in (*names, "cleanup_user", "shutdown"):
             if method == self.method or method not in _after(self.method):
                 continue
-            self._say("not exercised", _LATER, method)
+            self._say("not exercised", LATER, method)
 
     def _undeclared(self) -> None:
         own = type(self.adapter)
@@ -561,7 +433,7 @@ class _Exercise:
                     and not declared
                 ):
                     self._undeclared_one(method, capability)
-        for capability, methods in SERVICES.items():
+        for capability, methods in _SERVICES.items():
             for method in methods if capability not in self.has else ():
                 if self.services is not None and hasattr(self.services, method):
                     self._undeclared_one(f"agent: {method}", capability)
@@ -589,122 +461,3 @@ class _Wrong(msgspec.Struct, frozen=True):
     """A method gave what it may not give."""
 
     text: str
-
-
-# Two users
-
-
-def _together() -> Scenario:
-    """Two users side by side, one of whom asks for what is the other's."""
-    a, b = canary("alice", 3, 0), canary("bob", 4, 0)
-    return Scenario(
-        users=(_ALICE, _BOB),
-        operations=(
-            ask.OpenContext(id=1, user=0, context="a", thread=_THREAD),
-            ask.OpenContext(id=2, user=1, context="b", thread=_THREAD),
-            ask.RunAgent(
-                id=3,
-                user=0,
-                context="a",
-                script=(ask.Think(prompt=a), ask.Return(value=a)),
-            ),
-            ask.RunAgent(
-                id=4,
-                user=1,
-                context="b",
-                script=(ask.Think(prompt=b), ask.Return(value=b)),
-            ),
-            ask.Write(id=5, user=0, context="a", key="k", value=canary("alice", 5, 0)),
-            ask.Write(id=6, user=1, context="b", key="k", value=canary("bob", 6, 0)),
-            ask.Read(id=7, user=0, context="a"),
-            ask.Read(id=8, user=1, context="b"),
-            ask.Read(id=9, user=1, context="a", victim=0),
-            ask.Write(
-                id=10,
-                user=1,
-                context="a",
-                key="k",
-                value=canary("bob", 10, 0),
-                victim=0,
-            ),
-            ask.RunAgent(id=11, user=1, context="a", script=(), victim=0),
-            ask.Erase(id=12, user=1, context="a", victim=0),
-            ask.CleanupEngine(id=13, user=1, context="a", victim=0),
-        ),
-    )
-
-
-def _check_together(engine: Engine) -> Iterator[Checked]:
-    scenario = offered(_together(), engine.make_adapter().capabilities)
-    try:
-        history, again = (run(scenario, engine.make_adapter) for _ in range(2))
-    except AdapterError as error:
-        yield Checked(method="two users", status="breaks", note=str(error))
-        return
-    yield Checked(method="two users", status="ok")
-    yield from _attacks(history)
-    yield from _left(history)
-    yield _deterministic(history, again)
-
-
-def _attacks(history: History) -> Iterator[Checked]:
-    """How the engine took a request that names another user's context."""
-    operations = history.operations()
-    for entry in history.of(OperationEnded):
-        operation = operations[entry.operation or 0]
-        if getattr(operation, "victim", None) is None:
-            continue
-        method = _METHOD_OF[type(operation)]
-        if entry.outcome == "refused":
-            yield Checked(method=f"{method} of another's", status="ok", note="refused")
-            continue
-        note = f"was {entry.outcome}, when bob named alice's context: {_reason(entry)}"
-        yield Checked(method=f"{method} of another's", status="hint", note=note)
-
-
-_METHOD_OF: dict[type, str] = {
-    ask.Read: "read",
-    ask.Write: "write",
-    ask.RunAgent: "run_agent",
-    ask.Erase: "erase",
-    ask.CleanupEngine: "cleanup_context",
-}
-
-
-def _reason(entry: OperationEnded) -> str:
-    if entry.outcome == "failed":
-        return f"{entry.error[:60]} is none of refusals; add it if it means no"
-    return "let the engine check who asks, unless that is what you look for"
-
-
-def _left(history: History) -> Iterator[Checked]:
-    seen: dict[str, None] = {}
-    for entry in history.entries:
-        if isinstance(entry, ResourceAlive):
-            seen[f"a {entry.kind} was still alive: {entry.what}"] = None
-        elif isinstance(entry, ExceptionUnhandled):
-            seen[entry.message[:120]] = None
-    for note in seen:
-        yield Checked(method="the end", status="hint", note=note)
-    if not seen:
-        yield Checked(method="the end", status="ok", note="nothing is left alive")
-
-
-def _deterministic(one: History, other: History) -> Checked:
-    method = "the same twice"
-    if one.digest() == other.digest():
-        return Checked(method=method, status="ok", note="two runs saw the same")
-    for first, second in zip(one.entries, other.entries, strict=False):
-        if first != second:
-            note = (
-                f"two runs differ: {_line(first)}, then {_line(second)}; take time, "
-                "ids and chance from environment"
-            )
-            return Checked(method=method, status="hint", note=note)
-    note = f"one run saw {len(one.entries)} things, the other {len(other.entries)}"
-    return Checked(method=method, status="hint", note=note)
-
-
-def _line(entry: Entry) -> str:
-    """An entry in a few words."""
-    return msgspec.json.encode(entry).decode()[:160]
