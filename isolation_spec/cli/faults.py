@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,8 @@ from isolation_spec.cli import ExitCode, Refused
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from rich.console import Console
+    from rich.live import Live
     from rich.table import Table
 
     from isolation_spec.score import Catch, Layer, Scores
@@ -20,6 +23,26 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _KEPT = Path(".isolation-spec/faults.jsonl")
+_PLAIN_EVERY = 60.0
+"""Seconds between two lines in a log."""
+
+
+class _Progress:
+    """One line that changes; where nobody looks at a terminal, one a minute."""
+
+    def __init__(self, console: Console, live: Live) -> None:
+        self.console = console
+        self.live = live
+        self.spoke = time.monotonic()
+
+    def __call__(self, catch: Catch, done: int, of: int) -> None:
+        how = "caught" if catch.caught else "missed"
+        line = f"{done} of {of}: {catch.fault}, seed {catch.seed}, {how}"
+        if self.console.is_terminal:
+            self.live.update(line, refresh=True)
+        elif time.monotonic() - self.spoke >= _PLAIN_EVERY:
+            self.spoke = time.monotonic()
+            self.console.print(line)
 
 
 @click.command("faults")
@@ -81,13 +104,6 @@ def command(
     except KeyError as error:
         raise Refused(str(error.args[0])) from None
     with Live(Text(""), console=console, auto_refresh=False, transient=True) as live:
-
-        def progressed(catch: Catch, done: int, of: int) -> None:
-            how = "caught" if catch.caught else "missed"
-            line = f"{done} of {of}: {catch.fault}, seed {catch.seed}, {how}"
-            if console.is_terminal:
-                live.update(Text(line), refresh=True)
-
         scores = measure(
             faults,
             seeds=seeds,
@@ -95,7 +111,7 @@ def command(
             jobs=jobs or os.cpu_count() or 1,
             layers=layers,
             kept=_KEPT,
-            progressed=progressed,
+            progressed=_Progress(console, live),
         )
     console.print(_table(scores))
     for line in _lines(scores):

@@ -1,8 +1,14 @@
 """`isolation-spec faults`: the catching power, as a table and as JSON."""
 
+import io
 import json
 from pathlib import Path
 
+from rich.console import Console
+from rich.live import Live
+
+from isolation_spec.cli.faults import _Progress
+from isolation_spec.score import Catch
 from tests.cli.command import assert_refused, isolation_spec
 
 ONLY = ("--only", "heartbeat-survives", "--seeds", 1, "--jobs", 1)
@@ -42,3 +48,23 @@ def test_an_unknown_fault_is_refused(tmp_path: Path) -> None:
     done = isolation_spec("faults", "--only", "no-such-fault", folder=tmp_path)
 
     assert_refused(done, "no-such-fault", "broadcast-to-all")
+
+
+def test_a_log_hears_of_the_measurement_once_a_minute() -> None:
+    """Where nobody looks at a terminal, a line a minute says how far it is."""
+    told = io.StringIO()
+    console = Console(file=told)
+    catch = Catch(
+        fault="one-agent", seed=3, layer="search", caught=True, claims=(),
+        interleavings=1, seconds=0.1, operations=-1, decisions=-1,
+        shrink_seconds=-1.0, least=-1,
+    )  # fmt: skip
+    with Live("", console=console, auto_refresh=False, transient=True) as live:
+        progress = _Progress(console, live)
+        progress(catch, 1, 9)
+        progress.spoke -= 60
+        progress(catch, 2, 9)
+        progress(catch, 3, 9)
+
+    assert ["2 of 9: one-agent, seed 3, caught"] == told.getvalue().split("\n")[:1]
+    assert "3 of 9" not in told.getvalue()
