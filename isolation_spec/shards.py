@@ -176,6 +176,16 @@ class Shards:
         Raises:
             AdapterError: a worker could not go on.
         """
+        # Blocked while modules are imported, which may swallow it, and while workers
+        # start, so that they never see it: an interrupt is for this process to hear
+        # once all are there, and to stop them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
+        try:
+            return self._run_blocked()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
+
+    def _run_blocked(self) -> Tally:
         _import_all()
         context: Any = multiprocessing.get_context(_start_method())
         stop = context.Event()
@@ -184,9 +194,6 @@ class Shards:
         # In memory without a file, which a full disk would refuse.
         self._least = ctypes.c_int64.from_buffer(mmap.mmap(-1, 8))
         self._least.value = _NO_NUMBER
-        # Blocked while the workers start, so that they never see an interrupt: it is
-        # for this process to hear it, and to stop them.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
         try:
             for index in range(self.processes):
                 self._start(context, index, stop)
