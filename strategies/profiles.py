@@ -89,7 +89,7 @@ PROFILES = (
         exhaust_every=200,
         crowd_every=50,
         about="For a pull request, about a minute on two free cores: of the reference "
-        "engine some 3,200 interleavings. The same seed runs the same and tells of the "
+        "engine some 3,000 interleavings. The same seed runs the same and tells of the "
         "same failure however many processes share it, and prints what replays it.",
     ),
     Profile(
