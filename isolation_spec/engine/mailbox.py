@@ -48,6 +48,12 @@ class Socket(ServerConnection):
             self.channel.flush()
 
     @property
+    def is_made(self) -> bool:
+        """Whether there ever was a transport; one that is accepted as the server stops
+        may be dropped before."""
+        return hasattr(self, "transport")
+
+    @property
     def is_open(self) -> bool:
         """Whether what is sent now can still arrive."""
         return self.state is State.OPEN and not self.transport.is_closing()

@@ -281,6 +281,9 @@ class WebSocketManager:
             async with asyncio.timeout(self._close_timeout):
                 await socket.close(code, reason)
         except TimeoutError:
+            if not socket.is_made:
+                self._sockets.pop(socket, None)
+                return
             socket.transport.abort()
             await socket.wait_closed()
 

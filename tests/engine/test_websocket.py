@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import gc
 import itertools
 import socket
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ import pytest
 import pytest_asyncio
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
+from websockets.server import ServerProtocol
 
 from isolation_spec.engine import (
     ClosedError,
@@ -316,3 +318,22 @@ async def test_stop_ends_half_open_connections() -> None:
         await manager.stop()
     silent.close()
     assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+@pytest.mark.asyncio(loop_factories=["stock"])
+async def test_stop_lets_go_of_a_connection_that_never_came_up() -> None:
+    """One that was accepted and dropped before its transport was there is no error."""
+    manager = await create_test_websocket_manager(users, close_timeout=0.02)
+    unhandled: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(
+        lambda _, told: unhandled.append(told)
+    )
+    assert manager._server is not None
+    half = manager._create_socket(ServerProtocol(), manager._server)
+
+    await manager.stop()
+    gc.collect()
+    await asyncio.sleep(0)
+
+    assert [] == unhandled
+    assert half not in manager._sockets
