@@ -23,6 +23,7 @@ from isolation_spec.claims import CLAIMS, judge
 from isolation_spec.failure import Failure, Outcome, load, make_failure, replay, save
 from isolation_spec.faults import FAULTS
 from isolation_spec.history import History
+from isolation_spec.leaving import without_pool_warnings
 from isolation_spec.run import run
 from isolation_spec.search import check_strategies
 from isolation_spec.shrink import size
@@ -205,6 +206,7 @@ def _start(folder: Path, hash_seed: int) -> subprocess.Popen[bytes]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, env=environment)
 
 
+@without_pool_warnings()
 def replay_folder(folder: Path) -> list[Replayed]:
     """Replays every failure file of a folder once."""
     shown = []
