@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -45,8 +46,9 @@ def handle_found(
             first.append(event.path)
         listen(event)
 
-    found = list(tally.found)
-    for one in found:
+    found = deque(tally.found)
+    while found:
+        one = found.popleft()
         claim = one.violation.claim
         if claim in saved:
             continue
@@ -68,7 +70,7 @@ def handle_found(
             saved.update({p: Saved(claim, p, False) for p in first[-1:]})
             break
         saved[claim] = failure
-        found += failure.beside
+        found.extend(failure.beside)
         if failure.stuck:
             reasons.append(f"{claim}: violated once, then {failure.stuck}")
         elif not failure.confirmed:

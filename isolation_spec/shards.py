@@ -176,17 +176,12 @@ class Shards:
         Raises:
             AdapterError: a worker could not go on.
         """
-        # Blocked while modules are imported, which may swallow it, and while workers
-        # start, so that they never see it: an interrupt is for this process to hear
-        # once all are there, and to stop them.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
-        try:
-            return self._run_blocked()
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
+        # Remembered from here on, as an import may swallow what is raised in it.
+        with self._interrupts:
+            _import_all()
+            return self._run_workers()
 
-    def _run_blocked(self) -> Tally:
-        _import_all()
+    def _run_workers(self) -> Tally:
         context: Any = multiprocessing.get_context(_start_method())
         stop = context.Event()
         # Of all that is found, what has the lowest number is told of, whichever worker
@@ -196,12 +191,9 @@ class Shards:
         self._least.value = _NO_NUMBER
         try:
             for index in range(self.processes):
-                self._start(context, index, stop)
-            with self._interrupts:
-                signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
-                self._gather(context, stop)
+                self._start_worker(context, self._share(index, self.processes), stop)
+            self._gather(context, stop)
         finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
             self._end(stop)
         if self._errors:
             raise AdapterError(self._errors[0])
@@ -210,15 +202,17 @@ class Shards:
         total.interrupted = self._interrupts.heard
         return total
 
-    def _start(self, context: Any, index: int, stop: Any) -> None:
-        self._start_worker(context, self._share(index, self.processes), stop)
-
     def _start_worker(self, context: Any, share: _Share, stop: Any) -> Connection:
         receiving, sending = context.Pipe(duplex=False)
         slate = Slate()
         arguments = (slate, share, sending, stop, self._least)
         process = context.Process(target=_work_watched, args=arguments)
-        process.start()
+        # Blocked in what is forked: an interrupt is for this process, which stops them.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
         sending.close()
         self._workers[receiving] = _Worker(process, share, slate)
         return cast(Connection, receiving)
@@ -302,11 +296,7 @@ class Shards:
         if share.deadline is not None and time.monotonic() >= share.deadline:
             self._latest.setdefault(receiving, Tally()).time_up = True
             return None
-        signal.pthread_sigmask(signal.SIG_BLOCK, _INTERRUPT)
-        try:
-            return self._start_worker(context, share, stop)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _INTERRUPT)
+        return self._start_worker(context, share, stop)
 
     def _receive(
         self, receiving: Connection, waiting: dict[Connection, None], stop: Any

@@ -467,6 +467,19 @@ class IsolationMachine(RuleBasedStateMachine):
             if contexts:
                 read = ask.Read(id=self._number(()), user=user, context=contexts[0])
                 self.operations.append(read)
+        if self.search.seed % 8 == 1 and any(self.contexts):
+            self._look_elsewhere(self.search.seed // 8)
+
+    def _look_elsewhere(self, drawn: int) -> None:
+        """Somebody asks for what is left of another, when all is over."""
+        victim = self._user_with(self.contexts, drawn)
+        read = ask.Read(
+            id=self._number(()),
+            user=self._other(victim, drawn),
+            context=self.contexts[victim][0],
+            victim=victim,
+        )
+        self.operations.append(read)
 
     # Helpers
 

@@ -1,7 +1,10 @@
 """Workers share one search: nothing twice, nothing left out, the same failure first."""
 
+import contextlib
 import functools
 import multiprocessing
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -214,3 +217,22 @@ def test_a_search_without_an_end_tells_no_total(tmp_path: Path) -> None:
     ).run()
 
     assert {0} == {e.of_examples for e in heard if isinstance(e, Progressed)}
+
+
+def test_an_interrupt_during_the_imports_is_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An import may swallow what is raised in it: the interrupt waits for its end."""
+
+    def importing() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+    monkeypatch.setattr("isolation_spec.shards._import_all", importing)
+    search = shards(examples=60)
+
+    tally = search.run()
+
+    assert tally.interrupted
+    assert tally.examples < 60

@@ -20,12 +20,21 @@ __all__ = ["FAULTS"]
 class _Eager(asyncio.Semaphore):
     """Asks whether a place is free, prepares the run, and only then takes it."""
 
+    def __init__(self, value: int) -> None:
+        super().__init__(value)
+        self._freed = asyncio.Event()
+
     async def __aenter__(self) -> None:
         # Not by waiting in line: once too many are in, it lets everybody through.
-        while self._value <= 0:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        while self._value <= 0:
+            self._freed.clear()
+            await self._freed.wait()
         await asyncio.sleep(0.01)
         self._value -= 1
+
+    def release(self) -> None:
+        super().release()
+        self._freed.set()
 
 
 class _CountsAfterwards(UserExecutionEngine):

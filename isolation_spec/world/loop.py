@@ -125,10 +125,10 @@ class WorldLoop(asyncio.BaseEventLoop):
 
     def _receive(self) -> None:
         """Lets in one arrival when idle, and up to `burst` more in any turn."""
-        if self._now < self._stalled_until:
-            self._advance_when_idle(not self._ready)
-            return
         self._busy_turns = self._busy_turns + 1 if self._ready else 0
+        if self._now < self._stalled_until:
+            self._advance_when_idle(self._busy_turns % _PATIENCE == 0)
+            return
         # Who polls with `sleep(0)` sees the outside answer, and time pass.
         idle = self._busy_turns % _POLLED == 0
         allowed = self._burst + idle

@@ -1,6 +1,7 @@
 """The files of a verification: one by one, and the whole folder that a job uploads."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -202,6 +203,8 @@ def test_what_a_worker_dies_of_is_kept_and_can_be_run_again(tmp_path: Path) -> N
 
     assert 3 == again.code, again
     assert "open_context) ended the" in again.out
+    (command, *_) = re.findall(r"^Replay with: isolation-spec (.*)$", done.out, re.M)
+    assert 1 == isolation_spec(*command.split(), folder=tmp_path).code
     assert f"profile fuzz, seed {entry['seed']}" in again.out
 
 

@@ -269,5 +269,5 @@ def test_every_value_is_its_owners_canary() -> None:
 
 
 def test_users_attack_one_another() -> None:
-    """In a fifth of the scenarios somebody names what is another's."""
-    assert 0.2 <= share(lambda scenario: any(map(names_victim, scenario.operations)))
+    """In a quarter of the scenarios somebody names what is another's."""
+    assert 0.25 <= share(lambda scenario: any(map(names_victim, scenario.operations)))

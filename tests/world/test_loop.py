@@ -359,19 +359,31 @@ def test_answers_that_keep_coming_are_no_time(play: Any) -> None:
     """While something arrives, no time passes, however busy the loop is."""
 
     async def main(world: World) -> float:
-        asyncio.get_running_loop().call_later(600, lambda: None)
-        busy = asyncio.ensure_future(spin())
+        loop = asyncio.get_running_loop()
+        loop.call_later(600, lambda: None)
+        spin(loop)
         for _ in range(3000):
             await world.completion()
             await asyncio.sleep(0)
-        busy.cancel()
         return world.loop.time()
 
-    async def spin() -> None:
-        while True:  # noqa: ASYNC110
-            await asyncio.sleep(0)
+    def spin(loop: asyncio.AbstractEventLoop) -> None:
+        loop.call_soon(spin, loop)
 
     assert 0.0 == play(main, Scheduler(Schedule(burst=1)))
+
+
+def test_polling_sees_a_stall_pass(play: Any) -> None:
+    """Also while nothing may arrive, time passes for whoever polls."""
+
+    async def main(world: World) -> float:
+        world.loop.stall(301)
+        nap = asyncio.ensure_future(asyncio.sleep(1))
+        while not nap.done():  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        return world.loop.time()
+
+    assert 1.0 == play(main)
 
 
 # Threads
