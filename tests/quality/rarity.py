@@ -2,7 +2,8 @@
 
 The operations of its known minimum, without what is decided there, under schedules in
 which any arrival is as likely as another to be next; half of the runs cancel something,
-at any step of any operation, before it or after it. Nothing here steers.
+a few of them two things, at any step of any operation, before it or after it. Nothing
+here steers.
 
     python -m tests.quality.rarity [--runs N] [--json FILE] [FAULT ...]
 """
@@ -71,15 +72,13 @@ def plain(scenario: Scenario) -> Scenario:
         else operation
         for operation in scenario.operations
     )
-    return msgspec.structs.replace(
-        scenario, operations=operations, schedule=Schedule()
-    )
+    return msgspec.structs.replace(scenario, operations=operations, schedule=Schedule())
 
 
 def uniform(
     workload: Scenario, steps: dict[int, tuple[str, ...]], chance: random.Random
 ) -> tuple[Scenario, Uniform]:
-    """The workload with a cancellation or none, and a scheduler for it."""
+    """The workload with up to two cancellations, and a scheduler for it."""
     places = [
         (index, step, early)
         for index, operation in enumerate(workload.operations)
@@ -87,13 +86,13 @@ def uniform(
         for step in range(1, len(steps.get(operation.id, ())) + 1)
         for early in (False, True)
     ]
-    if places and chance.random() < 0.5:
-        index, step, early = chance.choice(places)
-        operations = list(workload.operations)
+    operations = list(workload.operations)
+    cancels = chance.choices((0, 1, 2), (50, 35, 15))[0]
+    for index, step, early in chance.choices(places, k=cancels) if places else ():
         cancel = Cancellation(step=step, early=early)
         operations[index] = msgspec.structs.replace(operations[index], cancel=cancel)
-        workload = msgspec.structs.replace(workload, operations=tuple(operations))
-    return workload, Uniform(workload.schedule, chance)
+    cancelled = msgspec.structs.replace(workload, operations=tuple(operations))
+    return cancelled, Uniform(cancelled.schedule, chance)
 
 
 def least_story(fault: str) -> Minimum:
@@ -135,9 +134,7 @@ def measure(fault: str, runs: int) -> Rarity:
     for number in range(runs):
         chance = random.Random(f"{fault}/{number}")
         failed += fails(*uniform(workload, steps, chance))[0]
-    return Rarity(
-        fault=fault, runs=runs, failed=failed, needs_control=needs_control
-    )
+    return Rarity(fault=fault, runs=runs, failed=failed, needs_control=needs_control)
 
 
 def measured(faults: Iterable[str], runs: int) -> Iterator[Rarity]:
