@@ -31,8 +31,8 @@ from isolation_spec.story import tell_story
 
 __all__ = ["Saved", "confirm"]
 
-SHRINK_SECONDS = 10.0
-"""How long one failure is shrunk, at most; most take less than a second."""
+SHRINK_SECONDS = 9.5
+"""How long one failure is shrunk; the run under way then is waited for."""
 
 
 class Saved(msgspec.Struct, frozen=True):

@@ -96,7 +96,7 @@ def uniform(
 
 
 def least_story(fault: str) -> Minimum:
-    """The smallest of the fault's minima, under a claim that it names if there is one."""
+    """The smallest of the fault's minima, whatever the claim."""
     own = [minimum for minimum in MINIMA if minimum.fault == fault]
     return min(own, key=lambda one: sum(_size(told(one))))
 

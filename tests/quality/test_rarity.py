@@ -1,0 +1,72 @@
+"""How rarely a fault shows by chance, and which of them plain order never shows."""
+
+import random
+
+import pytest
+
+from isolation_spec.adapters import find_engine
+from isolation_spec.faults import LEAST
+from isolation_spec.run import run
+from isolation_spec.scenario import Schedule
+from tests.quality.enumerator import PLAIN
+from tests.quality.rarity import Rarity, measure, uniform
+from tests.quality.stories import tell
+
+DECIDED = sorted(
+    fault
+    for fault, claims in LEAST.items()
+    if all(decisions for _, decisions in claims.values())
+)
+"""Faults all of whose minima have a decision or a cancellation."""
+
+
+@pytest.mark.parametrize("fault", DECIDED)
+def test_what_is_decided_is_needed(fault: str) -> None:
+    """Without it no minimal workload of the fault fails in plain order."""
+    assert measure(fault, 0).needs_control
+
+
+def test_what_fails_in_plain_order_needs_nothing() -> None:
+    """A fault with a minimum without decisions fails by chance, too, more often than not."""
+    rarity = measure("heartbeat-survives", 30)
+
+    assert not rarity.needs_control
+    assert not rarity.rare
+    assert rarity.failed > 12
+
+
+def test_chance_finds_what_a_cancellation_shows() -> None:
+    """Of sixty runs of the minimal workload of a lost permit some fail."""
+    assert 0 < measure("permit-lost", 60).failed < 30
+
+
+def test_rare_is_fewer_than_ten_of_a_thousand() -> None:
+    """Whatever the number of runs."""
+
+    def rare(failed: int, runs: int) -> bool:
+        one = Rarity(fault="x", runs=runs, failed=failed, needs_control=True)
+        return one.rare
+
+    assert [True, False] == [rare(9, 1000), rare(10, 1000)]
+    assert [True, False] == [rare(0, 100), rare(1, 100)]
+
+
+def test_chance_cancels_any_operation_at_any_step() -> None:
+    """Half of the runs cancel, some of them twice; all places have their turn."""
+    workload = tell("open run[think] | open", PLAIN)
+    make = find_engine("reference").make_adapter
+    steps = run(workload, make, count_steps=True).steps
+    chance = random.Random(0)
+    counts = [0, 0, 0]
+    places: set[tuple[int, int, bool]] = set()
+    for _ in range(2000):
+        drawn, _ = uniform(workload, steps, chance)
+        cancels = [(o.id, getattr(o, "cancel", None)) for o in drawn.operations]
+        cancels = [(number, c) for number, c in cancels if c is not None]
+        counts[len(cancels)] += 1
+        places |= {(number, c.step, c.early) for number, c in cancels}
+        assert drawn.schedule == Schedule()
+
+    assert all(counts)
+    assert 0.4 < counts[0] / 2000 < 0.6
+    assert 2 * sum(len(waits) for waits in steps.values()) == len(places)
