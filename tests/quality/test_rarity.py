@@ -27,7 +27,7 @@ def test_what_is_decided_is_needed(fault: str) -> None:
 
 
 def test_what_fails_in_plain_order_needs_nothing() -> None:
-    """A fault with a minimum without decisions fails by chance, too, more often than not."""
+    """A fault with a minimum without decisions fails by chance, too, most often."""
     rarity = measure("heartbeat-survives", 30)
 
     assert not rarity.needs_control
