@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from isolation_spec.report import Result
     from strategies.drawing import Workload
 
-__all__ = ["Database", "Keeper", "read_workload"]
+__all__ = ["Corpus", "Database", "read_workload"]
 
 
 class Database:
@@ -132,7 +132,7 @@ class Database:
         return found
 
 
-class Keeper:
+class Corpus:
     """A worker's share of the database: keeps what it runs, and what was worth it."""
 
     def __init__(self, database: Database, profile: str, seed: int) -> None:

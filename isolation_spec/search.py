@@ -29,7 +29,7 @@ from isolation_spec.world.pct import Bound
 Control: TypeAlias = Literal["none", "random", "fifo"]
 
 if TYPE_CHECKING:
-    from isolation_spec.fuzz import Keeper
+    from isolation_spec.fuzz import Corpus
     from strategies.drawing import Workload
     from strategies.profiles import Profile
     from strategies.schedules import Attempt, Search
@@ -153,7 +153,7 @@ class _Examiner:
         live: Callable[[int], Facade] | None,
         control: Control,
         pct: int | None,
-        keeper: Keeper | None,
+        corpus: Corpus | None,
         slate: Slate | Alarm | None,
     ) -> None:
         self.engine = engine
@@ -167,7 +167,7 @@ class _Examiner:
         self.sample = Sample(engine.make_adapter)
         self.control = control
         self.progressed = progressed
-        self.keeper = keeper
+        self.corpus = corpus
         self.tally = Tally()
         self._since_collection = 0
         self._ordinal = 0
@@ -179,14 +179,14 @@ class _Examiner:
         self.tally.examples += 1
         self.tally.number = workload.number
         self._ordinal = 0
-        if self.keeper is not None:
-            self.keeper.draw(workload)
+        if self.corpus is not None:
+            self.corpus.draw(workload)
         if self.control == "none":
             self._search(scenario, workload.search)
         else:
             self._search_as_control(scenario, workload.search)
-        if self.keeper is not None:
-            self.keeper.keep(workload, self.tally.places)
+        if self.corpus is not None:
+            self.corpus.keep(workload, self.tally.places)
 
     def _search(self, scenario: Scenario, search: Search) -> None:
         from strategies.schedules import (
@@ -252,8 +252,8 @@ class _Examiner:
         count_steps: bool = False,
     ) -> History:
         self._ordinal += 1
-        if self.keeper is not None:
-            self.keeper.begin(self._ordinal, attempt.scenario)
+        if self.corpus is not None:
+            self.corpus.begin(self._ordinal, attempt.scenario)
         if self.slate is not None:
             number = self.tally.number
             self.slate.began(number, attempt.scenario, attempt.scheduler)
@@ -374,12 +374,12 @@ def search(
     control: Control = "none",
     pct: int | None = None,
     workloads: Iterable[Workload] | None = None,
-    keeper: Keeper | None = None,
+    corpus: Corpus | None = None,
     slate: Slate | Alarm | None = None,
 ) -> Tally:
     """Searches so many examples of a profile and a seed, until something is found.
 
-    `workloads` are searched instead of drawn ones, if given, and `keeper` keeps each
+    `workloads` are searched instead of drawn ones, if given, and `corpus` keeps each
     scenario before it is run. `progressed` is told the tally after each run and says
     whether to go on. `live` makes the world of each run, numbered from 0, instead of a
     simulated one. As a `control` it uses random schedules instead of searched ones, or
@@ -395,7 +395,7 @@ def search(
     from strategies.profiles import find_profile
 
     spent = find_profile(profile)
-    examiner = _Examiner(engine, spent, progressed, live, control, pct, keeper, slate)
+    examiner = _Examiner(engine, spent, progressed, live, control, pct, corpus, slate)
     if workloads is None:
         workloads = draw_workloads(spent, seed=seed, examples=examples)
     # Whatever is alive now stays alive: frozen, each collection is five times faster.

@@ -18,7 +18,7 @@ import psutil
 
 from isolation_spec.adapter import AdapterError
 from isolation_spec.adapters import Engine, find_engine
-from isolation_spec.fuzz import Database, Keeper, read_workload
+from isolation_spec.fuzz import Corpus, Database, read_workload
 from isolation_spec.interrupts import Interrupts
 from isolation_spec.memory import proportional_set_size
 from isolation_spec.report import Listener, Progressed
@@ -429,10 +429,10 @@ def _search(
             return False
         return progressed(tally)
 
-    keeper = None
+    corpus = None
     if share.fuzz is not None:
         database = Database(share.fuzz, engine.name)
-        keeper = Keeper(database, share.profile, share.seed)
+        corpus = Corpus(database, share.profile, share.seed)
     try:
         return search(
             engine,
@@ -442,16 +442,16 @@ def _search(
             progressed=goes_on,
             live=_live_worlds(share.live, f"{share.seed}/{share.first}"),
             pct=share.pct,
-            workloads=_workloads(share, keeper),
-            keeper=keeper,
+            workloads=_workloads(share, corpus),
+            corpus=corpus,
             slate=slate,
         )
     finally:
-        if keeper is not None:
-            keeper.end()
+        if corpus is not None:
+            corpus.end()
 
 
-def _workloads(share: _Share, keeper: Keeper | None) -> Iterator[Workload]:
+def _workloads(share: _Share, corpus: Corpus | None) -> Iterator[Workload]:
     """What a share searches: one workload of a file, or the corpus and its numbers."""
     from strategies.drawing import draw_workloads
     from strategies.profiles import find_profile
@@ -459,8 +459,8 @@ def _workloads(share: _Share, keeper: Keeper | None) -> Iterator[Workload]:
     if share.workload is not None:
         yield read_workload(share.workload)
         return
-    if keeper is not None and share.first_kept is not None:
-        yield from keeper.workloads(share.first_kept, share.stride)
+    if corpus is not None and share.first_kept is not None:
+        yield from corpus.workloads(share.first_kept, share.stride)
     yield from draw_workloads(
         find_profile(share.profile),
         seed=share.seed,

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from isolation_spec.adapters import find_engine
-from isolation_spec.fuzz import Database, Keeper, read_workload
+from isolation_spec.fuzz import Corpus, Database, read_workload
 from isolation_spec.journal import Journal, UnderWay
 from isolation_spec.report import BrokenOff, Event, SearchStarted
 from isolation_spec.shards import Shards
@@ -29,8 +29,8 @@ def dead_process() -> int:
     return done.pid
 
 
-def keeper(folder: Path, seed: int = 1) -> Keeper:
-    return Keeper(Database(folder, "reference"), "fuzz", seed)
+def corpus(folder: Path, seed: int = 1) -> Corpus:
+    return Corpus(Database(folder, "reference"), "fuzz", seed)
 
 
 def test_seeds_are_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -65,11 +65,11 @@ def test_a_torn_line_is_no_trouble(tmp_path: Path) -> None:
 
 def test_a_workload_that_reached_a_new_place_is_kept(tmp_path: Path) -> None:
     """The next run begins with it, searched in another way; an old place adds none."""
-    first = keeper(tmp_path)
+    first = corpus(tmp_path)
     for places in ({PLACE}, {PLACE}, {PLACE, OTHER}):
         first.draw(WORKLOAD)
         first.keep(WORKLOAD, places)
-    second = keeper(tmp_path, seed=2)
+    second = corpus(tmp_path, seed=2)
     again = list(second.workloads(0, 1))
 
     assert 2 == len(again)
@@ -85,11 +85,11 @@ def test_a_workload_that_reached_a_new_place_is_kept(tmp_path: Path) -> None:
 
 def test_workers_share_the_corpus(tmp_path: Path) -> None:
     """Each workload of it is searched by one worker alone."""
-    first = keeper(tmp_path)
+    first = corpus(tmp_path)
     for number in range(5):
         first.draw(WORKLOAD)
         first.keep(WORKLOAD, {("read", str(number))})
-    second = keeper(tmp_path, seed=2)
+    second = corpus(tmp_path, seed=2)
     numbers = [[w.number for w in second.workloads(n, 2)] for n in range(2)]
 
     assert [3, 2] == [len(part) for part in numbers]
@@ -98,12 +98,12 @@ def test_workers_share_the_corpus(tmp_path: Path) -> None:
 
 def test_a_corpus_file_that_is_none_is_left_out(tmp_path: Path) -> None:
     """A damaged file keeps nobody from fuzzing."""
-    first = keeper(tmp_path)
+    first = corpus(tmp_path)
     first.draw(WORKLOAD)
     first.keep(WORKLOAD, {PLACE})
     (first.database.corpus / "0.json").write_text("{")
 
-    assert 1 == len(keeper(tmp_path).database.kept())
+    assert 1 == len(corpus(tmp_path).database.kept())
 
 
 def test_what_a_dead_worker_was_running_is_found(tmp_path: Path) -> None:
