@@ -7,6 +7,7 @@ wildcards), modelcontextprotocol/python-sdk #2655 (equal ids).
 
 from __future__ import annotations
 
+import itertools
 import random
 from typing import NamedTuple
 
@@ -79,12 +80,14 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
             )
         ),
     ),
-    # One letter in two Unicode forms, in two widths, in cases that fold together.
+    # Letters in two Unicode forms, all one text when normalised; in two widths, and in
+    # cases that fold together.
     "unicode": (
+        Family(tuple(map("".join, itertools.product(("\u00e9", "e\u0301"), repeat=4)))),
         Family(
             (
-                *("\u00e9", "e\u0301", "E\u0301", "\u00df", "ss", "SS", "1", "\uff11"),
-                *("K", "\u212a", "k", "i", "\u0131", "I", "a b", "a\u00a0b"),
+                *("K", "\u212a", "k", "\uff2b", "ss", "\u00df", "SS", "\u017fs"),
+                *("i", "\u0131", "I", "\u0130", "a b", "a\u00a0b", "\u00e9", "E\u0301"),
             )
         ),
     ),
@@ -92,8 +95,8 @@ FAMILIES: dict[str, tuple[Family, ...]] = {
     "numbers": (
         Family(
             (
-                *("1", "01", "+1", "1.0", "\uff11", "1 ", "001", "0x1"),
-                *("10", "010", "1e1", "10.0", "2", "02", "+2", "2.0"),
+                *("1", "01", "+1", "001", "\uff11", "1 ", "+01", "0001"),
+                *("1.0", "1.00", "1e0", "01.0", "10", "1e1", "0x1", "10.0"),
             )
         ),
     ),
@@ -129,7 +132,7 @@ def identities(count: int, chance: random.Random) -> tuple[Names, ...]:
 def _neighbours(count: int, chance: random.Random) -> list[Names]:
     family = chance.choice(FAMILIES[chance.choice(_KINDS)])
     start = chance.randrange(len(family.users))
-    meeting = chance.random() < 0.75
+    meeting = chance.random() < 0.85
     names = []
     for index in range(start, start + count):
         user = family.users[index % len(family.users)]
