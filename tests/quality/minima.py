@@ -65,6 +65,10 @@ _SELF = (
     "Two calls of one user in one context must be under way at once, and one of them "
     "be broken off or come before the other is done."
 )
+_AGAIN = (
+    "One user must have had it, another be interrupted as it becomes theirs, and the "
+    "first come again; each in a context."
+)
 _CACHED = (
     "The row must be stored and read by one user and read by the other, for which each "
     "needs a context and at least one operation in it."
@@ -153,6 +157,14 @@ MINIMA = (
     Minimum("failure-escapes", _TOOLS, "open run[failing]", _TWO),
     Minimum("folded-case", _OWNERSHIP, "open write | open run[sleep, recall]", _BOTH),
     Minimum("folded-case", _WRITES, "open write | open erase", _BOTH),
+    Minimum(
+        "gate-left-shut",
+        _TEARDOWN,
+        "open run!2 run | open run!1e",
+        "Two runs must be cancelled, so that each is undone while the other is, and in "
+        "the order in which they began; each needs a context, and a third run finds "
+        "the gate shut.",
+    ),
     Minimum("heartbeat-survives", _TEARDOWN, "open", _ONE),
     Minimum("joined-login", _ALONE, "open run[echo]!1e | open run[echo]", _STRUCK),
     Minimum("joined-login", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
@@ -218,6 +230,12 @@ MINIMA = (
         "connect open run connect disconnect run",
         "Two connections, one of them known for certain as it heard a run in a "
         "context, then the end of the other, and a run that nobody hears.",
+    ),
+    Minimum(
+        "leaving-uncounted",
+        _TEARDOWN,
+        "open run!2e | open run",
+        _STRUCK,
     ),
     Minimum("left-open", _SESSIONS, "open run[break-off]", _TWO),
     Minimum("left-open", _TEARDOWN, "open run[break-off]", _TWO),
@@ -389,12 +407,31 @@ MINIMA = (
         "What a read kept must be older than a row that a transaction stored, and "
         "be read again.",
     ),
+    Minimum(
+        "slot-given-twice",
+        _LIMITS,
+        "open run& run& run& run!1e run",
+        "A context, the three runs that it has at once, one that is cancelled while it "
+        "waits for a place, and one more that gets in.",
+    ),
     Minimum("slot-taken", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
     Minimum(
         "state-on-agent",
         _OWNERSHIP,
         "open run[think, set] | open run[sleep, state]",
         _BOTH,
+    ),
+    Minimum(
+        "switched-unnoted",
+        _OWNERSHIP,
+        "open run[echo] run[echo] | open run[echo]!3",
+        _AGAIN,
+    ),
+    Minimum(
+        "switched-unnoted",
+        _TOOLS,
+        "open run[echo] run[echo] | open run[echo]!3",
+        _AGAIN,
     ),
     Minimum(
         "thread-only",
@@ -416,6 +453,13 @@ MINIMA = (
         _OWNERSHIP,
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
+    ),
+    Minimum(
+        "turn-dropped",
+        _ERRORS,
+        "open run run | open run!2",
+        "One user holds the turn, another waits and is cancelled as it is given, "
+        "each in a context; and a third run waits for ever.",
     ),
     Minimum(
         "unchecked-run",
