@@ -3,68 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from typing import Any
 
-from isolation_spec.engine import (
-    ToolDispatcher,
-    UserExecutionContext,
-    UserExecutionEngine,
-    current_context,
-)
+from isolation_spec.engine import UserExecutionEngine
 from isolation_spec.engine.runs import Run, RunOutcome
-from isolation_spec.faults.dispatching import with_dispatcher
 from isolation_spec.faults.fault import Fault
 from isolation_spec.faults.parts import with_fresh_engine
 
 __all__ = ["FAULTS"]
-
-
-def _nothing() -> None:
-    """What is asked of the other side, of which only the answer matters."""
-
-
-def _with_one_session() -> type[UserExecutionEngine]:
-    """Tools are called in one session, which is switched if it is somebody else's."""
-    turn = asyncio.Lock()
-    acting: list[UserExecutionContext] = []
-    noted: list[str] = []
-
-    async def switch(context: UserExecutionContext) -> None:
-        answer = asyncio.get_running_loop().run_in_executor(None, _nothing)
-
-        def switched(answer: asyncio.Future[None]) -> None:
-            if not answer.cancelled():
-                acting[:] = [context]
-
-        answer.add_done_callback(switched)
-        await answer
-        noted[:] = [context.user_id]
-
-    class Dispatcher(ToolDispatcher):
-        async def _run_tool(
-            self, context: UserExecutionContext, name: str, arguments: Mapping[str, Any]
-        ) -> Any:
-            async with turn:
-                if noted != [context.user_id]:
-                    await switch(context)
-                token = current_context.set(acting[0])
-                try:
-                    return await super()._run_tool(context, name, arguments)
-                finally:
-                    current_context.reset(token)
-
-    return with_dispatcher(Dispatcher)
-
-
-SWITCHED_UNNOTED = Fault(
-    id="switched-unnoted",
-    mechanism="restoring",
-    source="sqlalchemy #13381, incident 17: the session is another tenant's already, "
-    "and whoever had it switched is cancelled before that is noted",
-    claims=frozenset({"context-ownership", "tool-isolation"}),
-    adapter=with_fresh_engine(_with_one_session),
-)
 
 
 def _with_gate() -> type[UserExecutionEngine]:
@@ -106,4 +52,4 @@ GATE_LEFT_SHUT = Fault(
     adapter=with_fresh_engine(_with_gate),
 )
 
-FAULTS = (GATE_LEFT_SHUT, SWITCHED_UNNOTED)
+FAULTS = (GATE_LEFT_SHUT,)

@@ -65,10 +65,6 @@ _SELF = (
     "Two calls of one user in one context must be under way at once, and one of them "
     "be broken off or come before the other is done."
 )
-_AGAIN = (
-    "One user must have had it, another be interrupted as it becomes theirs, and the "
-    "first come again; each in a context."
-)
 _CACHED = (
     "The row must be stored and read by one user and read by the other, for which each "
     "needs a context and at least one operation in it."
@@ -109,6 +105,13 @@ MINIMA = (
     ),
     Minimum("cancelled-closes-all", _TOOLS, "open run[echo]& run[echo]!1e", _SELF),
     Minimum("checked-afterwards", _TOOLS, "open run[forbidden]", _TWO),
+    Minimum(
+        "cleared-afterwards",
+        _TEARDOWN,
+        "open run!1e | open run!1e",
+        "Two users have a run in a context each, and both must be cancelled, as only "
+        "the ends of such runs come together.",
+    ),
     Minimum(
         "comes-back",
         _WRITES,
@@ -230,12 +233,6 @@ MINIMA = (
         "connect open run connect disconnect run",
         "Two connections, one of them known for certain as it heard a run in a "
         "context, then the end of the other, and a run that nobody hears.",
-    ),
-    Minimum(
-        "leaving-uncounted",
-        _TEARDOWN,
-        "open run!2e | open run",
-        _STRUCK,
     ),
     Minimum("left-open", _SESSIONS, "open run[break-off]", _TWO),
     Minimum("left-open", _TEARDOWN, "open run[break-off]", _TWO),
@@ -407,31 +404,12 @@ MINIMA = (
         "What a read kept must be older than a row that a transaction stored, and "
         "be read again.",
     ),
-    Minimum(
-        "slot-given-twice",
-        _LIMITS,
-        "open run& run& run& run!1e run",
-        "A context, the three runs that it has at once, one that is cancelled while it "
-        "waits for a place, and one more that gets in.",
-    ),
     Minimum("slot-taken", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
     Minimum(
         "state-on-agent",
         _OWNERSHIP,
         "open run[think, set] | open run[sleep, state]",
         _BOTH,
-    ),
-    Minimum(
-        "switched-unnoted",
-        _OWNERSHIP,
-        "open run[echo] run[echo] | open run[echo]!3",
-        _AGAIN,
-    ),
-    Minimum(
-        "switched-unnoted",
-        _TOOLS,
-        "open run[echo] run[echo] | open run[echo]!3",
-        _AGAIN,
     ),
     Minimum(
         "thread-only",
@@ -457,6 +435,13 @@ MINIMA = (
     Minimum(
         "turn-dropped",
         _ERRORS,
+        "open run run | open run!2",
+        "One user holds the turn, another waits and is cancelled as it is given, "
+        "each in a context; and a third run waits for ever.",
+    ),
+    Minimum(
+        "turn-dropped",
+        _TEARDOWN,
         "open run run | open run!2",
         "One user holds the turn, another waits and is cancelled as it is given, "
         "each in a context; and a third run waits for ever.",
