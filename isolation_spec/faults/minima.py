@@ -23,6 +23,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "tool-isolation": (3, 1),
     },
     "checked-afterwards": {"tool-isolation": (2, 0)},
+    "cleared-afterwards": {"teardown": (4, 2)},
     "comes-back": {"stored-writes": (3, 0)},
     "commit-on-error": {"database-sessions": (2, 0)},
     "counted-afterwards": {"exact-limits": (5, 0)},
@@ -35,6 +36,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "erase-by-thread": {"stored-writes": (5, 0)},
     "failure-escapes": {"tool-isolation": (2, 0)},
     "folded-case": {"context-ownership": (4, 0), "stored-writes": (4, 0)},
+    "gate-left-shut": {"teardown": (5, 2)},
     "heartbeat-survives": {"teardown": (1, 0)},
     "joined-login": {
         "error-containment": (4, 1),
@@ -95,6 +97,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "tools-to-all": {"event-routing": (3, 0)},
     "trimmed-id": {"context-ownership": (4, 0)},
     "truncated-id": {"context-ownership": (4, 0)},
+    "turn-dropped": {"error-containment": (5, 1), "teardown": (5, 1)},
     "unchecked-run": {"context-ownership": (2, 0)},
     "unchecked-session": {
         "context-ownership": (3, 0),

@@ -106,6 +106,13 @@ MINIMA = (
     Minimum("cancelled-closes-all", _TOOLS, "open run[echo]& run[echo]!1e", _SELF),
     Minimum("checked-afterwards", _TOOLS, "open run[forbidden]", _TWO),
     Minimum(
+        "cleared-afterwards",
+        _TEARDOWN,
+        "open run!1e | open run!1e",
+        "Two users have a run in a context each, and both must be cancelled, as only "
+        "the ends of such runs come together.",
+    ),
+    Minimum(
         "comes-back",
         _WRITES,
         "open write erase",
@@ -153,6 +160,14 @@ MINIMA = (
     Minimum("failure-escapes", _TOOLS, "open run[failing]", _TWO),
     Minimum("folded-case", _OWNERSHIP, "open write | open run[sleep, recall]", _BOTH),
     Minimum("folded-case", _WRITES, "open write | open erase", _BOTH),
+    Minimum(
+        "gate-left-shut",
+        _TEARDOWN,
+        "open run!2 run | open run!1e",
+        "Two runs must be cancelled, so that each is undone while the other is, and in "
+        "the order in which they began; each needs a context, and a third run finds "
+        "the gate shut.",
+    ),
     Minimum("heartbeat-survives", _TEARDOWN, "open", _ONE),
     Minimum("joined-login", _ALONE, "open run[echo]!1e | open run[echo]", _STRUCK),
     Minimum("joined-login", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
@@ -416,6 +431,20 @@ MINIMA = (
         _OWNERSHIP,
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
+    ),
+    Minimum(
+        "turn-dropped",
+        _ERRORS,
+        "open run run | open run!2",
+        "One user holds the turn, another waits and is cancelled as it is given, "
+        "each in a context; and a third run waits for ever.",
+    ),
+    Minimum(
+        "turn-dropped",
+        _TEARDOWN,
+        "open run run | open run!2",
+        "One user holds the turn, another waits and is cancelled as it is given, "
+        "each in a context; and a third run waits for ever.",
     ),
     Minimum(
         "unchecked-run",
