@@ -49,16 +49,6 @@ class _Line(OneClient):
         self._taken = False
 
 
-GRANT_LOST = Fault(
-    id="grant-lost",
-    mechanism="permits",
-    source="aio-libs/aiohttp #9670, python/cpython bpo-27585: a waiter who is woken "
-    "and cancelled at once does not pass on the place that it was given",
-    claims=frozenset({"error-containment"}),
-    adapter=_Line,
-)
-
-
 class _DeadNext(_Line):
     """Whoever is next in line is given the place, also if they have left."""
 
@@ -125,6 +115,5 @@ WAITS_ON = Fault(
 
 FAULTS = (
     DEAD_NEXT,
-    GRANT_LOST,
     WAITS_ON,
 )

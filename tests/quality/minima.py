@@ -73,10 +73,6 @@ _JOINED = (
     "Two users must wait for the same work, each in a context of their own, and the "
     "one whose leaving ends it must be cancelled there."
 )
-_THIRD = (
-    "One must be cancelled with two more behind them, three calls in all, and each "
-    "of two users, or the only one, needs a context."
-)
 _CACHED = (
     "The row must be stored and read by one user and read by the other, for which each "
     "needs a context and at least one operation in it."
@@ -156,7 +152,6 @@ MINIMA = (
         "What it breaks is done in a context, which must be opened first.",
     ),
     Minimum("default-in-context", _OWNERSHIP, "open run[set] | open run[echo]", _BOTH),
-    Minimum("dying-joined", _ERRORS, "open run[think]!1e | open run[think]", _JOINED),
     Minimum("each-statement", _SESSIONS, "open run[break-off]", _TWO),
     Minimum(
         "ends-twice",
@@ -170,9 +165,6 @@ MINIMA = (
     Minimum("folded-case", _OWNERSHIP, "open write | open run[sleep, recall]", _BOTH),
     Minimum("folded-case", _WRITES, "open write | open erase", _BOTH),
     Minimum("followers-left", _ERRORS, "open run[think]!2 | open run[think]", _JOINED),
-    Minimum(
-        "grant-lost", _ERRORS, "open run[think, think] | open run[think]!2", _IN_LINE
-    ),
     Minimum("heartbeat-survives", _TEARDOWN, "open", _ONE),
     Minimum("joined-login", _ALONE, "open run[echo]!1e | open run[echo]", _STRUCK),
     Minimum("joined-login", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
@@ -243,15 +235,6 @@ MINIMA = (
     Minimum("left-open", _TEARDOWN, "open run[break-off]", _TWO),
     Minimum("line-blocked", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
     Minimum("line-blocked", _ALONE, "open run[think]!1e | open run[think]", _STRUCK),
-    Minimum(
-        "logged-in-twice",
-        _ERRORS,
-        "open run[think]&!2 run[think] | open run[think]",
-        _THIRD,
-    ),
-    Minimum(
-        "logged-in-twice", _TOOLS, "open run[echo]&!2 run[echo]& run[echo]", _THIRD
-    ),
     Minimum("masked-owner", _ROUTING, "connect | open run", _HEARD),
     Minimum("metadata-alias", _WRITES, "open mutate", _TWO),
     Minimum(
