@@ -43,8 +43,8 @@ class _LeftFollowers(OneClient):
 FOLLOWERS_LEFT = Fault(
     id="followers-left",
     mechanism="flights",
-    source="home-assistant/core #174400: a call that is broken off takes its entry out "
-    "of the table, and those who wait for it are never told",
+    source="home-assistant/core #174400: when the one who fetches for all breaks off, "
+    "those who wait for it are never told",
     claims=frozenset({"error-containment"}),
     adapter=_LeftFollowers,
 )
