@@ -29,6 +29,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "counted-afterwards": {"exact-limits": (5, 0)},
     "counted-for-all": {"error-containment": (3, 1), "exact-limits": (4, 0)},
     "credential-cache": {"tool-isolation": (4, 0)},
+    "dead-next": {"error-containment": (4, 1)},
     "decision-cache": {"tool-isolation": (2, 0)},
     "default-in-context": {"context-ownership": (4, 0)},
     "each-statement": {"database-sessions": (2, 0)},
@@ -36,6 +37,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "erase-by-thread": {"stored-writes": (5, 0)},
     "failure-escapes": {"tool-isolation": (2, 0)},
     "folded-case": {"context-ownership": (4, 0), "stored-writes": (4, 0)},
+    "followers-left": {"error-containment": (4, 1)},
     "gate-left-shut": {"teardown": (5, 2)},
     "heartbeat-survives": {"teardown": (1, 0)},
     "joined-login": {
@@ -104,6 +106,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "error-containment": (3, 0),
         "stored-writes": (2, 0),
     },
+    "waits-on": {"error-containment": (4, 1)},
     "worker-keeps-context": {"context-ownership": (4, 0), "tool-isolation": (4, 0)},
     "written-later": {"stored-writes": (3, 1)},
 }

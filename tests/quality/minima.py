@@ -65,6 +65,14 @@ _SELF = (
     "Two calls of one user in one context must be under way at once, and one of them "
     "be broken off or come before the other is done."
 )
+_IN_LINE = (
+    "One user must be in the line behind the other and be cancelled there, and the "
+    "first must call once more, as with one call each nobody comes after."
+)
+_JOINED = (
+    "Two users must wait for the same work, each in a context of their own, and the "
+    "one whose leaving ends it must be cancelled there."
+)
 _CACHED = (
     "The row must be stored and read by one user and read by the other, for which each "
     "needs a context and at least one operation in it."
@@ -142,6 +150,9 @@ MINIMA = (
         "credential-cache", _TOOLS, "open run[echo] | open run[sleep, echo]", _BOTH
     ),
     Minimum(
+        "dead-next", _ERRORS, "open run[think, think] | open run[think]!1e", _IN_LINE
+    ),
+    Minimum(
         "decision-cache",
         _TOOLS,
         "open run[forbidden, echo]",
@@ -160,6 +171,7 @@ MINIMA = (
     Minimum("failure-escapes", _TOOLS, "open run[failing]", _TWO),
     Minimum("folded-case", _OWNERSHIP, "open write | open run[sleep, recall]", _BOTH),
     Minimum("folded-case", _WRITES, "open write | open erase", _BOTH),
+    Minimum("followers-left", _ERRORS, "open run[think]!2 | open run[think]", _JOINED),
     Minimum(
         "gate-left-shut",
         _TEARDOWN,
@@ -465,6 +477,9 @@ MINIMA = (
         "A context, a run in it that is under way, and the end of the context.",
     ),
     Minimum("unchecked-session", _WRITES, "open | their-write", _EACH),
+    Minimum(
+        "waits-on", _ERRORS, "open run[think, think] | open run[think]!1e", _IN_LINE
+    ),
     Minimum(
         "worker-keeps-context", _OWNERSHIP, "open run[slow] | open run[echo]", _BOTH
     ),

@@ -1,8 +1,8 @@
 """The identities that are drawn are those that engines confuse."""
 
 import itertools
-import unicodedata
 import re
+import unicodedata
 
 import pytest
 

@@ -1,0 +1,53 @@
+"""Work that several users wait for together, and one of them is doing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from isolation_spec.adapter import Environment
+from isolation_spec.faults.fault import Fault
+from isolation_spec.faults.parts import OneClient
+
+__all__ = ["FAULTS"]
+
+
+class _LeftFollowers(OneClient):
+    """A call fetches a token, or waits for the one that is being fetched."""
+
+    async def start(self, environment: Environment) -> None:
+        self._fetching: asyncio.Future[None] | None = None
+        await super().start(environment)
+
+    async def call(self, request: Callable[[], Awaitable[Any]]) -> Any:
+        if self._fetching is not None:
+            await asyncio.shield(self._fetching)
+        else:
+            await self._fetch()
+        return await request()
+
+    async def _fetch(self) -> None:
+        fetching = self._fetching = asyncio.get_running_loop().create_future()
+        try:
+            await self.environment.completion()
+        except Exception as error:
+            fetching.set_exception(error)
+            raise
+        else:
+            fetching.set_result(None)
+        finally:
+            self._fetching = None
+
+
+FOLLOWERS_LEFT = Fault(
+    id="followers-left",
+    mechanism="flights",
+    source="home-assistant/core #174400: when the one who fetches for all breaks off, "
+    "those who wait for it are never told",
+    claims=frozenset({"error-containment"}),
+    adapter=_LeftFollowers,
+)
+
+
+FAULTS = (FOLLOWERS_LEFT,)
