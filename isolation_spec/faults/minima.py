@@ -95,6 +95,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "tools-to-all": {"event-routing": (3, 0)},
     "trimmed-id": {"context-ownership": (4, 0)},
     "truncated-id": {"context-ownership": (4, 0)},
+    "turn-lost": {"error-containment": (5, 1)},
     "unchecked-run": {"context-ownership": (2, 0)},
     "unchecked-session": {
         "context-ownership": (3, 0),

@@ -418,6 +418,13 @@ MINIMA = (
         _CACHED,
     ),
     Minimum(
+        "turn-lost",
+        _ERRORS,
+        "open read | open run& run!2",
+        "Two must have sessions, one wait and be cancelled, and one wait behind, which "
+        "can be a read's second session; and who is cancelled is another user.",
+    ),
+    Minimum(
         "unchecked-run",
         _OWNERSHIP,
         "open | their-run",

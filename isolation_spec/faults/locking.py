@@ -1,0 +1,69 @@
+"""Who comes next: locks that hold as long as nobody leaves at the wrong moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from isolation_spec.engine import DatabaseSessionManager, UserExecutionEngine
+from isolation_spec.engine.sessions import T, Work
+from isolation_spec.faults.fault import Fault
+from isolation_spec.faults.parts import with_fresh_engine
+
+__all__ = ["FAULTS"]
+
+
+class _Two:
+    """Room for two; who leaves it when it was full gives the next in line a turn."""
+
+    def __init__(self) -> None:
+        self._free = 2
+        self._line: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        if self._line or not self._free:
+            turn = asyncio.get_running_loop().create_future()
+            self._line.append(turn)
+            try:
+                await turn
+            finally:
+                self._line.remove(turn)
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+            if self._free == 1 and self._line:
+                turn = self._line[0]
+                if not turn.done():
+                    turn.set_result(None)
+
+
+def _with_two_sessions() -> type[UserExecutionEngine]:
+    places = _Two()
+
+    class Sessions(DatabaseSessionManager):
+        async def run(self, work: Work[T]) -> T:
+            async with places.hold():
+                return await super().run(work)
+
+    class Engine(UserExecutionEngine):
+        def _create_sessions(self) -> DatabaseSessionManager:
+            return Sessions(self.user_context, self._database)
+
+    return Engine
+
+
+TURN_LOST = Fault(
+    id="turn-lost",
+    mechanism="locking",
+    source="python/cpython #1031 (bpo-27585): who is cancelled when their turn has "
+    "come to have a session does not pass it on, and those behind wait for ever",
+    claims=frozenset({"error-containment"}),
+    adapter=with_fresh_engine(_with_two_sessions),
+)
+
+FAULTS = (TURN_LOST,)
