@@ -9,6 +9,7 @@ from __future__ import annotations
 from isolation_spec.faults import (
     aliasing,
     caching,
+    committing,
     contexts,
     delivery,
     dispatching,
@@ -35,6 +36,7 @@ __all__ = ["FAULTS", "LEAST", "Fault", "least_of"]
 _MECHANISMS = (
     aliasing,
     caching,
+    committing,
     contexts,
     delivery,
     dispatching,

@@ -16,6 +16,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "auth-in-place": {"tool-isolation": (4, 0)},
     "batch-fails": {"context-ownership": (4, 0), "tool-isolation": (4, 0)},
     "batch-refused": {"context-ownership": (5, 0), "error-containment": (5, 0)},
+    "bound-for-another": {"context-ownership": (4, 1), "stored-writes": (4, 1)},
     "broadcast-to-all": {"event-routing": (3, 0)},
     "cancelled-closes-all": {
         "error-containment": (4, 1),

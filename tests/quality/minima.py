@@ -65,6 +65,10 @@ _SELF = (
     "Two calls of one user in one context must be under way at once, and one of them "
     "be broken off or come before the other is done."
 )
+_BEHIND = (
+    "One user has the place, another waits for it and is cancelled when it comes free, "
+    "and the next step of the first one's run is behind them: two contexts, two runs."
+)
 _CACHED = (
     "The row must be stored and read by one user and read by the other, for which each "
     "needs a context and at least one operation in it."
@@ -95,6 +99,18 @@ MINIMA = (
         "open run[broken]& run[broken] | open run[remember]",
         "Two users write, each in a context, and a third write must be under way, or "
         "a decision bring both in at once, as a batch is what comes meanwhile.",
+    ),
+    Minimum(
+        "bound-for-another",
+        _OWNERSHIP,
+        "open run[recall, recall, recall] | open run[remember]!4",
+        _BEHIND,
+    ),
+    Minimum(
+        "bound-for-another",
+        _WRITES,
+        "open run[recall, remember] | open run!2",
+        _BEHIND,
     ),
     Minimum("broadcast-to-all", _ROUTING, "connect | open run", _HEARD),
     Minimum(
