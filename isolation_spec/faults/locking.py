@@ -42,8 +42,8 @@ class _Two:
                     turn.set_result(None)
 
 
-def _with_two_sessions() -> type[UserExecutionEngine]:
-    places = _Two()
+def _in_turn(places: _Two | _Queue) -> type[UserExecutionEngine]:
+    """Each unit of database work takes one of the places that all engines share."""
 
     class Sessions(DatabaseSessionManager):
         async def run(self, work: Work[T]) -> T:
@@ -63,7 +63,52 @@ TURN_LOST = Fault(
     source="python/cpython #1031 (bpo-27585): who is cancelled when their turn has "
     "come to have a session does not pass it on, and those behind wait for ever",
     claims=frozenset({"error-containment"}),
-    adapter=with_fresh_engine(_with_two_sessions),
+    adapter=with_fresh_engine(lambda: _in_turn(_Two())),
 )
 
-FAULTS = (TURN_LOST,)
+
+class _Queue:
+    """Room for three; who leaves hands the place to the first who waits for one.
+
+    Who is cancelled while waiting stays in the queue.
+    """
+
+    def __init__(self) -> None:
+        self._free = 3
+        self._queue: deque[asyncio.Future[None]] = deque()
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        if self._free:
+            self._free -= 1
+        else:
+            turn = asyncio.get_running_loop().create_future()
+            self._queue.append(turn)
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():
+                    self._leave()
+                raise
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _leave(self) -> None:
+        if self._queue:
+            self._queue.popleft().set_result(None)
+        else:
+            self._free += 1
+
+
+LEFT_IN_QUEUE = Fault(
+    id="left-in-queue",
+    mechanism="locking",
+    source="aio-libs/aiohttp #2937 (review), aio-libs/aiocassandra #6: who gives a place "
+    "back gives it to a waiter that was cancelled, and fails by that",
+    claims=frozenset({"error-containment"}),
+    adapter=with_fresh_engine(lambda: _in_turn(_Queue())),
+)
+
+FAULTS = (LEFT_IN_QUEUE, TURN_LOST)

@@ -47,6 +47,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "last-error": {"context-ownership": (5, 0), "event-routing": (6, 0)},
     "last-registration-wins": {"event-lifecycle": (5, 0), "event-routing": (5, 0)},
     "late-cleanup": {"event-routing": (6, 0)},
+    "left-in-queue": {"error-containment": (6, 1)},
     "left-open": {"database-sessions": (2, 0), "teardown": (2, 0)},
     "line-blocked": {"error-containment": (4, 1), "noninterference": (4, 1)},
     "masked-owner": {"event-routing": (3, 0)},

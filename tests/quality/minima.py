@@ -235,6 +235,13 @@ MINIMA = (
         "Two connections, one of them known for certain as it heard a run in a "
         "context, then the end of the other, and a run that nobody hears.",
     ),
+    Minimum(
+        "left-in-queue",
+        _ERRORS,
+        "open run | open run& run& run!1e",
+        "Three must have places, one wait and be cancelled, and the first to leave be "
+        "another user's: two contexts, four runs and the cancellation.",
+    ),
     Minimum("left-open", _SESSIONS, "open run[break-off]", _TWO),
     Minimum("left-open", _TEARDOWN, "open run[break-off]", _TWO),
     Minimum("line-blocked", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
