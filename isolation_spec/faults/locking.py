@@ -105,8 +105,8 @@ class _Queue:
 LEFT_IN_QUEUE = Fault(
     id="left-in-queue",
     mechanism="locking",
-    source="aio-libs/aiohttp #2937 (review), aio-libs/aiocassandra #6: who gives a place "
-    "back gives it to a waiter that was cancelled, and fails by that",
+    source="aio-libs/aiohttp #2937 (review), aio-libs/aiocassandra #6: a place is "
+    "given back to a waiter that was cancelled, and who does so fails",
     claims=frozenset({"error-containment"}),
     adapter=with_fresh_engine(lambda: _in_turn(_Queue())),
 )
