@@ -9,6 +9,7 @@ from __future__ import annotations
 from isolation_spec.faults import (
     aliasing,
     caching,
+    committing,
     contexts,
     delivery,
     dispatching,
@@ -19,6 +20,7 @@ from isolation_spec.faults import (
     interference,
     keys,
     limits,
+    locking,
     outliving,
     overwriting,
     ownership,
@@ -38,6 +40,7 @@ __all__ = ["FAULTS", "LEAST", "Fault", "least_of"]
 _MECHANISMS = (
     aliasing,
     caching,
+    committing,
     contexts,
     delivery,
     dispatching,
@@ -48,6 +51,7 @@ _MECHANISMS = (
     interference,
     keys,
     limits,
+    locking,
     outliving,
     overwriting,
     ownership,

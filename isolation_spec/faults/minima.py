@@ -16,6 +16,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "auth-in-place": {"tool-isolation": (4, 0)},
     "batch-fails": {"context-ownership": (4, 0), "tool-isolation": (4, 0)},
     "batch-refused": {"context-ownership": (5, 0), "error-containment": (5, 0)},
+    "bound-for-another": {"context-ownership": (4, 1), "stored-writes": (4, 1)},
     "broadcast-to-all": {"event-routing": (3, 0)},
     "cancelled-closes-all": {
         "error-containment": (4, 1),
@@ -50,6 +51,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "last-error": {"context-ownership": (5, 0), "event-routing": (6, 0)},
     "last-registration-wins": {"event-lifecycle": (5, 0), "event-routing": (5, 0)},
     "late-cleanup": {"event-routing": (6, 0)},
+    "left-in-queue": {"error-containment": (6, 1)},
     "left-open": {"database-sessions": (2, 0), "teardown": (2, 0)},
     "line-blocked": {"error-containment": (4, 1), "noninterference": (4, 1)},
     "masked-owner": {"event-routing": (3, 0)},
@@ -99,6 +101,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "tools-to-all": {"event-routing": (3, 0)},
     "trimmed-id": {"context-ownership": (4, 0)},
     "truncated-id": {"context-ownership": (4, 0)},
+    "turn-lost": {"error-containment": (5, 1)},
     "turn-dropped": {"error-containment": (5, 1), "teardown": (5, 1)},
     "unchecked-run": {"context-ownership": (2, 0)},
     "unchecked-session": {

@@ -65,6 +65,10 @@ _SELF = (
     "Two calls of one user in one context must be under way at once, and one of them "
     "be broken off or come before the other is done."
 )
+_BEHIND = (
+    "One user has the place, another waits for it and is cancelled when it comes free, "
+    "and the next step of the first one's run is behind them: two contexts, two runs."
+)
 _IN_LINE = (
     "One user must be in the line behind the other and be cancelled there, and the "
     "first must call once more, as with one call each nobody comes after."
@@ -103,6 +107,18 @@ MINIMA = (
         "open run[broken]& run[broken] | open run[remember]",
         "Two users write, each in a context, and a third write must be under way, or "
         "a decision bring both in at once, as a batch is what comes meanwhile.",
+    ),
+    Minimum(
+        "bound-for-another",
+        _OWNERSHIP,
+        "open run[recall, recall, recall] | open run[remember]!4",
+        _BEHIND,
+    ),
+    Minimum(
+        "bound-for-another",
+        _WRITES,
+        "open run[recall, remember] | open run!2",
+        _BEHIND,
     ),
     Minimum("broadcast-to-all", _ROUTING, "connect | open run", _HEARD),
     Minimum(
@@ -245,6 +261,13 @@ MINIMA = (
         "connect open run connect disconnect run",
         "Two connections, one of them known for certain as it heard a run in a "
         "context, then the end of the other, and a run that nobody hears.",
+    ),
+    Minimum(
+        "left-in-queue",
+        _ERRORS,
+        "open run | open run& run& run!1e",
+        "Three must have places, one wait and be cancelled, and the first to leave be "
+        "another user's: two contexts, four runs and the cancellation.",
     ),
     Minimum("left-open", _SESSIONS, "open run[break-off]", _TWO),
     Minimum("left-open", _TEARDOWN, "open run[break-off]", _TWO),
@@ -445,6 +468,11 @@ MINIMA = (
         _CACHED,
     ),
     Minimum(
+        "turn-lost",
+        _ERRORS,
+        "open read | open run& run!2",
+        "Two must have sessions, one wait and be cancelled, and one wait behind, which "
+        "can be a read's second session; and who is cancelled is another user.",
         "turn-dropped",
         _ERRORS,
         "open run run | open run!2",
