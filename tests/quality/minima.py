@@ -473,6 +473,8 @@ MINIMA = (
         "open read | open run& run!2",
         "Two must have sessions, one wait and be cancelled, and one wait behind, which "
         "can be a read's second session; and who is cancelled is another user.",
+    ),
+    Minimum(
         "turn-dropped",
         _ERRORS,
         "open run run | open run!2",
