@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 
 from isolation_spec.adapter import Environment
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import WebSocketManager
-from isolation_spec.engine.mailbox import Channel
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import with_manager
 
 __all__ = ["FAULTS"]
 
@@ -33,20 +30,27 @@ class _Impatient(WebSocketManager):
 
 
 class _OneLogin(ReferenceAdapter):
-    """What was asked and not yet answered stays in line, also if the client left."""
+    """A line that is free is made anew if it was left; who waits has it as it is."""
 
     manager_class = _Impatient
 
     async def start(self, environment: Environment) -> None:
         self._turn = asyncio.Lock()
+        self._waiting = 0
         self._replies: deque[str | None] = deque()
         await super().start(environment)
 
     async def authenticate(self, token: str) -> str | None:
-        async with self._turn:
-            self._replies.append(self._tokens.get(token))
-            await self.environment.completion()
-            return self._replies.popleft()
+        self._waiting += 1
+        try:
+            async with self._turn:
+                self._replies.append(self._tokens.get(token))
+                await self.environment.completion()
+                return self._replies.popleft()
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._replies.clear()
 
 
 LOGIN_TO_NEXT = Fault(
@@ -54,49 +58,8 @@ LOGIN_TO_NEXT = Fault(
     mechanism="handshakes",
     source="redis/redis-py #2665, under an identity service: the answer about a "
     "client who left is taken for the one about the next client",
-    claims=frozenset({"event-lifecycle", "event-routing"}),
+    claims=frozenset({"event-routing"}),
     adapter=_OneLogin,
-)
-
-
-class _RecyclingManager(WebSocketManager):
-    """A connection is in the rooms of its record, and records are used again."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._rooms: dict[ServerConnection, set[str]] = {}
-        self._spare: list[set[str]] = []
-
-    async def _authenticate(self, socket: ServerConnection) -> str | None:
-        rooms = self._rooms[socket] = self._spare.pop() if self._spare else set()
-        socket.connection_lost_waiter.add_done_callback(lambda _: self._recycle(socket))
-        user_id = await super()._authenticate(socket)
-        if user_id is not None:
-            rooms.add(user_id)
-        return user_id
-
-    def _recycle(self, socket: ServerConnection) -> None:
-        rooms = self._rooms.pop(socket)
-        rooms.clear()
-        self._spare.append(rooms)
-
-    def _recipients(self, user_id: str) -> list[Channel]:
-        super()._recipients(user_id)
-        return [
-            channel
-            for mailbox in self._mailboxes.values()
-            for channel in mailbox.channels.values()
-            if user_id in self._rooms.get(channel.socket, ())
-        ]
-
-
-RECORD_REUSED = Fault(
-    id="record-reused",
-    mechanism="handshakes",
-    source="GitHub incident of 2021-03-08: what was still being found out about a "
-    "request that is over is written into its record, which another one has by then",
-    claims=frozenset({"event-lifecycle", "event-routing"}),
-    adapter=with_manager(_RecyclingManager),
 )
 
 
@@ -137,8 +100,56 @@ LEFT_OUT_OF_BATCH = Fault(
     mechanism="handshakes",
     source="LangGraph batched store: answers are handed out in order to those who "
     "still wait, and one who left shifts all after them",
-    claims=frozenset({"event-lifecycle", "event-routing"}),
+    claims=frozenset({"event-routing"}),
     adapter=_Batched,
 )
 
-FAULTS = (LEFT_OUT_OF_BATCH, LOGIN_TO_NEXT, RECORD_REUSED)
+
+class _Turn:
+    """One after the other; the turn is handed to the first in line, there or not."""
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._line: deque[asyncio.Event] = deque()
+
+    async def __aenter__(self) -> None:
+        if self._taken:
+            turn = asyncio.Event()
+            self._line.append(turn)
+            await turn.wait()
+        self._taken = True
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._line:
+            self._line.popleft().set()
+        else:
+            self._taken = False
+
+
+class _InLine(ReferenceAdapter):
+    manager_class = _Impatient
+
+    async def start(self, environment: Environment) -> None:
+        self._turn = _Turn()
+        await super().start(environment)
+
+    async def authenticate(self, token: str) -> str | None:
+        async with self._turn:
+            return await super().authenticate(token)
+
+
+TURN_OF_NOBODY = Fault(
+    id="turn-of-nobody",
+    mechanism="handshakes",
+    source="python/cpython #76915: who left the line is still handed the turn, and "
+    "keeps it for ever",
+    claims=frozenset({"event-routing"}),
+    adapter=_InLine,
+)
+
+
+FAULTS = (
+    LEFT_OUT_OF_BATCH,
+    LOGIN_TO_NEXT,
+    TURN_OF_NOBODY,
+)

@@ -47,7 +47,9 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "last-registration-wins": {"event-lifecycle": (5, 0), "event-routing": (5, 0)},
     "late-cleanup": {"event-routing": (6, 0)},
     "left-open": {"database-sessions": (2, 0), "teardown": (2, 0)},
+    "left-out-of-batch": {"event-routing": (5, 3)},
     "line-blocked": {"error-containment": (4, 1), "noninterference": (4, 1)},
+    "login-to-next": {"event-routing": (4, 1)},
     "masked-owner": {"event-routing": (3, 0)},
     "metadata-alias": {"stored-writes": (2, 0)},
     "name-believed": {"event-routing": (3, 0)},
@@ -95,6 +97,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "tools-to-all": {"event-routing": (3, 0)},
     "trimmed-id": {"context-ownership": (4, 0)},
     "truncated-id": {"context-ownership": (4, 0)},
+    "turn-of-nobody": {"event-routing": (5, 3)},
     "unchecked-run": {"context-ownership": (2, 0)},
     "unchecked-session": {
         "context-ownership": (3, 0),
