@@ -76,7 +76,8 @@ class _Batched(ReferenceAdapter):
 
     async def authenticate(self, token: str) -> str | None:
         loop = asyncio.get_running_loop()
-        answers, answer = self._answers, loop.create_future()
+        answers = self._answers
+        answer: asyncio.Future[str | None] = loop.create_future()
         answers[answer] = None
         self._tokens_asked.append(token)
         if self._asking is None or self._asking.done():
@@ -148,7 +149,40 @@ TURN_OF_NOBODY = Fault(
 )
 
 
+class _Together(ReferenceAdapter):
+    """The first one asks for all who come meanwhile, and tells them at the end."""
+
+    manager_class = _Impatient
+
+    async def start(self, environment: Environment) -> None:
+        self._followers: list[asyncio.Event] | None = None
+        await super().start(environment)
+
+    async def authenticate(self, token: str) -> str | None:
+        if self._followers is not None:
+            answered = asyncio.Event()
+            self._followers.append(answered)
+            await answered.wait()
+            return self._tokens.get(token)
+        self._followers = []
+        user = await super().authenticate(token)
+        for follower in self._followers:
+            follower.set()
+        self._followers = None
+        return user
+
+
+FIRST_LEAVES = Fault(
+    id="first-leaves",
+    mechanism="handshakes",
+    source="oklabflensburg/open-city-planner #7, in a handshake: one lookup for all "
+    "who come meanwhile ends with the client for whom it was begun",
+    claims=frozenset({"event-routing"}),
+    adapter=_Together,
+)
+
 FAULTS = (
+    FIRST_LEAVES,
     LEFT_OUT_OF_BATCH,
     LOGIN_TO_NEXT,
     TURN_OF_NOBODY,

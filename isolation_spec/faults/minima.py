@@ -34,6 +34,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "ends-twice": {"event-lifecycle": (4, 0)},
     "erase-by-thread": {"stored-writes": (5, 0)},
     "failure-escapes": {"tool-isolation": (2, 0)},
+    "first-leaves": {"event-routing": (4, 1)},
     "folded-case": {"context-ownership": (4, 0), "stored-writes": (4, 0)},
     "heartbeat-survives": {"teardown": (1, 0)},
     "joined-login": {

@@ -156,6 +156,13 @@ MINIMA = (
     ),
     Minimum("erase-by-thread", _WRITES, "open write | open run[sleep] erase", _BOTH),
     Minimum("failure-escapes", _TOOLS, "open run[failing]", _TWO),
+    Minimum(
+        "first-leaves",
+        _ROUTING,
+        "connect!3e | connect open run",
+        "Somebody leaves while being asked about, and another, who came meanwhile, is "
+        "to hear of a run in a context.",
+    ),
     Minimum("folded-case", _OWNERSHIP, "open write | open run[sleep, recall]", _BOTH),
     Minimum("folded-case", _WRITES, "open write | open erase", _BOTH),
     Minimum("heartbeat-survives", _TEARDOWN, "open", _ONE),
@@ -238,8 +245,8 @@ MINIMA = (
         "login-to-next",
         _ROUTING,
         "connect!3e open run | connect",
-        "One client leaves while being asked about, another is next in line, and a run in "
-        "a context is told to the wrong one.",
+        "One client leaves while being asked about, another is next in line, and a run "
+        "in a context is told to the wrong one.",
     ),
     Minimum("masked-owner", _ROUTING, "connect | open run", _HEARD),
     Minimum("metadata-alias", _WRITES, "open mutate", _TWO),
