@@ -99,8 +99,8 @@ class _Batched(ReferenceAdapter):
 LEFT_OUT_OF_BATCH = Fault(
     id="left-out-of-batch",
     mechanism="handshakes",
-    source="LangGraph batched store: answers are handed out in order to those who "
-    "still wait, and one who left shifts all after them",
+    source="langchain-ai/langgraph #6701: what one who left asked stays in the batch; "
+    "here the answers are then handed out in order to those who still wait",
     claims=frozenset({"event-routing"}),
     adapter=_Batched,
 )
@@ -142,7 +142,7 @@ class _InLine(ReferenceAdapter):
 TURN_OF_NOBODY = Fault(
     id="turn-of-nobody",
     mechanism="handshakes",
-    source="python/cpython #76915: who left the line is still handed the turn, and "
+    source="python/asyncio #393: who left the line is still handed the turn, and "
     "keeps it for ever",
     claims=frozenset({"event-routing"}),
     adapter=_InLine,
