@@ -28,6 +28,7 @@ from strategies.scripts import KEYS, script
 __all__ = ["IsolationMachine"]
 
 Classes = tuple[int, ...]
+_PAUSE = ask.Sleep(seconds=2.0)
 _ANY = st.integers(0, 15)
 _INTRUSIONS = ("cancel", "cancel", "read", "write", "mutate", "erase", "clean up")
 """What an intruder asks for after a run: another's run or context is named in each."""
@@ -459,16 +460,31 @@ class IsolationMachine(RuleBasedStateMachine):
             self.examine(self.scenario(), self.search)
 
     def _look_in_the_end(self) -> None:
-        """Mostly everybody reads once more: what others did may show late."""
-        if self.is_shut_down or not self.search.seed % 4:
+        """Mostly everybody stores something, half of the time, waits for the others,
+        asks for an answer and a tool, and reads: what others did may show late.
+
+        An agent's sleep is what waits: time goes on once nobody has anything to do.
+        """
+        seed = self.search.seed
+        if self.is_shut_down or not seed % 4:
             return
-        self.operations.append(ask.AdvanceTime(id=self._number(()), seconds=1.0))
-        for user, contexts in enumerate(self.contexts):
-            if contexts:
-                read = ask.Read(id=self._number(()), user=user, context=contexts[0])
-                self.operations.append(read)
-        if self.search.seed % 8 == 1 and any(self.contexts):
-            self._look_elsewhere(self.search.seed // 8)
+        stored = (ask.Remember(key=KEYS[0], value=""),) if seed // 8 % 2 else ()
+        tool = ask.CallTool(tool=("echo", "slow")[seed // 16 % 2], argument="")
+        steps = (*stored, _PAUSE, ask.Think(prompt=""), tool)
+        present = [user for user, contexts in enumerate(self.contexts) if contexts]
+        for user in present:
+            context, number = self.contexts[user][0], self._number(())
+            script = sign(steps, self.users[user].label, number)
+            self.operations.append(
+                ask.RunAgent(id=number, user=user, context=context, script=script)
+            )
+        for user in present:
+            read = ask.Read(
+                id=self._number(()), user=user, context=self.contexts[user][0]
+            )
+            self.operations.append(read)
+        if seed % 8 == 1 and present:
+            self._look_elsewhere(seed // 8)
 
     def _look_elsewhere(self, drawn: int) -> None:
         """Somebody asks for what is left of another, when all is over."""

@@ -61,6 +61,11 @@ _STRUCK = (
     "As two users must come through the same place, and in plain order each leaves it "
     "again: somebody must be interrupted there."
 )
+_LEFT_IN_LINE = (
+    "Before the one who leaves somebody must be asked about, and behind them somebody "
+    "else, who is to hear of a run; in plain order the first answer comes too early, "
+    "and the other client before the one who leaves."
+)
 _SELF = (
     "Two calls of one user in one context must be under way at once, and one of them "
     "be broken off or come before the other is done."
@@ -185,6 +190,13 @@ MINIMA = (
     ),
     Minimum("erase-by-thread", _WRITES, "open write | open run[sleep] erase", _BOTH),
     Minimum("failure-escapes", _TOOLS, "open run[failing]", _TWO),
+    Minimum(
+        "first-leaves",
+        _ROUTING,
+        "connect!3e | connect open run",
+        "Somebody leaves while being asked about, and another, who came meanwhile, is "
+        "to hear of a run in a context.",
+    ),
     Minimum("folded-case", _OWNERSHIP, "open write | open run[sleep, recall]", _BOTH),
     Minimum("folded-case", _WRITES, "open write | open erase", _BOTH),
     Minimum("followers-left", _ERRORS, "open run[think]!2 | open run[think]", _JOINED),
@@ -271,8 +283,21 @@ MINIMA = (
     ),
     Minimum("left-open", _SESSIONS, "open run[break-off]", _TWO),
     Minimum("left-open", _TEARDOWN, "open run[break-off]", _TWO),
+    Minimum(
+        "left-out-of-batch",
+        _ROUTING,
+        "connect connect!3e | connect open run ; late 1/call 3/start",
+        _LEFT_IN_LINE,
+    ),
     Minimum("line-blocked", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
     Minimum("line-blocked", _ALONE, "open run[think]!1e | open run[think]", _STRUCK),
+    Minimum(
+        "login-to-next",
+        _ROUTING,
+        "connect!3e open run | connect",
+        "One client leaves while being asked about, another is next in line, and a run "
+        "in a context is told to the wrong one.",
+    ),
     Minimum("masked-owner", _ROUTING, "connect | open run", _HEARD),
     Minimum("metadata-alias", _WRITES, "open mutate", _TWO),
     Minimum(
@@ -468,6 +493,10 @@ MINIMA = (
         _CACHED,
     ),
     Minimum(
+        "turn-of-nobody",
+        _ROUTING,
+        "connect connect!3e | connect open run ; late 1/call 3/start",
+        _LEFT_IN_LINE,
         "turn-lost",
         _ERRORS,
         "open read | open run& run!2",

@@ -1,0 +1,189 @@
+"""Clients who leave while it is being found out who they are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from websockets.asyncio.server import ServerConnection
+
+from isolation_spec.adapter import Environment
+from isolation_spec.adapters.reference import ReferenceAdapter
+from isolation_spec.engine import WebSocketManager
+from isolation_spec.faults.fault import Fault
+
+__all__ = ["FAULTS"]
+
+
+class _Impatient(WebSocketManager):
+    """Asks no further about a client who has left."""
+
+    async def _authenticate(self, socket: ServerConnection) -> str | None:
+        loop = asyncio.get_running_loop()
+        asking = loop.create_task(super()._authenticate(socket))
+        gone = socket.connection_lost_waiter
+        await asyncio.wait((asking, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not asking.done():
+            asking.cancel()
+            await asyncio.wait((asking,))
+        return None if asking.cancelled() else asking.result()
+
+
+class _OneLogin(ReferenceAdapter):
+    """A line that is free is made anew if it was left; who waits has it as it is."""
+
+    manager_class = _Impatient
+
+    async def start(self, environment: Environment) -> None:
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._replies: deque[str | None] = deque()
+        await super().start(environment)
+
+    async def authenticate(self, token: str) -> str | None:
+        self._waiting += 1
+        try:
+            async with self._turn:
+                self._replies.append(self._tokens.get(token))
+                await self.environment.completion()
+                return self._replies.popleft()
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._replies.clear()
+
+
+LOGIN_TO_NEXT = Fault(
+    id="login-to-next",
+    mechanism="handshakes",
+    source="redis/redis-py #2665, under an identity service: the answer about a "
+    "client who left is taken for the one about the next client",
+    claims=frozenset({"event-routing"}),
+    adapter=_OneLogin,
+)
+
+
+class _Batched(ReferenceAdapter):
+    """Asks about all who came meanwhile at once; who left has no answer to take."""
+
+    manager_class = _Impatient
+
+    async def start(self, environment: Environment) -> None:
+        self._tokens_asked: list[str] = []
+        self._answers: dict[asyncio.Future[str | None], None] = {}
+        self._asking: asyncio.Task[None] | None = None
+        await super().start(environment)
+
+    async def authenticate(self, token: str) -> str | None:
+        loop = asyncio.get_running_loop()
+        answers = self._answers
+        answer: asyncio.Future[str | None] = loop.create_future()
+        answers[answer] = None
+        self._tokens_asked.append(token)
+        if self._asking is None or self._asking.done():
+            self._asking = loop.create_task(self._ask())
+        try:
+            return await answer
+        finally:
+            answers.pop(answer, None)
+
+    async def _ask(self) -> None:
+        while self._tokens_asked:
+            tokens, answers = self._tokens_asked, self._answers
+            self._tokens_asked, self._answers = [], {}
+            await self.environment.completion()
+            for answer, token in zip(tuple(answers), tokens, strict=False):
+                answer.set_result(self._tokens.get(token))
+
+
+LEFT_OUT_OF_BATCH = Fault(
+    id="left-out-of-batch",
+    mechanism="handshakes",
+    source="langchain-ai/langgraph #6701: what one who left asked stays in the batch; "
+    "here the answers are then handed out in order to those who still wait",
+    claims=frozenset({"event-routing"}),
+    adapter=_Batched,
+)
+
+
+class _Turn:
+    """One after the other; the turn is handed to the first in line, there or not."""
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._line: deque[asyncio.Event] = deque()
+
+    async def __aenter__(self) -> None:
+        if self._taken:
+            turn = asyncio.Event()
+            self._line.append(turn)
+            await turn.wait()
+        self._taken = True
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._line:
+            self._line.popleft().set()
+        else:
+            self._taken = False
+
+
+class _InLine(ReferenceAdapter):
+    manager_class = _Impatient
+
+    async def start(self, environment: Environment) -> None:
+        self._turn = _Turn()
+        await super().start(environment)
+
+    async def authenticate(self, token: str) -> str | None:
+        async with self._turn:
+            return await super().authenticate(token)
+
+
+TURN_OF_NOBODY = Fault(
+    id="turn-of-nobody",
+    mechanism="handshakes",
+    source="python/asyncio #393: who left the line is still handed the turn, and "
+    "keeps it for ever",
+    claims=frozenset({"event-routing"}),
+    adapter=_InLine,
+)
+
+
+class _Together(ReferenceAdapter):
+    """The first one asks for all who come meanwhile, and tells them at the end."""
+
+    manager_class = _Impatient
+
+    async def start(self, environment: Environment) -> None:
+        self._followers: list[asyncio.Event] | None = None
+        await super().start(environment)
+
+    async def authenticate(self, token: str) -> str | None:
+        if self._followers is not None:
+            answered = asyncio.Event()
+            self._followers.append(answered)
+            await answered.wait()
+            return self._tokens.get(token)
+        self._followers = []
+        user = await super().authenticate(token)
+        for follower in self._followers:
+            follower.set()
+        self._followers = None
+        return user
+
+
+FIRST_LEAVES = Fault(
+    id="first-leaves",
+    mechanism="handshakes",
+    source="oklabflensburg/open-city-planner #7, in a handshake: one lookup for all "
+    "who come meanwhile ends with the client for whom it was begun",
+    claims=frozenset({"event-routing"}),
+    adapter=_Together,
+)
+
+FAULTS = (
+    FIRST_LEAVES,
+    LEFT_OUT_OF_BATCH,
+    LOGIN_TO_NEXT,
+    TURN_OF_NOBODY,
+)
