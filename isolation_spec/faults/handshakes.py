@@ -63,49 +63,6 @@ LOGIN_TO_NEXT = Fault(
 )
 
 
-class _Batched(ReferenceAdapter):
-    """Asks about all who came meanwhile at once; who left has no answer to take."""
-
-    manager_class = _Impatient
-
-    async def start(self, environment: Environment) -> None:
-        self._tokens_asked: list[str] = []
-        self._answers: dict[asyncio.Future[str | None], None] = {}
-        self._asking: asyncio.Task[None] | None = None
-        await super().start(environment)
-
-    async def authenticate(self, token: str) -> str | None:
-        loop = asyncio.get_running_loop()
-        answers = self._answers
-        answer: asyncio.Future[str | None] = loop.create_future()
-        answers[answer] = None
-        self._tokens_asked.append(token)
-        if self._asking is None or self._asking.done():
-            self._asking = loop.create_task(self._ask())
-        try:
-            return await answer
-        finally:
-            answers.pop(answer, None)
-
-    async def _ask(self) -> None:
-        while self._tokens_asked:
-            tokens, answers = self._tokens_asked, self._answers
-            self._tokens_asked, self._answers = [], {}
-            await self.environment.completion()
-            for answer, token in zip(tuple(answers), tokens, strict=False):
-                answer.set_result(self._tokens.get(token))
-
-
-LEFT_OUT_OF_BATCH = Fault(
-    id="left-out-of-batch",
-    mechanism="handshakes",
-    source="langchain-ai/langgraph #6701: what one who left asked stays in the batch; "
-    "here the answers are then handed out in order to those who still wait",
-    claims=frozenset({"event-routing"}),
-    adapter=_Batched,
-)
-
-
 class _Turn:
     """One after the other; the turn is handed to the first in line, there or not."""
 
@@ -183,7 +140,6 @@ FIRST_LEAVES = Fault(
 
 FAULTS = (
     FIRST_LEAVES,
-    LEFT_OUT_OF_BATCH,
     LOGIN_TO_NEXT,
     TURN_OF_NOBODY,
 )

@@ -54,7 +54,6 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "late-cleanup": {"event-routing": (6, 0)},
     "left-in-queue": {"error-containment": (6, 1)},
     "left-open": {"database-sessions": (2, 0), "teardown": (2, 0)},
-    "left-out-of-batch": {"event-routing": (5, 3)},
     "line-blocked": {"error-containment": (4, 1), "noninterference": (4, 1)},
     "login-to-next": {"event-routing": (4, 1)},
     "masked-owner": {"event-routing": (3, 0)},

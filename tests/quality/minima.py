@@ -283,12 +283,6 @@ MINIMA = (
     ),
     Minimum("left-open", _SESSIONS, "open run[break-off]", _TWO),
     Minimum("left-open", _TEARDOWN, "open run[break-off]", _TWO),
-    Minimum(
-        "left-out-of-batch",
-        _ROUTING,
-        "connect connect!3e | connect open run ; late 1/call 3/start",
-        _LEFT_IN_LINE,
-    ),
     Minimum("line-blocked", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
     Minimum("line-blocked", _ALONE, "open run[think]!1e | open run[think]", _STRUCK),
     Minimum(
@@ -497,6 +491,8 @@ MINIMA = (
         _ROUTING,
         "connect connect!3e | connect open run ; late 1/call 3/start",
         _LEFT_IN_LINE,
+    ),
+    Minimum(
         "turn-lost",
         _ERRORS,
         "open read | open run& run!2",

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from isolation_spec.scenario import (
-    AdvanceTime,
     CallTool,
     CancelRun,
     CleanupUser,
@@ -25,6 +24,7 @@ from isolation_spec.scenario import (
     Remember,
     RunAgent,
     Scenario,
+    Sleep,
     Step,
     Think,
     Transact,
@@ -150,13 +150,17 @@ def test_each_way_to_fail_occurs(failing: type[Step]) -> None:
 
 
 def test_what_was_erased_is_looked_at_later() -> None:
-    """A user erases, time passes, and the user reads once more."""
+    """A user erases, an agent of theirs sleeps, so that time passes in their lane, and
+    the user reads once more."""
 
     def is_one(scenario: Scenario) -> bool:
         operations = scenario.operations
         return any(
             isinstance(erase, Erase)
-            and isinstance(wait, AdvanceTime)
+            and isinstance(wait, RunAgent)
+            and not wait.background
+            and any(isinstance(s, Sleep) and s.seconds > 1 for s in wait.script)
+            and wait.user == erase.user
             and isinstance(read, Read)
             and read.user == erase.user
             for i, erase in enumerate(operations)
