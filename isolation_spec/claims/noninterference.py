@@ -16,6 +16,7 @@ from isolation_spec.claims.claim import (
 from isolation_spec.claims.observed import Observed
 from isolation_spec.history import (
     AgentStepped,
+    ConnectionClosed,
     EventReceived,
     GaugeRead,
     History,
@@ -24,7 +25,7 @@ from isolation_spec.history import (
     RowStored,
     ToolRan,
 )
-from isolation_spec.scenario import names_victim
+from isolation_spec.scenario import Scenario, names_victim
 
 __all__ = ["NONINTERFERENCE", "NoninterferenceViolated", "unlike"]
 
@@ -119,6 +120,7 @@ def _observations(history: History, user: int) -> dict[Key, Seen]:
     """Everything that the user was shown, or that is stored for them."""
     own = history.scenario.users[user].id
     attacks = {o.id for o in history.scenario.operations if names_victim(o)}
+    reading = _reading(history.scenario)
     seen: dict[Key, Seen] = {}
     varies = _varies(history.varying)
     key: Key
@@ -143,6 +145,8 @@ def _observations(history: History, user: int) -> dict[Key, Seen]:
             key = ("where the tool ran", number, entry.argument, entry.moment)
         elif isinstance(entry, EventReceived):
             key, text = (_EVENT, *_named_in(entry.text)), entry.text
+        elif isinstance(entry, ConnectionClosed) and entry.operation in reading:
+            key, text = (_CONNECTION, number), _cut_off(entry.code)
         elif isinstance(entry, GaugeRead):
             key, text = ("what is held after cleanup", entry.gauge), str(entry.value)
         else:
@@ -152,6 +156,24 @@ def _observations(history: History, user: int) -> dict[Key, Seen]:
 
 
 _EVENT = "the event"
+_CONNECTION = "how the connection ended"
+_IN_PEACE = (None, 1000, 1001, 1005, 1006)
+"""Close codes of who leaves, goes down or is lost, of which any may come first."""
+
+
+def _reading(scenario: Scenario) -> set[int]:
+    """The operations whose clients read all the time; who does not may be cut off as
+    soon as there is too much for them, which is a matter of order."""
+    operations = scenario.operations
+    if any(getattr(operation, "stalled", False) for operation in operations):
+        return set()
+    return {o.id for o in operations if not getattr(o, "unread", False)}
+
+
+def _cut_off(code: int | None) -> str:
+    return "in peace" if code in _IN_PEACE else f"refused with code {code}"
+
+
 _RUN = re.compile(r'"run_id": ?"([^"]*)"')
 _SEQUENCE = re.compile(r'"sequence": ?(\d+)')
 
@@ -164,8 +186,11 @@ def _named_in(text: str) -> tuple[str, str]:
 
 def _asked(key: Key, joint: Mapping[Key, Seen], alone: Mapping[Key, Seen]) -> bool:
     """Of an event the content alone: whether and where it comes depends on when the
-    server has let the connection in, and is asked by the claims on routing."""
-    return key[0] != _EVENT or (all(key) and key in joint and key in alone)
+    server has let the connection in, and is asked by the claims on routing. Of a
+    connection that was there in both runs whether it was refused."""
+    if key[0] not in (_EVENT, _CONNECTION):
+        return True
+    return all(key) and key in joint and key in alone
 
 
 # The words
@@ -200,6 +225,7 @@ def _first(
 _WORDS = {
     "what the operation answered": "what operation {0} of {name} answered",
     "what the agent saw": "what {name}'s agent in operation {0} saw at its step {1!r}",
+    _CONNECTION: "how {name}'s connection of operation {0} ended",
     "where the tool ran": "for whom the tool that {name}'s operation {0} called worked",
 }
 

@@ -9,13 +9,14 @@ from isolation_spec.claims import judge
 from isolation_spec.claims.noninterference import MOST_OUTCOMES, unlike
 from isolation_spec.claims.noninterference import NONINTERFERENCE as CLAIM
 from isolation_spec.history import Entry, History
-from isolation_spec.scenario import Read
+from isolation_spec.scenario import AdvanceTime, Connect, Operation, Read
 from tests.claims.histories import (
     ALICE,
     ALICES,
     BOB,
     NOT_REACHED,
     Judged,
+    closed,
     ended,
     event,
     gauge,
@@ -67,6 +68,11 @@ SEEN = {
     "an event": (
         (event(ALICE, payload="1"),),
         (event(ALICE, payload="2"),),
+    ),
+    "a refusal": ((closed(3, ALICE, code=1008),), (closed(3, ALICE),)),
+    "a refusal with another code": (
+        (closed(3, ALICE, code=1011),),
+        (closed(3, ALICE, code=4001),),
     ),
     "what is held": ((gauge(ALICE, 1),), (gauge(ALICE, 2),)),
     "what is stored": ((row(ALICE, "1"),), (row(ALICE, "2"),)),
@@ -166,6 +172,38 @@ def test_an_event_that_did_not_come_is_for_routing_to_judge() -> None:
     """Whether an event comes depends on when a connection is known."""
     assert NOT_REACHED == compared((), (event(ALICE, payload="1"),))
     assert NOT_REACHED == compared((event(ALICE, payload="1"),), ())
+
+
+@pytest.mark.parametrize("code", [None, 1000, 1001, 1006])
+def test_who_ended_a_connection_in_peace_may_differ(code: int | None) -> None:
+    """Client, server and network may each be the first, whoever else is there."""
+    found = compared((closed(3, ALICE, code=code),), (closed(3, ALICE),))
+
+    assert () == found.clauses
+
+
+def test_a_connection_that_was_not_there_alone_is_for_routing_to_judge() -> None:
+    """Whether a cancelled connection came up depends on when it was cancelled."""
+    assert NOT_REACHED == compared((closed(3, ALICE, code=1008),), ())
+    assert NOT_REACHED == compared((), (closed(3, ALICE, code=1008),))
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        Connect(id=3, user=ALICE, connection="c3", unread=True),
+        AdvanceTime(id=3, seconds=1.0, stalled=True),
+    ],
+)
+def test_who_does_not_read_may_be_cut_off_at_any_time(more: Operation) -> None:
+    """Neither is who cannot, as the outside stands still, compared with being alone."""
+    found = compared(
+        (closed(3, ALICE, code=1011),),
+        (closed(3, ALICE),),
+        scenario=scenario(more),
+    )
+
+    assert () == found.clauses
 
 
 def test_what_an_attack_answered_is_not_compared() -> None:
