@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 from hypothesis import strategies as st
 
 from isolation_spec import scenario as ask
@@ -140,15 +141,23 @@ def histories(
     the behaviour would not be shown.
     """
     scenario, search = workload
-    history = _run(first_attempt(scenario, search), make_adapter)
+
+    def run_once(attempt: Attempt) -> History:
+        # The search gives each attempt other names; a story has chosen its own.
+        named = msgspec.structs.replace(
+            attempt.scenario, users=scenario.users, operations=scenario.operations
+        )
+        return _observed(attempt._replace(scenario=named), make_adapter)
+
+    history = run_once(first_attempt(scenario, search))
     yield history
     for attempt in further_attempts(
         scenario, search, SCHEDULES - 1, choices=history.choices, steps={}
     ):
-        yield _run(attempt, make_adapter)
+        yield run_once(attempt)
 
 
-def _run(attempt: Attempt, make_adapter: AdapterFactory) -> History:
+def _observed(attempt: Attempt, make_adapter: AdapterFactory) -> History:
     history = run(attempt.scenario, make_adapter, scheduler=attempt.scheduler)
     # Never inside a run: what a collection finds would depend on the runs before it.
     if gc.get_count()[2] > 20:

@@ -10,7 +10,7 @@ import pytest
 from isolation_spec.faults import FAULTS
 from tests.behaviours.behaviours import BEHAVIOURS
 
-EXAMPLES = 6
+EXAMPLES = 4
 """Enough for each fault to show in its own behaviour; the search spends 200."""
 FOREIGN = 2
 """Under how many of the other twelve faults a behaviour may be red too."""
