@@ -466,12 +466,6 @@ MINIMA = (
         _BOTH,
     ),
     Minimum(
-        "taken-for-stranger",
-        _ALONE,
-        "connect!3e | connect",
-        "Somebody leaves while being asked about, and another comes meanwhile.",
-    ),
-    Minimum(
         "thread-only",
         _OWNERSHIP,
         "open run[remember, recall] | open run[sleep, recall]",
