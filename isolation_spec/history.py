@@ -275,6 +275,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         order: the chain of each arrival, in order; none where it is not recorded.
         steps: operation id -> where in the engine its task waited before each of its
             steps, if they were counted.
+        handed: operation id -> the steps before which it waited for another operation
+            and not for an answer of its own, if steps were counted.
         awaits: the awaits of all operations, in order, if steps were counted.
         limits: the limits that the engine declares.
         varying: patterns of what may differ from a run of a user alone.
@@ -291,6 +293,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     overlapped: bool
     order: tuple[str, ...] = ()
     steps: dict[int, tuple[str, ...]] = {}
+    handed: dict[int, tuple[int, ...]] = {}
     awaits: tuple[Await, ...] = ()
     limits: dict[str, int] = {}
     varying: tuple[str, ...] = ()

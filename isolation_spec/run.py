@@ -115,6 +115,8 @@ class _Execution:
         self.uncancelled: dict[int, None] = {}
         self.tasks: dict[asyncio.Task[Any], int] = {}
         self.steps: dict[int, tuple[str, ...]] = {}
+        self.handed: dict[int, tuple[int, ...]] = {}
+        self.counted: dict[int, Aim] = {}
         self.waits: dict[int, list[str]] = {}
         self.awaits: list[seen.Await] = []
         self.strange: dict[tuple[int, str], None] = {}
@@ -319,6 +321,7 @@ class _Execution:
         aim = None
         if cancel is not None or self.count_steps:
             aim = Aim(cancel, partial(self._record_cancellation, cancel))
+            self.counted[operation.id] = aim
         task = self.world.launch(
             Watched(self._perform(operation), partial(self._look, operation)),
             name=f"operation-{operation.id}",
@@ -356,6 +359,8 @@ class _Execution:
         self._reach(number, "ended")
         if self.world.landed(task) and self.count_steps:
             self.steps[number] = tuple(self.waits.get(number, (NOWHERE,)))
+            if handed := self.counted[number].handed:
+                self.handed[number] = tuple(handed)
         operation = self.active.pop(number, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             if not self._all_done.done():
@@ -501,6 +506,7 @@ class _Execution:
             order=choices.order,
             overlapped=self.overlapped,
             steps=self.steps,
+            handed=self.handed,
             awaits=tuple(self.awaits),
             limits=dict(self.adapter.limits),
             varying=tuple(self.adapter.adapter.varying),

@@ -203,6 +203,8 @@ class _Examiner:
             self.schedules - 1,
             choices=first.choices,
             steps=first.steps,
+            handed=first.handed,
+            followed=first.schedule,
         ):
             self._run(attempt, orders)
         if self.sweep_every and self.tally.number % self.sweep_every == 0:

@@ -32,6 +32,14 @@ _PAUSE = ask.Sleep(seconds=2.0)
 _ANY = st.integers(0, 15)
 _INTRUSIONS = ("cancel", "cancel", "read", "write", "mutate", "erase", "clean up")
 """What an intruder asks for after a run: another's run or context is named in each."""
+_LEAVING = (
+    Cancellation(step=3, early=True),
+    Cancellation(step=3, early=True),
+    Cancellation(step=2, early=True),
+    Cancellation(step=4),
+    None,
+)
+"""How a client leaves at once: at a step of its handshake, or just after it."""
 _USERS = (2, 2, 3, 2, 3, 4, 5, 6)
 """How many users a scenario has: two are enough for most races, and each one costs."""
 _CROWDED = 10
@@ -91,6 +99,8 @@ class IsolationMachine(RuleBasedStateMachine):
         background=st.tuples(*(st.booleans() for _ in range(6))),
         threads=st.tuples(*(threads() for _ in range(6))),
         alike=st.booleans(),
+        leaver=st.integers(0, 11),
+        leaving=st.sampled_from(_LEAVING),
         search=searches(),
     )
     def begin(
@@ -100,9 +110,12 @@ class IsolationMachine(RuleBasedStateMachine):
         background: tuple[bool, ...],
         threads: tuple[str, ...],
         alike: bool,
+        leaver: int,
+        leaving: Cancellation | None,
         search: Search,
     ) -> None:
-        """The users, each with a context and a run; perhaps all ask for the same."""
+        """The users, each with a context and a run; perhaps all ask for the same, or
+        one of them leaves at once and comes again."""
         self.search = search
         count += _CROWDED * self.is_crowded
         self.users = tuple(User(label=label, id=label) for label in LABELS[:count])
@@ -110,6 +123,8 @@ class IsolationMachine(RuleBasedStateMachine):
             self.contexts.append([])
             self.connections.append([])
             self.runs.append([])
+            if user == leaver:
+                self._come_and_go(user, leaving)
             for _ in range(connections[user % len(connections)]):
                 self._connect(user, None)
             self._open_context(user, threads[user % len(threads)], None)
@@ -548,6 +563,15 @@ class IsolationMachine(RuleBasedStateMachine):
         self.operations.append(
             ask.Connect(id=number, user=user, connection=name, cancel=cancel)
         )
+
+    def _come_and_go(self, user: int, leaving: Cancellation | None) -> None:
+        self._connect(user, leaving)
+        name = self.connections[user].pop()
+        if leaving is None:
+            number = self._number(())
+            self.operations.append(
+                ask.Disconnect(id=number, user=user, connection=name, abrupt=True)
+            )
 
     def _open_context(
         self,

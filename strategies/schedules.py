@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Mapping
 from hashlib import blake2s
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 import msgspec
@@ -44,8 +45,12 @@ _CLASSES = 8
 _HORIZON = 150
 _UNIFORM, _FOUR_POINTS = 0.80, 0.85
 """Above the one and up to the other, chance decides; above that, four points."""
+_IN_LINE = 0.3
+"""How often somebody is cancelled where they wait for another."""
 Steps: TypeAlias = Mapping[int, tuple[str, ...]]
 """Operation id -> where its task waited before each of its steps."""
+Handed: TypeAlias = Mapping[int, tuple[int, ...]]
+"""Operation id -> the steps before which its task waited for another operation."""
 
 
 def classes() -> st.SearchStrategy[tuple[int, ...]]:
@@ -103,16 +108,25 @@ def further_attempts(
     *,
     choices: int,
     steps: Steps,
+    handed: Handed = MappingProxyType({}),
+    followed: Schedule | None = None,
 ) -> Iterator[Attempt]:
     """Yields so many seeded attempts around a scenario that has been run once.
 
-    `choices` and `steps` are what that run had: change points lie among its choices,
-    and cancellations at its steps, so that neither is wasted on a place that never
-    comes.
+    `choices`, `steps`, `handed` and the schedule that was `followed` are what that run
+    had: change points lie among its choices, and cancellations at its steps, so that
+    neither is wasted on a place that never comes.
     """
     for index in range(count):
         chance = random.Random(f"{search}/{index}")
-        yield _seeded(identified(scenario, chance), chance, max(choices, 1), steps)
+        named = identified(scenario, chance)
+        if handed and chance.random() < _IN_LINE:
+            named = _struck_in_line(named, chance, steps, handed)
+            if followed is not None and chance.random() < 0.5:
+                named = msgspec.structs.replace(named, schedule=followed)
+                yield Attempt(named, Scheduler(followed))
+                continue
+        yield _seeded(named, chance, max(choices, 1), steps)
 
 
 def random_attempts(
@@ -210,6 +224,27 @@ def _cancelling(scenario: Scenario, chance: random.Random, steps: Steps) -> Scen
     # Waiting before a step is waiting after the one before.
     early = step > 1 and chance.random() < 0.5
     return _with_cancellation(scenario, index, step - early, early=early)
+
+
+def _struck_in_line(
+    scenario: Scenario, chance: random.Random, steps: Steps, handed: Handed
+) -> Scenario:
+    """The scenario with one or two who are cancelled where they wait for another.
+
+    At one place in the engine, any as likely as another; mostly when what they waited
+    for is theirs already.
+    """
+    lines: dict[str, list[tuple[int, int]]] = {}
+    for index, step, place in _places(scenario, steps):
+        if step in handed.get(scenario.operations[index].id, ()):
+            lines.setdefault(place, []).append((index, step))
+    if not lines:
+        return scenario
+    line = lines[chance.choice(sorted(lines))]
+    for index, step in chance.sample(line, min(len(line), chance.choice((1, 1, 2)))):
+        early = chance.random() < 0.4
+        scenario = _with_cancellation(scenario, index, step - early, early=early)
+    return scenario
 
 
 def _places(scenario: Scenario, steps: Steps) -> list[tuple[int, int, str]]:

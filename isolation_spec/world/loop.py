@@ -15,7 +15,7 @@ import heapq
 import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 from isolation_spec.scenario import Cancellation
@@ -59,9 +59,15 @@ class WorldTask(asyncio.Task[Any]):
 
 
 class Aim:
-    """A task whose steps are counted, and which may be cancelled around one of them."""
+    """A task whose steps are counted, and which may be cancelled around one of them.
 
-    __slots__ = ("cancellation", "delivered", "steps")
+    Attributes:
+        steps: how many it made so far.
+        handed: those of them before which it waited for another operation: something
+            arrived meanwhile, nothing of that was its own, and no time passed.
+    """
+
+    __slots__ = ("_since", "cancellation", "delivered", "handed", "steps")
 
     def __init__(
         self,
@@ -71,6 +77,17 @@ class Aim:
         self.cancellation = cancellation
         self.delivered = delivered
         self.steps = 0
+        self.handed: list[int] = []
+        self._since = (0, 0.0)
+
+    def step(self, owner: int | None, arrived: Sequence[str], now: float) -> None:
+        """Counts one more step of a task of this owner."""
+        self.steps += 1
+        (first, then), self._since = self._since, (len(arrived), now)
+        meanwhile = arrived[first:]
+        own = f"{owner}/"
+        if meanwhile and then == now and not any(c.startswith(own) for c in meanwhile):
+            self.handed.append(self.steps)
 
 
 class WorldLoop(asyncio.BaseEventLoop):
@@ -179,7 +196,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         if aim is None or not isinstance(task, WorldTask):
             handle._run()
             return
-        aim.steps += 1
+        aim.step(task.owner, self.scheduler.arrived, self._now)
         cancel = aim.cancellation
         if cancel is None or aim.steps != cancel.step:
             handle._run()
