@@ -120,13 +120,15 @@ def further_attempts(
     for index in range(count):
         chance = random.Random(f"{search}/{index}")
         named = identified(scenario, chance)
-        if handed and chance.random() < _IN_LINE:
-            named = _struck_in_line(named, chance, steps, handed)
+        if not handed or chance.random() >= _IN_LINE:
+            struck = _struck(named, chance, steps)
+        else:
+            struck = _struck_in_line(named, chance, steps, handed)
             if followed is not None and chance.random() < 0.5:
-                named = msgspec.structs.replace(named, schedule=followed)
-                yield Attempt(named, Scheduler(followed))
+                again = msgspec.structs.replace(struck, schedule=followed)
+                yield Attempt(again, Scheduler(followed))
                 continue
-        yield _seeded(named, chance, max(choices, 1), steps)
+        yield _seeded(struck, chance, max(choices, 1), calm=struck == named)
 
 
 def random_attempts(
@@ -168,18 +170,15 @@ def swept_attempts(scenario: Scenario, steps: Steps) -> Iterator[Attempt]:
 
 
 def _seeded(
-    scenario: Scenario, chance: random.Random, choices: int, steps: Steps
+    scenario: Scenario, chance: random.Random, choices: int, *, calm: bool
 ) -> Attempt:
-    """SPCT with two or four change points, cancelling something half of the time.
+    """SPCT with two or four change points.
 
-    One of five that cancel does so in plain order, and one of twenty lets in any
-    arrival.
+    One of five that are not calm, as something is cancelled, is in plain order, and one
+    of twenty lets in any arrival.
     """
     kind = chance.random()
-    cancels = chance.choices((0, 1, 2), (35, 45, 20))[0]
-    for _ in range(cancels):
-        scenario = _cancelling(scenario, chance, steps)
-    if cancels and kind < 0.2:
+    if not calm and kind < 0.2:
         plain = msgspec.structs.replace(scenario, schedule=Schedule())
         return Attempt(plain, Scheduler(plain.schedule))
     schedule = Schedule(
@@ -200,6 +199,13 @@ def _seeded(
     return Attempt(
         varied, Scheduler(schedule, change_points=points, draw_class=draw_class)
     )
+
+
+def _struck(scenario: Scenario, chance: random.Random, steps: Steps) -> Scenario:
+    """The scenario with up to two more cancellations, in two thirds of all cases."""
+    for _ in range(chance.choices((0, 1, 2), (35, 45, 20))[0]):
+        scenario = _cancelling(scenario, chance, steps)
+    return scenario
 
 
 def _cancelling(scenario: Scenario, chance: random.Random, steps: Steps) -> Scenario:

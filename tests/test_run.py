@@ -27,11 +27,15 @@ from isolation_spec.adapter import (
     Row,
     ScriptedAgent,
 )
+from isolation_spec.adapters import find_engine
 from isolation_spec.adapters.reference import ReferenceAdapter
+from isolation_spec.coverage import kind_of_operation
 from isolation_spec.history import History
 from isolation_spec.run import run
 from isolation_spec.scenario import Cancellation, Scenario, Schedule, User
 from isolation_spec.world.scheduler import Scheduler
+from tests.quality.enumerator import PLAIN
+from tests.quality.stories import tell
 
 USERS = (User(label="alice", id="u1"), User(label="bob", id="u11"))
 
@@ -264,6 +268,23 @@ def test_counting_steps_changes_nothing() -> None:
     assert {} == plain.steps
     assert set(counted.steps) == {
         operation.id for operation in plain.scenario.operations
+    }
+
+
+def test_who_waited_for_another_is_known() -> None:
+    """Behind one client for all, each but the first waited for another's call; with a
+    client each nobody did, nor while an agent slept."""
+    workload = tell("open run[think, sleep] | open run[think, sleep]", PLAIN)
+    alone, behind = (
+        run(workload, find_engine(name).make_adapter, count_steps=True)
+        for name in ("reference", "reference+dead-next")
+    )
+
+    assert {} == alone.handed
+    ((second, handed),) = behind.handed.items()
+    assert "run_agent" == kind_of_operation(behind.operations()[second])
+    assert {"isolation_spec.faults.permits:57"} == {
+        behind.steps[second][step - 1] for step in handed
     }
 
 

@@ -139,8 +139,38 @@ FIRST_LEAVES = Fault(
 )
 
 
+class _Severed(ReferenceAdapter):
+    """Who leaves closes the connection on which all are asked about."""
+
+    manager_class = _Impatient
+
+    async def start(self, environment: Environment) -> None:
+        self._connection = 0
+        await super().start(environment)
+
+    async def authenticate(self, token: str) -> str | None:
+        connection = self._connection
+        try:
+            user = await super().authenticate(token)
+        except asyncio.CancelledError:
+            self._connection += 1
+            raise
+        return user if connection == self._connection else None
+
+
+TAKEN_FOR_STRANGER = Fault(
+    id="taken-for-stranger",
+    mechanism="handshakes",
+    source="pydantic/pydantic-ai #2818, in a handshake: who leaves closes the line "
+    "to the identity service, and others are nobody to it",
+    claims=frozenset({"noninterference"}),
+    adapter=_Severed,
+)
+
+
 FAULTS = (
     FIRST_LEAVES,
     LOGIN_TO_NEXT,
+    TAKEN_FOR_STRANGER,
     TURN_OF_NOBODY,
 )

@@ -471,6 +471,12 @@ MINIMA = (
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
     ),
+    Minimum(
+        "taken-for-stranger",
+        _ALONE,
+        "connect!3e | connect",
+        "Somebody leaves while being asked about, and another comes meanwhile.",
+    ),
     Minimum("timer-left", _TEARDOWN, "open run", _TWO),
     Minimum("token-optional", _ROUTING, "forge", _ONE),
     Minimum("tools-to-all", _ROUTING, "connect | open run[sleep, echo]", _HEARD),

@@ -8,7 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from isolation_spec.adapters import find_engine
+from isolation_spec.history import History, OperationEnded, OperationStarted
+from isolation_spec.run import run
 from isolation_spec.scenario import (
+    AdvanceTime,
     CallTool,
     CancelRun,
     CleanupUser,
@@ -275,3 +279,68 @@ def test_every_value_is_its_owners_canary() -> None:
 def test_users_attack_one_another() -> None:
     """In a quarter of the scenarios somebody names what is another's."""
     assert 0.25 <= share(lambda scenario: any(map(names_victim, scenario.operations)))
+
+
+def test_the_last_looks_come_after_all_that_was_asked_before() -> None:
+    """Nearly always, in plain order: when a user reads in the end, whatever somebody
+    asked for before the end has ended."""
+    make = find_engine("reference").make_adapter
+    looks = after = 0
+    for drawn in draw()[:60]:
+        history = run(drawn.scenario, make)
+        asked, last = split(drawn.scenario)
+        began, ended = moments(history)
+        reads = [one for one in last if isinstance(history.operations()[one], Read)]
+        for read in reads:
+            looks += 1
+            after += all(ended.get(one, 10**9) < began[read] for one in asked)
+
+    assert looks > 60
+    assert 0.8 < after / looks
+
+
+def split(scenario: Scenario) -> tuple[list[int], list[int]]:
+    """The operations that took no time away from the world, before the end and in it:
+    there each user's run is followed by all their reads."""
+    operations = scenario.operations
+    first = len(operations)
+    while isinstance(operations[first - 1], Read):
+        first -= 1
+    reads = len(operations) - first
+    while reads and isinstance(operations[first - 1], RunAgent):
+        first, reads = first - 1, reads - 1
+    asked = [o.id for o in operations[:first] if not isinstance(o, AdvanceTime)]
+    return asked, [o.id for o in operations[first:]]
+
+
+def moments(history: History) -> tuple[dict[int | None, int], dict[int | None, int]]:
+    """Operation id -> the entry with which it began, and the one with which it
+    ended."""
+    entries = list(enumerate(history.entries))
+    began = {e.operation: n for n, e in entries if isinstance(e, OperationStarted)}
+    ended = {e.operation: n for n, e in entries if isinstance(e, OperationEnded)}
+    return began, ended
+
+
+# Clients who leave in their handshake
+
+
+def test_clients_leave_in_their_handshakes() -> None:
+    """While others connect: before the server knows them, and as soon as it does."""
+
+    def leaves_at(step: int) -> Callable[[Scenario], bool]:
+        def is_one(scenario: Scenario) -> bool:
+            first = scenario.operations[:8]
+            return sum(isinstance(o, Connect) for o in first) > 1 and any(
+                isinstance(o, Connect)
+                and o.cancel is not None
+                and o.cancel.step == step
+                for o in first
+            )
+
+        return is_one
+
+    shares = [share(leaves_at(step)) for step in (2, 3, 4)]
+
+    assert 0.1 <= sum(shares)
+    assert all(shares)

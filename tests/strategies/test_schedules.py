@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from isolation_spec.scenario import OpenContext, Operation, Scenario, Schedule
+from isolation_spec.scenario import OpenContext, Operation, RunAgent, Scenario, Schedule
 from isolation_spec.world.scheduler import Source
 from strategies.drawing import draw_workloads
 from strategies.profiles import find_profile
@@ -161,3 +161,68 @@ def test_drawing_is_deterministic() -> None:
 
     assert draw.__wrapped__(0, 50) == again  # type: ignore[attr-defined]
     assert draw.__wrapped__(1, 50) != again  # type: ignore[attr-defined]
+
+
+# Where somebody waits for another
+
+
+def agents(drawn: Drawn) -> list[int]:
+    """The ids of the first two runs."""
+    runs = [o.id for o in drawn.scenario.operations if isinstance(o, RunAgent)]
+    return runs[:2]
+
+
+def in_line(drawn: Drawn, *, followed: Schedule | None = None) -> list[Attempt]:
+    """Attempts around a run in which two agents waited for another before their third
+    step, and one of them before its fifth."""
+    first, second = agents(drawn)
+    return list(
+        further_attempts(
+            drawn.workload,
+            drawn.search,
+            400,
+            choices=60,
+            steps={operation.id: PLACES for operation in drawn.scenario.operations},
+            handed={first: (3, 5), second: (3,)},
+            followed=followed,
+        )
+    )
+
+
+def cancels(attempt: Attempt) -> dict[int, tuple[int, bool]]:
+    """Operation id -> where it is cancelled."""
+    found = {o.id: getattr(o, "cancel", None) for o in attempt.scenario.operations}
+    return {number: (c.step, c.early) for number, c in found.items() if c is not None}
+
+
+def test_who_waits_for_another_is_cancelled_while_waiting_and_when_served() -> None:
+    """Far more often than by chance, one alone or two at once, before and after."""
+    drawn = draw()[5]
+    attempts = [cancels(attempt) for attempt in in_line(drawn)]
+    sites = {(3, False), (2, True), (5, False), (4, True)}
+    hits = [
+        [one[number] for number in agents(drawn) if one.get(number) in sites]
+        for one in attempts
+    ]
+
+    assert 0.2 < sum(map(bool, hits)) / len(hits) < 0.6
+    assert sites == {site for hit in hits for site in hit}
+    assert 0.02 < sum(len(hit) == 2 for hit in hits) / len(hits) < 0.2
+
+
+def test_who_waited_may_be_cancelled_in_the_very_same_run() -> None:
+    """Some of the attempts follow the schedule of the run that was looked at, and
+    cancel there; without one to follow, none does."""
+    drawn = draw()[5]
+    followed = Schedule(classes={"77/start": 3})
+
+    again = [
+        attempt
+        for attempt in in_line(drawn, followed=followed)
+        if attempt.scenario.schedule == followed
+    ]
+
+    assert 0.1 < len(again) / 400 < 0.2
+    assert all(map(cancels, again))
+    assert all(a.scheduler.schedule == followed for a in again)
+    assert followed not in [a.scenario.schedule for a in in_line(drawn)]
