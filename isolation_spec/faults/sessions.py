@@ -48,8 +48,9 @@ ONE_SESSION = Fault(
     id="one-session",
     mechanism="sessions",
     source="Skyvern-AI/skyvern #6312: one AsyncSession for concurrent requests",
-    # What one user rolls back takes another's acknowledged write with it.
-    claims=frozenset({"database-sessions", "stored-writes"}),
+    # What one user rolls back takes another's acknowledged write with it; and who uses
+    # it while another does fails.
+    claims=frozenset({"database-sessions", "error-containment", "stored-writes"}),
     adapter=_Adapter,
 )
 

@@ -70,7 +70,14 @@ LEAST = {
 GENERAL = {claim.id for claim in CLAIMS if claim.compares}
 """What compares with runs alone sees most faults, beside the claim that names them."""
 
-each_fault = pytest.mark.parametrize("fault", sorted(LEAST))
+each_fault = pytest.mark.parametrize(
+    "fault",
+    # All tests of a fault run where it was hunted.
+    [
+        pytest.param(fault, marks=pytest.mark.xdist_group(fault))
+        for fault in sorted(LEAST)
+    ],
+)
 
 
 class Hunt(NamedTuple):
