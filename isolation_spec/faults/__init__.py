@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from isolation_spec.faults import (
     aliasing,
+    backlog,
     caching,
     committing,
     contexts,
@@ -40,6 +41,7 @@ __all__ = ["FAULTS", "LEAST", "Fault", "least_of"]
 
 _MECHANISMS = (
     aliasing,
+    backlog,
     caching,
     committing,
     contexts,

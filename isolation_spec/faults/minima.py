@@ -73,6 +73,8 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "one-run-table": {"error-containment": (4, 0)},
     "one-session": {"database-sessions": (4, 0)},
     "one-upstream": {"noninterference": (4, 0)},
+    "over-is-anyones": {"event-routing": (3, 2)},
+    "over-unheard": {"event-routing": (3, 1)},
     "owner-on-store": {"stored-writes": (4, 0)},
     "pattern-match": {"context-ownership": (4, 0), "stored-writes": (4, 0)},
     "permission-cache": {"tool-isolation": (4, 0)},

@@ -362,6 +362,20 @@ MINIMA = (
     Minimum("one-session", _SESSIONS, "open run | open run", _BOTH),
     Minimum("one-upstream", _ALONE, "open run[think] | open run[think]", _BOTH),
     Minimum(
+        "over-is-anyones",
+        _ROUTING,
+        "connect | open run ; late 1/call 3/start",
+        "One user is connected, and another needs a context and a run, which in plain "
+        "order is over too late and begins too early.",
+    ),
+    Minimum(
+        "over-unheard",
+        _ROUTING,
+        "connect open run ; late 1/call",
+        "Who is to hear of it must be connected before the run, which takes a "
+        "context, and in plain order it is known who that is before the run is over.",
+    ),
+    Minimum(
         "owner-on-store",
         _WRITES,
         "open run[sleep, remember] | open run[sleep, remember]",
