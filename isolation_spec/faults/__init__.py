@@ -32,6 +32,7 @@ from isolation_spec.faults import (
     restoring,
     sessions,
     sharing,
+    shifts,
     transactions,
 )
 from isolation_spec.faults.fault import Fault
@@ -65,6 +66,7 @@ _MECHANISMS = (
     restoring,
     sessions,
     sharing,
+    shifts,
     transactions,
 )
 

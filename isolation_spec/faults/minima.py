@@ -16,6 +16,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "auth-in-place": {"tool-isolation": (4, 0)},
     "batch-fails": {"context-ownership": (4, 0), "tool-isolation": (4, 0)},
     "batch-refused": {"context-ownership": (5, 0), "error-containment": (5, 0)},
+    "behind-the-mark": {"error-containment": (4, 1), "tool-isolation": (4, 1)},
     "bound-for-another": {"context-ownership": (4, 1), "stored-writes": (4, 1)},
     "broadcast-to-all": {"event-routing": (3, 0)},
     "cancelled-closes-all": {
@@ -25,6 +26,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     },
     "checked-afterwards": {"tool-isolation": (2, 0)},
     "cleared-afterwards": {"teardown": (4, 2)},
+    "closed-while-parked": {"error-containment": (4, 1), "tool-isolation": (4, 1)},
     "comes-back": {"stored-writes": (3, 0)},
     "commit-on-error": {"database-sessions": (2, 0)},
     "counted-afterwards": {"exact-limits": (5, 0)},
@@ -41,6 +43,11 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "folded-case": {"context-ownership": (4, 0), "stored-writes": (4, 0)},
     "followers-left": {"error-containment": (4, 1)},
     "gate-left-shut": {"teardown": (5, 2)},
+    "given-up-early": {
+        "context-ownership": (4, 1),
+        "event-routing": (5, 1),
+        "tool-isolation": (4, 1),
+    },
     "heartbeat-survives": {"teardown": (1, 0)},
     "joined-login": {
         "error-containment": (4, 1),

@@ -86,6 +86,10 @@ _CACHED = (
     "The row must be stored and read by one user and read by the other, for which each "
     "needs a context and at least one operation in it."
 )
+_OUTLASTS = (
+    "Two users need a context and a run each, and one's answer must outlast the whole "
+    "run of the other; in plain order it comes long before."
+)
 
 MINIMA = (
     Minimum(
@@ -114,6 +118,18 @@ MINIMA = (
         "a decision bring both in at once, as a batch is what comes meanwhile.",
     ),
     Minimum(
+        "behind-the-mark",
+        _ERRORS,
+        "open run[think] | open run ; late 2/call",
+        _OUTLASTS,
+    ),
+    Minimum(
+        "behind-the-mark",
+        _TOOLS,
+        "open run[echo] | open run ; late 2/call",
+        _OUTLASTS,
+    ),
+    Minimum(
         "bound-for-another",
         _OWNERSHIP,
         "open run[recall, recall, recall] | open run[remember]!4",
@@ -140,6 +156,18 @@ MINIMA = (
         "open run!1e | open run!1e",
         "Two users have a run in a context each, and both must be cancelled, as only "
         "the ends of such runs come together.",
+    ),
+    Minimum(
+        "closed-while-parked",
+        _ERRORS,
+        "open run[think] | open run ; late 2/call",
+        _OUTLASTS,
+    ),
+    Minimum(
+        "closed-while-parked",
+        _TOOLS,
+        "open run[echo] | open run ; late 2/call",
+        _OUTLASTS,
     ),
     Minimum(
         "comes-back",
@@ -207,6 +235,24 @@ MINIMA = (
         "Two runs must be cancelled, so that each is undone while the other is, and in "
         "the order in which they began; each needs a context, and a third run finds "
         "the gate shut.",
+    ),
+    Minimum(
+        "given-up-early",
+        _OWNERSHIP,
+        "open run[think] | open run[think] ; late 2/call",
+        _OUTLASTS,
+    ),
+    Minimum(
+        "given-up-early",
+        _ROUTING,
+        "open run[echo]& connect | open run[echo] ; late 2/call",
+        "As for the call itself, and its user must be connected to be told of it.",
+    ),
+    Minimum(
+        "given-up-early",
+        _TOOLS,
+        "open run[echo] | open run[echo] ; late 2/call",
+        _OUTLASTS,
     ),
     Minimum("heartbeat-survives", _TEARDOWN, "open", _ONE),
     Minimum("joined-login", _ALONE, "open run[echo]!1e | open run[echo]", _STRUCK),
