@@ -33,6 +33,7 @@ from isolation_spec.faults import (
     sessions,
     sharing,
     shifts,
+    sweeping,
     transactions,
 )
 from isolation_spec.faults.fault import Fault
@@ -67,6 +68,7 @@ _MECHANISMS = (
     sessions,
     sharing,
     shifts,
+    sweeping,
     transactions,
 )
 

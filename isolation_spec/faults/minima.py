@@ -106,6 +106,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "slashed-owner": {"context-ownership": (4, 0), "stored-writes": (3, 0)},
     "slot-taken": {"context-ownership": (4, 0)},
     "state-on-agent": {"context-ownership": (4, 0)},
+    "swept-unmarked": {"stored-writes": (3, 1)},
     "thread-only": {"context-ownership": (4, 0)},
     "timer-left": {"teardown": (2, 0)},
     "token-optional": {"event-routing": (1, 0)},

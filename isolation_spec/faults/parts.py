@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
@@ -20,6 +21,7 @@ from isolation_spec.engine import (
 
 __all__ = [
     "OneClient",
+    "outside",
     "with_engine",
     "with_factory",
     "with_fresh_engine",
@@ -27,6 +29,15 @@ __all__ = [
     "with_memory",
     "with_sessions",
 ]
+
+
+def _nothing() -> None:
+    """What is done outside, of which only the completion matters."""
+
+
+async def outside() -> None:
+    """Returns when something outside has answered; for parts without a world."""
+    await asyncio.get_running_loop().run_in_executor(None, _nothing)
 
 
 def with_engine(kind: type[UserExecutionEngine]) -> type[ReferenceAdapter]:

@@ -526,6 +526,13 @@ MINIMA = (
         _BOTH,
     ),
     Minimum(
+        "swept-unmarked",
+        _WRITES,
+        "open | open write ; late 1/call",
+        "One user opens a context, and in another's there must be a write, which in "
+        "plain order has not ended by then.",
+    ),
+    Minimum(
         "thread-only",
         _OWNERSHIP,
         "open run[remember, recall] | open run[sleep, recall]",
