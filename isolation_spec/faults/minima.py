@@ -11,6 +11,7 @@ from collections.abc import Mapping
 __all__ = ["LEAST", "least_of"]
 
 LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "aborted-by-number": {"error-containment": (3, 1)},
     "answer-cache": {"context-ownership": (4, 0)},
     "arguments-on-tool": {"context-ownership": (4, 0), "tool-isolation": (3, 0)},
     "auth-in-place": {"tool-isolation": (4, 0)},

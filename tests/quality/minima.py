@@ -93,6 +93,13 @@ _OUTLASTS = (
 
 MINIMA = (
     Minimum(
+        "aborted-by-number",
+        _ERRORS,
+        "open run run[sleep] ; late 2/call",
+        "A context, a run that is over before its answer comes, and one that then is "
+        "under way; in plain order the answer comes in time.",
+    ),
+    Minimum(
         "answer-cache",
         _OWNERSHIP,
         "open run[think, hello] | open run[sleep, hello]",
