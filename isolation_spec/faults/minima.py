@@ -64,6 +64,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "left-open": {"database-sessions": (2, 0), "teardown": (2, 0)},
     "line-blocked": {"error-containment": (4, 1), "noninterference": (4, 1)},
     "login-to-next": {"event-routing": (4, 1)},
+    "lost-and-over": {"event-lifecycle": (3, 1)},
     "masked-owner": {"event-routing": (3, 0)},
     "metadata-alias": {"stored-writes": (2, 0)},
     "name-believed": {"event-routing": (3, 0)},

@@ -345,6 +345,13 @@ MINIMA = (
         "One client leaves while being asked about, another is next in line, and a run "
         "in a context is told to the wrong one.",
     ),
+    Minimum(
+        "lost-and-over",
+        _LIFECYCLE,
+        "connect open run ; late 2/call",
+        "A run in a context, and a connection that hears two ends of it; in plain "
+        "order the answer comes before the end.",
+    ),
     Minimum("masked-owner", _ROUTING, "connect | open run", _HEARD),
     Minimum("metadata-alias", _WRITES, "open mutate", _TWO),
     Minimum(
