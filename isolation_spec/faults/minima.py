@@ -92,6 +92,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "prefix-match": {"context-ownership": (4, 0)},
     "prompt-on-client": {"context-ownership": (4, 0)},
     "reader-stalls-all": {"event-routing": (5, 0)},
+    "redelivered": {"tool-isolation": (4, 1)},
     "repeated-after": {"event-routing": (3, 0)},
     "reply-to-next": {"context-ownership": (4, 1), "noninterference": (4, 1)},
     "result-cache": {"tool-isolation": (4, 0)},

@@ -18,9 +18,11 @@ from isolation_spec.engine import (
     UserMemory,
     WebSocketManager,
 )
+from isolation_spec.engine.runs import Run, RunOutcome
 
 __all__ = [
     "OneClient",
+    "Overwriting",
     "outside",
     "with_engine",
     "with_factory",
@@ -96,6 +98,13 @@ def with_sessions(kind: type[DatabaseSessionManager]) -> type[ReferenceAdapter]:
             return kind(self.user_context, self._database)
 
     return with_engine(Engine)
+
+
+class Overwriting(UserExecutionEngine):
+    """Stores how a run ended over what may be there of it."""
+
+    async def _store_run(self, run: Run, outcome: RunOutcome, *, replace: bool) -> None:
+        await super()._store_run(run, outcome, replace=True)
 
 
 class OneClient(ReferenceAdapter):

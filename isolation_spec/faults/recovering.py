@@ -8,16 +8,15 @@ from typing import Any
 from isolation_spec.engine import (
     AgentExecutionResult,
     EventType,
-    UserExecutionEngine,
 )
-from isolation_spec.engine.runs import Run, RunOutcome
+from isolation_spec.engine.runs import Run
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import outside, with_engine
+from isolation_spec.faults.parts import Overwriting, outside, with_engine
 
 __all__ = ["FAULTS"]
 
 
-class _Recovering(UserExecutionEngine):
+class _Recovering(Overwriting):
     """Asks at its beginning what was left behind. Of the runs that began before the
     answer those that are no longer under way are told to be lost."""
 
@@ -38,10 +37,6 @@ class _Recovering(UserExecutionEngine):
         if not self._recovery.done():
             self._begun.append(run)
         return await super()._execute(run)
-
-    async def _store_run(self, run: Run, outcome: RunOutcome, *, replace: bool) -> None:
-        # Recovery may have stored an end already.
-        await super()._store_run(run, outcome, replace=True)
 
 
 LOST_AND_OVER = Fault(

@@ -9,16 +9,15 @@ from isolation_spec.engine import (
     AgentExecutionResult,
     UserExecutionEngine,
 )
-from isolation_spec.engine.runs import Run, RunOutcome
+from isolation_spec.engine.runs import Run
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import outside, with_fresh_engine
+from isolation_spec.faults.parts import Overwriting, outside, with_fresh_engine
 
 __all__ = ["FAULTS"]
 
 
 class _Numbers:
-    """Each run has the lowest number that is free, and is announced by it; its end is
-    stored over what may be there."""
+    """Each run has the lowest number that is free, and is announced by it."""
 
     def __init__(self) -> None:
         self.runs: dict[int, Run] = {}
@@ -42,7 +41,7 @@ class _Numbers:
 
 
 def _numbered(numbers: _Numbers) -> type[UserExecutionEngine]:
-    class Engine(UserExecutionEngine):
+    class Engine(Overwriting):
         async def _execute(self, run: Run) -> AgentExecutionResult:
             if run.parent is not None:
                 return await super()._execute(run)
@@ -51,11 +50,6 @@ def _numbered(numbers: _Numbers) -> type[UserExecutionEngine]:
                 return await super()._execute(run)
             finally:
                 del numbers.runs[number]
-
-        async def _store_run(
-            self, run: Run, outcome: RunOutcome, *, replace: bool
-        ) -> None:
-            await super()._store_run(run, outcome, replace=True)
 
     return Engine
 

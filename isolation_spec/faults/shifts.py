@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from contextvars import Context, copy_context
 from typing import Any
 
 from isolation_spec.engine import (
@@ -21,7 +24,7 @@ from isolation_spec.faults.parts import with_fresh_engine
 __all__ = ["FAULTS"]
 
 
-Keep = Callable[[str], str]
+Request = Callable[[], Awaitable[Any]]
 
 
 class _Shifts:
@@ -50,10 +53,9 @@ class _Shifts:
     def end(self, user: str) -> None:
         """The user has no more runs."""
 
-    @contextmanager
-    def asking(self, user: str) -> Iterator[Keep]:
-        """The user waits for an answer; yields what is done with it."""
-        yield str
+    async def call(self, user: str, request: Request) -> Any:
+        """Makes a request for the user and returns what was answered."""
+        return await request()
 
 
 def _in_shifts(make: Callable[[], _Shifts]) -> type[UserExecutionEngine]:
@@ -63,8 +65,10 @@ def _in_shifts(make: Callable[[], _Shifts]) -> type[UserExecutionEngine]:
         async def _run_tool(
             self, context: UserExecutionContext, name: str, arguments: Mapping[str, Any]
         ) -> Any:
-            with shifts.asking(context.user_id) as keep:
-                return keep(await super()._run_tool(context, name, arguments))
+            tool = super()._run_tool
+            return await shifts.call(
+                context.user_id, lambda: tool(context, name, arguments)
+            )
 
     class Engine(UserExecutionEngine):
         _create_dispatcher = with_dispatcher(Dispatcher)._create_dispatcher
@@ -74,8 +78,11 @@ def _in_shifts(make: Callable[[], _Shifts]) -> type[UserExecutionEngine]:
                 return await super()._execute(run)
 
         async def _ask_model(self, run: Run, prompt: str) -> str:
-            with shifts.asking(run.context.user_id) as keep:
-                return keep(await super()._ask_model(run, prompt))
+            model = super()._ask_model
+            answer: str = await shifts.call(
+                run.context.user_id, lambda: model(run, prompt)
+            )
+            return answer
 
     return Engine
 
@@ -96,21 +103,20 @@ class _Parked(_Shifts):
         if not self.runs and user != self._parked_by:
             self._session = None
 
-    @contextmanager
-    def asking(self, user: str) -> Iterator[Keep]:
+    async def call(self, user: str, request: Request) -> Any:
         if set(self.runs) != {user}:
-            yield str
-            return
+            return await request()
         session, self._parked_by = self._session, user
         runs = self.runs.pop(user)
         try:
-            yield str
+            answer = await request()
         finally:
             self.runs[user] += runs
             self._parked_by = ""
         if self._session is not session:
             message = "the upstream session was closed"
             raise ConnectionError(message)
+        return answer
 
 
 CLOSED_WHILE_PARKED = Fault(
@@ -138,14 +144,14 @@ class _Mark(_Shifts):
     def end(self, user: str) -> None:
         self._over = max(self._over, self._numbers.pop(user))
 
-    @contextmanager
-    def asking(self, user: str) -> Iterator[Keep]:
+    async def call(self, user: str, request: Request) -> Any:
         self._last += 1
         number = self._last
-        yield str
+        answer = await request()
         if number < self._over:
             message = "the answer belongs to what is over"
             raise TimeoutError(message)
+        return answer
 
 
 BEHIND_THE_MARK = Fault(
@@ -167,7 +173,7 @@ class _Places(_Shifts):
         self._newest = 0
         self._waiting = 0
         self._replaced: dict[int, int] = {}
-        self._answers: dict[int, str] = {}
+        self._answers: dict[int, Any] = {}
 
     def begin(self, user: str) -> None:
         if self._waiting:
@@ -181,21 +187,17 @@ class _Places(_Shifts):
             else:
                 del self._replaced[place]
 
-    @contextmanager
-    def asking(self, user: str) -> Iterator[Keep]:
+    async def call(self, user: str, request: Request) -> Any:
         place = self._newest
-
-        def keep(answer: str) -> str:
-            if place == self._newest or place in self._replaced:
-                self._answers[place] = answer
-                return answer
-            return self._answers.get(self._newest, answer)
-
         self._waiting += 1
         try:
-            yield keep
+            answer = await request()
         finally:
             self._waiting -= 1
+        if place != self._newest and place not in self._replaced:
+            return self._answers.get(self._newest, answer)
+        self._answers[place] = answer
+        return answer
 
 
 GIVEN_UP_EARLY = Fault(
@@ -207,4 +209,51 @@ GIVEN_UP_EARLY = Fault(
     adapter=with_fresh_engine(lambda: _in_shifts(_Places)),
 )
 
-FAULTS = (BEHIND_THE_MARK, CLOSED_WHILE_PARKED, GIVEN_UP_EARLY)
+
+class _Redelivered(_Shifts):
+    """Whoever ends a shift takes over what was begun before it and is not done."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._order = itertools.count()
+        self._begun: dict[str, int] = {}
+        self._calls: dict[int, tuple[Request, Context]] = {}
+        self._again: dict[asyncio.Task[Any], None] = {}
+
+    def begin(self, user: str) -> None:
+        self._begun[user] = next(self._order)
+
+    def end(self, user: str) -> None:
+        begun = self._begun.pop(user)
+        for number, (request, context) in self._calls.items():
+            if number < begun:
+                again = asyncio.get_running_loop().create_task(
+                    _quietly(request), context=context
+                )
+                self._again[again] = None
+                again.add_done_callback(self._again.pop)
+
+    async def call(self, user: str, request: Request) -> Any:
+        number = next(self._order)
+        self._calls[number] = request, copy_context()
+        try:
+            return await request()
+        finally:
+            del self._calls[number]
+
+
+async def _quietly(request: Request) -> None:
+    with suppress(Exception):
+        await request()
+
+
+REDELIVERED = Fault(
+    id="redelivered",
+    mechanism="shifts",
+    source="visibility timeouts of Celery on Redis: what is still being done is taken "
+    "for left behind, and is done once more",
+    claims=frozenset({"tool-isolation"}),
+    adapter=with_fresh_engine(lambda: _in_shifts(_Redelivered)),
+)
+
+FAULTS = (BEHIND_THE_MARK, CLOSED_WHILE_PARKED, GIVEN_UP_EARLY, REDELIVERED)

@@ -467,6 +467,12 @@ MINIMA = (
         "the latter, and one of which the former must hear.",
     ),
     Minimum(
+        "redelivered",
+        _TOOLS,
+        "open run[echo] | open run ; late 2/call",
+        _OUTLASTS,
+    ),
+    Minimum(
         "repeated-after",
         _ROUTING,
         "open run connect",
