@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from isolation_spec.faults import (
     aliasing,
+    announcing,
     backlog,
     caching,
     committing,
@@ -45,6 +46,7 @@ __all__ = ["FAULTS", "LEAST", "Fault", "least_of"]
 
 _MECHANISMS = (
     aliasing,
+    announcing,
     backlog,
     caching,
     committing,

@@ -9,6 +9,7 @@ from typing import Any
 
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import (
+    AgentExecutionResult,
     DatabaseSessionManager,
     ExecutionEngineFactory,
     Message,
@@ -21,6 +22,7 @@ from isolation_spec.engine import (
 from isolation_spec.engine.runs import Run, RunOutcome
 
 __all__ = [
+    "Announcing",
     "OneClient",
     "Overwriting",
     "outside",
@@ -105,6 +107,29 @@ class Overwriting(UserExecutionEngine):
 
     async def _store_run(self, run: Run, outcome: RunOutcome, *, replace: bool) -> None:
         await super()._store_run(run, outcome, replace=True)
+
+
+class Announcing(Overwriting):
+    """Announces each run, children apart, and does not wait for the answer."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._announcing: dict[asyncio.Task[None], None] = {}
+
+    async def _execute(self, run: Run) -> AgentExecutionResult:
+        if run.parent is None:
+            task = asyncio.get_running_loop().create_task(self._announce(run))
+            self._announcing[task] = None
+            task.add_done_callback(self._announcing.pop)
+        return await super()._execute(run)
+
+    async def _announce(self, run: Run) -> None:
+        await outside()
+        if not self.closed:
+            await self._announced(run)
+
+    async def _announced(self, run: Run) -> None:
+        """What the answer does."""
 
 
 class OneClient(ReferenceAdapter):

@@ -3,53 +3,52 @@ whoever had them before."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
+from typing import Any
 
-from isolation_spec.engine import (
-    AgentExecutionResult,
-    UserExecutionEngine,
-)
+from isolation_spec.engine import AgentExecutionResult, UserExecutionEngine
 from isolation_spec.engine.runs import Run
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import Overwriting, outside, with_fresh_engine
+from isolation_spec.faults.parts import Announcing, with_fresh_engine
 
 __all__ = ["FAULTS"]
 
 
 class _Numbers:
-    """Each run has the lowest number that is free, and is announced by it."""
+    """The runs under way, each with the lowest number that was free."""
 
     def __init__(self) -> None:
         self.runs: dict[int, Run] = {}
-        self._announcing: dict[asyncio.Task[None], None] = {}
 
     def take(self, run: Run) -> int:
-        """Gives the run a number, and announces it without waiting."""
+        """Gives the run a number."""
         number = next(n for n in range(len(self.runs) + 1) if n not in self.runs)
         self.runs[number] = run
-        announcing = asyncio.get_running_loop().create_task(self._announce(number, run))
-        self._announcing[announcing] = None
-        announcing.add_done_callback(self._announcing.pop)
         return number
 
-    async def _announce(self, number: int, run: Run) -> None:
-        await outside()
-        self.announced(number, run)
-
     def announced(self, number: int, run: Run) -> None:
-        """What the answer does."""
+        """The run was announced under this number."""
 
 
-def _numbered(numbers: _Numbers) -> type[UserExecutionEngine]:
-    class Engine(Overwriting):
+def _numbered(make: Callable[[], _Numbers]) -> type[UserExecutionEngine]:
+    numbers = make()
+
+    class Engine(Announcing):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self._numbers: dict[str, int] = {}
+
         async def _execute(self, run: Run) -> AgentExecutionResult:
             if run.parent is not None:
                 return await super()._execute(run)
-            number = numbers.take(run)
+            number = self._numbers[run.run_id] = numbers.take(run)
             try:
                 return await super()._execute(run)
             finally:
                 del numbers.runs[number]
+
+        async def _announced(self, run: Run) -> None:
+            numbers.announced(self._numbers.pop(run.run_id), run)
 
     return Engine
 
@@ -68,7 +67,36 @@ ABORTED_BY_NUMBER = Fault(
     source="modelcontextprotocol/python-sdk #2655, of a cancellation: it names a "
     "number that another run has by then",
     claims=frozenset({"error-containment"}),
-    adapter=with_fresh_engine(lambda: _numbered(_Aborted())),
+    adapter=with_fresh_engine(lambda: _numbered(_Aborted)),
 )
 
-FAULTS = (ABORTED_BY_NUMBER,)
+
+class _States(_Numbers):
+    """Each number has a state, which is emptied for whoever gets it. What was asked is
+    put into it, and once more when that was confirmed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._states: dict[int, dict[str, Any]] = {}
+
+    def take(self, run: Run) -> int:
+        number = super().take(run)
+        run.state = self._states.setdefault(number, {})
+        run.state.clear()
+        self.announced(number, run)
+        return number
+
+    def announced(self, number: int, run: Run) -> None:
+        self._states[number]["asked"] = str(run.request.input.script)
+
+
+CONFIRMED_TO_NEXT = Fault(
+    id="confirmed-to-next",
+    mechanism="recycling",
+    source="agno #3937, strands-agents #1176, with pooled states: what comes late is "
+    "written into the state of whoever has it by then",
+    claims=frozenset({"context-ownership"}),
+    adapter=with_fresh_engine(lambda: _numbered(_States)),
+)
+
+FAULTS = (ABORTED_BY_NUMBER, CONFIRMED_TO_NEXT)

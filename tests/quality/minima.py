@@ -90,6 +90,10 @@ _OUTLASTS = (
     "Two users need a context and a run each, and one's answer must outlast the whole "
     "run of the other; in plain order it comes long before."
 )
+_TOLD_TWICE = (
+    "A run in a context, and a connection that hears what is told once more; in plain "
+    "order the answer comes before the end."
+)
 
 MINIMA = (
     Minimum(
@@ -183,6 +187,13 @@ MINIMA = (
         "What comes back was written and is gone, in a context.",
     ),
     Minimum("commit-on-error", _SESSIONS, "open run[break-off]", _TWO),
+    Minimum(
+        "confirmed-to-next",
+        _OWNERSHIP,
+        "open run[emit] run[sleep, state] ; late 2/call",
+        "A context, a run that is over before its answer comes, and one that then is "
+        "under way and looks; in plain order the answer comes in time.",
+    ),
     Minimum(
         "counted-afterwards",
         _LIMITS,
@@ -345,13 +356,7 @@ MINIMA = (
         "One client leaves while being asked about, another is next in line, and a run "
         "in a context is told to the wrong one.",
     ),
-    Minimum(
-        "lost-and-over",
-        _LIFECYCLE,
-        "connect open run ; late 2/call",
-        "A run in a context, and a connection that hears two ends of it; in plain "
-        "order the answer comes before the end.",
-    ),
+    Minimum("lost-and-over", _LIFECYCLE, "connect open run ; late 2/call", _TOLD_TWICE),
     Minimum("masked-owner", _ROUTING, "connect | open run", _HEARD),
     Minimum("metadata-alias", _WRITES, "open mutate", _TWO),
     Minimum(
@@ -501,6 +506,13 @@ MINIMA = (
         "cancelling.",
     ),
     Minimum(
+        "running-again",
+        _TEARDOWN,
+        "open run ; late 2/call",
+        "What is cleaned up in vain is a run, which takes a context; in plain order "
+        "the answer comes before its end.",
+    ),
+    Minimum(
         "search-everywhere", _OWNERSHIP, "open run[sleep] read | open write", _BOTH
     ),
     Minimum("session-on-client", _ALONE, "open run[think] | open run[think]", _BOTH),
@@ -540,6 +552,18 @@ MINIMA = (
     ),
     Minimum("slot-taken", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
     Minimum(
+        "started-after-all",
+        _LIFECYCLE,
+        "connect open run ; late 3/call",
+        _TOLD_TWICE,
+    ),
+    Minimum(
+        "started-after-all",
+        _ROUTING,
+        "connect open run ; late 3/call",
+        _TOLD_TWICE,
+    ),
+    Minimum(
         "state-on-agent",
         _OWNERSHIP,
         "open run[think, set] | open run[sleep, state]",
@@ -551,6 +575,13 @@ MINIMA = (
         "open | open write ; late 1/call",
         "One user opens a context, and in another's there must be a write, which in "
         "plain order has not ended by then.",
+    ),
+    Minimum(
+        "taken-back",
+        _WRITES,
+        "open run[remember] ; late 2/call",
+        "What is taken back is stored by a run, which takes a context; in plain order "
+        "the answer comes before its end.",
     ),
     Minimum(
         "thread-only",
