@@ -29,8 +29,8 @@ class _Registering(Announcing):
 RUNNING_AGAIN = Fault(
     id="running-again",
     mechanism="announcing",
-    source="status updates that overtake each other, as in Apache Airflow: what is "
-    "over is running again, and its end is waited for in vain",
+    source="result backends of Celery, which now guard against it: a late status goes "
+    "over that of a task which is over, and its end is waited for in vain",
     claims=frozenset({"teardown"}),
     adapter=with_engine(_Registering),
 )
@@ -98,8 +98,8 @@ class _TakingBack(Announcing):
 TAKEN_BACK = Fault(
     id="taken-back",
     mechanism="announcing",
-    source="compensation in sagas, as langchain-ai/langgraph #6701 the other way "
-    "round: what has been done is undone, since its confirmation comes too late",
+    source="leases of etcd: what was stored under one goes, since its confirmation "
+    "comes too late",
     claims=frozenset({"stored-writes"}),
     adapter=with_engine(_TakingBack),
 )

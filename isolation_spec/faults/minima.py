@@ -30,7 +30,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "closed-while-parked": {"error-containment": (4, 1), "tool-isolation": (4, 1)},
     "comes-back": {"stored-writes": (3, 0)},
     "commit-on-error": {"database-sessions": (2, 0)},
-    "confirmed-to-next": {"context-ownership": (3, 1)},
+    "confirmed-to-next": {"context-ownership": (4, 2)},
     "counted-afterwards": {"exact-limits": (5, 0)},
     "counted-for-all": {"error-containment": (3, 1), "exact-limits": (4, 0)},
     "credential-cache": {"tool-isolation": (4, 0)},

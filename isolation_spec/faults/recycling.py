@@ -29,6 +29,9 @@ class _Numbers:
     def announced(self, number: int, run: Run) -> None:
         """The run was announced under this number."""
 
+    def ended(self, number: int, result: AgentExecutionResult) -> None:
+        """The run of this number came to its end."""
+
 
 def _numbered(make: Callable[[], _Numbers]) -> type[UserExecutionEngine]:
     numbers = make()
@@ -43,7 +46,9 @@ def _numbered(make: Callable[[], _Numbers]) -> type[UserExecutionEngine]:
                 return await super()._execute(run)
             number = self._numbers[run.run_id] = numbers.take(run)
             try:
-                return await super()._execute(run)
+                result = await super()._execute(run)
+                numbers.ended(number, result)
+                return result
             finally:
                 del numbers.runs[number]
 
@@ -71,32 +76,32 @@ ABORTED_BY_NUMBER = Fault(
 )
 
 
-class _States(_Numbers):
-    """Each number has a state, which is emptied for whoever gets it. What was asked is
-    put into it, and once more when that was confirmed."""
+class _Receipts(_Numbers):
+    """Under each number stands what was asked, and once more when it was confirmed."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._states: dict[int, dict[str, Any]] = {}
+        self._asked: dict[int, str] = {}
 
     def take(self, run: Run) -> int:
         number = super().take(run)
-        run.state = self._states.setdefault(number, {})
-        run.state.clear()
         self.announced(number, run)
         return number
 
     def announced(self, number: int, run: Run) -> None:
-        self._states[number]["asked"] = str(run.request.input.script)
+        self._asked[number] = str(run.request.input.script)
+
+    def ended(self, number: int, result: AgentExecutionResult) -> None:
+        result.metadata["receipt"] = self._asked[number]
 
 
 CONFIRMED_TO_NEXT = Fault(
     id="confirmed-to-next",
     mechanism="recycling",
-    source="agno #3937, strands-agents #1176, with pooled states: what comes late is "
-    "written into the state of whoever has it by then",
+    source="modelcontextprotocol/python-sdk #3060, of a receipt: it is filed under a "
+    "number that another run has by then",
     claims=frozenset({"context-ownership"}),
-    adapter=with_fresh_engine(lambda: _numbered(_States)),
+    adapter=with_fresh_engine(lambda: _numbered(_Receipts)),
 )
 
 FAULTS = (ABORTED_BY_NUMBER, CONFIRMED_TO_NEXT)

@@ -190,9 +190,10 @@ MINIMA = (
     Minimum(
         "confirmed-to-next",
         _OWNERSHIP,
-        "open run[emit] run[sleep, state] ; late 2/call",
-        "A context, a run that is over before its answer comes, and one that then is "
-        "under way and looks; in plain order the answer comes in time.",
+        "open run[emit] | open run[sleep] ; late 2/call 4/start",
+        "Two users need a context and a run each; one asks for something and is over, "
+        "and the other then under way as the answer comes, which in plain order comes "
+        "in time.",
     ),
     Minimum(
         "counted-afterwards",
