@@ -94,25 +94,25 @@ class _Parked(_Shifts):
     def __init__(self) -> None:
         super().__init__()
         self._session: object | None = None
-        self._parked_by = ""
+        self._parked: Counter[str] = Counter()
 
     def begin(self, user: str) -> None:
         self._session = self._session or object()
 
     def end(self, user: str) -> None:
-        if not self.runs and user != self._parked_by:
+        if not self.runs and not self._parked[user]:
             self._session = None
 
     async def call(self, user: str, request: Request) -> Any:
         if set(self.runs) != {user}:
             return await request()
-        session, self._parked_by = self._session, user
-        runs = self.runs.pop(user)
+        session, runs = self._session, self.runs.pop(user)
+        self._parked[user] += 1
         try:
             answer = await request()
         finally:
             self.runs[user] += runs
-            self._parked_by = ""
+            self._parked[user] -= 1
         if self._session is not session:
             message = "the upstream session was closed"
             raise ConnectionError(message)
