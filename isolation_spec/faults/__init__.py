@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from isolation_spec.faults import (
     aliasing,
+    announcing,
+    backlog,
     caching,
     committing,
     contexts,
@@ -26,11 +28,15 @@ from isolation_spec.faults import (
     overwriting,
     ownership,
     permits,
+    recovering,
+    recycling,
     registration,
     replies,
     restoring,
     sessions,
     sharing,
+    shifts,
+    sweeping,
     transactions,
 )
 from isolation_spec.faults.fault import Fault
@@ -40,6 +46,8 @@ __all__ = ["FAULTS", "LEAST", "Fault", "least_of"]
 
 _MECHANISMS = (
     aliasing,
+    announcing,
+    backlog,
     caching,
     committing,
     contexts,
@@ -58,11 +66,15 @@ _MECHANISMS = (
     overwriting,
     ownership,
     permits,
+    recovering,
+    recycling,
     registration,
     replies,
     restoring,
     sessions,
     sharing,
+    shifts,
+    sweeping,
     transactions,
 )
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import (
+    AgentExecutionResult,
     DatabaseSessionManager,
     ExecutionEngineFactory,
     Message,
@@ -17,9 +19,13 @@ from isolation_spec.engine import (
     UserMemory,
     WebSocketManager,
 )
+from isolation_spec.engine.runs import Run, RunOutcome
 
 __all__ = [
+    "Announcing",
     "OneClient",
+    "Overwriting",
+    "outside",
     "with_engine",
     "with_factory",
     "with_fresh_engine",
@@ -27,6 +33,15 @@ __all__ = [
     "with_memory",
     "with_sessions",
 ]
+
+
+def _nothing() -> None:
+    """What is done outside, of which only the completion matters."""
+
+
+async def outside() -> None:
+    """Returns when something outside has answered; for parts without a world."""
+    await asyncio.get_running_loop().run_in_executor(None, _nothing)
 
 
 def with_engine(kind: type[UserExecutionEngine]) -> type[ReferenceAdapter]:
@@ -85,6 +100,36 @@ def with_sessions(kind: type[DatabaseSessionManager]) -> type[ReferenceAdapter]:
             return kind(self.user_context, self._database)
 
     return with_engine(Engine)
+
+
+class Overwriting(UserExecutionEngine):
+    """Stores how a run ended over what may be there of it."""
+
+    async def _store_run(self, run: Run, outcome: RunOutcome, *, replace: bool) -> None:
+        await super()._store_run(run, outcome, replace=True)
+
+
+class Announcing(Overwriting):
+    """Announces each run, children apart, and does not wait for the answer."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._announcing: dict[asyncio.Task[None], None] = {}
+
+    async def _execute(self, run: Run) -> AgentExecutionResult:
+        if run.parent is None:
+            task = asyncio.get_running_loop().create_task(self._announce(run))
+            self._announcing[task] = None
+            task.add_done_callback(self._announcing.pop)
+        return await super()._execute(run)
+
+    async def _announce(self, run: Run) -> None:
+        await outside()
+        if not self.closed:
+            await self._announced(run)
+
+    async def _announced(self, run: Run) -> None:
+        """What the answer does."""
 
 
 class OneClient(ReferenceAdapter):

@@ -86,8 +86,23 @@ _CACHED = (
     "The row must be stored and read by one user and read by the other, for which each "
     "needs a context and at least one operation in it."
 )
+_OUTLASTS = (
+    "Two users need a context and a run each, and one's answer must outlast the whole "
+    "run of the other; in plain order it comes long before."
+)
+_TOLD_TWICE = (
+    "A run in a context, and a connection that hears what is told once more; in plain "
+    "order the answer comes before the end."
+)
 
 MINIMA = (
+    Minimum(
+        "aborted-by-number",
+        _ERRORS,
+        "open run run[sleep] ; late 2/call",
+        "A context, a run that is over before its answer comes, and one that then is "
+        "under way; in plain order the answer comes in time.",
+    ),
     Minimum(
         "answer-cache",
         _OWNERSHIP,
@@ -112,6 +127,18 @@ MINIMA = (
         "open run[broken]& run[broken] | open run[remember]",
         "Two users write, each in a context, and a third write must be under way, or "
         "a decision bring both in at once, as a batch is what comes meanwhile.",
+    ),
+    Minimum(
+        "behind-the-mark",
+        _ERRORS,
+        "open run[think] | open run ; late 2/call",
+        _OUTLASTS,
+    ),
+    Minimum(
+        "behind-the-mark",
+        _TOOLS,
+        "open run[echo] | open run ; late 2/call",
+        _OUTLASTS,
     ),
     Minimum(
         "bound-for-another",
@@ -142,12 +169,32 @@ MINIMA = (
         "the ends of such runs come together.",
     ),
     Minimum(
+        "closed-while-parked",
+        _ERRORS,
+        "open run[think] | open run ; late 2/call",
+        _OUTLASTS,
+    ),
+    Minimum(
+        "closed-while-parked",
+        _TOOLS,
+        "open run[echo] | open run ; late 2/call",
+        _OUTLASTS,
+    ),
+    Minimum(
         "comes-back",
         _WRITES,
         "open write erase",
         "What comes back was written and is gone, in a context.",
     ),
     Minimum("commit-on-error", _SESSIONS, "open run[break-off]", _TWO),
+    Minimum(
+        "confirmed-to-next",
+        _OWNERSHIP,
+        "open run[emit] | open run[sleep] ; late 2/call 4/start",
+        "Two users need a context and a run each; one asks for something and is over, "
+        "and the other then under way as the answer comes, which in plain order comes "
+        "in time.",
+    ),
     Minimum(
         "counted-afterwards",
         _LIMITS,
@@ -207,6 +254,24 @@ MINIMA = (
         "Two runs must be cancelled, so that each is undone while the other is, and in "
         "the order in which they began; each needs a context, and a third run finds "
         "the gate shut.",
+    ),
+    Minimum(
+        "given-up-early",
+        _OWNERSHIP,
+        "open run[think] | open run[think] ; late 2/call",
+        _OUTLASTS,
+    ),
+    Minimum(
+        "given-up-early",
+        _ROUTING,
+        "open run[echo]& connect | open run[echo] ; late 2/call",
+        "As for the call itself, and its user must be connected to be told of it.",
+    ),
+    Minimum(
+        "given-up-early",
+        _TOOLS,
+        "open run[echo] | open run[echo] ; late 2/call",
+        _OUTLASTS,
     ),
     Minimum("heartbeat-survives", _TEARDOWN, "open", _ONE),
     Minimum("joined-login", _ALONE, "open run[echo]!1e | open run[echo]", _STRUCK),
@@ -292,6 +357,7 @@ MINIMA = (
         "One client leaves while being asked about, another is next in line, and a run "
         "in a context is told to the wrong one.",
     ),
+    Minimum("lost-and-over", _LIFECYCLE, "connect open run ; late 2/call", _TOLD_TWICE),
     Minimum("masked-owner", _ROUTING, "connect | open run", _HEARD),
     Minimum("metadata-alias", _WRITES, "open mutate", _TWO),
     Minimum(
@@ -362,6 +428,20 @@ MINIMA = (
     Minimum("one-session", _SESSIONS, "open run | open run", _BOTH),
     Minimum("one-upstream", _ALONE, "open run[think] | open run[think]", _BOTH),
     Minimum(
+        "over-is-anyones",
+        _ROUTING,
+        "connect | open run ; late 1/call 3/start",
+        "One user is connected, and another needs a context and a run, which in plain "
+        "order is over too late and begins too early.",
+    ),
+    Minimum(
+        "over-unheard",
+        _ROUTING,
+        "connect open run ; late 1/call",
+        "Who is to hear of it must be connected before the run, which takes a "
+        "context, and in plain order it is known who that is before the run is over.",
+    ),
+    Minimum(
         "owner-on-store",
         _WRITES,
         "open run[sleep, remember] | open run[sleep, remember]",
@@ -393,6 +473,12 @@ MINIMA = (
         "the latter, and one of which the former must hear.",
     ),
     Minimum(
+        "redelivered",
+        _TOOLS,
+        "open run[echo] | open run ; late 2/call",
+        _OUTLASTS,
+    ),
+    Minimum(
         "repeated-after",
         _ROUTING,
         "open run connect",
@@ -419,6 +505,13 @@ MINIMA = (
         "connect open run& cancel",
         "A run in a context, a connection that hears two ends of it, and the "
         "cancelling.",
+    ),
+    Minimum(
+        "running-again",
+        _TEARDOWN,
+        "open run ; late 2/call",
+        "What is cleaned up in vain is a run, which takes a context; in plain order "
+        "the answer comes before its end.",
     ),
     Minimum(
         "search-everywhere", _OWNERSHIP, "open run[sleep] read | open write", _BOTH
@@ -460,10 +553,36 @@ MINIMA = (
     ),
     Minimum("slot-taken", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
     Minimum(
+        "started-after-all",
+        _LIFECYCLE,
+        "connect open run ; late 3/call",
+        _TOLD_TWICE,
+    ),
+    Minimum(
+        "started-after-all",
+        _ROUTING,
+        "connect open run ; late 3/call",
+        _TOLD_TWICE,
+    ),
+    Minimum(
         "state-on-agent",
         _OWNERSHIP,
         "open run[think, set] | open run[sleep, state]",
         _BOTH,
+    ),
+    Minimum(
+        "swept-unmarked",
+        _WRITES,
+        "open | open write ; late 1/call",
+        "One user opens a context, and in another's there must be a write, which in "
+        "plain order has not ended by then.",
+    ),
+    Minimum(
+        "taken-back",
+        _WRITES,
+        "open run[remember] ; late 2/call",
+        "What is taken back is stored by a run, which takes a context; in plain order "
+        "the answer comes before its end.",
     ),
     Minimum(
         "thread-only",

@@ -1,0 +1,107 @@
+"""Answers to the announcement of a run that come when it is over."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from isolation_spec.engine import (
+    ClosedError,
+    Event,
+    EventType,
+    UserMemory,
+    current_context,
+)
+from isolation_spec.engine.runs import Run
+from isolation_spec.faults.fault import Fault
+from isolation_spec.faults.parts import Announcing, with_engine
+
+__all__ = ["FAULTS"]
+
+
+class _Registering(Announcing):
+    """A run that was announced is registered, whatever became of it."""
+
+    async def _announced(self, run: Run) -> None:
+        self._runs[run.run_id] = run
+
+
+RUNNING_AGAIN = Fault(
+    id="running-again",
+    mechanism="announcing",
+    source="result backends of Celery, which now guard against it: a late status goes "
+    "over that of a task which is over, and its end is waited for in vain",
+    claims=frozenset({"teardown"}),
+    adapter=with_engine(_Registering),
+)
+
+
+class _Telling(Announcing):
+    """The start of a run is told once more with the answer, unless the run is known;
+    known are those under way."""
+
+    async def _announced(self, run: Run) -> None:
+        if run.run_id in self._runs:
+            return
+        start = Event(
+            type=EventType.AGENT_STARTED,
+            user_id=run.context.user_id,
+            thread_id=run.context.thread_id,
+            run_id=run.run_id,
+            sequence=1,
+            payload={"agent": run.agent},
+        )
+        self._events.notify(start.user_id, start.to_json())
+
+
+STARTED_AFTER_ALL = Fault(
+    id="started-after-all",
+    mechanism="announcing",
+    source="KIP-360 of Apache Kafka: that by which a repetition is recognised is "
+    "forgotten before the repetition comes",
+    claims=frozenset({"event-lifecycle", "event-routing"}),
+    adapter=with_engine(_Telling),
+)
+
+
+class _Remembering(UserMemory):
+    """Knows what each run has stored."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.stored: dict[str, list[str]] = {}
+
+    async def remember(self, key: str, value: str) -> None:
+        await super().remember(key, value)
+        run = current_context.get(None)
+        if run is not None and run.parent_request_id == self.user_context.request_id:
+            self.stored.setdefault(run.request_id, []).append(key)
+
+
+class _TakingBack(Announcing):
+    """What a run stored is taken back if it was over before it was announced."""
+
+    memory: _Remembering
+
+    def _create_memory(self) -> UserMemory:
+        return _Remembering(
+            self.user_context, self.database_session_manager, locks=self._write_locks
+        )
+
+    async def _announced(self, run: Run) -> None:
+        stored = self.memory.stored.pop(run.context.request_id, [])
+        with suppress(ClosedError):
+            for key in stored if run.emitter.ended else ():
+                await self.memory.forget(key)
+
+
+TAKEN_BACK = Fault(
+    id="taken-back",
+    mechanism="announcing",
+    source="leases of etcd: what was stored under one goes, since its confirmation "
+    "comes too late",
+    claims=frozenset({"stored-writes"}),
+    adapter=with_engine(_TakingBack),
+)
+
+FAULTS = (RUNNING_AGAIN, STARTED_AFTER_ALL, TAKEN_BACK)

@@ -1,0 +1,107 @@
+"""Numbers that are given to the next as soon as they are free, and answers about
+whoever had them before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from isolation_spec.engine import AgentExecutionResult, UserExecutionEngine
+from isolation_spec.engine.runs import Run
+from isolation_spec.faults.fault import Fault
+from isolation_spec.faults.parts import Announcing, with_fresh_engine
+
+__all__ = ["FAULTS"]
+
+
+class _Numbers:
+    """The runs under way, each with the lowest number that was free."""
+
+    def __init__(self) -> None:
+        self.runs: dict[int, Run] = {}
+
+    def take(self, run: Run) -> int:
+        """Gives the run a number."""
+        number = next(n for n in range(len(self.runs) + 1) if n not in self.runs)
+        self.runs[number] = run
+        return number
+
+    def announced(self, number: int, run: Run) -> None:
+        """The run was announced under this number."""
+
+    def ended(self, number: int, result: AgentExecutionResult) -> None:
+        """The run of this number came to its end."""
+
+
+def _numbered(make: Callable[[], _Numbers]) -> type[UserExecutionEngine]:
+    numbers = make()
+
+    class Engine(Announcing):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self._numbers: dict[str, int] = {}
+
+        async def _execute(self, run: Run) -> AgentExecutionResult:
+            if run.parent is not None:
+                return await super()._execute(run)
+            number = self._numbers[run.run_id] = numbers.take(run)
+            try:
+                result = await super()._execute(run)
+                numbers.ended(number, result)
+                return result
+            finally:
+                del numbers.runs[number]
+
+        async def _announced(self, run: Run) -> None:
+            numbers.announced(self._numbers.pop(run.run_id), run)
+
+    return Engine
+
+
+class _Aborted(_Numbers):
+    """What was over when it had been announced is aborted, by its number."""
+
+    def announced(self, number: int, run: Run) -> None:
+        if run.emitter.ended and number in self.runs:
+            self.runs[number].task.cancel()
+
+
+ABORTED_BY_NUMBER = Fault(
+    id="aborted-by-number",
+    mechanism="recycling",
+    source="modelcontextprotocol/python-sdk #2655, of a cancellation: it names a "
+    "number that another run has by then",
+    claims=frozenset({"error-containment"}),
+    adapter=with_fresh_engine(lambda: _numbered(_Aborted)),
+)
+
+
+class _Receipts(_Numbers):
+    """Under each number stands what was asked, and once more when it was confirmed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: dict[int, str] = {}
+
+    def take(self, run: Run) -> int:
+        number = super().take(run)
+        self.announced(number, run)
+        return number
+
+    def announced(self, number: int, run: Run) -> None:
+        self._asked[number] = str(run.request.input.script)
+
+    def ended(self, number: int, result: AgentExecutionResult) -> None:
+        result.metadata["receipt"] = self._asked[number]
+
+
+CONFIRMED_TO_NEXT = Fault(
+    id="confirmed-to-next",
+    mechanism="recycling",
+    source="modelcontextprotocol/python-sdk #3060, of a receipt: it is filed under a "
+    "number that another run has by then",
+    claims=frozenset({"context-ownership"}),
+    adapter=with_fresh_engine(lambda: _numbered(_Receipts)),
+)
+
+FAULTS = (ABORTED_BY_NUMBER, CONFIRMED_TO_NEXT)
