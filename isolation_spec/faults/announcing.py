@@ -14,12 +14,12 @@ from isolation_spec.engine import (
 )
 from isolation_spec.engine.runs import Run
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import Announcing, with_engine
+from isolation_spec.faults.parts import Announcing, Overwriting, with_engine
 
 __all__ = ["FAULTS"]
 
 
-class _Registering(Announcing):
+class _Registering(Announcing, Overwriting):
     """A run that was announced is registered, whatever became of it."""
 
     async def _announced(self, run: Run) -> None:
@@ -36,7 +36,7 @@ RUNNING_AGAIN = Fault(
 )
 
 
-class _Telling(Announcing):
+class _Telling(Announcing, Overwriting):
     """The start of a run is told once more with the answer, unless the run is known;
     known are those under way."""
 
@@ -78,7 +78,7 @@ class _Remembering(UserMemory):
             self.stored.setdefault(run.request_id, []).append(key)
 
 
-class _TakingBack(Announcing):
+class _TakingBack(Announcing, Overwriting):
     """What a run stored is taken back if it was over before it was announced."""
 
     memory: _Remembering

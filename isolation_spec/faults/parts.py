@@ -109,7 +109,7 @@ class Overwriting(UserExecutionEngine):
         await super()._store_run(run, outcome, replace=True)
 
 
-class Announcing(Overwriting):
+class Announcing(UserExecutionEngine):
     """Announces each run, children apart, and does not wait for the answer."""
 
     def __init__(self, **options: Any) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from isolation_spec.engine import AgentExecutionResult, UserExecutionEngine
 from isolation_spec.engine.runs import Run
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import Announcing, with_fresh_engine
+from isolation_spec.faults.parts import Announcing, Overwriting, with_fresh_engine
 
 __all__ = ["FAULTS"]
 
@@ -66,13 +66,17 @@ class _Aborted(_Numbers):
             self.runs[number].task.cancel()
 
 
+def _with_abortions() -> type[UserExecutionEngine]:
+    return type("Engine", (_numbered(_Aborted), Overwriting), {})
+
+
 ABORTED_BY_NUMBER = Fault(
     id="aborted-by-number",
     mechanism="recycling",
     source="modelcontextprotocol/python-sdk #2655, of a cancellation: it names a "
     "number that another run has by then",
     claims=frozenset({"error-containment"}),
-    adapter=with_fresh_engine(lambda: _numbered(_Aborted)),
+    adapter=with_fresh_engine(_with_abortions),
 )
 
 

@@ -130,7 +130,7 @@ CLOSED_WHILE_PARKED = Fault(
 
 
 class _Mark(_Shifts):
-    """Questions and shifts are numbered; all up to the last one that is over are."""
+    """Calls and shifts are numbered; all up to the highest that is over are over."""
 
     def __init__(self) -> None:
         super().__init__()

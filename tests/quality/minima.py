@@ -94,7 +94,6 @@ _TOLD_TWICE = (
     "A run in a context, and a connection that hears what is told once more; in plain "
     "order the answer comes before the end."
 )
-
 MINIMA = (
     Minimum(
         "aborted-by-number",
@@ -191,9 +190,8 @@ MINIMA = (
         "confirmed-to-next",
         _OWNERSHIP,
         "open run[emit] | open run[sleep] ; late 2/call 4/start",
-        "Two users need a context and a run each; one asks for something and is over, "
-        "and the other then under way as the answer comes, which in plain order comes "
-        "in time.",
+        "Two users need a context and a run each; one is over, and the other then "
+        "under way, as the answer comes, which in plain order comes in time.",
     ),
     Minimum(
         "counted-afterwards",
