@@ -18,6 +18,7 @@ from isolation_spec.scenario import (
     CleanupEngine,
     CleanupUser,
     Connect,
+    Disconnect,
     Reconnect,
     RunAgent,
     Shutdown,
@@ -61,7 +62,10 @@ def _unheard(observed: Observed) -> Iterator[Situation]:
 
 
 def _forged(observed: Observed) -> Iterator[Situation | Violation]:
-    """A connection whose token nobody has is closed by the engine and hears nothing."""
+    """A connection whose token nobody has is closed by the engine and hears nothing.
+
+    A client that left by itself may have left before the engine knew it.
+    """
     for link in observed.links:
         span = observed.spans.get(link.operation)
         if span is None or not getattr(span.operation, "forged", False):
@@ -72,6 +76,8 @@ def _forged(observed: Observed) -> Iterator[Situation | Violation]:
         if not heard and code not in (None, 1000):
             yield Situation()
             continue
+        if not heard and _left(observed, link):
+            continue
         yield Violation(
             claim=_ID,
             clause="forged-token",
@@ -81,6 +87,20 @@ def _forged(observed: Observed) -> Iterator[Situation | Violation]:
             entry=link.opened,
             users=(link.user,),
         )
+
+
+def _left(observed: Observed, link: Link) -> bool:
+    """True if the user closed the connection, or replaced it."""
+    name = _name(observed, link)
+    return any(
+        span.operation.user == link.user
+        and name
+        in (
+            getattr(span.operation, "replaces", None),
+            isinstance(span.operation, Disconnect) and span.operation.connection,
+        )
+        for span in observed.spans.values()
+    )
 
 
 def _others_connected(observed: Observed, event: Event) -> bool:

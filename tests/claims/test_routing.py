@@ -12,7 +12,10 @@ from isolation_spec.scenario import (
     CleanupEngine,
     CleanupUser,
     Connect,
+    Disconnect,
     Emit,
+    Operation,
+    Reconnect,
     Scenario,
     Shutdown,
 )
@@ -132,6 +135,42 @@ def test_a_forged_token_that_hears_something_violates() -> None:
     hello = received(ALICE, json.dumps({"type": "hello"}))
 
     assert violated("forged-token") == forged(hello, closed(1, ALICE, code=1008))
+
+
+@pytest.mark.parametrize(
+    "leaving",
+    [
+        Disconnect(id=2, user=ALICE, connection="c1"),
+        Reconnect(id=2, user=ALICE, connection="c2", replaces="c1"),
+    ],
+    ids=["closed", "replaced"],
+)
+def test_a_forged_token_whose_client_leaves_shows_nothing(leaving: Operation) -> None:
+    """It may have left before the engine knew it; what it heard counts nevertheless."""
+    asked = scenario(Connect(id=1, user=ALICE, connection="c1", forged=True), leaving)
+    hello = received(ALICE, json.dumps({"type": "hello"}))
+
+    def judge(*entries: Entry) -> object:
+        first = (started(1, ALICE), opened(1, ALICE), *entries, started(2, ALICE))
+        return judged(CLAIM, *first, closed(1, ALICE, code=1000), scenario=asked)
+
+    assert NOT_REACHED == judge()
+    assert violated("forged-token") == judge(hello)
+
+
+def test_another_connection_that_is_left_excuses_nothing() -> None:
+    """A forged one stayed open, whatever became of the user's other one."""
+    other = Disconnect(id=2, user=ALICE, connection="c9")
+    asked = scenario(Connect(id=1, user=ALICE, connection="c1", forged=True), other)
+
+    assert violated("forged-token") == judged(
+        CLAIM,
+        started(1, ALICE),
+        opened(1, ALICE),
+        started(2, ALICE),
+        ended(2, ALICE),
+        scenario=asked,
+    )
 
 
 # Once and in order
