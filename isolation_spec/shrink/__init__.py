@@ -12,11 +12,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from isolation_spec.scenario import RunAgent, Scenario, Spawn, Step
+import msgspec
+
+from isolation_spec.scenario import Scenario, User
+from isolation_spec.shrink.composed import composed
+from isolation_spec.shrink.order import order, size
+from isolation_spec.shrink.places import Look, Places
 from isolation_spec.shrink.plain import (
-    plainness,
     with_another_operation,
-    with_plain_names,
+    with_labels_for_names,
+    with_shorter_names,
     with_simpler_operations,
 )
 from isolation_spec.shrink.probe import Probe
@@ -30,48 +35,24 @@ from isolation_spec.shrink.removals import (
     without_pairs,
     without_users,
 )
+from isolation_spec.shrink.strikes import struck_elsewhere
 from isolation_spec.shrink.timings import (
-    Places,
     decided_otherwise,
     met,
     reordered,
     retimed,
+    retimed_twice,
     slowed,
 )
+from isolation_spec.shrink.users import with_given_operations, with_united_users
 
 __all__ = ["Places", "Probe", "Shrinker", "size"]
 
 Fails = Callable[[Scenario], bool]
-Look = Callable[[Scenario], Places]
 Pass = Callable[[Scenario], Iterator[Scenario]]
+Key = Callable[[Scenario], bytes]
 
-
-def size(scenario: Scenario) -> tuple[int, int, int]:
-    """(operations, decisions, script steps); decisions are choices that are not
-    zero."""
-    schedule = scenario.schedule
-    decisions = (
-        len(schedule.classes)
-        + len(schedule.demotions)
-        + bool(schedule.burst)
-        + schedule.split
-        + sum(getattr(o, "cancel", None) is not None for o in scenario.operations)
-    )
-    scripts = [o.script for o in scenario.operations if isinstance(o, RunAgent)]
-    return len(scenario.operations), decisions, sum(map(_steps, scripts))
-
-
-def _steps(script: tuple[Step, ...]) -> int:
-    return sum(
-        1 + (_steps(step.script) if isinstance(step, Spawn) else 0) for step in script
-    )
-
-
-def _order(scenario: Scenario) -> tuple[float, ...]:
-    """What a smaller scenario has less of, the first of these that differs: operations
-    and decisions together, operations, steps, and what makes it hard to read."""
-    operations, decisions, steps = size(scenario)
-    return (operations + decisions, operations, steps, *plainness(scenario))
+replace = msgspec.structs.replace
 
 
 _TELL_EVERY = 25
@@ -108,6 +89,7 @@ class Shrinker:
         self._end = clock() + seconds
         self._progressed = progressed
         self._tried: set[bytes] = set()
+        self._seen: dict[bytes, Places] = {}
         self.runs = 0
 
     def shrink(self, scenario: Scenario) -> Scenario:
@@ -115,7 +97,7 @@ class Shrinker:
         dear = tuple(map(self._looking, _DEAR))
         while True:
             scenario = self._settled(scenario, _CHEAP)
-            found = (self._first(scenario, one) for one in dear)
+            found = (self._first(scenario, one, key=_nameless) for one in dear)
             smaller = next((one for one in found if one is not None), None)
             if smaller is None:
                 smaller = self._settled(scenario, (*_CHEAP, *_PLAIN))
@@ -134,20 +116,21 @@ class Shrinker:
                     scenario = smaller
         return scenario
 
-    def _first(self, scenario: Scenario, candidates: Pass) -> Scenario | None:
-        order = _order(scenario)
+    def _first(
+        self, scenario: Scenario, candidates: Pass, key: Key = Scenario.to_json
+    ) -> Scenario | None:
+        limit = order(scenario)
         for candidate in candidates(scenario):
             if self._is_over():
                 return None
-            if _order(candidate) < order and self._try(candidate):
+            if order(candidate) < limit and self._try(candidate, key(candidate)):
                 self._progressed(self.runs, candidate)
                 return candidate
             if self.runs % _TELL_EVERY == 0:
                 self._progressed(self.runs, scenario)
         return None
 
-    def _try(self, candidate: Scenario) -> bool:
-        key = candidate.to_json()
+    def _try(self, candidate: Scenario, key: bytes) -> bool:
         if key in self._tried:
             return False
         self._tried.add(key)
@@ -163,8 +146,23 @@ class Shrinker:
     def _look(self, scenario: Scenario) -> Places:
         if self._looked is None or self._is_over():
             return Places()
-        self.runs += 1
-        return self._looked(scenario)
+        key = _nameless(scenario)
+        if key not in self._seen:
+            self.runs += 1
+            self._seen[key] = self._looked(scenario)
+        return self._seen[key]
+
+
+def _nameless(scenario: Scenario) -> bytes:
+    """Equal for scenarios that differ in what users are called: what is dear to try is
+    not tried under other names."""
+    return replace(
+        scenario, users=tuple(map(_called_by_label, scenario.users))
+    ).to_json()
+
+
+def _called_by_label(user: User) -> User:
+    return replace(user, id=user.label)
 
 
 _CHEAP: tuple[Pass, ...] = (
@@ -176,14 +174,20 @@ _CHEAP: tuple[Pass, ...] = (
     without_delays,
     without_pairs,
     with_joined_runs,
+    with_labels_for_names,
 )
 # What is said more plainly gives less to hold on to for what is tried before.
-_PLAIN: tuple[Pass, ...] = (with_simpler_operations, with_plain_names)
+_PLAIN: tuple[Pass, ...] = (with_simpler_operations, with_shorter_names)
 _DEAR: tuple[Callable[[Scenario, Look], Iterator[Scenario]], ...] = (
     met,
+    lambda scenario, _: with_united_users(scenario),
+    lambda scenario, _: with_given_operations(scenario),
     reordered,
     slowed,
     lambda scenario, _: with_another_operation(scenario),
+    struck_elsewhere,
     decided_otherwise,
     retimed,
+    lambda scenario, _: composed(scenario),
+    retimed_twice,
 )

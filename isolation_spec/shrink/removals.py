@@ -24,6 +24,8 @@ from isolation_spec.scenario import (
 
 __all__ = [
     "exchanged",
+    "has_all_that_is_named",
+    "redirected",
     "script_of",
     "with_fewer_choices",
     "with_fewer_contexts",
@@ -31,13 +33,15 @@ __all__ = [
     "with_operations",
     "with_shorter_scripts",
     "without_delays",
+    "without_one",
     "without_operations",
     "without_pairs",
+    "without_user",
     "without_users",
 ]
 
 replace = msgspec.structs.replace
-_FEW = 8
+_FEW = 12
 
 
 def without_operations(scenario: Scenario) -> Iterator[Scenario]:
@@ -50,6 +54,27 @@ def without_operations(scenario: Scenario) -> Iterator[Scenario]:
             kept = scenario.operations[:start] + scenario.operations[start + length :]
             yield with_operations(scenario, kept)
         length //= 2
+
+
+def without_one(scenario: Scenario) -> Iterator[Scenario]:
+    """Removes each operation that no other one names, later ones first."""
+    for gone in range(len(scenario.operations) - 1, -1, -1):
+        kept = scenario.operations[:gone] + scenario.operations[gone + 1 :]
+        if has_all_that_is_named(kept):
+            yield with_operations(scenario, kept)
+
+
+def has_all_that_is_named(operations: tuple[Operation, ...]) -> bool:
+    """False if a context is named that nobody opens: no timing helps there, and what
+    fails without it was tried before."""
+    opened = {(o.user, o.context) for o in operations if isinstance(o, OpenContext)}
+    for operation in operations:
+        context = getattr(operation, "context", None)
+        owner = getattr(operation, "victim", None)
+        owner = getattr(operation, "user", None) if owner is None else owner
+        if context is not None and (owner, context) not in opened:
+            return False
+    return True
 
 
 def without_delays(scenario: Scenario) -> Iterator[Scenario]:
@@ -77,10 +102,12 @@ def with_fewer_contexts(scenario: Scenario) -> Iterator[Scenario]:
     for gone in reversed(opened):
         for instead in opened:
             if instead is not gone and instead.user == gone.user:
-                yield _redirected(scenario, gone, instead.context)
+                yield redirected(scenario, gone, instead.context)
 
 
-def _redirected(scenario: Scenario, gone: OpenContext, context: str) -> Scenario:
+def redirected(scenario: Scenario, gone: OpenContext, context: str) -> Scenario:
+    """The scenario without a context, another of its user in its place."""
+
     def redirect(operation: Operation) -> Any:
         owner = getattr(operation, "victim", None)
         owner = getattr(operation, "user", None) if owner is None else owner
@@ -112,14 +139,19 @@ def with_operations(scenario: Scenario, operations: tuple[Operation, ...]) -> Sc
 def without_users(scenario: Scenario) -> Iterator[Scenario]:
     """Removes users, with all that they do."""
     for gone in range(len(scenario.users) - 1, -1, -1):
-        operations = tuple(
-            _renumbered(operation, gone)
-            for operation in scenario.operations
-            if gone not in _users_of(operation)
-        )
-        smaller = with_operations(scenario, operations)
-        users = scenario.users[:gone] + scenario.users[gone + 1 :]
-        yield replace(smaller, users=users)
+        yield without_user(scenario, gone)
+
+
+def without_user(scenario: Scenario, gone: int) -> Scenario:
+    """The scenario without a user, and all that they do or that is done to them."""
+    operations = tuple(
+        _renumbered(operation, gone)
+        for operation in scenario.operations
+        if gone not in _users_of(operation)
+    )
+    smaller = with_operations(scenario, operations)
+    users = scenario.users[:gone] + scenario.users[gone + 1 :]
+    return replace(smaller, users=users)
 
 
 def _users_of(operation: Operation) -> tuple[int, ...]:

@@ -1,0 +1,109 @@
+"""The same with fewer users: one does what two did."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterator
+from typing import Any
+
+import msgspec
+
+from isolation_spec.scenario import (
+    OpenContext,
+    Operation,
+    Read,
+    RunAgent,
+    Scenario,
+    Write,
+)
+from isolation_spec.shrink.order import total
+from isolation_spec.shrink.removals import (
+    exchanged,
+    redirected,
+    with_joined_runs,
+    without_user,
+)
+from isolation_spec.shrink.signing import asked_by
+
+__all__ = ["with_given_operations", "with_united_users"]
+
+replace = msgspec.structs.replace
+
+
+def with_united_users(scenario: Scenario) -> Iterator[Scenario]:
+    """Lets one user do what another did, too, in one context: one thing after the
+    other, in the background, or in one run."""
+    users = range(len(scenario.users) - 1, -1, -1)
+    for gone, instead in itertools.permutations(users, 2):
+        given = _given(scenario, scenario.operations, gone, instead)
+        together = _in_one_context(given, instead)
+        if total(together) < total(scenario):
+            yield without_user(together, gone)
+            yield without_user(_behind(together, instead), gone)
+        for joined in with_joined_runs(together):
+            yield without_user(joined, gone)
+
+
+def with_given_operations(scenario: Scenario) -> Iterator[Scenario]:
+    """Lets a run of one user do what another user asked for in an operation."""
+    users = range(len(scenario.users))
+    for operation in reversed(scenario.operations):
+        if isinstance(operation, RunAgent | Read | Write):
+            for user in users:
+                if user != operation.user:
+                    yield from _given_one(scenario, operation, user)
+
+
+def _given_one(
+    scenario: Scenario, operation: RunAgent | Read | Write, user: int
+) -> Iterator[Scenario]:
+    given = _given(scenario, (operation,), operation.user, user)
+    opened = _opened(scenario, user)
+    if opened:
+        index = scenario.operations.index(operation)
+        theirs: Any = replace(given.operations[index], **{"context": opened[0].context})
+        for joined in with_joined_runs(exchanged(given, index, theirs)):
+            yield joined
+
+
+def _given(
+    scenario: Scenario, asked: Collection[Operation], gone: int, instead: int
+) -> Scenario:
+    """The one who is there instead asks for these, as far as the other asked for
+    them."""
+    label = scenario.users[instead].label
+    operations: list[Any] = []
+    for operation in scenario.operations:
+        given: Any = operation
+        if operation in asked and getattr(operation, "user", None) == gone:
+            given = asked_by(operation, instead, label)
+        if getattr(given, "victim", None) in (gone, instead):
+            victim = None if given.user == instead else instead
+            given = replace(given, victim=victim)
+        operations.append(given)
+    return replace(scenario, operations=tuple(operations))
+
+
+def _in_one_context(scenario: Scenario, user: int) -> Scenario:
+    """What the user does in several contexts is done in the one opened first."""
+    opened = _opened(scenario, user)
+    for other in opened[1:]:
+        scenario = redirected(scenario, other, opened[0].context)
+    return scenario
+
+
+def _opened(scenario: Scenario, user: int) -> list[OpenContext]:
+    return [
+        o for o in scenario.operations if isinstance(o, OpenContext) and o.user == user
+    ]
+
+
+def _behind(scenario: Scenario, user: int) -> Scenario:
+    """No run of the user is waited for."""
+
+    def behind(operation: Operation) -> Operation:
+        if isinstance(operation, RunAgent) and operation.user == user:
+            return replace(operation, background=True)
+        return operation
+
+    return replace(scenario, operations=tuple(map(behind, scenario.operations)))
