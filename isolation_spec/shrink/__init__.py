@@ -35,16 +35,21 @@ from isolation_spec.shrink.removals import (
     without_pairs,
     without_users,
 )
-from isolation_spec.shrink.strikes import struck_elsewhere
+from isolation_spec.shrink.strikes import struck_elsewhere, struck_nearby
 from isolation_spec.shrink.timings import (
     decided_otherwise,
+    delayed,
     met,
     reordered,
     retimed,
     retimed_twice,
     slowed,
 )
-from isolation_spec.shrink.users import with_given_operations, with_united_users
+from isolation_spec.shrink.users import (
+    with_attackers,
+    with_given_operations,
+    with_united_users,
+)
 
 __all__ = ["Places", "Probe", "Shrinker", "size"]
 
@@ -57,6 +62,10 @@ replace = msgspec.structs.replace
 
 _TELL_EVERY = 25
 """Runs after which is told that the shrinker is still at work."""
+
+
+_SHARE = 60
+"""Runs of one dear pass before the next one has its turn."""
 
 
 class Shrinker:
@@ -97,14 +106,23 @@ class Shrinker:
         dear = tuple(map(self._looking, _DEAR))
         while True:
             scenario = self._settled(scenario, _CHEAP)
-            found = (self._first(scenario, one, key=_nameless) for one in dear)
-            smaller = next((one for one in found if one is not None), None)
+            smaller = self._dearly(scenario, dear)
             if smaller is None:
                 smaller = self._settled(scenario, (*_CHEAP, *_PLAIN))
                 # Plainer operations may do without what the others needed.
                 if smaller == scenario:
                     return scenario
             scenario = smaller
+
+    def _dearly(self, scenario: Scenario, passes: tuple[Pass, ...]) -> Scenario | None:
+        """What the first of these passes finds: no kind of move takes all the time
+        from the others."""
+        for most in (_SHARE, self._most):
+            for one in passes:
+                smaller = self._first(scenario, one, key=_nameless, most=most)
+                if smaller is not None:
+                    return smaller
+        return None
 
     def _settled(self, scenario: Scenario, passes: tuple[Pass, ...]) -> Scenario:
         """Takes what these passes find, until none of them finds anything more."""
@@ -117,11 +135,17 @@ class Shrinker:
         return scenario
 
     def _first(
-        self, scenario: Scenario, candidates: Pass, key: Key = Scenario.to_json
+        self,
+        scenario: Scenario,
+        candidates: Pass,
+        *,
+        key: Key = Scenario.to_json,
+        most: int | None = None,
     ) -> Scenario | None:
         limit = order(scenario)
+        end = self._most if most is None else self.runs + most
         for candidate in candidates(scenario):
-            if self._is_over():
+            if self._is_over() or self.runs >= end:
                 return None
             if order(candidate) < limit and self._try(candidate, key(candidate)):
                 self._progressed(self.runs, candidate)
@@ -179,15 +203,18 @@ _CHEAP: tuple[Pass, ...] = (
 # What is said more plainly gives less to hold on to for what is tried before.
 _PLAIN: tuple[Pass, ...] = (with_simpler_operations, with_shorter_names)
 _DEAR: tuple[Callable[[Scenario, Look], Iterator[Scenario]], ...] = (
+    lambda scenario, _: with_attackers(scenario),
+    struck_nearby,
     met,
     lambda scenario, _: with_united_users(scenario),
-    lambda scenario, _: with_given_operations(scenario),
-    reordered,
     slowed,
-    lambda scenario, _: with_another_operation(scenario),
+    lambda scenario, _: delayed(scenario),
+    reordered,
     struck_elsewhere,
+    lambda scenario, _: with_given_operations(scenario),
+    lambda scenario, _: with_another_operation(scenario),
+    lambda scenario, _: composed(scenario),
     decided_otherwise,
     retimed,
-    lambda scenario, _: composed(scenario),
     retimed_twice,
 )

@@ -68,6 +68,7 @@ class _Kit(NamedTuple):
 def _kit(scenario: Scenario) -> _Kit:
     opened: dict[int, OpenContext] = {}
     asked: list[Any] = []
+    operation: Any
     for operation in scenario.operations:
         if isinstance(operation, OpenContext):
             opened.setdefault(operation.user, replace(operation, cancel=None))

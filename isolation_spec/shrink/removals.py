@@ -17,12 +17,14 @@ from isolation_spec.scenario import (
     RunAgent,
     Scenario,
     Schedule,
+    Sleep,
     Spawn,
     Step,
     Write,
 )
 
 __all__ = [
+    "LONG",
     "exchanged",
     "has_all_that_is_named",
     "redirected",
@@ -42,6 +44,9 @@ __all__ = [
 
 replace = msgspec.structs.replace
 _FEW = 12
+"""Operations; of more there are too many pairs."""
+LONG = 5.0
+"""Seconds: longer than an engine needs for anything, and shorter than its limits."""
 
 
 def without_operations(scenario: Scenario) -> Iterator[Scenario]:
@@ -255,10 +260,13 @@ def with_joined_runs(scenario: Scenario) -> Iterator[Scenario]:
         if not _are_beside(one, other):
             continue
         doing, then = script_of(one), script_of(other)
-        children = (Spawn(script=doing), Spawn(script=then))
-        for place, script in itertools.product(
-            (first, second), ((*doing, *then), (*then, *doing), children)
-        ):
+        scripts = (
+            (*doing, *then),
+            (*then, *doing),
+            (Spawn(script=doing), Spawn(script=then)),
+            (*doing, Sleep(seconds=LONG), *then),
+        )
+        for place, script in itertools.product((first, second), scripts):
             run = RunAgent(
                 id=operations[place].id,
                 user=one.user,  # type: ignore[union-attr]

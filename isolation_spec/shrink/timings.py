@@ -23,10 +23,12 @@ from isolation_spec.scenario import (
     Scenario,
     Schedule,
     Sleep,
+    Think,
     Write,
 )
 from isolation_spec.shrink.places import Look
 from isolation_spec.shrink.removals import (
+    LONG,
     exchanged,
     has_all_that_is_named,
     script_of,
@@ -37,6 +39,7 @@ from isolation_spec.shrink.strikes import calm, struck
 
 __all__ = [
     "decided_otherwise",
+    "delayed",
     "later",
     "met",
     "reordered",
@@ -114,6 +117,26 @@ def slowed(scenario: Scenario, look: Look) -> Iterator[Scenario]:
                     yield exchanged(without, index, sleeping)
 
 
+def delayed(scenario: Scenario) -> Iterator[Scenario]:
+    """Lets a user do something else first, instead of two decisions or of all."""
+    pairs = (less for one in undecided(scenario) for less in undecided(one))
+    plain = replace(scenario, schedule=Schedule())
+    number = 1 + max((o.id for o in scenario.operations), default=0)
+    for without in (plain, *pairs):
+        for index, operation in enumerate(without.operations):
+            if isinstance(operation, RunAgent | Read | Write):
+                before, after = without.operations[:index], without.operations[index:]
+                for script in ((), (Think(prompt=""),), (Sleep(seconds=LONG),)):
+                    first = RunAgent(
+                        id=number,
+                        user=operation.user,
+                        context=operation.context,
+                        victim=operation.victim,
+                        script=script,
+                    )
+                    yield replace(without, operations=(*before, first, *after))
+
+
 def met(scenario: Scenario, look: Look) -> Iterator[Scenario]:
     """Two operations of two users alone, each in its context, at the same moment:
     what most races need, and far from what greedy steps come to."""
@@ -125,9 +148,11 @@ def met(scenario: Scenario, look: Look) -> Iterator[Scenario]:
         needed = tuple(o for o in opened if (o.user, o.context) in named)
         if one.user == other.user or len(needed) != len(named):
             continue
-        for step, theirs in itertools.product(_single(one), _single(other)):
-            for slow, slower in itertools.product((_once, later), (_once, later)):
-                yield with_operations(plain, (*needed, slow(step), slower(theirs)))
+        for steps in itertools.product(_single(one), _single(other)):
+            yield with_operations(plain, (*needed, *steps))
+            yield with_operations(plain, (*needed, *map(later, steps)))
+        yield with_operations(plain, (*needed, one, later(other)))
+        yield with_operations(plain, (*needed, later(one), other))
 
 
 def _single(operation: Operation) -> Iterator[Operation]:
@@ -142,7 +167,7 @@ def _sleeping(operation: Operation, place: int) -> Operation:
     """A run that sleeps before one of its steps, and else does what the operation
     does; the operation itself if no run does that."""
     script = script_of(operation)
-    slower = (*script[:place], Sleep(seconds=_LONG), *script[place:])
+    slower = (*script[:place], Sleep(seconds=LONG), *script[place:])
     match operation:
         case RunAgent():
             return replace(operation, script=slower)
@@ -158,17 +183,9 @@ def _sleeping(operation: Operation, place: int) -> Operation:
     return operation
 
 
-def _once(operation: Operation) -> Operation:
-    return operation
-
-
 def later(operation: Operation) -> Operation:
     """All runs sleep first: whenever they began, they go on at the same moment."""
     return _sleeping(operation, 0)
-
-
-_LONG = 5.0
-"""Seconds: longer than an engine needs for anything, and shorter than its limits."""
 
 
 def retimed(scenario: Scenario, look: Look) -> Iterator[Scenario]:

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from isolation_spec.scenario import (
+    Connect,
     OpenContext,
     Operation,
     Read,
@@ -21,11 +22,12 @@ from isolation_spec.shrink.removals import (
     exchanged,
     redirected,
     with_joined_runs,
+    with_operations,
     without_user,
 )
 from isolation_spec.shrink.signing import asked_by
 
-__all__ = ["with_given_operations", "with_united_users"]
+__all__ = ["with_attackers", "with_given_operations", "with_united_users"]
 
 replace = msgspec.structs.replace
 
@@ -40,14 +42,20 @@ def with_united_users(scenario: Scenario) -> Iterator[Scenario]:
         if total(together) < total(scenario):
             yield without_user(together, gone)
             yield without_user(_behind(together, instead), gone)
-        for joined in with_joined_runs(together):
-            yield without_user(joined, gone)
+        if len(scenario.operations) <= _FEW:
+            for joined in with_joined_runs(together):
+                yield without_user(joined, gone)
+
+
+_FEW = 8
+"""Operations; of more there are too many that can become one."""
 
 
 def with_given_operations(scenario: Scenario) -> Iterator[Scenario]:
     """Lets a run of one user do what another user asked for in an operation."""
     users = range(len(scenario.users))
-    for operation in reversed(scenario.operations):
+    few = len(scenario.operations) <= _FEW
+    for operation in reversed(scenario.operations) if few else ():
         if isinstance(operation, RunAgent | Read | Write):
             for user in users:
                 if user != operation.user:
@@ -62,8 +70,29 @@ def _given_one(
     if opened:
         index = scenario.operations.index(operation)
         theirs: Any = replace(given.operations[index], **{"context": opened[0].context})
-        for joined in with_joined_runs(exchanged(given, index, theirs)):
-            yield joined
+        yield from with_joined_runs(exchanged(given, index, theirs))
+
+
+def with_attackers(scenario: Scenario) -> Iterator[Scenario]:
+    """Lets a user claim to be another one instead of all that they do."""
+    users = range(len(scenario.users))
+    for attacker, victim in itertools.permutations(users, 2):
+        own = [o.id for o in scenario.operations if _user(o) == attacker]
+        rest = tuple(o for o in scenario.operations if _user(o) != attacker)
+        for forged in (True, False) if len(own) > 1 else ():
+            attack = Connect(
+                id=own[0],
+                user=attacker,
+                connection=f"c{own[0]}",
+                victim=victim,
+                forged=forged,
+            )
+            yield with_operations(scenario, (*rest, attack))
+
+
+def _user(operation: Operation) -> int | None:
+    user: int | None = getattr(operation, "user", None)
+    return user
 
 
 def _given(
@@ -75,7 +104,7 @@ def _given(
     operations: list[Any] = []
     for operation in scenario.operations:
         given: Any = operation
-        if operation in asked and getattr(operation, "user", None) == gone:
+        if operation in asked and _user(operation) == gone:
             given = asked_by(operation, instead, label)
         if getattr(given, "victim", None) in (gone, instead):
             victim = None if given.user == instead else instead
