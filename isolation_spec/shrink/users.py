@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import msgspec
 
 from isolation_spec.scenario import (
+    CancelRun,
     Connect,
     OpenContext,
     Operation,
@@ -101,16 +102,30 @@ def _given(
     """The one who is there instead asks for these, as far as the other asked for
     them."""
     label = scenario.users[instead].label
-    operations: list[Any] = []
-    for operation in scenario.operations:
-        given: Any = operation
-        if operation in asked and _user(operation) == gone:
-            given = asked_by(operation, instead, label)
-        if getattr(given, "victim", None) in (gone, instead):
-            victim = None if given.user == instead else instead
-            given = replace(given, victim=victim)
-        operations.append(given)
-    return replace(scenario, operations=tuple(operations))
+    operations = tuple(
+        asked_by(o, instead, label) if o in asked and _user(o) == gone else o
+        for o in scenario.operations
+    )
+    owners = {o.id: _user(o) for o in operations}
+    aimed = (_aimed(operation, owners, gone, instead) for operation in operations)
+    return replace(scenario, operations=tuple(aimed))
+
+
+def _aimed(
+    operation: Any, owners: Mapping[int, int | None], gone: int, instead: int
+) -> Operation:
+    """The operation aimed at whoever has now what it names: to cancel what is another
+    user's without saying so would be no attack, and its success no fault."""
+    victim = getattr(operation, "victim", None)
+    if isinstance(operation, CancelRun):
+        victim = owners.get(operation.run, victim)
+    elif victim == gone and gone not in owners.values():
+        victim = instead
+    if victim == _user(operation):
+        victim = None
+    changed = victim != getattr(operation, "victim", None)
+    aimed: Operation = replace(operation, victim=victim) if changed else operation
+    return aimed
 
 
 def _in_one_context(scenario: Scenario, user: int) -> Scenario:

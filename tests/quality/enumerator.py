@@ -19,7 +19,7 @@ import functools
 import itertools
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple, TypeAlias
@@ -53,12 +53,9 @@ __all__ = ["Found", "candidates", "decided", "fails", "least", "scenarios"]
 replace = msgspec.structs.replace
 Lane: TypeAlias = tuple[Operation, ...]
 
-LABELS = ("alice", "bob", "carol")
+LABELS = ("alice", "bob")
 Names: TypeAlias = tuple[tuple[str, str], tuple[str, str]]
 """Of each user the identity and the thread."""
-
-THIRD = ("carol", "t")
-"""Of a third user, who comes in stories alone: there is nobody to confuse them with."""
 
 PLAIN: Names = (("alice", "t"), ("bob", "t"))
 
@@ -207,17 +204,17 @@ def scenarios(
             yield Scenario(users=users, operations=_numbered((world,), names))
 
 
-def scenario_of(lanes: tuple[Lane, ...], names: Names) -> Scenario:
+def scenario_of(lanes: tuple[Lane, Lane], names: Names) -> Scenario:
     """The scenario in which the users do this, in plain order; nobody who does nothing
     and to whom nothing is done is in it."""
-    operations = tuple(_of_user(o, user) for user, lane in enumerate(lanes) for o in lane)
-    attacked = any(map(_victim, operations))
-    called = (*names, THIRD)[: max(len(lanes), 1 + attacked)]
-    return Scenario(users=_users(called), operations=_numbered(operations, called))
+    (operations,) = _merged(lanes, 0)
+    alone = not lanes[1] and not any(map(_victim, operations))
+    users = _users(names)[: 1 if alone else 2]
+    return Scenario(users=users, operations=_numbered(operations, names))
 
 
-def _users(names: Iterable[tuple[str, str]]) -> tuple[User, ...]:
-    called = zip(LABELS, names, strict=False)
+def _users(names: Names) -> tuple[User, ...]:
+    called = zip(LABELS, names, strict=True)
     return tuple(User(label=label, id=name) for label, (name, _) in called)
 
 
@@ -258,9 +255,7 @@ def _of_user(operation: Any, user: int) -> Operation:
     return changed
 
 
-def _numbered(
-    operations: Iterable[Any], names: Sequence[tuple[str, str]]
-) -> tuple[Operation, ...]:
+def _numbered(operations: Iterable[Any], names: Names) -> tuple[Operation, ...]:
     """Operations with their numbers, and in every value a canary of their own."""
     numbered = []
     runs: dict[int, int] = {}

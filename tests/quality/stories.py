@@ -1,4 +1,4 @@
-"""Scenarios as one line each: what up to three users do, and what is decided.
+"""Scenarios as one line each: what two users do, and what is decided.
 
     open run[think, hello] | open run[sleep, hello] ; late 2/start
 
@@ -67,7 +67,9 @@ _KINDS: dict[str, Callable[[_Named, _Named, _Named], Operation]] = {
 def tell(story: str, names: Names) -> Scenario:
     """The scenario that the line tells, its users called by these names."""
     lines, _, decisions = story.partition(";")
-    scenario = scenario_of(tuple(map(_lane, lines.split("|"))), names)
+    first, _, second = lines.partition("|")
+    lanes = (_lane(first), _lane(second))
+    scenario = scenario_of(lanes, names)
     classes: dict[str, int] = {}
     demotions: list[Demotion] = []
     for held in decisions.replace("late", " ").split():
