@@ -3,8 +3,11 @@
 Users, operations, scripts, names, scheduling choices and cancellations are one value
 here and shrink together. Every candidate is run; it replaces the scenario if it is
 smaller and fails the same way. Removing an operation removes its choices, as these hang
-on it. What is cheap comes first; where it finds nothing more, an operation is given for
-another decision, and two decisions for one; in the end all is said plainly.
+on it. What is cheap comes first. Where it finds nothing more, one thing is given for
+another: an operation for a decision, two decisions for one, two users for one, a place
+that a cancellation strikes for another, and all for something small that is made anew;
+each in turn, so that none takes the time from the others. In the end all is said
+plainly.
 """
 
 from __future__ import annotations
@@ -28,13 +31,13 @@ from isolation_spec.shrink.probe import Probe
 from isolation_spec.shrink.removals import (
     with_fewer_choices,
     with_fewer_contexts,
-    with_joined_runs,
     with_shorter_scripts,
     without_delays,
     without_operations,
     without_pairs,
     without_users,
 )
+from isolation_spec.shrink.runs import with_joined_runs
 from isolation_spec.shrink.strikes import struck_elsewhere, struck_nearby
 from isolation_spec.shrink.timings import (
     decided_otherwise,
@@ -51,19 +54,17 @@ from isolation_spec.shrink.users import (
     with_united_users,
 )
 
-__all__ = ["Places", "Probe", "Shrinker", "size"]
+__all__ = ["SHRINK_SECONDS", "Places", "Probe", "Shrinker", "size"]
 
 Fails = Callable[[Scenario], bool]
 Pass = Callable[[Scenario], Iterator[Scenario]]
 Key = Callable[[Scenario], bytes]
 
 replace = msgspec.structs.replace
-
-
+SHRINK_SECONDS = 9.5
+"""How long one failure is shrunk; the run under way then is waited for."""
 _TELL_EVERY = 25
 """Runs after which is told that the shrinker is still at work."""
-
-
 _SHARE = 60
 """Runs of one dear pass before the next one has its turn."""
 
@@ -87,7 +88,7 @@ class Shrinker:
         *,
         look: Look | None = None,
         most: int = 4000,
-        seconds: float = 10.0,
+        seconds: float = SHRINK_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         progressed: Callable[[int, Scenario], None] = lambda *_: None,
     ) -> None:
@@ -164,7 +165,7 @@ class Shrinker:
     def _is_over(self) -> bool:
         return self.runs >= self._most or self._clock() > self._end
 
-    def _looking(self, one: Callable[[Scenario, Look], Iterator[Scenario]]) -> Pass:
+    def _looking(self, one: Looking) -> Pass:
         return lambda scenario: one(scenario, self._look)
 
     def _look(self, scenario: Scenario) -> Places:
@@ -178,15 +179,22 @@ class Shrinker:
 
 
 def _nameless(scenario: Scenario) -> bytes:
-    """Equal for scenarios that differ in what users are called: what is dear to try is
-    not tried under other names."""
-    return replace(
-        scenario, users=tuple(map(_called_by_label, scenario.users))
-    ).to_json()
+    """Equal for scenarios that differ in what users are called, and for no JSON of one:
+    what is dear to try is not tried under other names, but the names are."""
+    users = tuple(map(_called_by_label, scenario.users))
+    return b"nameless " + replace(scenario, users=users).to_json()
 
 
 def _called_by_label(user: User) -> User:
     return replace(user, id=user.label)
+
+
+Looking = Callable[[Scenario, Look], Iterator[Scenario]]
+
+
+def _unseen(one: Pass) -> Looking:
+    """The pass as one of those that may look what there are places for."""
+    return lambda scenario, _: one(scenario)
 
 
 _CHEAP: tuple[Pass, ...] = (
@@ -202,18 +210,18 @@ _CHEAP: tuple[Pass, ...] = (
 )
 # What is said more plainly gives less to hold on to for what is tried before.
 _PLAIN: tuple[Pass, ...] = (with_simpler_operations, with_shorter_names)
-_DEAR: tuple[Callable[[Scenario, Look], Iterator[Scenario]], ...] = (
-    lambda scenario, _: with_attackers(scenario),
+_DEAR: tuple[Looking, ...] = (
+    _unseen(with_attackers),
     struck_nearby,
     met,
-    lambda scenario, _: with_united_users(scenario),
+    _unseen(with_united_users),
     slowed,
-    lambda scenario, _: delayed(scenario),
+    _unseen(delayed),
     reordered,
     struck_elsewhere,
-    lambda scenario, _: with_given_operations(scenario),
-    lambda scenario, _: with_another_operation(scenario),
-    lambda scenario, _: composed(scenario),
+    _unseen(with_given_operations),
+    _unseen(with_another_operation),
+    _unseen(composed),
     decided_otherwise,
     retimed,
     retimed_twice,

@@ -27,9 +27,9 @@ from isolation_spec.scenario import (
 )
 from isolation_spec.shrink.alphabet import EVERY_STEP
 from isolation_spec.shrink.order import total
-from isolation_spec.shrink.removals import script_of, without_user
+from isolation_spec.shrink.removals import without_user
+from isolation_spec.shrink.runs import later, script_of
 from isolation_spec.shrink.signing import asked_by, unsigned
-from isolation_spec.shrink.timings import later
 
 __all__ = ["composed"]
 
@@ -52,13 +52,15 @@ class _Kit(NamedTuple):
 
     Attributes:
         opened: the context of each user who has any.
-        pairs: users of whom two are taken; which two matters where names are odd.
+        users, pairs: who may be there alone, or with whom; one and one pair if all
+            have plain names.
         single: what is asked for in contexts, one thing at a time.
         double: runs of two steps.
     """
 
     scenario: Scenario
     opened: dict[int, OpenContext]
+    users: tuple[int, ...]
     pairs: tuple[tuple[int, int], ...]
     steps: tuple[Step, ...]
     single: tuple[Any, ...]
@@ -81,6 +83,7 @@ def _kit(scenario: Scenario) -> _Kit:
     return _Kit(
         scenario=scenario,
         opened=opened,
+        users=tuple(opened)[: 1 if plain else None],
         pairs=pairs[:1] if plain else pairs,
         steps=steps,
         single=single[: 2 * _MOST],
@@ -154,14 +157,14 @@ def _alone(kit: _Kit) -> Iterator[dict[int, Lane]]:
     every = [_run(step) for step in EVERY_STEP]
     for step, other in itertools.product(kit.steps, EVERY_STEP):
         every += [_run(step, other), _run(other, step)]
-    for user, asked in itertools.product(kit.opened, (*kit.single, *every)):
+    for user, asked in itertools.product(kit.users, (*kit.single, *every)):
         yield {user: (asked,)}
 
 
 def _thrice(kit: _Kit) -> Iterator[dict[int, Lane]]:
     """One user, three things at once."""
     meanwhile = tuple(map(_behind, kit.single[:_MOST]))
-    for user in kit.opened:
+    for user in kit.users:
         for one, other in itertools.product(meanwhile, meanwhile):
             for then in kit.single[:_MOST]:
                 yield {user: (one, other, then)}

@@ -11,27 +11,19 @@ import msgspec
 from isolation_spec.scenario import (
     OpenContext,
     Operation,
-    Read,
-    Recall,
-    Remember,
     RunAgent,
     Scenario,
     Schedule,
-    Sleep,
     Spawn,
     Step,
-    Write,
 )
 
 __all__ = [
-    "LONG",
     "exchanged",
     "has_all_that_is_named",
     "redirected",
-    "script_of",
     "with_fewer_choices",
     "with_fewer_contexts",
-    "with_joined_runs",
     "with_operations",
     "with_shorter_scripts",
     "without_delays",
@@ -45,8 +37,6 @@ __all__ = [
 replace = msgspec.structs.replace
 _FEW = 12
 """Operations; of more there are too many pairs."""
-LONG = 5.0
-"""Seconds: longer than an engine needs for anything, and shorter than its limits."""
 
 
 def without_operations(scenario: Scenario) -> Iterator[Scenario]:
@@ -250,55 +240,6 @@ def without_pairs(scenario: Scenario) -> Iterator[Scenario]:
     for pair in itertools.combinations(indices, 2):
         kept = (o for i, o in enumerate(scenario.operations) if i not in pair)
         yield with_operations(scenario, tuple(kept))
-
-
-def with_joined_runs(scenario: Scenario) -> Iterator[Scenario]:
-    """Lets one run do what a user asks for in two operations of one context."""
-    operations = scenario.operations
-    for first, second in itertools.combinations(range(len(operations)), 2):
-        one, other = operations[first], operations[second]
-        if not _are_beside(one, other):
-            continue
-        doing, then = script_of(one), script_of(other)
-        scripts = (
-            (*doing, *then),
-            (*then, *doing),
-            (Spawn(script=doing), Spawn(script=then)),
-            (*doing, Sleep(seconds=LONG), *then),
-        )
-        for place, script in itertools.product((first, second), scripts):
-            run = RunAgent(
-                id=operations[place].id,
-                user=one.user,  # type: ignore[union-attr]
-                context=one.context,  # type: ignore[union-attr]
-                script=script,
-            )
-            gone = second if place == first else first
-            kept = (o for i, o in enumerate(operations) if i != gone)
-            joined = tuple(run if o.id == run.id else o for o in kept)
-            yield with_operations(scenario, joined)
-
-
-def _are_beside(one: Operation, other: Operation) -> bool:
-    """True if both are of one user in a context of theirs, and can be a script."""
-    kinds = RunAgent | Read | Write
-    return (
-        isinstance(one, kinds)
-        and isinstance(other, kinds)
-        and (one.user, one.context) == (other.user, other.context)
-        and one.victim is None
-        and other.victim is None
-    )
-
-
-def script_of(operation: Operation) -> tuple[Step, ...]:
-    """What a run does that does the same, for a run, a write or a read."""
-    match operation:
-        case RunAgent(script=script):
-            return script
-        case Write(key=key, value=value):
-            return (Remember(key=key, value=value),)
-    return (Recall(key="k"),)
 
 
 def exchanged(scenario: Scenario, index: int, operation: Any) -> Scenario:

@@ -28,19 +28,17 @@ from isolation_spec.scenario import (
 )
 from isolation_spec.shrink.places import Look
 from isolation_spec.shrink.removals import (
-    LONG,
     exchanged,
     has_all_that_is_named,
-    script_of,
     with_operations,
     without_one,
 )
+from isolation_spec.shrink.runs import LONG, later, script_of, sleeping
 from isolation_spec.shrink.strikes import calm, struck
 
 __all__ = [
     "decided_otherwise",
     "delayed",
-    "later",
     "met",
     "reordered",
     "retimed",
@@ -112,9 +110,9 @@ def slowed(scenario: Scenario, look: Look) -> Iterator[Scenario]:
         yield replace(without, operations=tuple(map(later, without.operations)))
         for index, operation in enumerate(without.operations):
             for place in range(len(script_of(operation)), -1, -1):
-                sleeping = _sleeping(operation, place)
-                if sleeping != operation:
-                    yield exchanged(without, index, sleeping)
+                slower = sleeping(operation, place)
+                if slower != operation:
+                    yield exchanged(without, index, slower)
 
 
 def delayed(scenario: Scenario) -> Iterator[Scenario]:
@@ -161,31 +159,6 @@ def _single(operation: Operation) -> Iterator[Operation]:
     if isinstance(operation, RunAgent) and len(operation.script) > 1:
         for step in operation.script:
             yield replace(operation, script=(step,))
-
-
-def _sleeping(operation: Operation, place: int) -> Operation:
-    """A run that sleeps before one of its steps, and else does what the operation
-    does; the operation itself if no run does that."""
-    script = script_of(operation)
-    slower = (*script[:place], Sleep(seconds=LONG), *script[place:])
-    match operation:
-        case RunAgent():
-            return replace(operation, script=slower)
-        case Read() | Write():
-            return RunAgent(
-                id=operation.id,
-                user=operation.user,
-                context=operation.context,
-                victim=operation.victim,
-                cancel=operation.cancel,
-                script=slower,
-            )
-    return operation
-
-
-def later(operation: Operation) -> Operation:
-    """All runs sleep first: whenever they began, they go on at the same moment."""
-    return _sleeping(operation, 0)
 
 
 def retimed(scenario: Scenario, look: Look) -> Iterator[Scenario]:

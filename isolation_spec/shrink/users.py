@@ -22,10 +22,10 @@ from isolation_spec.shrink.order import total
 from isolation_spec.shrink.removals import (
     exchanged,
     redirected,
-    with_joined_runs,
     with_operations,
     without_user,
 )
+from isolation_spec.shrink.runs import with_joined_runs
 from isolation_spec.shrink.signing import asked_by
 
 __all__ = ["with_attackers", "with_given_operations", "with_united_users"]

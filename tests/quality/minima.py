@@ -275,8 +275,8 @@ MINIMA = (
         "late-cleanup",
         _ROUTING,
         "connect open reconnect run[sleep] run",
-        "A connection, a newer one in its place, and two runs in a context: one for the "
-        "time that the late cleanup takes, and one that nobody hears.",
+        "A connection, a newer one in its place, and two runs in a context: one for "
+        "the time that the late cleanup takes, and one that nobody hears.",
     ),
     Minimum(
         "left-in-queue",
