@@ -58,7 +58,7 @@ __all__ = ["SHRINK_SECONDS", "Places", "Probe", "Shrinker", "size"]
 
 Fails = Callable[[Scenario], bool]
 Pass = Callable[[Scenario], Iterator[Scenario]]
-Key = Callable[[Scenario], bytes]
+Keys = Callable[[Scenario], tuple[bytes, ...]]
 
 replace = msgspec.structs.replace
 SHRINK_SECONDS = 9.5
@@ -120,7 +120,7 @@ class Shrinker:
         from the others."""
         for most in (_SHARE, self._most):
             for one in passes:
-                smaller = self._first(scenario, one, key=_nameless, most=most)
+                smaller = self._first(scenario, one, keys=_under_any_names, most=most)
                 if smaller is not None:
                     return smaller
         return None
@@ -140,7 +140,7 @@ class Shrinker:
         scenario: Scenario,
         candidates: Pass,
         *,
-        key: Key = Scenario.to_json,
+        keys: Keys = lambda scenario: (scenario.to_json(),),
         most: int | None = None,
     ) -> Scenario | None:
         limit = order(scenario)
@@ -148,17 +148,18 @@ class Shrinker:
         for candidate in candidates(scenario):
             if self._is_over() or self.runs >= end:
                 return None
-            if order(candidate) < limit and self._try(candidate, key(candidate)):
+            if order(candidate) < limit and self._try(candidate, keys):
                 self._progressed(self.runs, candidate)
                 return candidate
             if self.runs % _TELL_EVERY == 0:
                 self._progressed(self.runs, scenario)
         return None
 
-    def _try(self, candidate: Scenario, key: bytes) -> bool:
-        if key in self._tried:
+    def _try(self, candidate: Scenario, keys: Keys) -> bool:
+        made = keys(candidate)
+        if not self._tried.isdisjoint(made):
             return False
-        self._tried.add(key)
+        self._tried.update(made)
         self.runs += 1
         return self._fails(candidate)
 
@@ -178,9 +179,14 @@ class Shrinker:
         return self._seen[key]
 
 
+def _under_any_names(scenario: Scenario) -> tuple[bytes, ...]:
+    """What is dear to try is not tried again under other names."""
+    return scenario.to_json(), _nameless(scenario)
+
+
 def _nameless(scenario: Scenario) -> bytes:
-    """Equal for scenarios that differ in what users are called, and for no JSON of one:
-    what is dear to try is not tried under other names, but the names are."""
+    """Equal for scenarios that differ in what users are called, and for no JSON of
+    one, as other names are tried where they are what changes."""
     users = tuple(map(_called_by_label, scenario.users))
     return b"nameless " + replace(scenario, users=users).to_json()
 
