@@ -23,6 +23,7 @@ from isolation_spec.scenario import (
     Sleep,
     Step,
     Transact,
+    Write,
     walk,
 )
 from isolation_spec.shrink.alphabet import EVERY_STEP
@@ -102,7 +103,7 @@ def _run(*script: Step) -> RunAgent:
 def _steps(asked: Iterable[Operation]) -> tuple[Step, ...]:
     """The different steps of these operations, except that they wait."""
     walked = (step for operation in asked for _, step in walk(script_of(operation)))
-    runs = (_run(_plain(step)) for step in walked if not isinstance(step, Sleep))
+    runs = (_run(step) for step in walked if not isinstance(step, Sleep))
     return tuple(run.script[0] for run in _distinct(runs)[:_MOST])
 
 
@@ -117,13 +118,21 @@ def _plain(step: Step) -> Step:
 
 def _distinct(operations: Iterable[Any]) -> tuple[Any, ...]:
     """Each once that differs in more than canaries, wherever it stands."""
-    bare = tuple(map(_bare, operations))
-    return tuple({unsigned(one): one for one in reversed(bare)}.values())[::-1]
+    found: dict[str, Any] = {}
+    for bare in map(_bare, operations):
+        found.setdefault(unsigned(bare), bare)
+    return tuple(found.values())
 
 
 def _bare(operation: Any) -> Any:
     bare = replace(operation, id=0, user=0, context="", cancel=None)
-    return replace(bare, background=False) if isinstance(bare, RunAgent) else bare
+    match bare:
+        case RunAgent(script=script):
+            plain = tuple(map(_plain, script))
+            return replace(bare, background=False, script=plain)
+        case Write():
+            return replace(bare, key="k")
+    return bare
 
 
 def _put(kit: _Kit, lanes: dict[int, Lane]) -> Scenario:

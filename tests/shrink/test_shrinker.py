@@ -27,15 +27,13 @@ from isolation_spec.scenario import (
     Schedule,
     Sleep,
     Spawn,
-    Step,
     Think,
     Transact,
     User,
     Write,
 )
 from isolation_spec.shrink import Places, Shrinker, size
-
-Fails = Callable[[Scenario], bool]
+from tests.shrink.small import Fails, kinds, running, two
 
 USERS = tuple(
     User(label=label, id=f"{label}/1") for label in ("alice", "bob", "carol", "dave")
@@ -99,10 +97,6 @@ def minimal(fails: Fails, scenario: Scenario = LARGE, **options: int) -> Scenari
     small = Shrinker(fails, **options).shrink(scenario)
     assert fails(small)
     return small
-
-
-def kinds(scenario: Scenario) -> list[str]:
-    return [type(operation).__name__ for operation in scenario.operations]
 
 
 def has(kind: type, label: str = "") -> Fails:
@@ -553,17 +547,6 @@ def test_the_schedule_of_plain_asyncio_has_no_decisions() -> None:
 
 
 # One thing for another
-
-
-def two(*operations: Operation, schedule: Schedule | None = None) -> Scenario:
-    """Alice and bob do this, under plain names."""
-    users = tuple(User(label=label, id=label) for label in ("alice", "bob"))
-    chosen = Schedule() if schedule is None else schedule
-    return Scenario(users=users, operations=operations, schedule=chosen)
-
-
-def running(number: int, user: int, *script: Step) -> RunAgent:
-    return RunAgent(id=number, user=user, context="x", script=script)
 
 
 def held_back(scenario: Scenario, number: int) -> bool:
