@@ -1,5 +1,7 @@
 """What is small and made of the same steps is found, however far it is from here."""
 
+from collections.abc import Iterator
+
 from isolation_spec.scenario import (
     Recall,
     Remember,
@@ -8,6 +10,7 @@ from isolation_spec.scenario import (
     Think,
     Transact,
     User,
+    Write,
     canary,
     owned_canaries,
 )
@@ -24,6 +27,7 @@ CROWD = several(
     running(5, 1, STORED),
     opening(6, 2),
     running(7, 2, Think(prompt=canary("carol", 7, 1))),
+    Write(id=8, user=1, context="x", key="K", value=canary("bob", 8, 1)),
 )
 
 
@@ -84,12 +88,16 @@ def test_what_is_made_is_well_formed() -> None:
             assert {f"{label}~{operation.id}"} >= {
                 value.partition(".")[0] for value in owned_canaries(alone)
             }
-        assert {"k"} >= {step.key for step in stored(made)}
+        assert {"k"} >= set(keys(made))
 
 
-def stored(scenario: Scenario) -> list[Remember]:
-    runs = [o for o in scenario.operations if isinstance(o, RunAgent)]
-    return [s for o in runs for s in o.script if isinstance(s, Remember)]
+def keys(scenario: Scenario) -> Iterator[str]:
+    """Under which something is stored."""
+    for operation in scenario.operations:
+        script = operation.script if isinstance(operation, RunAgent) else ()
+        for one in (operation, *script):
+            if isinstance(one, Write | Remember):
+                yield one.key
 
 
 def test_odd_names_are_tried_both_ways() -> None:

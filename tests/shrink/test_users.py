@@ -9,6 +9,7 @@ from isolation_spec.scenario import (
     CancelRun,
     Connect,
     OpenContext,
+    Read,
     Scenario,
     Think,
     Write,
@@ -32,6 +33,7 @@ THREE = several(
     running(6, 2, Think(prompt="p")),
     CancelRun(id=7, user=2, run=6),
     CancelRun(id=8, user=0, run=6, victim=2),
+    Read(id=9, user=0, context="x", victim=2),
 )
 
 
@@ -64,6 +66,18 @@ def test_who_cancels_what_is_another_users_says_so() -> None:
                 owner = owners[operation.run]
                 victim = None if owner == operation.user else owner
                 assert victim == operation.victim
+
+
+def test_an_attack_follows_what_it_was_aimed_at() -> None:
+    """Who has now what was another user's is attacked in their place."""
+    attacked = {
+        one.users[operation.victim].label
+        for one in with_united_users(THREE)
+        for operation in one.operations
+        if isinstance(operation, Read) and operation.victim is not None
+    }
+
+    assert {"bob", "carol"} == attacked
 
 
 def test_every_context_that_is_named_is_opened() -> None:
