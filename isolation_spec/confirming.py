@@ -26,13 +26,10 @@ from isolation_spec.report import (
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
 from isolation_spec.search import Found
-from isolation_spec.shrink import Probe, Shrinker, size
+from isolation_spec.shrink import SHRINK_SECONDS, Probe, Shrinker, size
 from isolation_spec.story import tell_story
 
 __all__ = ["Saved", "confirm"]
-
-SHRINK_SECONDS = 9.5
-"""How long one failure is shrunk; the run under way then is waited for."""
 
 
 class Saved(msgspec.Struct, frozen=True):

@@ -3,8 +3,11 @@
 Users, operations, scripts, names, scheduling choices and cancellations are one value
 here and shrink together. Every candidate is run; it replaces the scenario if it is
 smaller and fails the same way. Removing an operation removes its choices, as these hang
-on it. What is cheap comes first; where it finds nothing more, an operation is given for
-another decision, and two decisions for one; in the end all is said plainly.
+on it. What is cheap comes first. Where it finds nothing more, one thing is given for
+another: an operation for a decision, two decisions for one, two users for one, a place
+that a cancellation strikes for another, and all for something small that is made anew;
+each in turn, so that none takes the time from the others. In the end all is said
+plainly.
 """
 
 from __future__ import annotations
@@ -12,70 +15,58 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 
-from isolation_spec.scenario import RunAgent, Scenario, Spawn, Step
+import msgspec
+
+from isolation_spec.scenario import Scenario, User
+from isolation_spec.shrink.composed import composed
+from isolation_spec.shrink.order import order, size
+from isolation_spec.shrink.places import Look, Places
 from isolation_spec.shrink.plain import (
-    plainness,
     with_another_operation,
-    with_plain_names,
+    with_labels_for_names,
+    with_shorter_names,
     with_simpler_operations,
 )
 from isolation_spec.shrink.probe import Probe
 from isolation_spec.shrink.removals import (
     with_fewer_choices,
     with_fewer_contexts,
-    with_joined_runs,
     with_shorter_scripts,
     without_delays,
     without_operations,
     without_pairs,
     without_users,
 )
+from isolation_spec.shrink.runs import with_joined_runs
+from isolation_spec.shrink.strikes import struck_elsewhere, struck_nearby
 from isolation_spec.shrink.timings import (
-    Places,
     decided_otherwise,
+    delayed,
     met,
     reordered,
     retimed,
+    retimed_twice,
     slowed,
 )
+from isolation_spec.shrink.users import (
+    with_attackers,
+    with_given_operations,
+    with_united_users,
+)
 
-__all__ = ["Places", "Probe", "Shrinker", "size"]
+__all__ = ["SHRINK_SECONDS", "Places", "Probe", "Shrinker", "size"]
 
 Fails = Callable[[Scenario], bool]
-Look = Callable[[Scenario], Places]
 Pass = Callable[[Scenario], Iterator[Scenario]]
+Keys = Callable[[Scenario], tuple[bytes, ...]]
 
-
-def size(scenario: Scenario) -> tuple[int, int, int]:
-    """(operations, decisions, script steps); decisions are choices that are not
-    zero."""
-    schedule = scenario.schedule
-    decisions = (
-        len(schedule.classes)
-        + len(schedule.demotions)
-        + bool(schedule.burst)
-        + schedule.split
-        + sum(getattr(o, "cancel", None) is not None for o in scenario.operations)
-    )
-    scripts = [o.script for o in scenario.operations if isinstance(o, RunAgent)]
-    return len(scenario.operations), decisions, sum(map(_steps, scripts))
-
-
-def _steps(script: tuple[Step, ...]) -> int:
-    return sum(
-        1 + (_steps(step.script) if isinstance(step, Spawn) else 0) for step in script
-    )
-
-
-def _order(scenario: Scenario) -> tuple[float, ...]:
-    """What a smaller scenario has less of, the first of these that differs: operations
-    and decisions together, operations, steps, and what makes it hard to read."""
-    operations, decisions, steps = size(scenario)
-    return (operations + decisions, operations, steps, *plainness(scenario))
-
-
+replace = msgspec.structs.replace
+SHRINK_SECONDS = 9.5
+"""How long one failure is shrunk; the run under way then is waited for."""
 _TELL_EVERY = 25
 """Runs after which is told that the shrinker is still at work."""
+_SHARE = 60
+"""Runs of one dear pass before the next one has its turn."""
 
 
 class Shrinker:
@@ -97,7 +88,7 @@ class Shrinker:
         *,
         look: Look | None = None,
         most: int = 4000,
-        seconds: float = 10.0,
+        seconds: float = SHRINK_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         progressed: Callable[[int, Scenario], None] = lambda *_: None,
     ) -> None:
@@ -108,6 +99,7 @@ class Shrinker:
         self._end = clock() + seconds
         self._progressed = progressed
         self._tried: set[bytes] = set()
+        self._seen: dict[bytes, Places] = {}
         self.runs = 0
 
     def shrink(self, scenario: Scenario) -> Scenario:
@@ -115,14 +107,23 @@ class Shrinker:
         dear = tuple(map(self._looking, _DEAR))
         while True:
             scenario = self._settled(scenario, _CHEAP)
-            found = (self._first(scenario, one) for one in dear)
-            smaller = next((one for one in found if one is not None), None)
+            smaller = self._dearly(scenario, dear)
             if smaller is None:
                 smaller = self._settled(scenario, (*_CHEAP, *_PLAIN))
                 # Plainer operations may do without what the others needed.
                 if smaller == scenario:
                     return scenario
             scenario = smaller
+
+    def _dearly(self, scenario: Scenario, passes: tuple[Pass, ...]) -> Scenario | None:
+        """What the first of these passes finds: no kind of move takes all the time
+        from the others."""
+        for most in (_SHARE, self._most):
+            for one in passes:
+                smaller = self._first(scenario, one, keys=_under_any_names, most=most)
+                if smaller is not None:
+                    return smaller
+        return None
 
     def _settled(self, scenario: Scenario, passes: tuple[Pass, ...]) -> Scenario:
         """Takes what these passes find, until none of them finds anything more."""
@@ -134,37 +135,72 @@ class Shrinker:
                     scenario = smaller
         return scenario
 
-    def _first(self, scenario: Scenario, candidates: Pass) -> Scenario | None:
-        order = _order(scenario)
+    def _first(
+        self,
+        scenario: Scenario,
+        candidates: Pass,
+        *,
+        keys: Keys = lambda scenario: (scenario.to_json(),),
+        most: int | None = None,
+    ) -> Scenario | None:
+        limit = order(scenario)
+        end = self._most if most is None else self.runs + most
         for candidate in candidates(scenario):
-            if self._is_over():
+            if self._is_over() or self.runs >= end:
                 return None
-            if _order(candidate) < order and self._try(candidate):
+            if order(candidate) < limit and self._try(candidate, keys):
                 self._progressed(self.runs, candidate)
                 return candidate
             if self.runs % _TELL_EVERY == 0:
                 self._progressed(self.runs, scenario)
         return None
 
-    def _try(self, candidate: Scenario) -> bool:
-        key = candidate.to_json()
-        if key in self._tried:
+    def _try(self, candidate: Scenario, keys: Keys) -> bool:
+        made = keys(candidate)
+        if not self._tried.isdisjoint(made):
             return False
-        self._tried.add(key)
+        self._tried.update(made)
         self.runs += 1
         return self._fails(candidate)
 
     def _is_over(self) -> bool:
         return self.runs >= self._most or self._clock() > self._end
 
-    def _looking(self, one: Callable[[Scenario, Look], Iterator[Scenario]]) -> Pass:
+    def _looking(self, one: Looking) -> Pass:
         return lambda scenario: one(scenario, self._look)
 
     def _look(self, scenario: Scenario) -> Places:
         if self._looked is None or self._is_over():
             return Places()
-        self.runs += 1
-        return self._looked(scenario)
+        key = _nameless(scenario)
+        if key not in self._seen:
+            self.runs += 1
+            self._seen[key] = self._looked(scenario)
+        return self._seen[key]
+
+
+def _under_any_names(scenario: Scenario) -> tuple[bytes, ...]:
+    """What is dear to try is not tried again under other names."""
+    return scenario.to_json(), _nameless(scenario)
+
+
+def _nameless(scenario: Scenario) -> bytes:
+    """Equal for scenarios that differ in what users are called, and for no JSON of
+    one, as other names are tried where they are what changes."""
+    users = tuple(map(_called_by_label, scenario.users))
+    return b"nameless " + replace(scenario, users=users).to_json()
+
+
+def _called_by_label(user: User) -> User:
+    return replace(user, id=user.label)
+
+
+Looking = Callable[[Scenario, Look], Iterator[Scenario]]
+
+
+def _unseen(one: Pass) -> Looking:
+    """The pass as one of those that may look what there are places for."""
+    return lambda scenario, _: one(scenario)
 
 
 _CHEAP: tuple[Pass, ...] = (
@@ -176,14 +212,23 @@ _CHEAP: tuple[Pass, ...] = (
     without_delays,
     without_pairs,
     with_joined_runs,
+    with_labels_for_names,
 )
 # What is said more plainly gives less to hold on to for what is tried before.
-_PLAIN: tuple[Pass, ...] = (with_simpler_operations, with_plain_names)
-_DEAR: tuple[Callable[[Scenario, Look], Iterator[Scenario]], ...] = (
+_PLAIN: tuple[Pass, ...] = (with_simpler_operations, with_shorter_names)
+_DEAR: tuple[Looking, ...] = (
+    _unseen(with_attackers),
+    struck_nearby,
     met,
-    reordered,
+    _unseen(with_united_users),
     slowed,
-    lambda scenario, _: with_another_operation(scenario),
+    _unseen(delayed),
+    reordered,
+    struck_elsewhere,
+    _unseen(with_given_operations),
+    _unseen(with_another_operation),
+    _unseen(composed),
     decided_otherwise,
     retimed,
+    retimed_twice,
 )

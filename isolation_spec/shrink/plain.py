@@ -34,7 +34,8 @@ from isolation_spec.shrink.removals import exchanged, with_operations
 __all__ = [
     "plainness",
     "with_another_operation",
-    "with_plain_names",
+    "with_labels_for_names",
+    "with_shorter_names",
     "with_simpler_operations",
 ]
 
@@ -176,15 +177,19 @@ def _plainer(step: Step) -> Iterator[Step]:
         yield replace(plain, key="k")
 
 
-def with_plain_names(scenario: Scenario) -> Iterator[Scenario]:
-    """Calls users by their labels and threads `t`; else cuts from their names what
-    they have in common, and then letter by letter."""
+def with_labels_for_names(scenario: Scenario) -> Iterator[Scenario]:
+    """Calls users by their labels, and threads `t`."""
     users = tuple(User(label=user.label, id=user.label) for user in scenario.users)
     yield replace(scenario, users=users)
     for index, operation in enumerate(scenario.operations):
         if getattr(operation, "thread", "t") != "t":
             plain: Any = replace(operation, **{"thread": "t"})
             yield exchanged(scenario, index, plain)
+
+
+def with_shorter_names(scenario: Scenario) -> Iterator[Scenario]:
+    """Cuts from the names of users what they have in common, and then letter by
+    letter."""
     names = [user.id for user in scenario.users]
     for shorter in _shortened(names):
         if all(shorter) and len(set(shorter)) == len(names):

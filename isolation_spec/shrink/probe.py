@@ -10,7 +10,7 @@ from isolation_spec.claims import Claim, Violation, find_claim, judge
 from isolation_spec.history import History
 from isolation_spec.run import run
 from isolation_spec.scenario import Scenario
-from isolation_spec.shrink.timings import Places
+from isolation_spec.shrink.places import Places
 from isolation_spec.solo import Kept, Solos, comparable, solo_runs
 
 __all__ = ["Probe"]

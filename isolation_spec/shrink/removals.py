@@ -11,33 +11,32 @@ import msgspec
 from isolation_spec.scenario import (
     OpenContext,
     Operation,
-    Read,
-    Recall,
-    Remember,
     RunAgent,
     Scenario,
     Schedule,
     Spawn,
     Step,
-    Write,
 )
 
 __all__ = [
     "exchanged",
-    "script_of",
+    "has_all_that_is_named",
+    "redirected",
     "with_fewer_choices",
     "with_fewer_contexts",
-    "with_joined_runs",
     "with_operations",
     "with_shorter_scripts",
     "without_delays",
+    "without_one",
     "without_operations",
     "without_pairs",
+    "without_user",
     "without_users",
 ]
 
 replace = msgspec.structs.replace
-_FEW = 8
+_FEW = 12
+"""Operations; of more there are too many pairs."""
 
 
 def without_operations(scenario: Scenario) -> Iterator[Scenario]:
@@ -50,6 +49,27 @@ def without_operations(scenario: Scenario) -> Iterator[Scenario]:
             kept = scenario.operations[:start] + scenario.operations[start + length :]
             yield with_operations(scenario, kept)
         length //= 2
+
+
+def without_one(scenario: Scenario) -> Iterator[Scenario]:
+    """Removes each operation that no other one names, later ones first."""
+    for gone in range(len(scenario.operations) - 1, -1, -1):
+        kept = scenario.operations[:gone] + scenario.operations[gone + 1 :]
+        if has_all_that_is_named(kept):
+            yield with_operations(scenario, kept)
+
+
+def has_all_that_is_named(operations: tuple[Operation, ...]) -> bool:
+    """False if a context is named that nobody opens: no timing helps there, and what
+    fails without it was tried before."""
+    opened = {(o.user, o.context) for o in operations if isinstance(o, OpenContext)}
+    for operation in operations:
+        context = getattr(operation, "context", None)
+        owner = getattr(operation, "victim", None)
+        owner = getattr(operation, "user", None) if owner is None else owner
+        if context is not None and (owner, context) not in opened:
+            return False
+    return True
 
 
 def without_delays(scenario: Scenario) -> Iterator[Scenario]:
@@ -77,10 +97,12 @@ def with_fewer_contexts(scenario: Scenario) -> Iterator[Scenario]:
     for gone in reversed(opened):
         for instead in opened:
             if instead is not gone and instead.user == gone.user:
-                yield _redirected(scenario, gone, instead.context)
+                yield redirected(scenario, gone, instead.context)
 
 
-def _redirected(scenario: Scenario, gone: OpenContext, context: str) -> Scenario:
+def redirected(scenario: Scenario, gone: OpenContext, context: str) -> Scenario:
+    """The scenario without a context, another of its user in its place."""
+
     def redirect(operation: Operation) -> Any:
         owner = getattr(operation, "victim", None)
         owner = getattr(operation, "user", None) if owner is None else owner
@@ -112,14 +134,19 @@ def with_operations(scenario: Scenario, operations: tuple[Operation, ...]) -> Sc
 def without_users(scenario: Scenario) -> Iterator[Scenario]:
     """Removes users, with all that they do."""
     for gone in range(len(scenario.users) - 1, -1, -1):
-        operations = tuple(
-            _renumbered(operation, gone)
-            for operation in scenario.operations
-            if gone not in _users_of(operation)
-        )
-        smaller = with_operations(scenario, operations)
-        users = scenario.users[:gone] + scenario.users[gone + 1 :]
-        yield replace(smaller, users=users)
+        yield without_user(scenario, gone)
+
+
+def without_user(scenario: Scenario, gone: int) -> Scenario:
+    """The scenario without a user, and all that they do or that is done to them."""
+    operations = tuple(
+        _renumbered(operation, gone)
+        for operation in scenario.operations
+        if gone not in _users_of(operation)
+    )
+    smaller = with_operations(scenario, operations)
+    users = scenario.users[:gone] + scenario.users[gone + 1 :]
+    return replace(smaller, users=users)
 
 
 def _users_of(operation: Operation) -> tuple[int, ...]:
@@ -213,52 +240,6 @@ def without_pairs(scenario: Scenario) -> Iterator[Scenario]:
     for pair in itertools.combinations(indices, 2):
         kept = (o for i, o in enumerate(scenario.operations) if i not in pair)
         yield with_operations(scenario, tuple(kept))
-
-
-def with_joined_runs(scenario: Scenario) -> Iterator[Scenario]:
-    """Lets one run do what a user asks for in two operations of one context."""
-    operations = scenario.operations
-    for first, second in itertools.combinations(range(len(operations)), 2):
-        one, other = operations[first], operations[second]
-        if not _are_beside(one, other):
-            continue
-        doing, then = script_of(one), script_of(other)
-        children = (Spawn(script=doing), Spawn(script=then))
-        for place, script in itertools.product(
-            (first, second), ((*doing, *then), (*then, *doing), children)
-        ):
-            run = RunAgent(
-                id=operations[place].id,
-                user=one.user,  # type: ignore[union-attr]
-                context=one.context,  # type: ignore[union-attr]
-                script=script,
-            )
-            gone = second if place == first else first
-            kept = (o for i, o in enumerate(operations) if i != gone)
-            joined = tuple(run if o.id == run.id else o for o in kept)
-            yield with_operations(scenario, joined)
-
-
-def _are_beside(one: Operation, other: Operation) -> bool:
-    """True if both are of one user in a context of theirs, and can be a script."""
-    kinds = RunAgent | Read | Write
-    return (
-        isinstance(one, kinds)
-        and isinstance(other, kinds)
-        and (one.user, one.context) == (other.user, other.context)
-        and one.victim is None
-        and other.victim is None
-    )
-
-
-def script_of(operation: Operation) -> tuple[Step, ...]:
-    """What a run does that does the same, for a run, a write or a read."""
-    match operation:
-        case RunAgent(script=script):
-            return script
-        case Write(key=key, value=value):
-            return (Remember(key=key, value=value),)
-    return (Recall(key="k"),)
 
 
 def exchanged(scenario: Scenario, index: int, operation: Any) -> Scenario:

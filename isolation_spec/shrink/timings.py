@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterator
 
 import msgspec
 
 from isolation_spec.scenario import (
-    Cancellation,
     Demotion,
     OpenContext,
     Operation,
@@ -25,32 +23,31 @@ from isolation_spec.scenario import (
     Scenario,
     Schedule,
     Sleep,
+    Think,
     Write,
 )
-from isolation_spec.shrink.removals import exchanged, script_of, with_operations
+from isolation_spec.shrink.places import Look
+from isolation_spec.shrink.removals import (
+    exchanged,
+    has_all_that_is_named,
+    with_operations,
+    without_one,
+)
+from isolation_spec.shrink.runs import LONG, later, script_of, sleeping
+from isolation_spec.shrink.strikes import calm, struck
 
 __all__ = [
-    "Places",
     "decided_otherwise",
+    "delayed",
     "met",
     "reordered",
     "retimed",
+    "retimed_twice",
     "slowed",
     "undecided",
 ]
 
 replace = msgspec.structs.replace
-
-
-class Places(NamedTuple):
-    """What a run had a place for: the chain of each arrival, in order, and how many
-    steps the task of each operation made."""
-
-    order: tuple[str, ...] = ()
-    steps: Mapping[int, int] = {}
-
-
-Look = Callable[[Scenario], Places]
 
 
 def undecided(scenario: Scenario) -> Iterator[Scenario]:
@@ -66,10 +63,7 @@ def undecided(scenario: Scenario) -> Iterator[Scenario]:
         yield replace(scenario, schedule=replace(schedule, burst=0))
     if schedule.split:
         yield replace(scenario, schedule=replace(schedule, split=False))
-    for index, operation in enumerate(scenario.operations):
-        if getattr(operation, "cancel", None) is not None:
-            calm: Any = replace(operation, **{"cancel": None})
-            yield exchanged(scenario, index, calm)
+    yield from calm(scenario)
 
 
 def reordered(scenario: Scenario, look: Look) -> Iterator[Scenario]:
@@ -111,17 +105,34 @@ def slowed(scenario: Scenario, look: Look) -> Iterator[Scenario]:
     """Lets an agent sleep instead of one decision, of all, or of an operation."""
     plain = replace(scenario, schedule=Schedule())
     fewer = [one for one in (plain, *undecided(scenario)) if one != scenario]
-    for gone in range(len(scenario.operations) - 1, -1, -1):
-        kept = scenario.operations[:gone] + scenario.operations[gone + 1 :]
-        if _has_all_that_is_named(kept):
-            fewer.append(with_operations(scenario, kept))
+    fewer.extend(without_one(scenario))
     for without in fewer:
-        yield replace(without, operations=tuple(map(_later, without.operations)))
+        yield replace(without, operations=tuple(map(later, without.operations)))
         for index, operation in enumerate(without.operations):
             for place in range(len(script_of(operation)), -1, -1):
-                sleeping = _sleeping(operation, place)
-                if sleeping != operation:
-                    yield exchanged(without, index, sleeping)
+                slower = sleeping(operation, place)
+                if slower != operation:
+                    yield exchanged(without, index, slower)
+
+
+def delayed(scenario: Scenario) -> Iterator[Scenario]:
+    """Lets a user do something else first, instead of two decisions or of all."""
+    pairs = (less for one in undecided(scenario) for less in undecided(one))
+    plain = replace(scenario, schedule=Schedule())
+    number = 1 + max((o.id for o in scenario.operations), default=0)
+    for without in (plain, *pairs):
+        for index, operation in enumerate(without.operations):
+            if isinstance(operation, RunAgent | Read | Write):
+                before, after = without.operations[:index], without.operations[index:]
+                for script in ((), (Think(prompt=""),), (Sleep(seconds=LONG),)):
+                    first = RunAgent(
+                        id=number,
+                        user=operation.user,
+                        context=operation.context,
+                        victim=operation.victim,
+                        script=script,
+                    )
+                    yield replace(without, operations=(*before, first, *after))
 
 
 def met(scenario: Scenario, look: Look) -> Iterator[Scenario]:
@@ -136,9 +147,10 @@ def met(scenario: Scenario, look: Look) -> Iterator[Scenario]:
         if one.user == other.user or len(needed) != len(named):
             continue
         for steps in itertools.product(_single(one), _single(other)):
-            lanes = (*needed, *steps)
-            yield with_operations(plain, lanes)
-            yield with_operations(plain, tuple(map(_later, lanes)))
+            yield with_operations(plain, (*needed, *steps))
+            yield with_operations(plain, (*needed, *map(later, steps)))
+        yield with_operations(plain, (*needed, one, later(other)))
+        yield with_operations(plain, (*needed, later(one), other))
 
 
 def _single(operation: Operation) -> Iterator[Operation]:
@@ -149,56 +161,19 @@ def _single(operation: Operation) -> Iterator[Operation]:
             yield replace(operation, script=(step,))
 
 
-def _sleeping(operation: Operation, place: int) -> Operation:
-    """A run that sleeps before one of its steps, and else does what the operation
-    does; the operation itself if no run does that."""
-    script = script_of(operation)
-    slower = (*script[:place], Sleep(seconds=_LONG), *script[place:])
-    match operation:
-        case RunAgent():
-            return replace(operation, script=slower)
-        case Read() | Write():
-            return RunAgent(
-                id=operation.id,
-                user=operation.user,
-                context=operation.context,
-                victim=operation.victim,
-                cancel=operation.cancel,
-                script=slower,
-            )
-    return operation
-
-
-def _later(operation: Operation) -> Operation:
-    """All runs sleep first: whenever they began, they go on at the same moment."""
-    return _sleeping(operation, 0)
-
-
-_LONG = 5.0
-"""Seconds: longer than an engine needs for anything, and shorter than its limits."""
-
-
 def retimed(scenario: Scenario, look: Look) -> Iterator[Scenario]:
-    """Removes an operation and decides one thing more instead, or two operations."""
+    """Removes an operation and decides one thing more instead."""
+    for smaller in without_one(scenario):
+        yield from _decided(smaller, look)
+
+
+def retimed_twice(scenario: Scenario, look: Look) -> Iterator[Scenario]:
+    """Removes two operations and decides one thing more instead."""
     count = len(scenario.operations)
-    for most in (1, 2):
-        for gone in itertools.combinations(range(count - 1, -1, -1), most):
-            kept = tuple(o for i, o in enumerate(scenario.operations) if i not in gone)
-            if _has_all_that_is_named(kept):
-                yield from _decided(with_operations(scenario, kept), look)
-
-
-def _has_all_that_is_named(operations: tuple[Operation, ...]) -> bool:
-    """False if a context is named that nobody opens: no timing helps there, and what
-    fails without it was tried before."""
-    opened = {(o.user, o.context) for o in operations if isinstance(o, OpenContext)}
-    for operation in operations:
-        context = getattr(operation, "context", None)
-        owner = getattr(operation, "victim", None)
-        owner = getattr(operation, "user", None) if owner is None else owner
-        if context is not None and (owner, context) not in opened:
-            return False
-    return True
+    for gone in itertools.combinations(range(count - 1, -1, -1), 2):
+        kept = tuple(o for i, o in enumerate(scenario.operations) if i not in gone)
+        if has_all_that_is_named(kept):
+            yield from _decided(with_operations(scenario, kept), look)
 
 
 def decided_otherwise(scenario: Scenario, look: Look) -> Iterator[Scenario]:
@@ -226,7 +201,7 @@ def _decided(scenario: Scenario, look: Look) -> Iterator[Scenario]:
         if chain not in schedule.classes:
             later = {**schedule.classes, chain: 1}
             yield replace(scenario, schedule=replace(schedule, classes=later))
-    yield from _cancelled(scenario, places.steps)
+    yield from struck(scenario, places.steps)
     rank = 1 + max((d.rank for d in schedule.demotions), default=-1)
     for chain in chains:
         for consumed in range(1, arrivals[chain]):
@@ -238,14 +213,3 @@ def _decided(scenario: Scenario, look: Look) -> Iterator[Scenario]:
 def _usefulness(chain: str) -> tuple[int, str]:
     kind = chain.split("/")[1]
     return (_FIRST.index(kind) if kind in _FIRST else len(_FIRST), chain)
-
-
-def _cancelled(scenario: Scenario, steps: Mapping[int, int]) -> Iterator[Scenario]:
-    for index, operation in enumerate(scenario.operations):
-        if getattr(operation, "cancel", "none") is not None:
-            continue
-        for step in range(1, steps.get(operation.id, 0) + 1):
-            for early in (False, True):
-                cancel = Cancellation(step=step, early=early)
-                changed: Any = replace(operation, **{"cancel": cancel})
-                yield exchanged(scenario, index, changed)

@@ -63,8 +63,7 @@ _STRUCK = (
 )
 _LEFT_IN_LINE = (
     "Before the one who leaves somebody must be asked about, and behind them somebody "
-    "else, who is to hear of a run; in plain order the first answer comes too early, "
-    "and the other client before the one who leaves."
+    "else, whom nobody knows; in plain order the first answer comes too early."
 )
 _SELF = (
     "Two calls of one user in one context must be under way at once, and one of them "
@@ -116,16 +115,16 @@ MINIMA = (
     Minimum(
         "batch-refused",
         _ERRORS,
-        "open run[remember]& run[remember] | open run[broken]",
-        "Two users write, each in a context, and a third write must be under way, or "
-        "a decision bring both in at once, as a batch is what comes meanwhile.",
+        "open run[sleep, broken] | open run[sleep, remember]",
+        "Two users write at the same moment, each in a context, as a batch is what "
+        "comes meanwhile.",
     ),
     Minimum(
         "batch-refused",
         _OWNERSHIP,
-        "open run[broken]& run[broken] | open run[remember]",
-        "Two users write, each in a context, and a third write must be under way, or "
-        "a decision bring both in at once, as a batch is what comes meanwhile.",
+        "open run[sleep, broken] | open run[sleep, remember]",
+        "Two users write at the same moment, each in a context, as a batch is what "
+        "comes meanwhile.",
     ),
     Minimum(
         "behind-the-mark",
@@ -202,9 +201,9 @@ MINIMA = (
     Minimum(
         "counted-for-all",
         _ERRORS,
-        "open | open open ; late 1/start",
-        "Three contexts are one more than a user may have, and in plain order the "
-        "one who has too many is refused.",
+        "open open | open",
+        "Two contexts are as many as a user may have, and another user, who has none, "
+        "is refused the first.",
     ),
     Minimum(
         "counted-for-all",
@@ -233,14 +232,19 @@ MINIMA = (
         "A run in a context, a connection that hears two ends of it, and the "
         "cancelling.",
     ),
-    Minimum("erase-by-thread", _WRITES, "open write | open run[sleep] erase", _BOTH),
+    Minimum(
+        "erase-by-thread",
+        _WRITES,
+        "open write | open erase",
+        _BOTH,
+    ),
     Minimum("failure-escapes", _TOOLS, "open run[failing]", _TWO),
     Minimum(
         "first-leaves",
         _ROUTING,
-        "connect!3e | connect open run",
-        "Somebody leaves while being asked about, and another, who came meanwhile, is "
-        "to hear of a run in a context.",
+        "connect!3e | forge",
+        "Somebody leaves while being asked about, and a client whom nobody knows came "
+        "meanwhile, and hears as little as those who are known.",
     ),
     Minimum("folded-case", _OWNERSHIP, "open write | open run[sleep, recall]", _BOTH),
     Minimum("folded-case", _WRITES, "open write | open erase", _BOTH),
@@ -333,9 +337,9 @@ MINIMA = (
     Minimum(
         "late-cleanup",
         _ROUTING,
-        "connect open run connect disconnect run",
-        "Two connections, one of them known for certain as it heard a run in a "
-        "context, then the end of the other, and a run that nobody hears.",
+        "connect open reconnect run[sleep] run",
+        "A connection, a newer one in its place, and two runs in a context: one for "
+        "the time that the late cleanup takes, and one that nobody hears.",
     ),
     Minimum(
         "left-in-queue",
@@ -351,9 +355,9 @@ MINIMA = (
     Minimum(
         "login-to-next",
         _ROUTING,
-        "connect!3e open run | connect",
-        "One client leaves while being asked about, another is next in line, and a run "
-        "in a context is told to the wrong one.",
+        "connect!3e | forge",
+        "One client leaves while being asked about, and its answer is taken for that "
+        "about a client whom nobody knows.",
     ),
     Minimum("lost-and-over", _LIFECYCLE, "connect open run ; late 2/call", _TOLD_TWICE),
     Minimum("masked-owner", _ROUTING, "connect | open run", _HEARD),
@@ -403,16 +407,17 @@ MINIMA = (
     Minimum(
         "one-breaker",
         _ERRORS,
-        "open run[spawn-failing] | open run ; late 4/start",
-        "A run that fails with its child, another user's run, a context each; and "
-        "in plain order that run begins before the failure.",
+        "open run[sleep, spawn] | open run[spawn-failing]",
+        "A run that fails with its child, and another user's run that began before and "
+        "spawns afterwards, in a context each.",
     ),
     Minimum("one-connection", _SESSIONS, "open write | open run[break-off]", _BOTH),
     Minimum(
         "one-connection",
         _WRITES,
-        "connect open run[transact] | open run[think]",
-        "A context and an operation each, of which one must be late.",
+        "open run& run& write",
+        "A write in a context, and two runs at once whose ends come in the middle of "
+        "it.",
     ),
     Minimum(
         "one-cookie-jar", _OWNERSHIP, "open run[think] | open run[sleep, think]", _BOTH
@@ -512,14 +517,17 @@ MINIMA = (
         "the answer comes before its end.",
     ),
     Minimum(
-        "search-everywhere", _OWNERSHIP, "open run[sleep] read | open write", _BOTH
+        "search-everywhere",
+        _OWNERSHIP,
+        "open write | open read",
+        _BOTH,
     ),
     Minimum("session-on-client", _ALONE, "open run[think] | open run[think]", _BOTH),
     Minimum(
         "shallow-template",
         _OWNERSHIP,
-        "open run[think] | open run[sleep, state]",
-        _BOTH,
+        "open run[think, state]",
+        _TWO,
     ),
     Minimum(
         "shared-budget",
@@ -612,7 +620,7 @@ MINIMA = (
     Minimum(
         "turn-of-nobody",
         _ROUTING,
-        "connect connect!3e | connect open run ; late 1/call 3/start",
+        "connect forge | connect!3e ; late 1/call",
         _LEFT_IN_LINE,
     ),
     Minimum(
@@ -665,8 +673,7 @@ MINIMA = (
     Minimum(
         "written-later",
         _WRITES,
-        "open write read ; late 2/database",
-        "A context, a write, somebody who looks; and in plain order the write is "
-        "done by then.",
+        "open run[broken]",
+        _TWO,
     ),
 )

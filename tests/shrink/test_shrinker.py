@@ -1,11 +1,12 @@
 """The shrinker on pure predicates: the least that fails is known, no engine is run."""
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
 
+from isolation_spec import shrink
 from isolation_spec.scenario import (
     AdvanceTime,
     CallTool,
@@ -27,15 +28,15 @@ from isolation_spec.scenario import (
     Schedule,
     Sleep,
     Spawn,
-    Step,
     Think,
     Transact,
     User,
     Write,
 )
 from isolation_spec.shrink import Places, Shrinker, size
+from tests.shrink.small import Fails, kinds, running, two
 
-Fails = Callable[[Scenario], bool]
+replace = msgspec.structs.replace
 
 USERS = tuple(
     User(label=label, id=f"{label}/1") for label in ("alice", "bob", "carol", "dave")
@@ -99,10 +100,6 @@ def minimal(fails: Fails, scenario: Scenario = LARGE, **options: int) -> Scenari
     small = Shrinker(fails, **options).shrink(scenario)
     assert fails(small)
     return small
-
-
-def kinds(scenario: Scenario) -> list[str]:
-    return [type(operation).__name__ for operation in scenario.operations]
 
 
 def has(kind: type, label: str = "") -> Fails:
@@ -555,17 +552,6 @@ def test_the_schedule_of_plain_asyncio_has_no_decisions() -> None:
 # One thing for another
 
 
-def two(*operations: Operation, schedule: Schedule | None = None) -> Scenario:
-    """Alice and bob do this, under plain names."""
-    users = tuple(User(label=label, id=label) for label in ("alice", "bob"))
-    chosen = Schedule() if schedule is None else schedule
-    return Scenario(users=users, operations=operations, schedule=chosen)
-
-
-def running(number: int, user: int, *script: Step) -> RunAgent:
-    return RunAgent(id=number, user=user, context="x", script=script)
-
-
 def held_back(scenario: Scenario, number: int) -> bool:
     """Something of the operation comes late."""
     chains = [
@@ -662,10 +648,11 @@ def test_two_who_meet_are_left_alone() -> None:
     crowd = (Connect(id=n, user=n % 2, connection=f"c{n}") for n in range(5, 9))
 
     def fails(scenario: Scenario) -> bool:
-        meeting = [Sleep, Remember, Sleep, Think]
-        made = [type(step) for step in steps(scenario)]
+        meeting = [[Sleep, Remember], [Sleep, Think]]
+        scripts = [getattr(o, "script", ()) for o in scenario.operations]
+        made = [[type(step) for step in script] for script in scripts if script]
         crowded = len(scenario.operations) == 8 and held_back(scenario, 3)
-        return (crowded and made == [Recall, Remember, Think]) or made == meeting
+        return (crowded and made == [[Recall, Remember], [Think]]) or made == meeting
 
     late = Schedule(classes={"3/start": 1, "4/start": 1})
 
@@ -694,6 +681,74 @@ def test_two_operations_that_need_each_other_go_together() -> None:
     operations = tuple(Read(id=n, user=n % 2, context="x") for n in range(1, 5))
 
     assert (1, 0, 0) == size(minimal(fails, two(*operations)))
+
+
+def test_two_operations_become_one_run_that_waits() -> None:
+    """Where the second must come late, the one run sleeps in between."""
+
+    def fails(scenario: Scenario) -> bool:
+        kept = [type(step) for step in steps(scenario)]
+        return kept in ([Remember, Think], [Remember, Sleep, Think]) and (
+            len(scenario.operations) == 2 or Sleep in kept
+        )
+
+    storing = running(1, 0, Remember(key="k", value="v"))
+    thinking = running(2, 0, Think(prompt="p"))
+
+    assert (1, 0, 3) == size(minimal(fails, two(storing, thinking)))
+
+
+def test_two_decisions_are_given_for_an_operation() -> None:
+    """Where a run before it makes an operation as late as two decisions did, it is
+    there instead."""
+    late = Schedule(classes={"1/start": 1, "2/database": 1})
+
+    def fails(scenario: Scenario) -> bool:
+        read = [isinstance(o, Read) for o in scenario.operations]
+        decided = len(read) == 2 and late == scenario.schedule
+        return read.count(True) == 2 and (decided or read == [True, False, True])
+
+    reads = (Read(id=1, user=0, context="x"), Read(id=2, user=1, context="x"))
+
+    assert (3, 0, 0) == size(minimal(fails, two(*reads, schedule=late)))
+
+
+def test_no_kind_of_move_takes_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much there is to try of one kind, another one has its turn soon."""
+
+    def endless(scenario: Scenario, _: object) -> Iterator[Scenario]:
+        for number in range(1000):
+            odd = Read(id=100 + number, user=0, context="x")
+            yield replace(scenario, operations=(odd,))
+
+    def useful(scenario: Scenario, _: object) -> Iterator[Scenario]:
+        yield replace(scenario, operations=scenario.operations[:1])
+
+    monkeypatch.setattr(shrink, "_CHEAP", ())
+    monkeypatch.setattr(shrink, "_PLAIN", ())
+    monkeypatch.setattr(shrink, "_DEAR", (endless, useful))
+    small = Shrinker(lambda s: s.operations[0].id < 100, most=200).shrink(
+        two(running(1, 0), running(2, 1))
+    )
+
+    assert [1] == [operation.id for operation in small.operations]
+
+
+def test_no_scenario_is_looked_at_twice() -> None:
+    """What a run has places for is known once it was looked at."""
+    looked: list[bytes] = []
+
+    def look(scenario: Scenario) -> Places:
+        looked.append(scenario.to_json())
+        return Places(("1/start", "2/start"), {1: 2, 2: 2})
+
+    runs = (running(1, 0), running(2, 1))
+    late = Schedule(classes={"1/start": 1, "2/start": 1})
+    Shrinker(lambda s: len(s.operations) == 2, look=look).shrink(
+        two(*runs, CollectGarbage(id=3), schedule=late)
+    )
+
+    assert len(set(looked)) == len(looked) > 0
 
 
 @pytest.mark.parametrize(

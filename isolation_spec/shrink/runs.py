@@ -1,0 +1,102 @@
+"""Runs of agents in place of other operations: of two, or of one that comes later."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import msgspec
+
+from isolation_spec.scenario import (
+    Operation,
+    Read,
+    Recall,
+    Remember,
+    RunAgent,
+    Scenario,
+    Sleep,
+    Spawn,
+    Step,
+    Write,
+)
+from isolation_spec.shrink.removals import with_operations
+
+__all__ = ["LONG", "later", "script_of", "sleeping", "with_joined_runs"]
+
+replace = msgspec.structs.replace
+LONG = 5.0
+"""Seconds: longer than an engine needs for anything, and shorter than its limits."""
+
+
+def with_joined_runs(scenario: Scenario) -> Iterator[Scenario]:
+    """Lets one run do what a user asks for in two operations of one context."""
+    operations = scenario.operations
+    for first, second in itertools.combinations(range(len(operations)), 2):
+        one, other = operations[first], operations[second]
+        if not _are_beside(one, other):
+            continue
+        doing, then = script_of(one), script_of(other)
+        scripts = (
+            (*doing, *then),
+            (*then, *doing),
+            (Spawn(script=doing), Spawn(script=then)),
+            (*doing, Sleep(seconds=LONG), *then),
+        )
+        for place, script in itertools.product((first, second), scripts):
+            run = RunAgent(
+                id=operations[place].id,
+                user=one.user,  # type: ignore[union-attr]
+                context=one.context,  # type: ignore[union-attr]
+                script=script,
+            )
+            gone = second if place == first else first
+            kept = (o for i, o in enumerate(operations) if i != gone)
+            joined = tuple(run if o.id == run.id else o for o in kept)
+            yield with_operations(scenario, joined)
+
+
+def _are_beside(one: Operation, other: Operation) -> bool:
+    """True if both are of one user in a context of theirs, and can be a script."""
+    kinds = RunAgent | Read | Write
+    return (
+        isinstance(one, kinds)
+        and isinstance(other, kinds)
+        and (one.user, one.context) == (other.user, other.context)
+        and one.victim is None
+        and other.victim is None
+    )
+
+
+def script_of(operation: Operation) -> tuple[Step, ...]:
+    """What a run does that does the same, for a run, a write or a read."""
+    match operation:
+        case RunAgent(script=script):
+            return script
+        case Write(key=key, value=value):
+            return (Remember(key=key, value=value),)
+    return (Recall(key="k"),)
+
+
+def sleeping(operation: Operation, place: int) -> Operation:
+    """A run that sleeps before one of its steps, and else does what the operation
+    does; the operation itself if no run does that."""
+    script = script_of(operation)
+    slower = (*script[:place], Sleep(seconds=LONG), *script[place:])
+    match operation:
+        case RunAgent():
+            return replace(operation, script=slower)
+        case Read() | Write():
+            return RunAgent(
+                id=operation.id,
+                user=operation.user,
+                context=operation.context,
+                victim=operation.victim,
+                cancel=operation.cancel,
+                script=slower,
+            )
+    return operation
+
+
+def later(operation: Operation) -> Operation:
+    """All runs sleep first: whenever they began, they go on at the same moment."""
+    return sleeping(operation, 0)

@@ -1,0 +1,84 @@
+"""The same with a cancellation that strikes elsewhere.
+
+A cancellation is counted in steps of a task, so whatever makes a run shorter, or lets
+it wait for less, moves what it strikes: what is removed and where it then strikes have
+to be found together.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeAlias
+
+import msgspec
+
+from isolation_spec.scenario import Cancellation, Scenario
+from isolation_spec.shrink.places import Look
+from isolation_spec.shrink.removals import (
+    exchanged,
+    with_fewer_contexts,
+    with_shorter_scripts,
+    without_one,
+    without_operations,
+)
+
+__all__ = ["calm", "struck", "struck_elsewhere", "struck_nearby"]
+
+Removals: TypeAlias = tuple[Callable[[Scenario], Iterator[Scenario]], ...]
+
+replace = msgspec.structs.replace
+
+
+def calm(scenario: Scenario) -> Iterator[Scenario]:
+    """Yields the scenario without one of its cancellations, for each."""
+    for index, operation in enumerate(scenario.operations):
+        if getattr(operation, "cancel", None) is not None:
+            undisturbed: Any = replace(operation, **{"cancel": None})
+            yield exchanged(scenario, index, undisturbed)
+
+
+def struck(scenario: Scenario, steps: Mapping[int, int]) -> Iterator[Scenario]:
+    """Yields the scenario with one more cancellation, for each step that was made."""
+    for index, operation in enumerate(scenario.operations):
+        if getattr(operation, "cancel", "none") is None:
+            yield from _struck_in(scenario, index, steps)
+
+
+def _struck_in(
+    scenario: Scenario, index: int, steps: Mapping[int, int]
+) -> Iterator[Scenario]:
+    operation = scenario.operations[index]
+    made = steps.get(operation.id, 0)
+    for step in range(1, made + 1):
+        # After its last step a task has ended.
+        for early in (False, True)[: 1 + (step < made)]:
+            cancel = Cancellation(step=step, early=early)
+            cancelled: Any = replace(operation, **{"cancel": cancel})
+            yield exchanged(scenario, index, cancelled)
+
+
+def struck_nearby(scenario: Scenario, look: Look) -> Iterator[Scenario]:
+    """Removes something, and lets a cancellation strike the same operation at another
+    step."""
+    for struck_at, operation in enumerate(scenario.operations):
+        if getattr(operation, "cancel", None) is None:
+            continue
+        undisturbed: Any = replace(operation, **{"cancel": None})
+        removals = (without_operations, with_fewer_contexts, with_shorter_scripts)
+        for fewer in _removed(exchanged(scenario, struck_at, undisturbed), removals):
+            for index, left in enumerate(fewer.operations):
+                if left.id == operation.id:
+                    yield from _struck_in(fewer, index, look(fewer).steps)
+
+
+def struck_elsewhere(scenario: Scenario, look: Look) -> Iterator[Scenario]:
+    """Removes something, and lets a cancellation strike anywhere else instead."""
+    removals = (without_one, with_fewer_contexts, with_shorter_scripts)
+    for undisturbed in calm(scenario):
+        for fewer in _removed(undisturbed, removals):
+            yield from struck(fewer, look(fewer).steps)
+
+
+def _removed(scenario: Scenario, removals: Removals) -> Iterator[Scenario]:
+    return itertools.chain.from_iterable(remove(scenario) for remove in removals)
