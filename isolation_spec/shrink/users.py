@@ -75,20 +75,23 @@ def _given_one(
 
 
 def with_attackers(scenario: Scenario) -> Iterator[Scenario]:
-    """Lets a user claim to be another one instead of all that they do."""
+    """Lets a user claim to be another one instead of all that they do, and then the
+    others do nothing but connect, too."""
     users = range(len(scenario.users))
     for attacker, victim in itertools.permutations(users, 2):
         own = [o.id for o in scenario.operations if _user(o) == attacker]
         rest = tuple(o for o in scenario.operations if _user(o) != attacker)
-        for forged in (True, False) if len(own) > 1 else ():
-            attack = Connect(
-                id=own[0],
-                user=attacker,
-                connection=f"c{own[0]}",
-                victim=victim,
-                forged=forged,
-            )
-            yield with_operations(scenario, (*rest, attack))
+        clients = tuple(o for o in rest if isinstance(o, Connect))
+        for others, forged in itertools.product((rest, clients), (True, False)):
+            if own and len(others) + 1 < len(scenario.operations):
+                attack = Connect(
+                    id=own[0],
+                    user=attacker,
+                    connection=f"c{own[0]}",
+                    victim=victim,
+                    forged=forged,
+                )
+                yield with_operations(scenario, (*others, attack))
 
 
 def _user(operation: Operation) -> int | None:

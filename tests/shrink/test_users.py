@@ -138,3 +138,22 @@ def test_an_attack_takes_the_place_of_a_lane(forged: bool) -> None:
     small = Shrinker(fails).shrink(lanes)
 
     assert ["Connect"] == kinds(small)
+
+
+def test_beside_an_attack_others_only_connect() -> None:
+    """Where a handshake is broken by another one, no run need tell of it."""
+    lanes = two(
+        Connect(id=1, user=0, connection="c1"),
+        opening(2, 0),
+        running(3, 0),
+        Connect(id=4, user=1, connection="c4"),
+    )
+
+    def fails(scenario: Scenario) -> bool:
+        clients = [o for o in scenario.operations if isinstance(o, Connect)]
+        attacked = len(clients) == 2 and clients[1].forged and clients[1].user == 1
+        return (attacked and len(scenario.operations) == 2) or scenario == lanes
+
+    small = Shrinker(fails).shrink(lanes)
+
+    assert ["Connect", "Connect"] == kinds(small)
