@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import (
+    Agent,
+    AgentExecutionResult,
     DatabaseSessionManager,
+    Event,
+    EventEmitter,
     ExecutionEngineFactory,
     Message,
     Tool,
@@ -17,14 +23,19 @@ from isolation_spec.engine import (
     UserMemory,
     WebSocketManager,
 )
+from isolation_spec.engine.runs import Run
 
 __all__ = [
     "OneClient",
+    "Place",
+    "answered",
+    "ask_outside",
     "with_engine",
     "with_factory",
     "with_fresh_engine",
     "with_manager",
     "with_memory",
+    "with_place",
     "with_sessions",
 ]
 
@@ -110,3 +121,81 @@ class OneClient(ReferenceAdapter):
             return await self.call(lambda: tool.function(context, arguments))
 
         return dataclasses.replace(tool, function=function)
+
+
+def _answer() -> None:
+    """What is asked outside, of which only the completion matters."""
+
+
+async def answered() -> None:
+    """Returns when something outside has answered."""
+    await asyncio.get_running_loop().run_in_executor(None, _answer)
+
+
+def ask_outside(then: Callable[[], object]) -> None:
+    """Calls `then` when something outside has answered; nobody waits for it."""
+    asked = asyncio.get_running_loop().run_in_executor(None, _answer)
+    asked.add_done_callback(lambda _: then())
+
+
+class Place:
+    """Something that all engines of a factory share, and each run has for a while."""
+
+    def hold(self, run: Run) -> AbstractAsyncContextManager[None]:
+        """Has it for this run, from before its start until after its end."""
+        raise NotImplementedError
+
+    def begin(self, run: Run) -> None:
+        """The run's agent begins."""
+
+    def tell(self, request_id: str, told: Mapping[str, Any]) -> None:
+        """The run of this request, which may be a child, tells its user something."""
+
+    def listeners(self, request_id: str) -> Iterable[str]:
+        """Who hears of the run of this request, beside its user."""
+        return ()
+
+    def shown(self, run: Run) -> Mapping[str, Any]:
+        """What the run's result shows, beside the usual."""
+        return {}
+
+
+def with_place(make: Callable[[], Place]) -> type[ReferenceAdapter]:
+    """Each run, with its children, holds the place that is made for its factory, until
+    its end is heard outside."""
+
+    def engine() -> type[UserExecutionEngine]:
+        place = make()
+
+        class Emitter(EventEmitter):
+            def _advance(self, event: Event) -> None:
+                super()._advance(event)
+                place.tell(self._context.request_id, event.payload)
+
+            def _send(self, message: str) -> None:
+                super()._send(message)
+                for user_id in place.listeners(self._context.request_id):
+                    if user_id != self._context.user_id:
+                        self._sink.notify(user_id, message)
+
+        class Engine(UserExecutionEngine):
+            async def _execute(self, run: Run) -> AgentExecutionResult:
+                if run.parent is not None:
+                    return await super()._execute(run)
+                async with place.hold(run):
+                    result = await super()._execute(run)
+                    result.metadata.update(place.shown(run))
+                    await answered()
+                return result
+
+            def _create_agent(self, run: Run) -> Agent:
+                if run.parent is None:
+                    place.begin(run)
+                return super()._create_agent(run)
+
+            def _create_emitter(self, context: UserExecutionContext) -> EventEmitter:
+                return Emitter(context, self._events)
+
+        return Engine
+
+    return with_fresh_engine(engine)

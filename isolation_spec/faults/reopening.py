@@ -1,0 +1,149 @@
+"""The first to come opens and the last to leave closes, but who is still opening is
+counted by nobody, so that others may come and leave meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from isolation_spec.engine import ClosedError
+from isolation_spec.engine.runs import Run
+from isolation_spec.faults.fault import Fault
+from isolation_spec.faults.parts import Place, answered, with_place
+
+__all__ = ["FAULTS"]
+
+
+class _Client(Place):
+    """One client for all runs; it counts as open when somebody begins to open it."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._closed = True
+
+    @asynccontextmanager
+    async def hold(self, run: Run) -> AsyncIterator[None]:
+        if not self._users:
+            self._closed = False
+            await answered()
+        self._users += 1
+        try:
+            if self._closed:
+                message = f"run {run.run_id!r} has no client: it was closed"
+                raise ClosedError(message)
+            yield
+        finally:
+            self._users -= 1
+            if not self._users:
+                self._closed = True
+
+
+CLOSED_MEANWHILE = Fault(
+    id="closed-meanwhile",
+    mechanism="reopening",
+    source="pydantic-ai #2355, #2818: who comes and leaves while another is entering a "
+    "shared client closes it for them",
+    claims=frozenset({"error-containment"}),
+    adapter=with_place(_Client),
+)
+
+
+class _Group:
+    """Runs that keep one upstream alive together, until the last of them leaves."""
+
+    def __init__(self) -> None:
+        self.members = 0
+        self.disbanded = False
+
+
+class _Upstream(Place):
+    """Each run sends signs of life; they end with the group, or when it leaves it."""
+
+    def __init__(self) -> None:
+        self._group: _Group | None = None
+
+    @asynccontextmanager
+    async def hold(self, run: Run) -> AsyncIterator[None]:
+        group = self._group
+        if group is None:
+            group = self._group = _Group()
+            await answered()
+        group.members += 1
+        signs = asyncio.get_running_loop().create_task(self._give_signs())
+        try:
+            yield
+        finally:
+            self._leave(group, signs)
+
+    def _leave(self, group: _Group, signs: asyncio.Task[None]) -> None:
+        if group.disbanded:
+            return
+        signs.cancel()
+        group.members -= 1
+        if not group.members:
+            group.disbanded = True
+            self._group = None
+
+    async def _give_signs(self) -> None:
+        signs = 0
+        while True:
+            await asyncio.sleep(10)
+            signs += 1
+
+
+JOINED_DISBANDED = Fault(
+    id="joined-disbanded",
+    mechanism="reopening",
+    source="IBM/mcp-context-forge #4205, pydantic-ai #2818: a group that the others "
+    "have closed takes in who opened it, and nobody closes it again",
+    claims=frozenset({"teardown"}),
+    adapter=with_place(_Upstream),
+)
+
+
+class _Transcripts(Place):
+    """What each run tells is written in a file of its own number; the last number is
+    kept while somebody is there, and stored by the last to leave."""
+
+    def __init__(self) -> None:
+        self._stored = 0
+        self._last: int | None = None
+        self._files: dict[int, list[str]] = {}
+        self._numbers: dict[str, int] = {}
+
+    @asynccontextmanager
+    async def hold(self, run: Run) -> AsyncIterator[None]:
+        if self._last is None:
+            stored = self._stored
+            await answered()
+            if self._last is None:
+                self._last = stored
+        self._last += 1
+        self._numbers[run.context.request_id] = self._last
+        try:
+            yield
+        finally:
+            del self._numbers[run.context.request_id]
+            if not self._numbers:
+                self._stored, self._last = self._last, None
+
+    def tell(self, request_id: str, told: Mapping[str, Any]) -> None:
+        if (number := self._numbers.get(request_id)) is not None:
+            self._files.setdefault(number, []).append(f"{told}")
+
+    def shown(self, run: Run) -> Mapping[str, Any]:
+        return {"transcript": self._files[self._numbers[run.context.request_id]]}
+
+
+NUMBERED_AGAIN = Fault(
+    id="numbered-again",
+    mechanism="reopening",
+    source="MySQL #199: numbers start again from what was stored when nobody was "
+    "there, though others have been there since it was read",
+    claims=frozenset({"context-ownership"}),
+    adapter=with_place(_Transcripts),
+)
+
+FAULTS = (CLOSED_MEANWHILE, JOINED_DISBANDED, NUMBERED_AGAIN)
