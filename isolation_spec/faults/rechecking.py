@@ -84,6 +84,10 @@ class _Login(Place):
         self._holder = run
         try:
             yield
+        except BaseException:
+            # What was broken off is logged out.
+            self._user = None
+            raise
         finally:
             self._holder = None
 
