@@ -33,6 +33,7 @@ __all__ = [
     "with_engine",
     "with_factory",
     "with_fresh_engine",
+    "with_fresh_sessions",
     "with_manager",
     "with_memory",
     "with_place",
@@ -96,6 +97,24 @@ def with_sessions(kind: type[DatabaseSessionManager]) -> type[ReferenceAdapter]:
             return kind(self.user_context, self._database)
 
     return with_engine(Engine)
+
+
+def with_fresh_sessions(
+    make: Callable[[], type[DatabaseSessionManager]],
+) -> type[ReferenceAdapter]:
+    """The sessions of all engines of a factory are managed by the class that is made
+    for it."""
+
+    def engine() -> type[UserExecutionEngine]:
+        kind = make()
+
+        class Engine(UserExecutionEngine):
+            def _create_sessions(self) -> DatabaseSessionManager:
+                return kind(self.user_context, self._database)
+
+        return Engine
+
+    return with_fresh_engine(engine)
 
 
 class OneClient(ReferenceAdapter):

@@ -14,12 +14,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from isolation_spec.engine import (
     DatabaseSessionManager,
-    UserExecutionEngine,
     UserMemory,
 )
 from isolation_spec.engine.sessions import T, Work
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import answered, with_fresh_engine, with_memory
+from isolation_spec.faults.parts import answered, with_fresh_sessions, with_memory
 
 __all__ = ["FAULTS"]
 
@@ -133,7 +132,7 @@ class _Tickets:
                 turn.set_result(None)
 
 
-def _with_tickets() -> type[UserExecutionEngine]:
+def _with_tickets() -> type[DatabaseSessionManager]:
     tickets = _Tickets()
 
     class Sessions(DatabaseSessionManager):
@@ -144,11 +143,7 @@ def _with_tickets() -> type[UserExecutionEngine]:
                     await super()._serve(unit)
                     await answered()
 
-    class Engine(UserExecutionEngine):
-        def _create_sessions(self) -> DatabaseSessionManager:
-            return Sessions(self.user_context, self._database)
-
-    return Engine
+    return Sessions
 
 
 TICKET_PASSED = Fault(
@@ -157,11 +152,11 @@ TICKET_PASSED = Fault(
     source="sgl-project/sglang #30606, Joshuaalbert/FairAsyncRLock #17: a queue made "
     "by hand lets somebody pass, and who was passed waits for ever",
     claims=frozenset({"error-containment", "teardown"}),
-    adapter=with_fresh_engine(_with_tickets),
+    adapter=with_fresh_sessions(_with_tickets),
 )
 
 
-def _with_pool() -> type[UserExecutionEngine]:
+def _with_pool() -> type[DatabaseSessionManager]:
     """A session is there for all while it is tried out, and whoever has tried it out
     takes it if nobody has it."""
     free: list[AsyncSession] = []
@@ -195,11 +190,7 @@ def _with_pool() -> type[UserExecutionEngine]:
         def _open_session(self) -> AsyncSession:
             return chosen.get()
 
-    class Engine(UserExecutionEngine):
-        def _create_sessions(self) -> DatabaseSessionManager:
-            return Sessions(self.user_context, self._database)
-
-    return Engine
+    return Sessions
 
 
 TRIED_BY_TWO = Fault(
@@ -208,7 +199,7 @@ TRIED_BY_TWO = Fault(
     source="coopernurse/node-pool #132: a resource stays in the pool while it is being "
     "validated, and two who validate it at once both take it",
     claims=frozenset({"database-sessions"}),
-    adapter=with_fresh_engine(_with_pool),
+    adapter=with_fresh_sessions(_with_pool),
 )
 
 FAULTS = (SAME_END, TAKEN_FOR_REPEATED, TICKET_PASSED, TRIED_BY_TWO)

@@ -8,10 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
-from isolation_spec.engine import UserExecutionContext, current_context
+from isolation_spec.engine import (
+    DatabaseSessionManager,
+    UserExecutionContext,
+    current_context,
+)
 from isolation_spec.engine.runs import Run
+from isolation_spec.engine.sessions import T, Work
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import Place, answered, with_place
+from isolation_spec.faults.parts import Place, answered, with_fresh_sessions, with_place
 
 __all__ = ["FAULTS"]
 
@@ -76,8 +81,7 @@ class _Login(Place):
 
     @asynccontextmanager
     async def hold(self, run: Run) -> AsyncIterator[None]:
-        if self._holder is None:
-            await self._log_in(run.context)
+        await self._log_in(run.context)
         if self._holder is not None:
             yield
             return
@@ -156,9 +160,9 @@ EMPTIED_TOO_EARLY = Fault(
 )
 
 
-class _Accounts(Place):
-    """A table says how many runs each user had; it is compacted when nobody is at work
-    in it. An account that is older than what was seen of it is refused."""
+class _Accounts:
+    """A table says how often each user was at work; who finds nobody at work compacts
+    it. An account that is older than what was seen of it is refused."""
 
     def __init__(self) -> None:
         self._working = 0
@@ -166,25 +170,41 @@ class _Accounts(Place):
         self._seen: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def hold(self, run: Run) -> AsyncIterator[None]:
+    async def hold(self, user_id: str) -> AsyncIterator[None]:
         if not self._working:
-            compacted = dict(self._accounts)
-            await answered()
-            if not self._working:
-                self._accounts = compacted
+            await self._compact()
         self._working += 1
         try:
+            self._count(user_id)
             yield
         finally:
             self._working -= 1
 
-    def begin(self, run: Run) -> None:
-        user_id = run.context.user_id
-        runs = self._accounts.get(user_id, 0)
-        if runs < self._seen[user_id]:
-            message = f"the account says {runs} runs, of {self._seen[user_id]}"
+    async def _compact(self) -> None:
+        compacted = dict(self._accounts)
+        await answered()
+        if not self._working:
+            self._accounts = compacted
+
+    def _count(self, user_id: str) -> None:
+        times = self._accounts.get(user_id, 0)
+        if times < self._seen[user_id]:
+            message = f"the account says {times} times, of {self._seen[user_id]}"
             raise LookupError(message)
-        self._accounts[user_id] = self._seen[user_id] = runs + 1
+        self._accounts[user_id] = self._seen[user_id] = times + 1
+
+
+def _with_accounts() -> type[DatabaseSessionManager]:
+    accounts = _Accounts()
+
+    class Sessions(DatabaseSessionManager):
+        async def run(self, work: Work[T]) -> T:
+            async with accounts.hold(self.user_context.user_id):
+                result = await super().run(work)
+                await answered()
+                return result
+
+    return Sessions
 
 
 LOST_IN_COMPACTION = Fault(
@@ -193,7 +213,7 @@ LOST_IN_COMPACTION = Fault(
     source="influxdata/influxdb_iox #1938: what comes while a table is compacted is "
     "not in the compacted one",
     claims=frozenset({"error-containment"}),
-    adapter=with_place(_Accounts),
+    adapter=with_fresh_sessions(_with_accounts),
 )
 
 FAULTS = (EMPTIED_TOO_EARLY, LOGGED_IN_MEANWHILE, LOST_IN_COMPACTION, NEW_IS_MINE)

@@ -8,30 +8,35 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
-from isolation_spec.engine import ClosedError
+from isolation_spec.engine import (
+    ClosedError,
+    DatabaseSessionManager,
+)
 from isolation_spec.engine.runs import Run
+from isolation_spec.engine.sessions import T, Work
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import Place, answered, with_place
+from isolation_spec.faults.parts import Place, answered, with_fresh_sessions, with_place
 
 __all__ = ["FAULTS"]
 
 
-class _Client(Place):
-    """One client for all runs; it counts as open when somebody begins to open it."""
+class _Client:
+    """One client for all database work; it counts as open when somebody begins to open
+    it."""
 
     def __init__(self) -> None:
         self._users = 0
         self._closed = True
 
     @asynccontextmanager
-    async def hold(self, run: Run) -> AsyncIterator[None]:
+    async def hold(self) -> AsyncIterator[None]:
         if not self._users:
             self._closed = False
             await answered()
         self._users += 1
         try:
             if self._closed:
-                message = f"run {run.run_id!r} has no client: it was closed"
+                message = "the client was closed"
                 raise ClosedError(message)
             yield
         finally:
@@ -40,13 +45,26 @@ class _Client(Place):
                 self._closed = True
 
 
+def _with_client() -> type[DatabaseSessionManager]:
+    client = _Client()
+
+    class Sessions(DatabaseSessionManager):
+        async def run(self, work: Work[T]) -> T:
+            async with client.hold():
+                result = await super().run(work)
+                await answered()
+                return result
+
+    return Sessions
+
+
 CLOSED_MEANWHILE = Fault(
     id="closed-meanwhile",
     mechanism="reopening",
     source="pydantic-ai #2355, #2818: who comes and leaves while another is entering a "
     "shared client closes it for them",
     claims=frozenset({"error-containment"}),
-    adapter=with_place(_Client),
+    adapter=with_fresh_sessions(_with_client),
 )
 
 
