@@ -4,13 +4,14 @@ counted by nobody, so that others may come and leave meanwhile."""
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from isolation_spec.engine import (
     ClosedError,
     DatabaseSessionManager,
+    UserExecutionContext,
+    current_context,
 )
 from isolation_spec.engine.runs import Run
 from isolation_spec.engine.sessions import T, Work
@@ -121,38 +122,47 @@ JOINED_DISBANDED = Fault(
 )
 
 
-class _Transcripts(Place):
-    """What each run tells is written in a file of its own number; the last number is
-    kept while somebody is there, and stored by the last to leave."""
+class _Numbers:
+    """Work is done for whom its number was given to; the last number is kept while
+    somebody is there, and stored by the last to leave."""
 
     def __init__(self) -> None:
+        self._working = 0
         self._stored = 0
         self._last: int | None = None
-        self._files: dict[int, list[str]] = {}
-        self._numbers: dict[str, int] = {}
+        self._owners: dict[int, UserExecutionContext] = {}
 
     @asynccontextmanager
-    async def hold(self, run: Run) -> AsyncIterator[None]:
+    async def hold(self, context: UserExecutionContext) -> AsyncIterator[None]:
         if self._last is None:
             stored = self._stored
             await answered()
             if self._last is None:
                 self._last = stored
         self._last += 1
-        self._numbers[run.context.request_id] = self._last
+        self._working += 1
+        before = current_context.set(self._owners.setdefault(self._last, context))
         try:
             yield
         finally:
-            del self._numbers[run.context.request_id]
-            if not self._numbers:
-                self._stored, self._last = self._last, None
+            current_context.reset(before)
+            self._working -= 1
+            if not self._working:
+                self._stored, self._last = self._last or 0, None
 
-    def tell(self, request_id: str, told: Mapping[str, Any]) -> None:
-        if (number := self._numbers.get(request_id)) is not None:
-            self._files.setdefault(number, []).append(f"{told}")
 
-    def shown(self, run: Run) -> Mapping[str, Any]:
-        return {"transcript": self._files[self._numbers[run.context.request_id]]}
+def _with_numbers() -> type[DatabaseSessionManager]:
+    numbers = _Numbers()
+
+    class Sessions(DatabaseSessionManager):
+        async def run(self, work: Work[T]) -> T:
+            async with numbers.hold(self.user_context):
+                await answered()
+                result = await super().run(work)
+                await answered()
+                return result
+
+    return Sessions
 
 
 NUMBERED_AGAIN = Fault(
@@ -161,7 +171,7 @@ NUMBERED_AGAIN = Fault(
     source="MySQL #199: numbers start again from what was stored when nobody was "
     "there, though others have been there since it was read",
     claims=frozenset({"context-ownership"}),
-    adapter=with_place(_Transcripts),
+    adapter=with_fresh_sessions(_with_numbers),
 )
 
 FAULTS = (CLOSED_MEANWHILE, JOINED_DISBANDED, NUMBERED_AGAIN)

@@ -395,7 +395,7 @@ MINIMA = (
     Minimum(
         "numbered-again",
         _OWNERSHIP,
-        "open run | open run[emit] ; late 2/call",
+        "open run | open run ; late 2/call",
         _CAME_AND_WENT,
     ),
     Minimum("one-agent", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
