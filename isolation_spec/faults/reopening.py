@@ -139,11 +139,15 @@ class _Numbers:
             await answered()
             if self._last is None:
                 self._last = stored
-        self._last += 1
+        number = self._last = self._last + 1
         self._working += 1
-        before = current_context.set(self._owners.setdefault(self._last, context))
+        before = current_context.set(self._owners.setdefault(number, context))
         try:
             yield
+        except BaseException:
+            # What was broken off leaves its number to nobody.
+            self._owners.pop(number, None)
+            raise
         finally:
             current_context.reset(before)
             self._working -= 1
