@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager
 from typing import Any
 
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import (
+    Agent,
     AgentExecutionResult,
     DatabaseSessionManager,
+    Event,
+    EventEmitter,
     ExecutionEngineFactory,
     Message,
     Tool,
@@ -25,23 +29,33 @@ __all__ = [
     "Announcing",
     "OneClient",
     "Overwriting",
-    "outside",
+    "Place",
+    "answered",
+    "ask_outside",
     "with_engine",
     "with_factory",
     "with_fresh_engine",
+    "with_fresh_sessions",
     "with_manager",
     "with_memory",
+    "with_place",
     "with_sessions",
 ]
 
 
-def _nothing() -> None:
-    """What is done outside, of which only the completion matters."""
+def _answer() -> None:
+    """What is asked outside, of which only the completion matters."""
 
 
-async def outside() -> None:
-    """Returns when something outside has answered; for parts without a world."""
-    await asyncio.get_running_loop().run_in_executor(None, _nothing)
+async def answered() -> None:
+    """Returns when something outside has answered."""
+    await asyncio.get_running_loop().run_in_executor(None, _answer)
+
+
+def ask_outside(then: Callable[[], object]) -> None:
+    """Calls `then` when something outside has answered; nobody waits for it."""
+    asked = asyncio.get_running_loop().run_in_executor(None, _answer)
+    asked.add_done_callback(lambda _: then())
 
 
 def with_engine(kind: type[UserExecutionEngine]) -> type[ReferenceAdapter]:
@@ -102,34 +116,22 @@ def with_sessions(kind: type[DatabaseSessionManager]) -> type[ReferenceAdapter]:
     return with_engine(Engine)
 
 
-class Overwriting(UserExecutionEngine):
-    """Stores how a run ended over what may be there of it."""
+def with_fresh_sessions(
+    make: Callable[[], type[DatabaseSessionManager]],
+) -> type[ReferenceAdapter]:
+    """The sessions of all engines of a factory are managed by the class that is made
+    for it."""
 
-    async def _store_run(self, run: Run, outcome: RunOutcome, *, replace: bool) -> None:
-        await super()._store_run(run, outcome, replace=True)
+    def engine() -> type[UserExecutionEngine]:
+        kind = make()
 
+        class Engine(UserExecutionEngine):
+            def _create_sessions(self) -> DatabaseSessionManager:
+                return kind(self.user_context, self._database)
 
-class Announcing(UserExecutionEngine):
-    """Announces each run, children apart, and does not wait for the answer."""
+        return Engine
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._announcing: dict[asyncio.Task[None], None] = {}
-
-    async def _execute(self, run: Run) -> AgentExecutionResult:
-        if run.parent is None:
-            task = asyncio.get_running_loop().create_task(self._announce(run))
-            self._announcing[task] = None
-            task.add_done_callback(self._announcing.pop)
-        return await super()._execute(run)
-
-    async def _announce(self, run: Run) -> None:
-        await outside()
-        if not self.closed:
-            await self._announced(run)
-
-    async def _announced(self, run: Run) -> None:
-        """What the answer does."""
+    return with_fresh_engine(engine)
 
 
 class OneClient(ReferenceAdapter):
@@ -155,3 +157,96 @@ class OneClient(ReferenceAdapter):
             return await self.call(lambda: tool.function(context, arguments))
 
         return dataclasses.replace(tool, function=function)
+
+
+class Overwriting(UserExecutionEngine):
+    """Stores how a run ended over what may be there of it."""
+
+    async def _store_run(self, run: Run, outcome: RunOutcome, *, replace: bool) -> None:
+        await super()._store_run(run, outcome, replace=True)
+
+
+class Announcing(UserExecutionEngine):
+    """Announces each run, children apart, and does not wait for the answer."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._announcing: dict[asyncio.Task[None], None] = {}
+
+    async def _execute(self, run: Run) -> AgentExecutionResult:
+        if run.parent is None:
+            task = asyncio.get_running_loop().create_task(self._announce(run))
+            self._announcing[task] = None
+            task.add_done_callback(self._announcing.pop)
+        return await super()._execute(run)
+
+    async def _announce(self, run: Run) -> None:
+        await answered()
+        if not self.closed:
+            await self._announced(run)
+
+    async def _announced(self, run: Run) -> None:
+        """What the answer does."""
+
+
+class Place:
+    """Something that all engines of a factory share, and each run has for a while."""
+
+    def hold(self, run: Run) -> AbstractAsyncContextManager[None]:
+        """Has it for this run, from before its start until after its end."""
+        raise NotImplementedError
+
+    def begin(self, run: Run) -> None:
+        """The run's agent begins."""
+
+    def tell(self, request_id: str, told: Mapping[str, Any]) -> None:
+        """The run of this request, which may be a child, tells its user something."""
+
+    def listeners(self, request_id: str) -> Iterable[str]:
+        """Who hears of the run of this request, beside its user."""
+        return ()
+
+    def shown(self, run: Run) -> Mapping[str, Any]:
+        """What the run's result shows, beside the usual."""
+        return {}
+
+
+def with_place(make: Callable[[], Place]) -> type[ReferenceAdapter]:
+    """Each run, with its children, holds the place that is made for its factory, until
+    its end is heard outside."""
+
+    def engine() -> type[UserExecutionEngine]:
+        place = make()
+
+        class Emitter(EventEmitter):
+            def _advance(self, event: Event) -> None:
+                super()._advance(event)
+                place.tell(self._context.request_id, event.payload)
+
+            def _send(self, message: str) -> None:
+                super()._send(message)
+                for user_id in place.listeners(self._context.request_id):
+                    if user_id != self._context.user_id:
+                        self._sink.notify(user_id, message)
+
+        class Engine(UserExecutionEngine):
+            async def _execute(self, run: Run) -> AgentExecutionResult:
+                if run.parent is not None:
+                    return await super()._execute(run)
+                async with place.hold(run):
+                    result = await super()._execute(run)
+                    result.metadata.update(place.shown(run))
+                    await answered()
+                return result
+
+            def _create_agent(self, run: Run) -> Agent:
+                if run.parent is None:
+                    place.begin(run)
+                return super()._create_agent(run)
+
+            def _create_emitter(self, context: UserExecutionContext) -> EventEmitter:
+                return Emitter(context, self._events)
+
+        return Engine
+
+    return with_fresh_engine(engine)

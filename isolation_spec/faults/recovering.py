@@ -11,7 +11,7 @@ from isolation_spec.engine import (
 )
 from isolation_spec.engine.runs import Run
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import Overwriting, outside, with_engine
+from isolation_spec.faults.parts import Overwriting, answered, with_engine
 
 __all__ = ["FAULTS"]
 
@@ -26,7 +26,7 @@ class _Recovering(Overwriting):
         self._recovery = asyncio.get_running_loop().create_task(self._recover())
 
     async def _recover(self) -> None:
-        await outside()
+        await answered()
         for run in self._begun:
             if run.run_id not in self._runs and not self.closed:
                 run.emitter.ended = False

@@ -19,7 +19,7 @@ from isolation_spec.engine import (
 )
 from isolation_spec.engine.storage import MEMORIES
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import outside, with_factory
+from isolation_spec.faults.parts import answered, with_factory
 
 __all__ = ["FAULTS"]
 
@@ -83,7 +83,7 @@ class _Sweeping(ExecutionEngineFactory):
         self, context: UserExecutionContext
     ) -> UserExecutionEngine:
         marked = self._rows.all
-        await outside()
+        await answered()
         await self._sweep(context, self._rows.all - marked - self._rows.in_use)
         return await super().create_for_user(context)
 

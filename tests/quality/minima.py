@@ -81,6 +81,14 @@ _JOINED = (
     "Two users must wait for the same work, each in a context of their own, and the "
     "one whose leaving ends it must be cancelled there."
 )
+_CAME_AND_WENT = (
+    "Two users do something, each in a context of their own, and in plain order "
+    "neither does all of it while the other waits for one answer."
+)
+_WITHIN = (
+    "All of one run must lie within the wait of another for one answer, in a context; "
+    "in plain order both wait at once."
+)
 _CACHED = (
     "The row must be stored and read by one user and read by the other, for which each "
     "needs a context and at least one operation in it."
@@ -179,6 +187,12 @@ MINIMA = (
         _OUTLASTS,
     ),
     Minimum(
+        "closed-meanwhile",
+        _ERRORS,
+        "open run& run ; late 2/call",
+        _WITHIN,
+    ),
+    Minimum(
         "comes-back",
         _WRITES,
         "open write erase",
@@ -225,6 +239,13 @@ MINIMA = (
     ),
     Minimum("default-in-context", _OWNERSHIP, "open run[set] | open run[echo]", _BOTH),
     Minimum("each-statement", _SESSIONS, "open run[break-off]", _TWO),
+    Minimum(
+        "emptied-too-early",
+        _ROUTING,
+        "open run | connect open run ; late 2/call",
+        "Two users have a run in a context each, one within the wait of the other, and "
+        "who came and went must be connected to hear of the other.",
+    ),
     Minimum(
         "ends-twice",
         _LIFECYCLE,
@@ -276,6 +297,12 @@ MINIMA = (
         _OUTLASTS,
     ),
     Minimum("heartbeat-survives", _TEARDOWN, "open", _ONE),
+    Minimum(
+        "joined-disbanded",
+        _TEARDOWN,
+        "open run& run ; late 2/call",
+        _WITHIN,
+    ),
     Minimum("joined-login", _ALONE, "open run[echo]!1e | open run[echo]", _STRUCK),
     Minimum("joined-login", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
     Minimum("joined-login", _TOOLS, "open run[echo]& run[echo]!1e", _SELF),
@@ -353,6 +380,18 @@ MINIMA = (
     Minimum("line-blocked", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
     Minimum("line-blocked", _ALONE, "open run[think]!1e | open run[think]", _STRUCK),
     Minimum(
+        "logged-in-meanwhile",
+        _OWNERSHIP,
+        "open run | open run ; late 2/call",
+        _CAME_AND_WENT,
+    ),
+    Minimum(
+        "logged-in-meanwhile",
+        _TOOLS,
+        "open run[echo] | open run ; late 2/call",
+        _CAME_AND_WENT,
+    ),
+    Minimum(
         "login-to-next",
         _ROUTING,
         "connect!3e | forge",
@@ -360,6 +399,12 @@ MINIMA = (
         "about a client whom nobody knows.",
     ),
     Minimum("lost-and-over", _LIFECYCLE, "connect open run ; late 2/call", _TOLD_TWICE),
+    Minimum(
+        "lost-in-compaction",
+        _ERRORS,
+        "open run& run ; late 2/call",
+        _WITHIN,
+    ),
     Minimum("masked-owner", _ROUTING, "connect | open run", _HEARD),
     Minimum("metadata-alias", _WRITES, "open mutate", _TWO),
     Minimum(
@@ -367,6 +412,12 @@ MINIMA = (
         _ROUTING,
         "their-connect | open run",
         "The one who takes the name, and a context and a run to tell of.",
+    ),
+    Minimum(
+        "new-is-mine",
+        _OWNERSHIP,
+        "open run | open run ; late 2/call",
+        _CAME_AND_WENT,
     ),
     Minimum(
         "newest-first",
@@ -396,10 +447,24 @@ MINIMA = (
         "there in time, or all of the run was before it.",
     ),
     Minimum(
+        "noted-for-next",
+        _OWNERSHIP,
+        "open run[emit] | open run[sleep] ; late 2/call/1 4/start",
+        "Two users have a run in a context each, the second after the end of the "
+        "first, as in plain order it is not, and what the first noted must come after "
+        "its beginning.",
+    ),
+    Minimum(
         "number-like",
         _OWNERSHIP,
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
+    ),
+    Minimum(
+        "numbered-again",
+        _OWNERSHIP,
+        "open run | open run ; late 2/call",
+        _CAME_AND_WENT,
     ),
     Minimum("one-agent", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
     Minimum("one-agent", _WRITES, "open run[think, remember] | open run[think]", _BOTH),
@@ -522,6 +587,19 @@ MINIMA = (
         "open write | open read",
         _BOTH,
     ),
+    Minimum(
+        "same-end",
+        _OWNERSHIP,
+        "open run[remember, sleep, recall] | open write ; late 4/call",
+        _CAME_AND_WENT,
+    ),
+    Minimum(
+        "same-end",
+        _WRITES,
+        "open run[remember, sleep] read | open write ; late 5/call",
+        "Two users write, each in a context of their own, one within the wait of the "
+        "other, whose writing is over when the first one reads what is left.",
+    ),
     Minimum("session-on-client", _ALONE, "open run[think] | open run[think]", _BOTH),
     Minimum(
         "shallow-template",
@@ -591,6 +669,12 @@ MINIMA = (
         "the answer comes before its end.",
     ),
     Minimum(
+        "taken-for-repeated",
+        _WRITES,
+        "open write | open write ; late 2/call",
+        _CAME_AND_WENT,
+    ),
+    Minimum(
         "thread-only",
         _OWNERSHIP,
         "open run[remember, recall] | open run[sleep, recall]",
@@ -602,9 +686,27 @@ MINIMA = (
         "connect!3e | connect",
         "Somebody leaves while being asked about, and another comes meanwhile.",
     ),
+    Minimum(
+        "ticket-passed",
+        _ERRORS,
+        "open run& run ; late 2/call",
+        _WITHIN,
+    ),
+    Minimum(
+        "ticket-passed",
+        _TEARDOWN,
+        "open run& run ; late 2/call",
+        _WITHIN,
+    ),
     Minimum("timer-left", _TEARDOWN, "open run", _TWO),
     Minimum("token-optional", _ROUTING, "forge", _ONE),
     Minimum("tools-to-all", _ROUTING, "connect | open run[sleep, echo]", _HEARD),
+    Minimum(
+        "tried-by-two",
+        _SESSIONS,
+        "open run | open run ; late 2/call",
+        _CAME_AND_WENT,
+    ),
     Minimum(
         "trimmed-id",
         _OWNERSHIP,
@@ -643,6 +745,12 @@ MINIMA = (
         "open run run | open run!2",
         "One user holds the turn, another waits and is cancelled as it is given, "
         "each in a context; and a third run waits for ever.",
+    ),
+    Minimum(
+        "turned-twice",
+        _ERRORS,
+        "open run& run& run ; late 2/call",
+        "A run must wait while two others begin and end, in a context.",
     ),
     Minimum(
         "unchecked-run",
