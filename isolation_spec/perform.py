@@ -144,7 +144,7 @@ class Performer:
 
     async def _open_context(self, user: ask.User, operation: ask.OpenContext) -> None:
         # What is handed in is kept, so that it can be changed under the engine's hands.
-        metadata = {"values": [ask.canary(user.label, operation.id, 0)]}
+        metadata = {"values": [ask.metadata_canary(user.label, operation)]}
         context = await self.adapter.open_context(user.id, operation.thread, metadata)
         self.contexts[operation.user, operation.context] = context
         self._handed_in[operation.user, operation.context] = metadata

@@ -58,6 +58,7 @@ __all__ = [
     "aims",
     "canaries_in",
     "canary",
+    "metadata_canary",
     "names_victim",
     "owned_canaries",
     "permitted",
@@ -589,13 +590,20 @@ def walk(
             yield from walk(step.script, (*path, index))
 
 
+def metadata_canary(label: str, operation: OpenContext) -> str:
+    """The value in the metadata of the context that the user of this label opens."""
+    return canary(label, operation.id, 0)
+
+
 def owned_canaries(scenario: Scenario) -> dict[str, str]:
-    """Every canary that stands in the scenario -> the label of the user who wrote
-    it."""
+    """Every canary that stands in the scenario, or in the metadata of a context that
+    it opens -> the label of the user who wrote it."""
     owners: dict[str, str] = {}
     for operation in scenario.operations:
         if isinstance(operation, _UserOperation):
             label = scenario.users[operation.user].label
             for _, value in canaries_in(str(operation)):
                 owners.setdefault(value, label)
+            if isinstance(operation, OpenContext):
+                owners.setdefault(metadata_canary(label, operation), label)
     return owners

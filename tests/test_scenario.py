@@ -363,11 +363,13 @@ def test_owned_canaries() -> None:
         ),
         ask.Write(id=2, user=1, context="x", key="k", value=stored),
         ask.Write(id=3, user=0, context="x", key="k", value=stored),
-        ask.Shutdown(id=4),
+        ask.OpenContext(id=4, user=1, context="x", thread="t"),
+        ask.Shutdown(id=5),
     )
     scenario = Scenario(users=(ALICE, BOB), operations=listed)
 
-    expected = {deep: "alice", plain: "alice", stored: "bob"}
+    handed_in = canary("bob", 4, 0)
+    expected = {deep: "alice", plain: "alice", stored: "bob", handed_in: "bob"}
 
     assert expected == owned_canaries(scenario)
     assert isinstance(msgspec.json.encode(scenario), bytes)

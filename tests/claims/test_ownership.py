@@ -6,7 +6,7 @@ from isolation_spec.adapter import Capability
 from isolation_spec.claims import judge
 from isolation_spec.claims.ownership import CONTEXT_OWNERSHIP as CLAIM
 from isolation_spec.history import Entry, IdentityChanged, ObjectShared
-from isolation_spec.scenario import canary
+from isolation_spec.scenario import OpenContext, canary, metadata_canary
 from tests.claims.histories import (
     ALICE,
     ALICES,
@@ -19,6 +19,7 @@ from tests.claims.histories import (
     history,
     holds,
     judged,
+    scenario,
     started,
     stepped,
     tool,
@@ -66,6 +67,24 @@ def test_the_readers_own_value_does_not(way: str) -> None:
 def test_what_nobody_wrote_proves_nothing(value: str) -> None:
     """Only a genuine canary that stands in the scenario proves a leak."""
     assert holds(1) == judged(CLAIM, *BOTH, stepped(4, BOB, seen=value))
+
+
+def test_the_metadata_of_another_users_context_violates() -> None:
+    """What alice hands in as she opens a context is hers like any value."""
+    opened = OpenContext(id=1, user=ALICE, context="x", thread="t")
+    asked = scenario(opened, OpenContext(id=2, user=BOB, context="y", thread="t"))
+    value = metadata_canary("alice", opened)
+
+    def judge_shown(user: int) -> object:
+        entries = (
+            started(1, ALICE),
+            started(2, BOB),
+            ended(user + 1, user, value=value),
+        )
+        return judged(CLAIM, *entries, scenario=asked)
+
+    assert violated("foreign-value") == judge_shown(BOB)
+    assert holds(1) == judge_shown(ALICE)
 
 
 def test_each_foreign_value_is_told() -> None:

@@ -10,12 +10,14 @@ from hypothesis.stateful import initialize, invariant, precondition, rule
 from isolation_spec.scenario import (
     AdvanceTime,
     Connect,
+    OpenContext,
     Operation,
     RunAgent,
     Scenario,
     Spawn,
     Step,
     canaries_in,
+    metadata_canary,
     owned_canaries,
     tools,
 )
@@ -165,6 +167,11 @@ def test_canaries_are_all_different() -> None:
     """No two values of a scenario are the same."""
     for scenario in scenarios():
         found = [v for operation in scenario.operations for v in values(operation)]
+        found += [
+            metadata_canary(scenario.users[operation.user].label, operation)
+            for operation in scenario.operations
+            if isinstance(operation, OpenContext)
+        ]
 
         assert len(set(found)) == len(found)
         assert set(found) == set(owned_canaries(scenario))
