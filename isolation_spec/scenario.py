@@ -525,6 +525,15 @@ class Scenario(_Data, frozen=True, kw_only=True):
             ):
                 if user is not None and not 0 <= user < len(labels):
                     yield f"operation {operation.id} names user {user} of {len(labels)}"
+        owners = {o.id: o.user for o in self.operations if isinstance(o, RunAgent)}
+        for cancel in self.operations:
+            if isinstance(cancel, CancelRun):
+                owner = owners.get(cancel.run, cancel.user)
+                if owner not in (cancel.user, cancel.victim):
+                    yield (
+                        f"operation {cancel.id} cancels run {cancel.run} of user "
+                        f"{owner}, who is to be named as its victim"
+                    )
 
     def to_json(self) -> bytes:
         """The scenario as JSON; `from_json` gives an equal one back."""

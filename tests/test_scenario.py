@@ -237,6 +237,17 @@ PROBLEMS = {
         (read(1, 0), ask.Shutdown(id=1)),
         "operation ids must be unique",
     ),
+    "unnamed victim": (
+        (ALICE, BOB),
+        (
+            ask.RunAgent(id=1, user=0, context="x", script=()),
+            ask.CancelRun(id=2, user=0, run=1),
+            ask.CancelRun(id=3, user=1, run=1),
+            ask.CancelRun(id=4, user=1, run=1, victim=0),
+            ask.CancelRun(id=5, user=1, run=9),
+        ),
+        "operation 3 cancels run 1 of user 0, who is to be named as its victim",
+    ),
     "user out of range": (
         (ALICE, BOB),
         (read(1, 2),),
