@@ -46,6 +46,7 @@ from isolation_spec.shrink.timings import (
     reordered,
     retimed,
     retimed_twice,
+    retimed_widely,
     slowed,
 )
 from isolation_spec.shrink.users import (
@@ -229,6 +230,7 @@ _DEAR: tuple[Looking, ...] = (
     _unseen(with_another_operation),
     _unseen(composed),
     decided_otherwise,
+    retimed_widely,
     retimed,
     retimed_twice,
 )

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -43,6 +43,7 @@ __all__ = [
     "reordered",
     "retimed",
     "retimed_twice",
+    "retimed_widely",
     "slowed",
     "undecided",
 ]
@@ -161,19 +162,45 @@ def _single(operation: Operation) -> Iterator[Operation]:
             yield replace(operation, script=(step,))
 
 
+def retimed_widely(scenario: Scenario, look: Look) -> Iterator[Scenario]:
+    """Removes all operations of one kind and decides one thing more instead."""
+    yield from _in_turn(_decided(one, look) for one in _without_a_kind(scenario))
+
+
+def _without_a_kind(scenario: Scenario) -> Iterator[Scenario]:
+    for kind in dict.fromkeys(map(type, scenario.operations)):
+        kept = tuple(o for o in scenario.operations if type(o) is not kind)
+        if len(kept) < len(scenario.operations) - 1 and has_all_that_is_named(kept):
+            yield with_operations(scenario, kept)
+
+
 def retimed(scenario: Scenario, look: Look) -> Iterator[Scenario]:
     """Removes an operation and decides one thing more instead."""
-    for smaller in without_one(scenario):
-        yield from _decided(smaller, look)
+    yield from _in_turn(_decided(one, look) for one in without_one(scenario))
 
 
 def retimed_twice(scenario: Scenario, look: Look) -> Iterator[Scenario]:
     """Removes two operations and decides one thing more instead."""
+    yield from _in_turn(_decided(two, look) for two in _without_two(scenario))
+
+
+def _without_two(scenario: Scenario) -> Iterator[Scenario]:
     count = len(scenario.operations)
     for gone in itertools.combinations(range(count - 1, -1, -1), 2):
         kept = tuple(o for i, o in enumerate(scenario.operations) if i not in gone)
         if has_all_that_is_named(kept):
-            yield from _decided(with_operations(scenario, kept), look)
+            yield with_operations(scenario, kept)
+
+
+def _in_turn(candidates: Iterable[Iterator[Scenario]]) -> Iterator[Scenario]:
+    """One of each, then the next of each: the useful ones of all come first."""
+    under_way = list(candidates)
+    while under_way:
+        for one in tuple(under_way):
+            if (candidate := next(one, None)) is None:
+                under_way.remove(one)
+            else:
+                yield candidate
 
 
 def decided_otherwise(scenario: Scenario, look: Look) -> Iterator[Scenario]:
