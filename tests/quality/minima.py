@@ -49,6 +49,10 @@ _ERRORS = "error-containment"
 _TEARDOWN = "teardown"
 _ALONE = "noninterference"
 
+_KEPT = (
+    "What a read kept must be older than a row that a transaction stored, and be read "
+    "again."
+)
 _ONE = "Without an operation nothing is asked of the engine."
 _TWO = "What it breaks is done in a context, which must be opened first."
 _EACH = "Each of two users needs a context of their own, and nothing else."
@@ -170,9 +174,9 @@ MINIMA = (
     Minimum(
         "cleared-afterwards",
         _TEARDOWN,
-        "open run!1e | open run!1e",
+        "open run | open run shutdown",
         "Two users have a run in a context each, and both must be cancelled, as only "
-        "the ends of such runs come together.",
+        "the ends of such runs come together: a shutdown cancels them all.",
     ),
     Minimum(
         "closed-while-parked",
@@ -439,6 +443,7 @@ MINIMA = (
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
     ),
+    Minimum("normalised-id", _WRITES, "open run[recall, transact] read", _KEPT),
     Minimum(
         "not-queued",
         _ROUTING,
@@ -460,6 +465,7 @@ MINIMA = (
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
     ),
+    Minimum("number-like", _WRITES, "open run[recall, transact] read", _KEPT),
     Minimum(
         "numbered-again",
         _OWNERSHIP,
@@ -475,6 +481,12 @@ MINIMA = (
         "open run[sleep, spawn] | open run[spawn-failing]",
         "A run that fails with its child, and another user's run that began before and "
         "spawns afterwards, in a context each.",
+    ),
+    Minimum(
+        "one-breaker",
+        _ALONE,
+        "open run[sleep, spawn] | open run[spawn-failing]",
+        _BOTH,
     ),
     Minimum("one-connection", _SESSIONS, "open write | open run[break-off]", _BOTH),
     Minimum(
@@ -628,13 +640,7 @@ MINIMA = (
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
     ),
-    Minimum(
-        "slashed-owner",
-        _WRITES,
-        "open run[recall, transact] read",
-        "What a read kept must be older than a row that a transaction stored, and "
-        "be read again.",
-    ),
+    Minimum("slashed-owner", _WRITES, "open run[recall, transact] read", _KEPT),
     Minimum("slot-taken", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
     Minimum(
         "started-after-all",
@@ -680,6 +686,7 @@ MINIMA = (
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
     ),
+    Minimum("thread-only", _WRITES, "open run[recall, transact] read", _KEPT),
     Minimum(
         "taken-for-stranger",
         _ALONE,
@@ -713,12 +720,14 @@ MINIMA = (
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
     ),
+    Minimum("trimmed-id", _WRITES, "open run[recall, transact] read", _KEPT),
     Minimum(
         "truncated-id",
         _OWNERSHIP,
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
     ),
+    Minimum("truncated-id", _WRITES, "open run[recall, transact] read", _KEPT),
     Minimum(
         "turn-of-nobody",
         _ROUTING,
