@@ -80,7 +80,8 @@ TURN_DROPPED = Fault(
 
 
 def _with_batches() -> type[UserExecutionEngine]:
-    """The ends of cancelled runs are stored in batches, at most one of each user."""
+    """The ends of cancelled runs are stored in batches, at most one of each user; in an
+    engine that is closing each by itself."""
     batch: list[tuple[Callable[[], Awaitable[None]], asyncio.Future[None]]] = []
     turns: dict[str, asyncio.Lock] = {}
 
@@ -89,7 +90,7 @@ def _with_batches() -> type[UserExecutionEngine]:
             self, run: Run, outcome: RunOutcome, *, replace: bool
         ) -> None:
             store = partial(super()._store_run, run, outcome, replace=replace)
-            if not replace:
+            if not replace or self.closed:
                 return await store()
             async with turns.setdefault(self.user_context.user_id, asyncio.Lock()):
                 stored = asyncio.get_running_loop().create_future()

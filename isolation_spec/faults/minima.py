@@ -26,7 +26,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "tool-isolation": (3, 1),
     },
     "checked-afterwards": {"tool-isolation": (2, 0)},
-    "cleared-afterwards": {"teardown": (5, 0)},
+    "cleared-afterwards": {"teardown": (4, 2)},
     "closed-meanwhile": {"error-containment": (3, 1)},
     "closed-while-parked": {"error-containment": (4, 1), "tool-isolation": (4, 1)},
     "comes-back": {"stored-writes": (3, 0)},

@@ -249,9 +249,6 @@ def _merged(lanes: tuple[Lane, ...], worldly: int) -> Iterator[Lane]:
 
 
 def _of_user(operation: Any, user: int) -> Operation:
-    if not hasattr(operation, "user"):
-        world: Operation = operation
-        return world
     victim = 1 - user if _victim(operation) else None
     named = {} if not hasattr(operation, "victim") else {"victim": victim}
     changed: Operation = replace(operation, user=user, **named)

@@ -174,9 +174,9 @@ MINIMA = (
     Minimum(
         "cleared-afterwards",
         _TEARDOWN,
-        "open run | open run shutdown",
+        "open run!1e | open run!1e",
         "Two users have a run in a context each, and both must be cancelled, as only "
-        "the ends of such runs come together: a shutdown cancels them all.",
+        "the ends of such runs come together.",
     ),
     Minimum(
         "closed-while-parked",

@@ -53,7 +53,6 @@ _KINDS: dict[str, Callable[[_Named, _Named, _Named], Operation]] = {
     "open": lambda u, c, x: ask.OpenContext(**u, context=x["new"], thread="t"),
     "cancel": lambda u, c, x: ask.CancelRun(**u, run=x["run"], victim=c["victim"]),
     "leave": lambda u, c, x: ask.CleanupUser(**u),
-    "shutdown": lambda u, c, x: ask.Shutdown(id=0),
     "read": lambda u, c, x: ask.Read(**x["in"]),
     "write": lambda u, c, x: ask.Write(**x["in"], key="k", value=""),
     "mutate": lambda u, c, x: ask.Mutate(**x["in"], value=""),
