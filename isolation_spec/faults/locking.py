@@ -7,10 +7,10 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from isolation_spec.engine import DatabaseSessionManager, UserExecutionEngine
+from isolation_spec.engine import DatabaseSessionManager
 from isolation_spec.engine.sessions import T, Work
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import with_fresh_engine
+from isolation_spec.faults.parts import with_fresh_sessions
 
 __all__ = ["FAULTS"]
 
@@ -42,7 +42,7 @@ class _Two:
                     turn.set_result(None)
 
 
-def _in_turn(places: _Two | _Queue) -> type[UserExecutionEngine]:
+def _in_turn(places: _Two | _Queue) -> type[DatabaseSessionManager]:
     """Each unit of database work takes one of the places that all engines share."""
 
     class Sessions(DatabaseSessionManager):
@@ -50,11 +50,7 @@ def _in_turn(places: _Two | _Queue) -> type[UserExecutionEngine]:
             async with places.hold():
                 return await super().run(work)
 
-    class Engine(UserExecutionEngine):
-        def _create_sessions(self) -> DatabaseSessionManager:
-            return Sessions(self.user_context, self._database)
-
-    return Engine
+    return Sessions
 
 
 TURN_LOST = Fault(
@@ -63,7 +59,7 @@ TURN_LOST = Fault(
     source="python/cpython #1031 (bpo-27585): who is cancelled when their turn has "
     "come to have a session does not pass it on, and those behind wait for ever",
     claims=frozenset({"error-containment"}),
-    adapter=with_fresh_engine(lambda: _in_turn(_Two())),
+    adapter=with_fresh_sessions(lambda: _in_turn(_Two())),
 )
 
 
@@ -108,7 +104,7 @@ LEFT_IN_QUEUE = Fault(
     source="aio-libs/aiohttp #2937 (review), aio-libs/aiocassandra #6: a place is "
     "given back to a waiter that was cancelled, and who does so fails",
     claims=frozenset({"error-containment"}),
-    adapter=with_fresh_engine(lambda: _in_turn(_Queue())),
+    adapter=with_fresh_sessions(lambda: _in_turn(_Queue())),
 )
 
 FAULTS = (LEFT_IN_QUEUE, TURN_LOST)
