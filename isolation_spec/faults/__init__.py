@@ -7,6 +7,7 @@ No other part of the package knows of them, but for the name `reference+FAULT`.
 from __future__ import annotations
 
 from isolation_spec.faults import (
+    acknowledging,
     aliasing,
     announcing,
     backlog,
@@ -22,9 +23,11 @@ from isolation_spec.faults import (
     handshakes,
     interference,
     keys,
+    lagging,
     limits,
     locking,
     outliving,
+    overtaking,
     overwriting,
     ownership,
     permits,
@@ -49,6 +52,7 @@ from isolation_spec.faults.minima import LEAST, least_of
 __all__ = ["FAULTS", "LEAST", "Fault", "least_of"]
 
 _MECHANISMS = (
+    acknowledging,
     aliasing,
     announcing,
     backlog,
@@ -64,9 +68,11 @@ _MECHANISMS = (
     halfway,
     interference,
     keys,
+    lagging,
     limits,
     locking,
     outliving,
+    overtaking,
     overwriting,
     ownership,
     permits,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import suppress
 from typing import Any
 
 from isolation_spec.engine import (
+    AgentExecutionResult,
     ClosedError,
     Event,
     EventType,
@@ -104,4 +106,35 @@ TAKEN_BACK = Fault(
     adapter=with_engine(_TakingBack),
 )
 
-FAULTS = (RUNNING_AGAIN, STARTED_AFTER_ALL, TAKEN_BACK)
+
+class _Limited(Announcing, Overwriting):
+    """A run that was announced has a deadline, which is taken off when it ends."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._deadlines: dict[str, asyncio.TimerHandle] = {}
+
+    async def _execute(self, run: Run) -> AgentExecutionResult:
+        try:
+            return await super()._execute(run)
+        finally:
+            deadline = self._deadlines.pop(run.run_id, None)
+            if deadline is not None:
+                deadline.cancel()
+
+    async def _announced(self, run: Run) -> None:
+        self._deadlines[run.run_id] = asyncio.get_running_loop().call_later(
+            self._limits.run_seconds, self.cancel, run.run_id
+        )
+
+
+DEADLINE_OF_NOTHING = Fault(
+    id="deadline-of-nothing",
+    mechanism="announcing",
+    source="Soju06/codex-lb #2041, with a timer that comes late: what was over before "
+    "is never there to take it off",
+    claims=frozenset({"teardown"}),
+    adapter=with_engine(_Limited),
+)
+
+FAULTS = (DEADLINE_OF_NOTHING, RUNNING_AGAIN, STARTED_AFTER_ALL, TAKEN_BACK)

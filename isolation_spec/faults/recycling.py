@@ -6,7 +6,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from isolation_spec.engine import AgentExecutionResult, UserExecutionEngine
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from isolation_spec.engine import (
+    AgentExecutionResult,
+    DatabaseSessionManager,
+    UserExecutionEngine,
+    current_context,
+)
 from isolation_spec.engine.runs import Run
 from isolation_spec.faults.fault import Fault
 from isolation_spec.faults.parts import Announcing, Overwriting, with_fresh_engine
@@ -32,6 +39,10 @@ class _Numbers:
     def ended(self, number: int, result: AgentExecutionResult) -> None:
         """The run of this number came to its end."""
 
+    def leave(self, number: int) -> None:
+        """Gives the number back."""
+        del self.runs[number]
+
 
 def _numbered(make: Callable[[], _Numbers]) -> type[UserExecutionEngine]:
     numbers = make()
@@ -50,7 +61,7 @@ def _numbered(make: Callable[[], _Numbers]) -> type[UserExecutionEngine]:
                 numbers.ended(number, result)
                 return result
             finally:
-                del numbers.runs[number]
+                numbers.leave(number)
 
         async def _announced(self, run: Run) -> None:
             numbers.announced(self._numbers.pop(run.run_id), run)
@@ -108,4 +119,56 @@ CONFIRMED_TO_NEXT = Fault(
     adapter=with_fresh_engine(lambda: _numbered(_Receipts)),
 )
 
-FAULTS = (ABORTED_BY_NUMBER, CONFIRMED_TO_NEXT)
+
+class _Sessions(_Numbers):
+    """What an announced run had as its last session is there under its number, for its
+    next work, until its end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last: dict[Run, AsyncSession] = {}
+        self._kept: dict[int, AsyncSession] = {}
+
+    def announced(self, number: int, run: Run) -> None:
+        session = self._last.pop(run, None)
+        if session is not None:
+            self._kept[number] = session
+
+    def leave(self, number: int) -> None:
+        super().leave(number)
+        self._kept.pop(number, None)
+
+    def session(self, new: Callable[[], AsyncSession]) -> AsyncSession:
+        """The session that is there for the run that asks, else a new one."""
+        context = current_context.get(None)
+        for number, run in self.runs.items():
+            if run.context is context:
+                session = self._last[run] = self._kept.get(number) or new()
+                return session
+        return new()
+
+
+def _with_sessions() -> type[UserExecutionEngine]:
+    sessions = _Sessions()
+
+    class Sessions(DatabaseSessionManager):
+        def _open_session(self) -> AsyncSession:
+            return sessions.session(super()._open_session)
+
+    def create(engine: UserExecutionEngine) -> DatabaseSessionManager:
+        return Sessions(engine.user_context, engine._database)
+
+    bases = _numbered(lambda: sessions), Overwriting
+    return type("Engine", bases, {"_create_sessions": create})
+
+
+SESSION_TO_NEXT = Fault(
+    id="session-to-next",
+    mechanism="recycling",
+    source="modelcontextprotocol/python-sdk #3137, of a session: it is kept under a "
+    "number that another run has by then",
+    claims=frozenset({"database-sessions"}),
+    adapter=with_fresh_engine(_with_sessions),
+)
+
+FAULTS = (ABORTED_BY_NUMBER, CONFIRMED_TO_NEXT, SESSION_TO_NEXT)

@@ -236,12 +236,26 @@ MINIMA = (
         "dead-next", _ERRORS, "open run[think, think] | open run[think]!1e", _IN_LINE
     ),
     Minimum(
+        "deadline-of-nothing",
+        _TEARDOWN,
+        "open run ; late 2/call",
+        "What has a deadline is a run, which takes a context; in plain order the "
+        "answer comes before its end.",
+    ),
+    Minimum(
         "decision-cache",
         _TOOLS,
         "open run[forbidden, echo]",
         "What it breaks is done in a context, which must be opened first.",
     ),
     Minimum("default-in-context", _OWNERSHIP, "open run[set] | open run[echo]", _BOTH),
+    Minimum(
+        "done-unconfirmed",
+        _TOOLS,
+        "open run[echo] ; late 2/call",
+        "What is done again is a call in a run, which takes a context; in plain order "
+        "it is confirmed before the end of the run.",
+    ),
     Minimum("each-statement", _SESSIONS, "open run[break-off]", _TWO),
     Minimum(
         "emptied-too-early",
@@ -250,6 +264,8 @@ MINIMA = (
         "Two users have a run in a context each, one within the wait of the other, and "
         "who came and went must be connected to hear of the other.",
     ),
+    Minimum("end-overtakes", _LIFECYCLE, "connect open run ; late 3/call", _TOLD_TWICE),
+    Minimum("end-overtakes", _ROUTING, "connect open run ; late 3/call", _TOLD_TWICE),
     Minimum(
         "ends-twice",
         _LIFECYCLE,
@@ -614,6 +630,13 @@ MINIMA = (
     ),
     Minimum("session-on-client", _ALONE, "open run[think] | open run[think]", _BOTH),
     Minimum(
+        "session-to-next",
+        _SESSIONS,
+        "open run | open run[sleep] ; late 2/call 4/start",
+        "Two users have a run in a context each, the second after the end of the "
+        "first, as in plain order it is not, and under way when the answer comes.",
+    ),
+    Minimum(
         "shallow-template",
         _OWNERSHIP,
         "open run[think, state]",
@@ -659,6 +682,13 @@ MINIMA = (
         _OWNERSHIP,
         "open run[think, set] | open run[sleep, state]",
         _BOTH,
+    ),
+    Minimum(
+        "stored-again",
+        _WRITES,
+        "open write write ; late 2/call",
+        "A value and the one that replaces it are written in a context; in plain order "
+        "the answer comes before the end of the first write.",
     ),
     Minimum(
         "swept-unmarked",

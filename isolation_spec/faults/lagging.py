@@ -1,0 +1,54 @@
+"""What follows a change outside, and comes back over a change that was made since."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from isolation_spec.engine import ClosedError, UserMemory
+from isolation_spec.faults.fault import Fault
+from isolation_spec.faults.parts import answered, with_memory
+
+__all__ = ["FAULTS"]
+
+
+class _Retrying(UserMemory):
+    """Each write asks outside for its confirmation; an answer that comes when nothing
+    is being written finds none, and what was written is stored once more."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._writing = 0
+        self._asking: dict[asyncio.Task[None], None] = {}
+        self._written: set[str] = set()
+
+    async def remember(self, key: str, value: str) -> None:
+        task = asyncio.get_running_loop().create_task(self._confirm(key, value))
+        self._asking[task] = None
+        task.add_done_callback(self._asking.pop)
+        self._writing += 1
+        try:
+            await super().remember(key, value)
+            self._written.add(value)
+        finally:
+            self._writing -= 1
+
+    async def _confirm(self, key: str, value: str) -> None:
+        await answered()
+        if not self._writing and value in self._written:
+            with suppress(ClosedError):
+                await super().remember(key, value)
+
+
+STORED_AGAIN = Fault(
+    id="stored-again",
+    mechanism="lagging",
+    source="retries of statements by drivers of Apache Cassandra: a write that was "
+    "done is repeated, over what was written since",
+    claims=frozenset({"stored-writes"}),
+    adapter=with_memory(lambda: _Retrying),
+)
+
+
+FAULTS = (STORED_AGAIN,)
