@@ -78,7 +78,7 @@ PROFILES = (
         steps=8,
         schedules=3,
         about="For every change, seconds: of the reference engine some 500 "
-        "interleavings, with every claim put to the test, and 22 of the 30 places at "
+        "interleavings, with every claim put to the test, and 25 of the 30 places at "
         "which its operations wait cancelled.",
     ),
     Profile(
