@@ -32,7 +32,7 @@ def test_failures_are_worth_replaying(failures: list[Failure]) -> None:
         assert 1 <= size(failure.scenario)[1]
         assert failure.engine.startswith("reference+")
     assert 2 <= len({failure.engine for failure in failures})
-    assert 4 == len({failure.scenario.to_json() for failure in failures})
+    assert 4 == len({(one.engine, one.scenario.to_json()) for one in failures})
 
 
 def test_fresh_processes_see_the_same(failures: list[Failure], tmp_path: Path) -> None:
