@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -11,10 +12,13 @@ from isolation_spec.engine import (
     ClosedError,
     Event,
     EventType,
+    ToolDispatcher,
+    UserExecutionContext,
     UserMemory,
     current_context,
 )
 from isolation_spec.engine.runs import Run
+from isolation_spec.faults.dispatching import with_dispatcher
 from isolation_spec.faults.fault import Fault
 from isolation_spec.faults.parts import Announcing, Overwriting, with_engine
 
@@ -137,4 +141,51 @@ DEADLINE_OF_NOTHING = Fault(
     adapter=with_engine(_Limited),
 )
 
-FAULTS = (DEADLINE_OF_NOTHING, RUNNING_AGAIN, STARTED_AFTER_ALL, TAKEN_BACK)
+
+class _Granted(ToolDispatcher):
+    """Hands out what tools answer as long as that is granted."""
+
+    granted = True
+
+    async def _run_tool(
+        self, context: UserExecutionContext, name: str, arguments: Mapping[str, Any]
+    ) -> Any:
+        answer = await super()._run_tool(context, name, arguments)
+        if not self.granted:
+            message = f"the grant to use {name!r} was revoked"
+            raise PermissionError(message)
+        return answer
+
+
+class _Revoking(Announcing, Overwriting):
+    """Each run has its context's tools granted; the grant is revoked if it was over
+    before it was announced."""
+
+    tool_dispatcher: _Granted
+    _create_dispatcher = with_dispatcher(_Granted)._create_dispatcher
+
+    async def _execute(self, run: Run) -> AgentExecutionResult:
+        self.tool_dispatcher.granted = True
+        return await super()._execute(run)
+
+    async def _announced(self, run: Run) -> None:
+        if run.emitter.ended:
+            self.tool_dispatcher.granted = False
+
+
+REVOKED_IN_USE = Fault(
+    id="revoked-in-use",
+    mechanism="announcing",
+    source="revocation of tokens (RFC 7009): what is revoked for one who is gone takes "
+    "with it what was granted since on the same ground",
+    claims=frozenset({"tool-isolation"}),
+    adapter=with_engine(_Revoking),
+)
+
+FAULTS = (
+    DEADLINE_OF_NOTHING,
+    REVOKED_IN_USE,
+    RUNNING_AGAIN,
+    STARTED_AFTER_ALL,
+    TAKEN_BACK,
+)

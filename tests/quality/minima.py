@@ -562,6 +562,13 @@ MINIMA = (
     Minimum("prefix-match", _OWNERSHIP, "open run[sleep, recall] | open write", _BOTH),
     Minimum("prompt-on-client", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
     Minimum(
+        "read-before",
+        _WRITES,
+        "open write ; late 1/call",
+        "What is lost is written in a context; in plain order the answer comes before "
+        "that is open.",
+    ),
+    Minimum(
         "reader-stalls-all",
         _ROUTING,
         "connect unread open run[large] run",
@@ -595,6 +602,13 @@ MINIMA = (
     ),
     Minimum("result-to-next", _TOOLS, "open run[slow]&!1e run[slow]", _SELF),
     Minimum("returned-alias", _WRITES, "open mutate", _TWO),
+    Minimum(
+        "revoked-in-use",
+        _TOOLS,
+        "open run run[sleep, echo] ; late 2/call",
+        "A context, a run that is over before its answer comes, and a call of one that "
+        "then is under way; in plain order the answer comes in time.",
+    ),
     Minimum(
         "run-goes-on",
         _LIFECYCLE,
