@@ -68,8 +68,7 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
         acknowledged = sum(one.acknowledged for one in writes)
         if not found and acknowledged and _crowded(written, erased, place[0]):
             yield Situation(acknowledged)
-        if not erasures:
-            yield from _unseen(observed, place, writes)
+        yield from _unseen(observed, place, writes, erasures)
     yield from _aliased(observed)
 
 
@@ -203,8 +202,8 @@ def _misplaced(
     """Judges what one place holds in the end against all that was asked for it."""
     end = len(observed.entries) - 1
     if stored is None:
-        sure = [one for one in writes if one.acknowledged]
-        if sure and not erasures:
+        sure = [one for one in writes if _stays(one, erasures)]
+        if sure:
             yield _violation(observed, "lost", sure[0], end, "no row holds it")
         return
     index, value = stored
@@ -220,6 +219,14 @@ def _misplaced(
             however = f"the row still held {holder.value}"
             yield _violation(observed, "lost", later, index, however)
             return
+
+
+def _stays(one: _Written, erasures: list[Span]) -> bool:
+    """True if it was acknowledged, and each erasure was over before it began: one that
+    was broken off may still be at work."""
+    return one.acknowledged and all(
+        span.outcome == "returned" and span.ended < one.started for span in erasures
+    )
 
 
 def _sure(erasure: Span) -> bool:
@@ -270,10 +277,11 @@ def _resurrected(
 
 
 def _unseen(
-    observed: Observed, place: Place, writes: list[_Written]
+    observed: Observed, place: Place, writes: list[_Written], erasures: list[Span]
 ) -> Iterator[Situation | Violation]:
-    """A value that its owner wrote once and nobody erased is in every later read."""
-    if len(writes) != 1 or not writes[0].acknowledged:
+    """A value that its owner wrote once and nobody erased since is in every later
+    read."""
+    if len(writes) != 1 or not _stays(writes[0], erasures):
         return
     (one,) = writes
     for index, operation, text in _reads(observed, place, one.ended):

@@ -130,6 +130,30 @@ def test_what_was_erased_may_be_gone() -> None:
     assert NOT_REACHED == asked(done(WRITE), done(ERASE))
 
 
+def test_what_was_written_after_an_erasure_must_be_there() -> None:
+    """An erasure that was over before explains neither a missing row nor a read that
+    does not show it."""
+    read = Read(id=7, user=ALICE, context="x0")
+    lost = asked(done(ERASE), done(WRITE))
+    unseen = asked(done(ERASE), done(WRITE), done(read), rows=(STORED,), more=(read,))
+
+    assert violated("lost") == lost
+    assert violated("unseen") == unseen
+
+
+@pytest.mark.parametrize("outcome", ["cancelled", "failed"])
+def test_what_was_written_after_a_broken_erasure_may_be_gone(outcome: str) -> None:
+    """An erasure that was broken off may still be at work."""
+    assert NOT_REACHED == asked(done(ERASE, outcome), done(WRITE))
+
+
+def test_what_was_written_during_an_erasure_may_be_gone() -> None:
+    """Neither was first."""
+    both = [started(6, ALICE), *done(WRITE), ended(6, ALICE)]
+
+    assert NOT_REACHED == asked(both)
+
+
 @pytest.mark.parametrize(("outcome", "clauses"), [("ok", ("lost",)), ("failed", ())])
 def test_an_agents_write_counts_when_its_step_succeeded(
     outcome: str, clauses: tuple[str, ...]
