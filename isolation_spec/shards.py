@@ -379,13 +379,14 @@ def _work(
     slate: Slate | None = None,
 ) -> None:
     """Searches a share, and tells of it."""
-    last_sent = time.monotonic()
+    last_sent, last_number = time.monotonic(), -1
 
     def progressed(tally: Tally) -> bool:
-        nonlocal last_sent
+        nonlocal last_sent, last_number
         now = time.monotonic()
-        if now - last_sent > _REPORT_EVERY:
-            last_sent = now
+        # With each workload, so that one that hangs costs what it did itself.
+        if now - last_sent > _REPORT_EVERY or tally.number != last_number:
+            last_sent, last_number = now, tally.number
             sending.send_bytes(msgspec.msgpack.encode(_Message(tally=tally)))
         return not stop.is_set() and tally.number <= least.value
 

@@ -128,7 +128,7 @@ def test_the_search_goes_on_after_what_hung(ran: dict[str, Ran]) -> None:
     result = ran["Troubled"].result
 
     examples = find_profile("quick").examples
-    assert examples - 5 <= result["examples"] <= examples
+    assert examples - 2 <= result["examples"] <= examples
     assert 2 == len(result["reasons"]), result["reasons"]
     assert {"holds", "not applicable"} == {one["verdict"] for one in result["claims"]}
 
