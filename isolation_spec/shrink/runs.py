@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from typing import TypeGuard
 
 import msgspec
 
@@ -33,7 +34,9 @@ def with_joined_runs(scenario: Scenario) -> Iterator[Scenario]:
     operations = scenario.operations
     for first, second in itertools.combinations(range(len(operations)), 2):
         one, other = operations[first], operations[second]
-        if not _are_beside(one, other):
+        if not _is_scripted(one) or not _is_scripted(other):
+            continue
+        if (one.user, one.context) != (other.user, other.context):
             continue
         doing, then = script_of(one), script_of(other)
         scripts = (
@@ -45,8 +48,8 @@ def with_joined_runs(scenario: Scenario) -> Iterator[Scenario]:
         for place, script in itertools.product((first, second), scripts):
             run = RunAgent(
                 id=operations[place].id,
-                user=one.user,  # type: ignore[union-attr]
-                context=one.context,  # type: ignore[union-attr]
+                user=one.user,
+                context=one.context,
                 script=script,
             )
             gone = second if place == first else first
@@ -55,16 +58,9 @@ def with_joined_runs(scenario: Scenario) -> Iterator[Scenario]:
             yield with_operations(scenario, joined)
 
 
-def _are_beside(one: Operation, other: Operation) -> bool:
-    """True if both are of one user in a context of theirs, and can be a script."""
-    kinds = RunAgent | Read | Write
-    return (
-        isinstance(one, kinds)
-        and isinstance(other, kinds)
-        and (one.user, one.context) == (other.user, other.context)
-        and one.victim is None
-        and other.victim is None
-    )
+def _is_scripted(operation: Operation) -> TypeGuard[RunAgent | Read | Write]:
+    """True if a script can do what a user asks for in a context of their own."""
+    return isinstance(operation, RunAgent | Read | Write) and operation.victim is None
 
 
 def script_of(operation: Operation) -> tuple[Step, ...]:

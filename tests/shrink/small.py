@@ -12,9 +12,19 @@ from isolation_spec.scenario import (
     Schedule,
     Step,
     User,
+    UserOperation,
 )
 
-__all__ = ["Fails", "kinds", "opening", "running", "scripts", "several", "two"]
+__all__ = [
+    "Fails",
+    "kinds",
+    "opening",
+    "running",
+    "scripts",
+    "several",
+    "two",
+    "users_of",
+]
 
 Fails = Callable[[Scenario], bool]
 
@@ -40,6 +50,12 @@ def opening(number: int, user: int) -> OpenContext:
 
 def running(number: int, user: int, *script: Step) -> RunAgent:
     return RunAgent(id=number, user=user, context="x", script=script)
+
+
+def users_of(scenario: Scenario) -> dict[int, int]:
+    """Operation id -> whose it is; those of the world are nobody's."""
+    asked = (o for o in scenario.operations if isinstance(o, UserOperation))
+    return {operation.id: operation.user for operation in asked}
 
 
 def kinds(scenario: Scenario) -> list[str]:

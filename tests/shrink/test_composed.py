@@ -16,7 +16,7 @@ from isolation_spec.scenario import (
 )
 from isolation_spec.shrink import Shrinker, size
 from isolation_spec.shrink.composed import composed
-from tests.shrink.small import kinds, opening, running, scripts, several
+from tests.shrink.small import kinds, opening, running, scripts, several, users_of
 
 STORED = Remember(key="K", value=canary("bob", 5, 1))
 CROWD = several(
@@ -83,7 +83,7 @@ def test_what_is_made_is_well_formed() -> None:
         assert [] == list(made.problems())
         for operation in made.operations:
             alone = Scenario(users=made.users, operations=(operation,))
-            label = made.users[operation.user].label  # type: ignore[union-attr]
+            label = made.users[users_of(made)[operation.id]].label
             assert set(owned_canaries(alone).values()) <= {label}
             assert {f"{label}~{operation.id}"} >= {
                 value.partition(".")[0] for value in owned_canaries(alone)
@@ -107,6 +107,6 @@ def test_odd_names_are_tried_both_ways() -> None:
     lanes = (opening(1, 0), running(2, 0, transact), opening(3, 1), running(4, 1))
     odd = Scenario(users=users, operations=(*lanes, running(5, 1)))
 
-    first = {made.operations[0].user for made in composed(odd)}  # type: ignore[union-attr]
+    first = {next(iter(users_of(made).values())) for made in composed(odd)}
 
     assert {0, 1} == first

@@ -22,7 +22,7 @@ from isolation_spec.shrink.users import (
     with_given_operations,
     with_united_users,
 )
-from tests.shrink.small import kinds, opening, running, scripts, several, two
+from tests.shrink.small import kinds, opening, running, scripts, several, two, users_of
 
 THREE = several(
     opening(1, 0),
@@ -54,13 +54,14 @@ def test_values_are_those_of_who_asks() -> None:
         for operation in candidate.operations:
             alone = Scenario(users=candidate.users, operations=(operation,))
             owners = {o.split("~")[0] for o in owned_canaries(alone)}
-            assert owners <= {candidate.users[operation.user].label}  # type: ignore[union-attr]
+            user = users_of(candidate)[operation.id]
+            assert owners <= {candidate.users[user].label}
 
 
 def test_who_cancels_what_is_another_users_says_so() -> None:
     """A run and its cancelling may come to two users; then it is an attack."""
     for candidate in every():
-        owners = {o.id: o.user for o in candidate.operations}  # type: ignore[union-attr]
+        owners = users_of(candidate)
         for operation in candidate.operations:
             if isinstance(operation, CancelRun) and operation.run in owners:
                 owner = owners[operation.run]
@@ -100,7 +101,7 @@ def test_two_users_become_one() -> None:
     )
 
     def fails(scenario: Scenario) -> bool:
-        users = {operation.user for operation in scenario.operations}  # type: ignore[union-attr]
+        users = set(users_of(scenario).values())
         return len(users) > 1 and 3 == sum(map(len, scripts(scenario)))
 
     small = Shrinker(fails).shrink(three)
