@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any, TypeVar
@@ -25,23 +24,21 @@ from isolation_spec.adapter import (
     Toolbox,
 )
 from isolation_spec.adapters.contract import CheckedAdapter
+from isolation_spec.agenda import Agenda
 from isolation_spec.awaits import NOWHERE, Watched, place_of
 from isolation_spec.blame import blame, frames_of, frames_waiting
 from isolation_spec.history import Entry, History
 from isolation_spec.leaving import leaving
-from isolation_spec.objects import shared_objects
 from isolation_spec.perform import Performer, Unavailable
+from isolation_spec.recorder import Recorder
 from isolation_spec.scenario import (
-    Moment,
     Operation,
     Scenario,
-    UserOperation,
-    aims,
 )
 from isolation_spec.world import World
 from isolation_spec.world.facade import Facade
 from isolation_spec.world.instruments import Alive
-from isolation_spec.world.loop import REQUESTER, Aim, WorldExhausted
+from isolation_spec.world.loop import Aim, WorldExhausted
 from isolation_spec.world.scheduler import Scheduler
 
 __all__ = ["AdapterFactory", "run"]
@@ -103,16 +100,15 @@ class _Execution:
         self.scenario = scenario
         self.adapter = CheckedAdapter(adapter)
         self.world = world
-        self.entries: list[Entry] = []
+        self.recorder = Recorder(scenario, self.adapter, world)
+        self.record = self.recorder.record
         self.performer = Performer(scenario, self.adapter, world, self.record)
-        self.lanes: dict[int, deque[UserOperation]] = {}
-        self.world_lane: deque[ask.WorldOperation] = deque()
-        self._aims = aims(scenario)
-        self._reached: dict[tuple[int, Moment], None] = {}
-        self._held: dict[tuple[int, Moment], list[int]] = {}
-        self.active: dict[int, UserOperation | ask.WorldOperation] = {}
-        self.unlaunched: dict[int, None] = {}
-        self.uncancelled: dict[int, None] = {}
+        self.agenda = Agenda(scenario, world.post, self._launch)
+        self.uncancelled = {
+            operation.id: None
+            for operation in scenario.operations
+            if getattr(operation, "cancel", None) is not None
+        }
         self.tasks: dict[asyncio.Task[Any], int] = {}
         self.steps: dict[int, tuple[str, ...]] = {}
         self.handed: dict[int, tuple[int, ...]] = {}
@@ -125,33 +121,30 @@ class _Execution:
         self.settled = True
         self.started = False
         self.overlapped = False
-        self.users_of: dict[int | None, int | None] = {None: None}
-        world.toolbox = Toolbox(world, scenario.users, self._record_tool)
+        world.toolbox = Toolbox(world, scenario.users, self._use_tool)
 
     # The four phases
 
     async def conduct(self) -> None:
         """Runs all phases."""
-        self.world.moved = self._record_session
-        self.world.unhandled = self._record_unhandled
-        self.world.threaded = self._record_thread
+        self.recorder.listen()
         await self.adapter.start(self.world)
         self.started = True
         if self.world.persistent:
             self.stored_before = frozenset(self.adapter.observe())
         self.world.begin()
-        self._phase("operations")
+        self.recorder.phase("operations")
         await self._conduct_operations()
         # What has not come by now is kept up by somebody who does not read.
         await self.world.settle(SETTLE)
-        self._phase("cleanup")
+        self.recorder.phase("cleanup")
         await self._clean_up_users()
-        self._phase("teardown")
+        self.recorder.phase("teardown")
         await self._tear_down()
-        self._phase("observed")
+        self.recorder.phase("observed")
         # What was left open is recorded by now, and must not lock the observer out.
         self.world.release_database()
-        self._observe()
+        self.recorder.rows(self.stored_before)
 
     def give_up(self, reason: str) -> None:
         """The world could not bring the run to its end.
@@ -167,18 +160,15 @@ class _Execution:
             )
             raise AdapterError(message)
         self.settled = False
-        self.record(seen.ExceptionUnhandled, message=reason)
+        self.recorder.unhandled(reason)
         self._end_unfinished()
 
     async def _conduct_operations(self) -> None:
-        self._fill_lanes()
-        for user in self.lanes:
-            self._offer(user)
-        self._offer_world()
+        self.agenda.begin()
         passing = sum(getattr(o, "seconds", 0.0) for o in self.scenario.operations)
         try:
             async with asyncio.timeout(self.world.limit + passing):
-                while self.active or self.unlaunched:
+                while not self.agenda.is_done:
                     self._all_done = asyncio.get_running_loop().create_future()
                     await self._all_done
         except TimeoutError:
@@ -187,8 +177,8 @@ class _Execution:
 
     def _end_unfinished(self) -> None:
         waits = {number: task for task, number in self.tasks.items()}
-        for number in tuple(self.active):
-            del self.active[number]
+        for number in tuple(self.agenda.active):
+            del self.agenda.active[number]
             error = ""
             if number in waits:
                 name = type(self.adapter.adapter).__name__
@@ -203,15 +193,16 @@ class _Execution:
         for (_, _), client in sorted(self.performer.clients.items()):
             await self._guarded("close of a connection", client.close())
         self.performer.clients.clear()
-        self._record_shared()
-        self.performer.contexts.clear()
+        contexts = self.performer.contexts
+        self.recorder.shared((user, c) for (user, _), c in contexts.items())
+        contexts.clear()
         self.performer.running.clear()
         for user in self.scenario.users:
             await self._guarded("cleanup_user", self.adapter.cleanup_user(user.id))
         for alive in await self.world.settle(SETTLE, self._alive_for_users):
-            self._record_alive(alive)
-        for index, user in enumerate(self.scenario.users):
-            self._record_gauges(user.id, index)
+            self.recorder.alive(alive)
+        for user in self.scenario.users:
+            self.recorder.gauges(user.id)
 
     async def _tear_down(self) -> None:
         await self._guarded("shutdown", self.adapter.shutdown())
@@ -222,17 +213,12 @@ class _Execution:
             gc.collect()
             left = await self.world.settle(SETTLE, self.world.alive_at_the_end)
         for alive in left:
-            self._record_alive(alive)
-        self._record_gauges(None, None)
+            self.recorder.alive(alive)
+        self.recorder.gauges(None)
 
     def _alive_for_users(self) -> list[Alive]:
-        users_of = self.users_of
+        users_of = self.recorder.users_of
         return [a for a in self.world.alive() if users_of.get(a.requester) is not None]
-
-    def _record_alive(self, alive: Alive) -> None:
-        self.record(
-            seen.ResourceAlive, alive.requester, kind=alive.kind, what=alive.what
-        )
 
     async def _guarded(self, what: str, call: Awaitable[Any]) -> None:
         """Ends a call that is not the scenario's own within a bounded time."""
@@ -245,82 +231,15 @@ class _Execution:
             message = f"{what} raised {type(error).__name__}: {error}"
             if limit.expired():
                 message = f"{what} had not ended after {self.world.limit:g} s"
-            self.record(seen.ExceptionUnhandled, message=message)
+            self.recorder.unhandled(message)
 
-    def _record_gauges(self, user: str | None, index: int | None) -> None:
-        time, turn = self.world.moment()
-        for gauge, value in sorted(self.adapter.gauges(user).items()):
-            self._append(
-                seen.GaugeRead(
-                    time=time,
-                    turn=turn,
-                    user=index,
-                    gauge=gauge,
-                    value=value,
-                )
-            )
-
-    def _observe(self) -> None:
-        for row in self.adapter.observe():
-            if row not in self.stored_before:
-                fields = {k: seen.text_of(v) for k, v in row._asdict().items()}
-                self.record(seen.RowStored, **fields)
-
-    # Lanes: a user's next operation is one more arrival
-
-    def _fill_lanes(self) -> None:
-        for operation in self.scenario.operations:
-            self.unlaunched[operation.id] = None
-            if isinstance(
-                operation, ask.AdvanceTime | ask.CollectGarbage | ask.Shutdown
-            ):
-                self.users_of[operation.id] = None
-                self.world_lane.append(operation)
-            else:
-                self.users_of[operation.id] = operation.user
-                self.lanes.setdefault(operation.user, deque()).append(operation)
-                if operation.cancel is not None:
-                    self.uncancelled[operation.id] = None
-
-    def _offer(self, user: int) -> None:
-        """A user's next operation is one more arrival; an attack waits for its aim.
-
-        Waits are for operations that stand before the attack, so they form no circle.
-        """
-        if not self.lanes[user]:
-            return
-        aim = self._aims.get(self.lanes[user][0].id)
-        if aim is not None and aim not in self._reached:
-            self._held.setdefault(aim, []).append(user)
-            return
-        self._post(self.lanes[user].popleft(), user)
-
-    def _reach(self, number: int, moment: Moment) -> None:
-        """An operation has come to where an attack on it makes sense."""
-        self._reached[number, moment] = None
-        for user in self._held.pop((number, moment), ()):
-            self._offer(user)
-
-    def _offer_world(self) -> None:
-        """The world's next operation waits until all before it have been started."""
-        while self.world_lane:
-            first = next(iter(self.unlaunched), None)
-            if first != self.world_lane[0].id:
-                return
-            self._post(self.world_lane.popleft(), None)
-            del self.unlaunched[first]
-
-    def _post(self, operation: Operation, lane: int | None) -> None:
-        self.active[operation.id] = operation
-        self.world.post(lane, f"{operation.id}/start", lambda: self._launch(operation))
+    # One operation
 
     def _launch(self, operation: Operation) -> None:
-        self.unlaunched.pop(operation.id, None)
-        self._reach(operation.id, "begun")
         cancel: ask.Cancellation | None = getattr(operation, "cancel", None)
         aim = None
         if cancel is not None or self.count_steps:
-            aim = Aim(cancel, partial(self._record_cancellation, cancel))
+            aim = Aim(cancel, partial(self._cancelled, cancel))
             self.counted[operation.id] = aim
         task = self.world.launch(
             Watched(self._perform(operation), partial(self._look, operation)),
@@ -330,21 +249,18 @@ class _Execution:
         )
         self.tasks[task] = operation.id
         task.add_done_callback(self._finished)
-        if isinstance(operation, ask.RunAgent) and operation.background:
-            self._offer(operation.user)
-        self._offer_world()
 
     def _look(self, operation: Operation) -> None:
         """Looks around at an await of an operation's task, in its context."""
         number = operation.id
-        user = self.users_of[number]
+        user = self.recorder.users_of[number]
         who = self.adapter.identity()
         if self.count_steps:
             task = asyncio.current_task()
             assert task is not None
             place = place_of(task)
             self.waits.setdefault(number, [NOWHERE]).append(place)
-            self.awaits.append(seen.Await(number, place, len(self.entries)))
+            self.awaits.append(seen.Await(number, place, len(self.recorder.entries)))
         if user is None or who is None or who == self.scenario.users[user].id:
             return
         if (number, who) not in self.strange:
@@ -356,26 +272,17 @@ class _Execution:
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         number = self.tasks.pop(task)
-        self._reach(number, "ended")
         if self.world.landed(task) and self.count_steps:
             self.steps[number] = tuple(self.waits.get(number, (NOWHERE,)))
             if handed := self.counted[number].handed:
                 self.handed[number] = tuple(handed)
-        operation = self.active.pop(number, None)
+        self.agenda.ended(number)
+        if self._all_done.done():
+            return
         if not task.cancelled() and (error := task.exception()) is not None:
-            if not self._all_done.done():
-                self._all_done.set_exception(error)
-            return
-        if operation is None:
-            return
-        user = self.users_of[number]
-        waited = not (isinstance(operation, ask.RunAgent) and operation.background)
-        if user is not None and waited:
-            self._offer(user)
-        if not self.active and not self.unlaunched and not self._all_done.done():
+            self._all_done.set_exception(error)
+        elif self.agenda.is_done:
             self._all_done.set_result(None)
-
-    # One operation
 
     async def _perform(self, operation: Operation) -> None:
         number = operation.id
@@ -394,101 +301,36 @@ class _Execution:
             outcome = self.performer.outcome_of(raised)
             error = seen.text_of(raised)
         self.world.reached.attacks += outcome != "unavailable" and _attacks(operation)
-        if number in self.active:
+        if number in self.agenda.active:
             self.record(
                 seen.OperationEnded, number, outcome=outcome, value=value, error=error
             )
 
     def _note_overlap(self, number: int) -> None:
-        user = self.users_of[number]
+        user = self.recorder.users_of[number]
         if user is not None and not self.overlapped:
-            running = {self.users_of[other] for other in self.tasks.values()}
+            running = {self.recorder.users_of[other] for other in self.tasks.values()}
             self.overlapped = bool(running - {None, user})
 
-    # The history
-
-    def record(
-        self, kind: type[EntryT], operation: int | None = None, /, **fields: Any
-    ) -> None:
-        """Appends an entry, with time, turn and the user of its operation."""
-        time, turn = self.world.moment()
-        self._append(
-            kind(
-                time=time,
-                turn=turn,
-                operation=operation,
-                user=self.users_of.get(operation),
-                **fields,
-            )
-        )
-
-    def _append(self, entry: Entry) -> None:
-        self.entries.append(entry)
-
-    def _phase(self, phase: str) -> None:
-        self.record(seen.PhaseStarted, phase=phase)
-
-    def _record_session(self, session: int, move: str, requester: int | None) -> None:
-        self.record(seen.SessionMoved, requester, session=session, move=move)
-
-    def _record_thread(self, what: str, place: str) -> None:
-        self.record(seen.ThreadStarted, REQUESTER.get(), what=what, place=place)
-
-    def _record_unhandled(self, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        message = f"{context.get('message')}: {seen.text_of(error)}"
-        self.record(seen.ExceptionUnhandled, message=message)
-
-    def _record_cancellation(
+    def _cancelled(
         self, aimed: ask.Cancellation | None, task: asyncio.Task[Any]
     ) -> None:
         assert aimed is not None
         number = self.tasks[task]
         self.uncancelled.pop(number, None)
         self.world.reached.cancellations += 1
-        self.record(
-            seen.CancellationDelivered,
-            number,
-            step=aimed.step,
-            early=aimed.early,
-            place=place_of(task),
-        )
+        self.recorder.cancellation(number, aimed, place_of(task))
 
-    def _record_tool(
+    def _use_tool(
         self, tool: str, argument: str, identity: str | None, moment: str
     ) -> None:
         self.world.reached.tools_run += moment == "ended"
-        self.record(
-            seen.ToolRan,
-            REQUESTER.get(),
-            tool=tool,
-            argument=argument,
-            identity=identity,
-            moment=moment,
-        )
-
-    def _record_shared(self) -> None:
-        """Looks for mutable objects that contexts of two users both hold."""
-        holders = [
-            (user, tuple(self.adapter.holdings(context)))
-            for (user, _), context in self.performer.contexts.items()
-        ]
-        time, turn = self.world.moment()
-        for user, other, what in shared_objects(holders, self.adapter.shared()):
-            self._append(
-                seen.ObjectShared(
-                    time=time,
-                    turn=turn,
-                    user=user,
-                    other=other,
-                    what=what,
-                )
-            )
+        self.recorder.tool(tool, argument, identity, moment)
 
     def history(self) -> History:
         """All that was observed, with what the scheduler did."""
         reached = self.world.reached
-        reached.users = len(self.lanes)
+        reached.users = len(self.agenda.lanes)
         choices = self.world.choices()
         unused = (
             *choices.unused,
@@ -496,7 +338,7 @@ class _Execution:
         )
         return History(
             scenario=self.scenario,
-            entries=tuple(self.entries),
+            entries=tuple(self.recorder.entries),
             reached=reached,
             schedule=choices.schedule,
             unused=unused,
