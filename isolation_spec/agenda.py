@@ -65,8 +65,8 @@ class Agenda:
 
     @property
     def is_done(self) -> bool:
-        """True once every operation has ended."""
-        return not self.active and not self._unlaunched
+        """True once every operation has ended: until then, one is always offered."""
+        return not self.active
 
     def begin(self) -> None:
         """Offers everybody's first operation."""
