@@ -30,6 +30,7 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple, Protocol
 
+from isolation_spec.event_names import EventNames
 from isolation_spec.scenario import (
     CallTool,
     Emit,
@@ -59,6 +60,7 @@ __all__ = [
     "Capability",
     "Connection",
     "Environment",
+    "EventNames",
     "Row",
     "ScriptedAgent",
     "Services",
@@ -172,7 +174,7 @@ class Connection(Protocol):
         """The code with which the connection was closed, None while open."""
 
     def __aiter__(self) -> AsyncIterator[str | bytes]:
-        """Yields messages until the connection is closed."""
+        """Yields messages until the connection is closed, however that happens."""
 
     async def close(self) -> None:
         """Closes with a closing handshake."""
@@ -434,7 +436,11 @@ class Adapter(ABC):
     Attributes:
         capabilities: what the engine offers; scenarios ask for nothing else.
         refusals: the exceptions by which the engine refuses a request.
-        limits: what the engine allows: `contexts_per_user`, `runs_per_context`.
+        limits: what the engine allows: `contexts_per_user`, `runs_per_context`. A run
+            beyond them waits, or is refused.
+        event_names: what every event of a run names, and how. Where nothing is
+            declared, the names of `EventNames` are believed wherever they are found,
+            and nothing is missed where they are not.
         varying: regular expressions of what a user may rightly see otherwise than they
             would alone, beside times and ids that nobody asked for.
     """
@@ -442,6 +448,7 @@ class Adapter(ABC):
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     refusals: ClassVar[tuple[type[Exception], ...]] = ()
     limits: ClassVar[Mapping[str, int]] = {}
+    event_names: ClassVar[EventNames | None] = None
     varying: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod

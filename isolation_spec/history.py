@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 
+from isolation_spec.event_names import EventNames
 from isolation_spec.scenario import (
     AdvanceTime,
     CollectGarbage,
@@ -279,6 +280,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
             and not for an answer of its own, if steps were counted.
         awaits: the awaits of all operations, in order, if steps were counted.
         limits: the limits that the engine declares.
+        event_names: what the engine's events name, None if it does not say.
         varying: patterns of what may differ from a run of a user alone.
     """
 
@@ -296,6 +298,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     handed: dict[int, tuple[int, ...]] = {}
     awaits: tuple[Await, ...] = ()
     limits: dict[str, int] = {}
+    event_names: EventNames | None = None
     varying: tuple[str, ...] = ()
 
     def of(self, kind: type[EntryT]) -> Iterator[EntryT]:

@@ -7,6 +7,8 @@ import gc
 from collections.abc import Callable
 from typing import Any, TypeAlias
 
+from websockets.exceptions import ConnectionClosed
+
 from isolation_spec import history as seen
 from isolation_spec import scenario as ask
 from isolation_spec.adapter import FILLER, Connection, ScriptedAgent
@@ -237,6 +239,9 @@ class Performer:
             async for message in client:
                 text = seen.text_of(message).replace(FILLER, "...")
                 self._record(seen.EventReceived, number, connection=name, text=text)
+        except (ConnectionClosed, OSError):
+            # A client of `websockets` says so by raising, and that is no fault.
+            pass
         finally:
             code = client.close_code
             self._record(

@@ -351,6 +351,7 @@ class _Execution:
             handed=self.handed,
             awaits=tuple(self.awaits),
             limits=dict(self.adapter.limits),
+            event_names=self.adapter.adapter.event_names,
             varying=tuple(self.adapter.adapter.varying),
         )
 

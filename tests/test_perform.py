@@ -1,12 +1,21 @@
 """What one operation asks of the engine; an intruder's request harms nobody."""
 
+from collections.abc import AsyncIterator
+from typing import Any
+
 import pytest
+from websockets.asyncio.client import ClientConnection
 
 from isolation_spec import scenario as ask
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.claims import judge
 from isolation_spec.engine import UserExecutionEngine
-from isolation_spec.history import History, OperationEnded
+from isolation_spec.history import (
+    ConnectionClosed,
+    ExceptionUnhandled,
+    History,
+    OperationEnded,
+)
 from isolation_spec.run import AdapterFactory, run
 from isolation_spec.scenario import Operation, Scenario, User, canary
 
@@ -130,3 +139,48 @@ def test_an_intruder_may_be_taken_for_the_owner_of_the_own(
 
     assert "returned" == ended(history, 4).outcome
     assert not any(j.violations for j in judge(history, _Own().capabilities))
+
+
+class _RawClient:
+    """A client of `websockets` as it is: iterating it raises when it is lost."""
+
+    def __init__(self, client: ClientConnection) -> None:
+        self.client = client
+
+    @property
+    def close_code(self) -> int | None:
+        return self.client.close_code
+
+    def __aiter__(self) -> AsyncIterator[str | bytes]:
+        return aiter(self.client)
+
+    async def close(self) -> None:
+        await self.client.close()
+
+    def abort(self) -> None:
+        self.client.transport.abort()
+
+
+class _RawAdapter(ReferenceAdapter):
+    """Hands out the client of `websockets` itself."""
+
+    async def connect(self, user: str, **claims: Any) -> Any:
+        client: Any = await super().connect(user, **claims)
+        return _RawClient(client.connection)
+
+
+def test_a_client_that_is_lost_is_no_fault_of_the_engine() -> None:
+    """A connection that is dropped ends, however the client says so."""
+    scenario = Scenario(
+        users=USERS[:1],
+        operations=(
+            ask.Connect(id=1, user=ALICE, connection="c"),
+            ask.AdvanceTime(id=2, seconds=1.0),
+            ask.Disconnect(id=3, user=ALICE, connection="c", abrupt=True),
+        ),
+    )
+
+    history = run(scenario, _RawAdapter)
+
+    assert [1006] == [entry.code for entry in history.of(ConnectionClosed)]
+    assert [] == list(history.of(ExceptionUnhandled))

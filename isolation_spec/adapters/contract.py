@@ -12,6 +12,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+import msgspec
+
 from isolation_spec.adapter import (
     METHODS,
     Adapter,
@@ -19,6 +21,7 @@ from isolation_spec.adapter import (
     Capability,
     Connection,
     Environment,
+    EventNames,
     Row,
     ScriptedAgent,
     Unwritten,
@@ -68,6 +71,7 @@ def check_declarations(adapter: Adapter) -> None:
     _check_refusals(adapter)
     _check_limits(adapter)
     _check_varying(adapter)
+    _check_event_names(adapter)
     for capability, methods in METHODS.items():
         for method in methods if capability in adapter.capabilities else ():
             if getattr(type(adapter), method) is getattr(Adapter, method):
@@ -140,6 +144,21 @@ def _check_varying(adapter: Adapter) -> None:
             return
     rule = "must be a tuple of regular expressions"
     raise _broken(adapter, "varying", rule, saw, "write (r'[0-9]+ ms',), or nothing")
+
+
+def _check_event_names(adapter: Adapter) -> None:
+    found: Any = adapter.event_names
+    if found is None:
+        return
+    instead = 'write EventNames(run="run", number=""), or nothing'
+    if not isinstance(found, EventNames):
+        rule = "must be EventNames, or None"
+        raise _broken(adapter, "event_names", rule, _seen(found), instead)
+    try:
+        msgspec.convert(msgspec.to_builtins(found), EventNames)
+    except (msgspec.ValidationError, TypeError) as error:
+        rule = "must name fields by strings and types by tuples of strings"
+        raise _broken(adapter, "event_names", rule, str(error), instead) from None
 
 
 def _check_parameters(adapter: Adapter, method: str) -> None:

@@ -16,6 +16,7 @@ from isolation_spec.adapter import (
     AgentFailure,
     Capability,
     Environment,
+    EventNames,
     Row,
     ScriptedAgent,
     ToolOutcome,
@@ -59,6 +60,8 @@ class ReferenceAdapter(Adapter):
         "contexts_per_user": Limits().engines_per_user,
         "runs_per_context": Limits().runs_per_engine,
     }
+
+    event_names = EventNames()
 
     # How many events wait depends on when the server has let a connection in.
     varying = (r"undelivered \d+", r'"undelivered": \d+')

@@ -22,6 +22,7 @@ from isolation_spec.adapter import (
 )
 from isolation_spec.adapters.contract import CheckedAdapter
 from isolation_spec.check.checked import ALICE, BOB, LATER, THREAD, Checked, Status
+from isolation_spec.check.told import contradiction, unnamed
 from isolation_spec.history import text_of
 from isolation_spec.scenario import Step, canary
 from isolation_spec.world import World
@@ -361,6 +362,18 @@ class Exercise:
             return _Wrong(
                 f"gave a connection on which {len(heard)} messages came, and none with "
                 "what the agent emitted"
+            )
+        return self._told(f"run-{self._runs}", heard)
+
+    def _told(self, run: str, heard: list[str]) -> Any:
+        names = self.adapter.event_names
+        if names is None:
+            if (note := unnamed(run, ALICE.id, heard)) is not None:
+                self._say("hint", note, "event_names")
+        elif (wrong := contradiction(names, run, ALICE.id, heard)) is not None:
+            return _Wrong(
+                "gave a connection whose messages are not as event_names declares: "
+                f"{wrong}"
             )
         return None
 

@@ -52,7 +52,7 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
         # What comes later cannot be why an operation failed.
         first = min(world, _first_own_trouble(observed, spans))
         for span in spans:
-            if span.ended >= first:
+            if span.ended >= first or _is_beyond(observed, span):
                 continue
             violation = _failed(observed, span) or _stalled(observed, span)
             if violation is not None:
@@ -122,6 +122,23 @@ def _failed(observed: Observed, span: Span) -> Violation | None:
         users=(span.operation.user,),
         shown=(_brief(error),),
     )
+
+
+def _is_beyond(observed: Observed, span: Span) -> bool:
+    """True if a run was refused that may have been one more than a context may have."""
+    limit = observed.history.limits.get("runs_per_context")
+    run = span.operation
+    if limit is None or span.outcome != "refused" or not isinstance(run, RunAgent):
+        return False
+    beside = [
+        other
+        for other in observed.spans.values()
+        if isinstance(other.operation, RunAgent)
+        and (other.operation.user, other.operation.context) == (run.user, run.context)
+        and other.started < span.ended
+        and span.started < other.ended
+    ]
+    return len(beside) > limit
 
 
 _LONGEST = 100

@@ -14,6 +14,7 @@ from isolation_spec.claims.claim import (
 )
 from isolation_spec.claims.observed import Event, Observed
 from isolation_spec.claims.routing import attended_runs
+from isolation_spec.event_names import EventNames
 
 __all__ = ["EVENT_LIFECYCLE", "EventLifecycleViolated"]
 
@@ -23,14 +24,12 @@ class EventLifecycleViolated(IsolationViolated):
 
 
 _ID = "event-lifecycle"
-START = "agent_started"
-TERMINAL = ("agent_completed", "agent_error", "agent_cancelled")
 
 
 def _check(observed: Observed) -> Iterator[Situation | Violation]:
     broken: set[str] = set()
     for (_, run), events in observed.events_by_run.items():
-        for violation in _broken(run, events):
+        for violation in _broken(observed.names, run, events):
             broken.add(run)
             yield violation
     for span, link in attended_runs(observed):
@@ -38,10 +37,35 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
         events = observed.events_by_run.get((link.operation, run), [])
         if not events or run in broken:
             continue
-        yield _unfinished(run, events) or Situation()
+        if not _is_known(observed, events):
+            continue
+        yield _unfinished(observed.names, run, events) or Situation()
 
 
-def _broken(run: str, events: Sequence[Event]) -> Iterator[Violation]:
+def _is_known(observed: Observed, events: Sequence[Event]) -> bool:
+    """True if a type surely begins or ends no run where `EventNames` does not say so.
+
+    An engine that does not say how it names its events may have others that do.
+    """
+    names = observed.names
+    if observed.promised:
+        return bool(names.begun or names.ended)
+    if observed.types.isdisjoint(names.begun) or observed.types.isdisjoint(names.ended):
+        return False
+    first, last = events[0].type, events[-1].type
+    begins = first in names.begun or first in _types(observed, slice(1, None))
+    return begins and (last in names.ended or last in _types(observed, slice(-1)))
+
+
+def _types(observed: Observed, part: slice) -> set[str]:
+    """The types of events at these places in any run."""
+    runs = observed.events_by_run.values()
+    return {event.type for events in runs for event in events[part]}
+
+
+def _broken(
+    names: EventNames, run: str, events: Sequence[Event]
+) -> Iterator[Violation]:
     """What no part of a run's events may show, however much of them was received."""
     ended: Event | None = None
     started: Event | None = None
@@ -50,7 +74,7 @@ def _broken(run: str, events: Sequence[Event]) -> Iterator[Violation]:
         if ended is not None and (
             ended.sequence is None or event.sequence != ended.sequence
         ):
-            clause = "two-ends" if event.type in TERMINAL else "after-the-end"
+            clause = "two-ends" if event.type in names.ended else "after-the-end"
             yield _violation(
                 clause,
                 run,
@@ -59,7 +83,7 @@ def _broken(run: str, events: Sequence[Event]) -> Iterator[Violation]:
                 then=f"no further event of {run} comes",
                 however=f"{event.type} came after it, as event {event.sequence}",
             )
-        if event.type == START:
+        if event.type in names.begun:
             again = started is not None and (
                 event.sequence is None or event.sequence != started.sequence
             )
@@ -72,22 +96,24 @@ def _broken(run: str, events: Sequence[Event]) -> Iterator[Violation]:
                     however="it told of a second start",
                 )
             started = started or event
-        if event.type in TERMINAL and ended is None:
+        if event.type in names.ended and ended is None:
             ended = event
 
 
-def _unfinished(run: str, events: Sequence[Event]) -> Violation | None:
+def _unfinished(
+    names: EventNames, run: str, events: Sequence[Event]
+) -> Violation | None:
     """What a run whose events were all received must show."""
     first, last = events[0], events[-1]
-    if first.type != START:
+    if names.begun and first.type not in names.begun:
         return _violation(
             "no-start",
             run,
             first,
-            then=f"{run} begins with {START}",
+            then=f"{run} begins with {' or '.join(names.begun)}",
             however=f"it began with {first.type}",
         )
-    if last.type not in TERMINAL:
+    if names.ended and last.type not in names.ended:
         return _violation(
             "no-end",
             run,
@@ -95,21 +121,25 @@ def _unfinished(run: str, events: Sequence[Event]) -> Violation | None:
             then=f"{run}, which has ended, tells so in exactly one last event",
             however=f"its last event is {last.type}",
         )
-    return _unbalanced(run, events)
+    return _unbalanced(names, run, events)
 
 
-def _unbalanced(run: str, events: Sequence[Event]) -> Violation | None:
+def _unbalanced(
+    names: EventNames, run: str, events: Sequence[Event]
+) -> Violation | None:
+    if not names.tool_begun or not names.tool_ended:
+        return None
     under_way: list[str] = []
     for event in events:
-        if event.type == "tool_executing":
+        if event.type in names.tool_begun:
             under_way.append(event.type)
-        elif event.type == "tool_completed":
+        elif event.type in names.tool_ended:
             if not under_way:
                 return _violation(
                     "unbalanced-tool",
                     run,
                     event,
-                    then="each tool_completed follows its tool_executing",
+                    then=f"each {event.type} follows a {names.tool_begun[0]}",
                     however="a tool was completed that had not begun",
                 )
             under_way.pop()
@@ -118,7 +148,7 @@ def _unbalanced(run: str, events: Sequence[Event]) -> Violation | None:
             "unbalanced-tool",
             run,
             events[-1],
-            then="each tool_executing is followed by its tool_completed",
+            then=f"each {under_way[0]} is followed by a {names.tool_ended[0]}",
             however="a tool that had begun was never completed",
         )
     return None

@@ -12,7 +12,7 @@ from isolation_spec.claims.claim import (
     Violation,
 )
 from isolation_spec.claims.observed import Observed, Span
-from isolation_spec.history import AgentStepped, OperationEnded, OperationStarted
+from isolation_spec.history import AgentStepped, OperationStarted
 from isolation_spec.scenario import (
     CleanupEngine,
     CleanupUser,
@@ -152,7 +152,11 @@ def _shutdowns(observed: Observed) -> list[int]:
 
 
 def _runs(observed: Observed, limit: int) -> Iterator[Situation | Violation]:
-    """Counts agents at work: from their first sign of life to their run's end."""
+    """Counts agents at work: from their first sign of life to their last.
+
+    The run itself ends later, and its place is free before its user has the answer.
+    """
+    last = _last_signs(observed)
     working: dict[tuple[int, str], set[int]] = {}
     most: dict[tuple[int, str], int] = {}
     for index, entry in enumerate(observed.entries):
@@ -161,9 +165,7 @@ def _runs(observed: Observed, limit: int) -> Iterator[Situation | Violation]:
             continue
         where = (span.operation.user, span.operation.context)
         at_work = working.setdefault(where, set())
-        if isinstance(entry, OperationEnded):
-            at_work.discard(span.operation.id)
-        elif isinstance(entry, AgentStepped) and entry.step == "begin":
+        if isinstance(entry, AgentStepped) and entry.step == "begin":
             at_work.add(span.operation.id)
             most[where] = max(most.get(where, 0), len(at_work))
             if len(at_work) == limit + 1:
@@ -179,7 +181,23 @@ def _runs(observed: Observed, limit: int) -> Iterator[Situation | Violation]:
                     entry=index,
                     users=(span.operation.user,),
                 )
+        if last.get(span.operation.id, index) <= index:
+            at_work.discard(span.operation.id)
     yield from (Situation() for count in most.values() if count == limit)
+
+
+def _last_signs(observed: Observed) -> dict[int, int]:
+    """Run -> the index at which its agent was last seen at work; who never came to an
+    end is at work to the end."""
+    last = {
+        entry.operation: index
+        for index, entry in enumerate(observed.entries)
+        if isinstance(entry, AgentStepped) and entry.operation is not None
+    }
+    for number, span in observed.spans.items():
+        if span.outcome == "unfinished":
+            last[number] = len(observed.entries)
+    return last
 
 
 EXACT_LIMITS = Claim(

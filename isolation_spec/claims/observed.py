@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from isolation_spec.event_names import EventNames, fields_of
 from isolation_spec.history import (
     AgentStepped,
     ConnectionClosed,
@@ -31,7 +31,7 @@ __all__ = ["Event", "Link", "Observed", "Span"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event as a client received it, its fields as the engine named them.
+    """One event as a client received it, and what it names.
 
     `index` is its place among the entries of the history.
     """
@@ -39,21 +39,27 @@ class Event:
     index: int
     entry: EventReceived
     fields: dict[str, Any]
+    names: EventNames
 
     @property
     def type(self) -> str:
         """The type of the event, "" if it names none."""
-        return str(self.fields.get("type", ""))
+        return str(self.fields.get(self.names.type, ""))
 
     @property
     def run(self) -> str:
         """The id of the run, "" if it names none."""
-        return str(self.fields.get("run_id", ""))
+        return str(self.fields.get(self.names.run, ""))
+
+    @property
+    def user(self) -> Any:
+        """The id of the user, None if it names none."""
+        return self.fields.get(self.names.user)
 
     @property
     def sequence(self) -> int | None:
         """The number of the event within its run, None if it has none."""
-        number = self.fields.get("sequence")
+        number = self.fields.get(self.names.number)
         return number if isinstance(number, int) else None
 
 
@@ -170,10 +176,25 @@ class Observed:
         """Every message that a client received; one that is no JSON object has no
         fields."""
         return tuple(
-            Event(index, entry, _fields(entry.text))
+            Event(index, entry, fields_of(entry.text), self.names)
             for index, entry in enumerate(self.entries)
             if isinstance(entry, EventReceived)
         )
+
+    @cached_property
+    def names(self) -> EventNames:
+        """What the events of the engine name, or may name if it does not say."""
+        return self.history.event_names or EventNames()
+
+    @property
+    def promised(self) -> bool:
+        """True if the engine says that its events name all that."""
+        return self.history.event_names is not None
+
+    @cached_property
+    def types(self) -> frozenset[str]:
+        """The types of events that were received."""
+        return frozenset(event.type for event in self.events)
 
     @cached_property
     def events_by_run(self) -> dict[tuple[int, str], list[Event]]:
@@ -230,11 +251,3 @@ class Observed:
     def users(self) -> range:
         """The indices of the users."""
         return range(len(self.history.scenario.users))
-
-
-def _fields(text: str) -> dict[str, Any]:
-    try:
-        fields = json.loads(text)
-    except ValueError:
-        return {}
-    return fields if isinstance(fields, dict) else {}

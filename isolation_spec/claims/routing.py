@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from isolation_spec.adapter import Capability
 from isolation_spec.claims.claim import (
@@ -19,9 +20,12 @@ from isolation_spec.scenario import (
     CleanupUser,
     Connect,
     Disconnect,
+    Emit,
     Reconnect,
     RunAgent,
     Shutdown,
+    canaries_in,
+    walk,
 )
 
 __all__ = ["EVENT_ROUTING", "EventRoutingViolated", "attended_runs"]
@@ -125,9 +129,9 @@ def _misrouted(observed: Observed, event: Event) -> Iterator[Violation]:
             event=event,
             users=(user, owner),
         )
-    named = event.fields.get("user_id")
+    named = event.user
     owner_by_run = _owner_by_run(observed, event)
-    if named is not None and named != own:
+    if named is not None and named != own and _is_user(observed, named):
         yield _violation(
             "foreign-user",
             let=(f"{_described(event)} name {named!r} as its user",),
@@ -145,6 +149,13 @@ def _misrouted(observed: Observed, event: Event) -> Iterator[Violation]:
             event=event,
             users=(user, owner_by_run),
         )
+
+
+def _is_user(observed: Observed, named: Any) -> bool:
+    """True if it surely names a user: an engine may have ids of its own for them."""
+    return observed.promised or any(
+        named == user.id for user in observed.history.scenario.users
+    )
 
 
 def _owner_by_run(observed: Observed, event: Event) -> int | None:
@@ -251,22 +262,15 @@ def _stops(observed: Observed) -> tuple[tuple[int, int | None], ...]:
 def _missing(observed: Observed) -> Iterator[Situation | Violation]:
     """Every connection that was there for a whole run heard all of it in time: before
     those who read nothing are made to."""
-    heard = observed.events_by_run
     for span, link in attended_runs(observed):
-        run = f"run-{span.operation.id}"
-        events = heard.get((link.operation, run), [])
-        numbers = [e.sequence for e in events if e.index < observed.end]
-        known = sorted({number for number in numbers if number is not None})
-        if numbers and not known:
+        lacking = _lacking(observed, span, link)
+        if lacking is None:
             continue
-        gap = next((n for n, m in enumerate(known, 1) if n != m), None)
-        if span.outcome == "cancelled" and not known:
-            continue
-        if known and gap is None:
+        if not lacking:
             yield Situation()
             continue
+        run = f"run-{span.operation.id}"
         user, reader = link.user, observed.label(link.user)
-        lacking = f"event {gap} of {run}" if known else f"any event of {run}"
         yield Violation(
             claim=_ID,
             clause="missing",
@@ -275,11 +279,74 @@ def _missing(observed: Observed) -> Iterator[Situation | Violation]:
                 f"{reader}'s connection {_name(observed, link)!r} be open from before "
                 "it to the end",
             ),
-            then=f"it receives every event of {run}, numbered from 1",
+            then=f"it receives every event of {run}",
             however=f"it never received {lacking}",
             entry=span.ended,
             users=(user,),
         )
+
+
+def _lacking(observed: Observed, span: Span, link: Link) -> str | None:
+    """What the connection never received of the run, "" if nothing; None if nothing
+    can be said."""
+    run = f"run-{span.operation.id}"
+    events = observed.events_by_run.get((link.operation, run), [])
+    numbers = [e.sequence for e in events if e.index < observed.end]
+    known = sorted({number for number in numbers if number is not None})
+    if known and _counts_in_runs(observed):
+        gap = next((n for n, m in enumerate(known, 1) if n != m), None)
+        if gap is not None:
+            return f"event {gap} of {run}"
+    elif not numbers and span.outcome != "cancelled" and _tells_all(observed):
+        return f"any event of {run}"
+    values = _emitted(observed, span)
+    for value in values:
+        if not _received(observed, link, value):
+            return f"the event of {run} with {value}"
+    return "" if known or values else None
+
+
+def _tells_all(observed: Observed) -> bool:
+    """True if the engine surely tells of each run that it begins."""
+    names = observed.names
+    return observed.promised or not observed.types.isdisjoint(names.begun)
+
+
+def _counts_in_runs(observed: Observed) -> bool:
+    """True if the engine surely counts the events of each run from 1.
+
+    If it does not say so, a user who received a number in two runs shows it.
+    """
+    if observed.promised:
+        return True
+    runs: dict[tuple[int, int], str] = {}
+    return any(
+        runs.setdefault((event.entry.user or 0, event.sequence), event.run) != event.run
+        for event in observed.events
+        if event.sequence is not None and event.run
+    )
+
+
+def _emitted(observed: Observed, span: Span) -> tuple[str, ...]:
+    """The values that the agent surely told its user in a run that was not cut off."""
+    if not isinstance(span.operation, RunAgent) or span.outcome == "cancelled":
+        return ()
+    steps = observed.steps.get(span.operation.id, {})
+    return tuple(
+        value
+        for path, step in walk(span.operation.script)
+        if isinstance(step, Emit) and path in steps and steps[path][1].outcome == "ok"
+        for _, value in canaries_in(step.payload)
+    )
+
+
+def _received(observed: Observed, link: Link, value: str) -> bool:
+    return any(
+        event.entry.operation == link.operation
+        and event.index < observed.end
+        and value in event.entry.text
+        for event in observed.events
+    )
 
 
 _ENDED = {"returned": "returned", "failed": "failed", "cancelled": "was cancelled"}

@@ -14,6 +14,7 @@ from isolation_spec.adapter import (
     AgentFailure,
     Capability,
     Environment,
+    EventNames,
     Row,
     ScriptedAgent,
     ToolOutcome,
@@ -202,6 +203,24 @@ def test_limits_come_with_their_capability() -> None:
         "Broken.limits must be given if and only if 'limits' is declared, saw 1 limits "
         "and no capability: give both or neither"
     ) == said(broken("limits", {"contexts_per_user": 3}))
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ({"run": "id"}, "must be EventNames, or None, saw dict"),
+        (
+            EventNames(ended="done"),  # type: ignore[arg-type]
+            "must name fields by strings and types by tuples of strings, saw Expected "
+            "`array`, got `str` - at `$.ended`",
+        ),
+    ],
+)
+def test_event_names_are_fields_and_types(found: Any, says: str) -> None:
+    """What would never be found in an event is refused before anything runs."""
+    assert (
+        f'Broken.event_names {says}: write EventNames(run="run", number=""), or nothing'
+    ) == said(broken("event_names", found))
 
 
 def test_a_method_takes_what_it_is_given() -> None:

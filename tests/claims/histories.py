@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from isolation_spec.adapter import Capability
 from isolation_spec.claims import Claim, Verdict, judge
+from isolation_spec.event_names import EventNames
 from isolation_spec.history import (
     AgentStepped,
     ConnectionClosed,
@@ -69,12 +70,17 @@ TWO = scenario(
 """Both connect (1, 2), and both run an agent that emits their canary (3, 4)."""
 
 
+PROMISED = EventNames()
+
+
 def history(
     *entries: Entry,
     scenario: Scenario = TWO,
     settled: bool = True,
     limits: dict[str, int] | None = None,
+    names: EventNames | None = PROMISED,
 ) -> History:
+    """Of an engine that says how its events name things, unless `names` is None."""
     return History(
         scenario=scenario,
         entries=entries,
@@ -86,6 +92,7 @@ def history(
         choices=0,
         overlapped=True,
         limits=limits or {},
+        event_names=names,
     )
 
 

@@ -87,6 +87,35 @@ def test_a_calm_users_success_beside_trouble_does_not(outcome: str) -> None:
     assert holds(1) == side_by_side(outcome)
 
 
+def beyond(outcome: str, *, limit: int | None, context: str = "x0") -> Judged:
+    """Alice's operation 3 beside bob's trouble, and beside a run of her own."""
+    own = RunAgent(id=8, user=ALICE, context=context, script=(), background=True)
+    return judged(
+        CLAIM,
+        started(8, ALICE),
+        started(3, ALICE),
+        started(4, BOB),
+        ended(3, ALICE, outcome),
+        ended(8, ALICE),
+        ended(4, BOB, "failed"),
+        scenario=scenario(own, CALM, TROUBLED),
+        limits=None if limit is None else {"runs_per_context": limit},
+    )
+
+
+def test_a_run_beyond_the_limit_may_be_refused() -> None:
+    """An engine that does not let a run wait for its place refuses it, no sooner."""
+    assert holds(1) == beyond("refused", limit=1)
+    assert violated("failed", evidence=1) == beyond("refused", limit=2)
+    assert violated("failed", evidence=1) == beyond("refused", limit=None)
+
+
+def test_a_run_beyond_the_limit_may_not_fail() -> None:
+    """It waits or is refused; and a run of another context takes none of its places."""
+    assert violated("failed", evidence=1) == beyond("failed", limit=1)
+    assert violated("failed", evidence=1) == beyond("refused", limit=1, context="x9")
+
+
 OWN_TROUBLE = {
     "fails": run_of(ALICE, Fail(message="m")),
     "transaction": run_of(ALICE, Transact(items=(("k", "v"),), fails=True)),

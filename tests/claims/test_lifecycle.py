@@ -3,11 +3,13 @@
 import pytest
 
 from isolation_spec.claims.lifecycle import EVENT_LIFECYCLE as CLAIM
+from isolation_spec.event_names import EventNames
 from isolation_spec.history import Entry
 from tests.claims.histories import (
     ALICE,
     CONNECT_ALICE,
     NOT_REACHED,
+    PROMISED,
     Judged,
     closed,
     ended,
@@ -29,7 +31,7 @@ BEGUN, OVER = "tool_executing", "tool_completed"
 ENDS = (DONE, "agent_error", "agent_cancelled")
 
 
-def attended(*entries: Entry) -> Judged:
+def attended(*entries: Entry, names: EventNames | None = PROMISED) -> Judged:
     """Alice was connected before her run, while it went on, and after it."""
     return judged(
         CLAIM,
@@ -39,11 +41,12 @@ def attended(*entries: Entry) -> Judged:
         ended(3, ALICE),
         phase("cleanup"),
         scenario=ALONE,
+        names=names,
     )
 
 
-def told(*types: str) -> Judged:
-    return attended(*story(ALICE, *types))
+def told(*types: str, names: EventNames | None = PROMISED) -> Judged:
+    return attended(*story(ALICE, *types), names=names)
 
 
 def overheard(*entries: Entry) -> Judged:
@@ -165,6 +168,73 @@ def test_each_run_tells_its_own_story() -> None:
     parent = story(ALICE, START, DONE)
 
     assert holds(1) == attended(parent[0], *child, parent[1])
+
+
+# An engine that does not say how it names its events
+
+ANOTHER = (
+    event(ALICE, START, 1, run="run-4"),
+    event(ALICE, "progress", 2, run="run-4"),
+    event(ALICE, DONE, 3, run="run-4"),
+)
+
+
+@pytest.mark.parametrize("types", [(START, "agent_failed"), ("queued", START, DONE)])
+def test_a_type_of_the_engine_s_own_may_begin_or_end_a_run(
+    types: tuple[str, ...],
+) -> None:
+    """What no other run shows to be neither is not blamed; if it is promised, it is."""
+    events = story(ALICE, *types)
+
+    assert NOT_REACHED == attended(*ANOTHER, *events, names=None)
+    assert 1 == len(attended(*ANOTHER, *events).clauses)
+
+
+@pytest.mark.parametrize(
+    ("types", "clause"),
+    [((START, "progress"), "no-end"), (("progress", DONE), "no-start")],
+)
+def test_a_type_that_comes_in_between_neither_begins_nor_ends(
+    types: tuple[str, ...], clause: str
+) -> None:
+    """A type that another run went on after, or had begun before, is no end of one."""
+    events = story(ALICE, *types)
+
+    assert violated(clause) == attended(*ANOTHER, *events, names=None)
+
+
+def test_a_whole_story_in_known_words_is_evidence() -> None:
+    """An engine that happens to use the known types is judged by them."""
+    assert holds(1) == told(START, BEGUN, OVER, DONE, names=None)
+    assert violated("unbalanced-tool") == told(START, BEGUN, DONE, names=None)
+
+
+def test_a_story_in_other_words_is_no_evidence() -> None:
+    """Without a known beginning and end there is nothing to judge by."""
+    assert NOT_REACHED == told("run.started", "run.ended", names=None)
+    assert NOT_REACHED == told(START, "run.ended", names=None)
+
+    others = [event(ALICE, t, n, run="run-4") for n, t in enumerate("abc", 1)]
+    assert NOT_REACHED == attended(*others, *story(ALICE, "b"), names=None)
+
+
+def test_a_story_is_read_by_the_names_that_are_declared() -> None:
+    """The types that the engine declares begin and end runs and tools."""
+    names = EventNames(begun=("a",), ended=("b", "c"), tool_begun=(), tool_ended=())
+
+    assert holds(1) == told("a", BEGUN, "c", names=names)
+    assert violated("no-end") == told("a", DONE, names=names)
+
+
+def test_what_is_declared_as_nothing_is_not_judged() -> None:
+    """An engine whose events say neither beginning nor end of a run owes none."""
+    nothing = EventNames(begun=(), ended=())
+    begins, ends = EventNames(ended=()), EventNames(begun=())
+
+    assert NOT_REACHED == told("x", names=nothing)
+    assert holds(1) == told(START, "x", names=begins)
+    assert holds(1) == told("x", DONE, names=ends)
+    assert violated("no-end") == told("x", names=ends)
 
 
 # Evidence

@@ -184,11 +184,24 @@ def test_as_many_runs_as_the_limit_hold() -> None:
     assert holds(1) == at_work(runs("x", "x", "x"), begin(1), begin(2))
 
 
-def test_a_run_that_ended_makes_room() -> None:
-    """A third run begins when one of two has ended."""
-    found = at_work(runs("x", "x", "x"), begin(1), begin(2), ended(1, ALICE), begin(3))
+def test_an_agent_that_has_done_its_work_makes_room() -> None:
+    """A third one may begin before the first one's user has the answer."""
+    last, over = stepped(1, ALICE), ended(1, ALICE)
 
-    assert holds(1) == found
+    assert holds(1) == at_work(runs(*"xxx"), begin(1), begin(2), last, begin(3), over)
+    assert holds(1) == at_work(runs(*"xxx"), begin(1), begin(2), last, over, begin(3))
+
+
+def test_an_agent_that_goes_on_takes_its_place() -> None:
+    """Whoever has more to do is at work, though the user has an answer."""
+    last, over = stepped(1, ALICE), ended(1, ALICE)
+
+    found = [
+        at_work(runs(*"xxx"), begin(1), begin(2), begin(3), last, over),
+        at_work(runs(*"xxx"), begin(1), begin(2), over, begin(3), last),
+    ]
+
+    assert [violated("exceeded-runs")] * 2 == found
 
 
 def test_runs_of_another_context_take_no_place() -> None:

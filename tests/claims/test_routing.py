@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from isolation_spec.claims.routing import EVENT_ROUTING as CLAIM
+from isolation_spec.event_names import EventNames
 from isolation_spec.history import Entry
 from isolation_spec.scenario import (
     AdvanceTime,
@@ -28,6 +29,7 @@ from tests.claims.histories import (
     CONNECT_BOB,
     IDS,
     NOT_REACHED,
+    PROMISED,
     closed,
     ended,
     event,
@@ -230,7 +232,10 @@ HEARD = story(ALICE, "agent_started", "agent_thinking", "agent_completed")
 
 
 def attended(
-    *entries: Entry, outcome: str = "returned", world: Scenario = ALONE
+    *entries: Entry,
+    outcome: str = "returned",
+    world: Scenario = ALONE,
+    names: EventNames | None = PROMISED,
 ) -> object:
     """Alice was connected before her run, while it went on, and after it."""
     return judged(
@@ -243,6 +248,7 @@ def attended(
         ended(3, ALICE, outcome),
         phase("cleanup"),
         scenario=world,
+        names=names,
     )
 
 
@@ -435,6 +441,99 @@ def test_time_that_passed_after_a_stall_shows_that_it_is_known() -> None:
         ended(3, ALICE),
         phase("cleanup"),
         scenario=world,
+    )
+
+
+# An engine that does not say how it names its events
+
+
+def test_a_value_that_was_told_and_never_came_violates() -> None:
+    """What the agent told its user is missed by its value, whatever it is called."""
+    told = stepped(3, ALICE, "emit")
+    other = received(ALICE, json.dumps({"text": BOBS.replace("bob", "ann")}))
+
+    assert violated("missing") == attended(told, other, names=None)
+    assert violated("missing") == attended(told, *story(ALICE, "agent_started"))
+
+
+def test_a_value_that_came_is_evidence() -> None:
+    """A message in whatever form that holds the value is what was told."""
+    told = stepped(3, ALICE, "emit")
+
+    assert holds(1) == attended(told, received(ALICE, f"<p>{ALICES}"), names=None)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "step"), [("cancelled", "ok"), ("returned", "refused")]
+)
+def test_a_value_that_may_not_have_been_told_is_not_missed(
+    outcome: str, step: str
+) -> None:
+    """What the engine refused, or what was cut off, need not come."""
+    told = stepped(3, ALICE, "emit", outcome=step)
+
+    assert NOT_REACHED == attended(told, outcome=outcome, names=None)
+
+
+def test_a_run_that_is_told_of_in_other_words_is_not_missed() -> None:
+    """No field that is known names the run, so nothing is missed by it."""
+    told = received(ALICE, json.dumps({"event": "run.started", "id": "run-3"}))
+
+    assert NOT_REACHED == attended(told, names=None)
+    assert violated("missing") == attended(told)
+
+
+def test_numbers_that_go_through_all_runs_are_not_missed() -> None:
+    """One count for all that the user is told leaves gaps in each run."""
+    child = (
+        event(ALICE, "agent_started", 2, run="run-3.0"),
+        event(ALICE, "agent_completed", 3, run="run-3.0"),
+    )
+    own = (event(ALICE, "agent_started", 1), event(ALICE, "agent_completed", 4))
+
+    assert holds(1) == attended(own[0], *child, own[1], names=None)
+    assert violated("missing") == attended(own[0], *child, own[1])
+
+
+def test_numbers_that_each_run_counts_for_itself_are_missed() -> None:
+    """A number in two runs of one user shows that each run counts from 1."""
+    child = event(ALICE, "agent_started", 1, run="run-3.0")
+    gap = (event(ALICE, "agent_started", 1), event(ALICE, "agent_completed", 3))
+
+    assert violated("missing") == attended(gap[0], child, gap[1], names=None)
+
+
+def test_a_run_without_a_word_is_missed_where_another_was_told_of() -> None:
+    """An engine that tells of beginnings owes each run one."""
+    told = event(ALICE, "agent_started", 1, run="run-4")
+
+    found = attended(told, names=None)
+
+    assert "missing" in found.clauses  # type: ignore[attr-defined]
+    assert NOT_REACHED == attended(names=None)
+
+
+def test_an_id_of_the_engine_s_own_is_no_foreign_user() -> None:
+    """Only the id of another user is foreign where nothing is promised."""
+    own, foreign = event(BOB, owner="17"), event(BOB, owner=IDS[ALICE])
+
+    assert holds(1) == judged(CLAIM, *BOTH, *RUNS, own, names=None)
+    assert violated("foreign-user") == judged(CLAIM, *BOTH, *RUNS, own)
+    assert violated("foreign-user") == judged(CLAIM, *BOTH, *RUNS, foreign, names=None)
+
+
+def test_events_are_read_by_the_names_that_are_declared() -> None:
+    """Run, user and number are found in the fields that the engine uses."""
+    names = EventNames(run="id", user="whose", number="n", begun=("run.started",))
+    gap = [
+        received(ALICE, json.dumps({"id": "run-3", "n": n, "whose": IDS[ALICE]}))
+        for n in (1, 3)
+    ]
+    foreign = received(ALICE, json.dumps({"id": "run-3", "n": 2, "whose": IDS[BOB]}))
+
+    assert violated("missing") == attended(*gap, names=names)
+    assert violated("foreign-user", evidence=1) == attended(
+        *gap[:1], foreign, names=names
     )
 
 

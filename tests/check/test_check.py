@@ -17,7 +17,7 @@ from isolation_spec.adapters import own_engine
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.check import Checked, check_adapter, require
 
-STRANGERS = Path(__file__).parent / "strangers"
+STRANGERS = Path(__file__).parents[1] / "strangers"
 COUNT = itertools.count()
 
 
