@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from isolation_spec.claims.claim import (
@@ -14,6 +14,7 @@ from isolation_spec.claims.claim import (
     Violation,
 )
 from isolation_spec.claims.observed import Observed
+from isolation_spec.event_names import EventNames
 from isolation_spec.history import (
     AgentStepped,
     ConnectionClosed,
@@ -66,8 +67,9 @@ class Seen(NamedTuple):
 
 def _check(observed: Observed) -> Iterator[Situation | Violation]:
     for user, runs in (observed.solos or {}).items():
-        joint = _observations(observed.history, user)
-        alone = [_observations(history, user) for history in runs]
+        names = _event_names(observed)
+        joint = _observations(observed.history, user, names)
+        alone = [_observations(history, user, names) for history in runs]
         others = _first_of_others(observed, user)
         differences = []
         for key in {**joint, **alone[0]}:
@@ -89,8 +91,9 @@ def unlike(history: History, solos: tuple[History, ...], user: int) -> int:
     Returns the number of different things that the solo runs showed there instead, at
     most; 0 if there is nothing.
     """
-    joint = _observations(history, user)
-    alone = [_observations(solo, user) for solo in solos]
+    names = _event_names(Observed(history))
+    joint = _observations(history, user, names)
+    alone = [_observations(solo, user, names) for solo in solos]
     outcomes = 0
     for key in {**joint, **alone[0]}:
         if not _asked(key, joint, alone[0]):
@@ -116,7 +119,7 @@ def _first_of_others(observed: Observed, user: int) -> int:
 # What a user observes
 
 
-def _observations(history: History, user: int) -> dict[Key, Seen]:
+def _observations(history: History, user: int, names: EventNames) -> dict[Key, Seen]:
     """Everything that the user was shown, or that is stored for them."""
     own = history.scenario.users[user].id
     attacks = {o.id for o in history.scenario.operations if names_victim(o)}
@@ -144,7 +147,7 @@ def _observations(history: History, user: int) -> dict[Key, Seen]:
             text = f"{entry.tool} {entry.identity}"
             key = ("where the tool ran", number, entry.argument, entry.moment)
         elif isinstance(entry, EventReceived):
-            key, text = (_EVENT, *_named_in(entry.text)), entry.text
+            key, text = (_EVENT, *_named_in(names, entry.text)), entry.text
         elif isinstance(entry, ConnectionClosed) and entry.operation in reading:
             key, text = (_CONNECTION, number), _cut_off(entry.code)
         elif isinstance(entry, GaugeRead):
@@ -174,14 +177,27 @@ def _cut_off(code: int | None) -> str:
     return "in peace" if code in _IN_PEACE else f"refused with code {code}"
 
 
-_RUN = re.compile(r'"run_id": ?"([^"]*)"')
-_SEQUENCE = re.compile(r'"sequence": ?(\d+)')
+def _event_names(observed: Observed) -> EventNames:
+    """What names an event; a number that goes through all runs of a user does not, as
+    it depends on how these interleave."""
+    names = observed.names
+    if observed.counts_in_runs:
+        return names
+    return EventNames(run=names.run, number="")
 
 
-def _named_in(text: str) -> tuple[str, str]:
+def _named_in(names: EventNames, text: str) -> tuple[str, str]:
     """Run and number of an event, which name it on whatever connection it comes."""
-    run, number = _RUN.search(text), _SEQUENCE.search(text)
+    if not names.run or not names.number:
+        return "", ""
+    run, number = (pattern.search(text) for pattern in _patterns(names))
     return run.group(1) if run else "", number.group(1) if number else ""
+
+
+@lru_cache
+def _patterns(names: EventNames) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    run, number = re.escape(names.run), re.escape(names.number)
+    return re.compile(rf'"{run}": ?"([^"]*)"'), re.compile(rf'"{number}": ?(\d+)')
 
 
 def _asked(key: Key, joint: Mapping[Key, Seen], alone: Mapping[Key, Seen]) -> bool:

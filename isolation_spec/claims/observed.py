@@ -192,6 +192,22 @@ class Observed:
         return self.history.event_names is not None
 
     @cached_property
+    def counts_in_runs(self) -> bool:
+        """True if the engine surely counts the events of each run from 1.
+
+        If it does not say so, a user who received a number in two runs shows it.
+        """
+        if self.promised:
+            return bool(self.names.number)
+        runs: dict[tuple[int, int], str] = {}
+        return any(
+            runs.setdefault((event.entry.user or 0, event.sequence), event.run)
+            != event.run
+            for event in self.events
+            if event.sequence is not None and event.run
+        )
+
+    @cached_property
     def types(self) -> frozenset[str]:
         """The types of events that were received."""
         return frozenset(event.type for event in self.events)

@@ -293,7 +293,7 @@ def _lacking(observed: Observed, span: Span, link: Link) -> str | None:
     events = observed.events_by_run.get((link.operation, run), [])
     numbers = [e.sequence for e in events if e.index < observed.end]
     known = sorted({number for number in numbers if number is not None})
-    if known and _counts_in_runs(observed):
+    if known and observed.counts_in_runs:
         gap = next((n for n, m in enumerate(known, 1) if n != m), None)
         if gap is not None:
             return f"event {gap} of {run}"
@@ -310,21 +310,6 @@ def _tells_all(observed: Observed) -> bool:
     """True if the engine surely tells of each run that it begins."""
     names = observed.names
     return observed.promised or not observed.types.isdisjoint(names.begun)
-
-
-def _counts_in_runs(observed: Observed) -> bool:
-    """True if the engine surely counts the events of each run from 1.
-
-    If it does not say so, a user who received a number in two runs shows it.
-    """
-    if observed.promised:
-        return True
-    runs: dict[tuple[int, int], str] = {}
-    return any(
-        runs.setdefault((event.entry.user or 0, event.sequence), event.run) != event.run
-        for event in observed.events
-        if event.sequence is not None and event.run
-    )
 
 
 def _emitted(observed: Observed, span: Span) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from isolation_spec.adapter import Capability
 from isolation_spec.claims import judge
 from isolation_spec.claims.noninterference import MOST_OUTCOMES, unlike
 from isolation_spec.claims.noninterference import NONINTERFERENCE as CLAIM
+from isolation_spec.event_names import EventNames
 from isolation_spec.history import Entry, History
 from isolation_spec.scenario import AdvanceTime, Connect, Operation, Read
 from tests.claims.histories import (
@@ -166,6 +167,19 @@ def test_what_the_adapter_declares_may_differ() -> None:
 
     assert holds(1) == Judged(found.verdict, found.evidence)
     assert violated("differs") == compared(joint, alone)
+
+
+def test_an_event_is_compared_where_its_number_is_its_own() -> None:
+    """A number that goes through all runs depends on how these interleave."""
+    same = event(ALICE, sequence=1, run="run-3.0")
+    next_one = event(ALICE, sequence=2, run="run-3.0")
+
+    def found(child: Entry, names: EventNames | None) -> tuple[str, ...]:
+        joint, alone = ((child, event(ALICE, payload=text)) for text in "12")
+        return compared(joint, alone, names=names).clauses
+
+    assert ("differs",) == found(same, None) == found(next_one, EventNames())
+    assert () == found(next_one, None) == found(same, EventNames(number=""))
 
 
 def test_an_event_that_did_not_come_is_for_routing_to_judge() -> None:
