@@ -10,7 +10,7 @@ from isolation_spec.claims.claim import (
     Situation,
     Violation,
 )
-from isolation_spec.claims.observed import Observed, Span
+from isolation_spec.claims.observed import Link, Observed, Span
 from isolation_spec.scenario import (
     AdvanceTime,
     CallTool,
@@ -59,6 +59,7 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
                 yield violation
             elif _others_in_trouble(observed, span):
                 yield Situation()
+        yield from _cut_off(observed, user, first)
 
 
 def _adverse_for_all(observed: Observed) -> int:
@@ -172,6 +173,48 @@ def _stalled(observed: Observed, span: Span) -> Violation | None:
     )
 
 
+_ENDED_BY_NOBODY = (None, 1000, 1001, 1005, 1006, 1011)
+"""Close codes by which an engine does not say that it refuses the user."""
+_IDLE = 10.0
+"""Virtual seconds after which an engine may close what nobody uses."""
+
+
+def _cut_off(observed: Observed, user: int, first: int) -> Iterator[Violation]:
+    """A user's one connection stays open while the user does nothing against it."""
+    connects = [
+        number
+        for number, span in observed.spans.items()
+        if span.operation.user == user and isinstance(span.operation, Connect)
+    ]
+    for link in observed.accepted_links:
+        if [link.operation] != connects or link.closed >= min(first, observed.end):
+            continue
+        closed = observed.entries[link.closed]
+        code = getattr(closed, "code", None)
+        idle = closed.time - _last_used(observed, link)
+        if code not in _ENDED_BY_NOBODY or idle > _IDLE:
+            continue
+        name = observed.label(user)
+        yield Violation(
+            claim=_ID,
+            clause="cut-off",
+            let=(f"{name} neither leave, nor clean up, nor connect again",),
+            then=f"{name}'s connection stays open, whatever others do",
+            however=f"it was closed{'' if code is None else f' with code {code}'}",
+            entry=link.closed,
+            users=(user,),
+        )
+
+
+def _last_used(observed: Observed, link: Link) -> float:
+    """The virtual time at which the connection was opened, or last brought an event."""
+    times = [observed.entries[link.opened].time]
+    for event in observed.events:
+        if event.entry.operation == link.operation and event.index < link.closed:
+            times.append(event.entry.time)
+    return max(times)
+
+
 def _own_sleep(observed: Observed, operation: UserOperation) -> float:
     """Seconds that the user's own runs sleep, as they may wait for one another."""
     if not isinstance(operation, RunAgent):
@@ -216,12 +259,13 @@ ERROR_CONTAINMENT = Claim(
     id=_ID,
     statement=(
         "A user's failure, cancellation, cleanup or slowness never fails or stalls an "
-        "operation of another."
+        "operation of another, nor cuts their connection off."
     ),
     situation="an operation overlapped with another user's trouble or slowness",
     clauses={
         "failed": "an operation of a user in no trouble succeeds, whatever others do",
         "stalled": "it is not kept waiting by others",
+        "cut-off": "the connection of a user who does not leave stays open",
     },
     exception=ErrorContainmentViolated,
     needs=frozenset(),

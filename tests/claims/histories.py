@@ -205,10 +205,15 @@ def opened(operation: int, user: int, name: str = "", *, at: float = 0.0) -> Ent
 
 
 def closed(
-    operation: int, user: int, name: str = "", *, code: int | None = 1000
+    operation: int,
+    user: int,
+    name: str = "",
+    *,
+    code: int | None = 1000,
+    at: float = 0.0,
 ) -> Entry:
     return ConnectionClosed(
-        time=0.0,
+        time=at,
         turn=0,
         operation=operation,
         user=user,
@@ -217,10 +222,10 @@ def closed(
     )
 
 
-def received(user: int, text: str) -> Entry:
+def received(user: int, text: str, *, at: float = 0.0) -> Entry:
     """A message on the first connection of the user, word for word."""
     return EventReceived(
-        time=0.0,
+        time=at,
         turn=0,
         operation=1 + user,
         user=user,
@@ -236,6 +241,7 @@ def event(
     *,
     run: str = "",
     owner: str = "",
+    at: float = 0.0,
     **fields: Any,
 ) -> Entry:
     """An event on the user's first connection; of the user's own run unless told."""
@@ -247,7 +253,7 @@ def event(
     }
     if sequence is not None:
         told["sequence"] = sequence
-    return received(user, json.dumps(told))
+    return received(user, json.dumps(told), at=at)
 
 
 def story(user: int, *types: str, numbered: bool = True) -> tuple[Entry, ...]:

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from isolation_spec.claims.errors import ERROR_CONTAINMENT as CLAIM
+from isolation_spec.history import Entry
 from isolation_spec.scenario import (
     AdvanceTime,
     CallTool,
@@ -27,11 +28,17 @@ from isolation_spec.scenario import (
 from tests.claims.histories import (
     ALICE,
     BOB,
+    CONNECT_ALICE,
+    CONNECT_BOB,
     NOT_REACHED,
     Judged,
+    closed,
     ended,
+    event,
     holds,
     judged,
+    opened,
+    phase,
     run_of,
     scenario,
     started,
@@ -193,6 +200,111 @@ def test_anothers_sleep_is_a_stall() -> None:
     sleepy = run_of(BOB, Sleep(seconds=5.0))
 
     assert violated("stalled") == side_by_side(bobs=sleepy, seconds=5.0)
+
+
+# Cut off
+
+
+def connected(
+    *entries: Entry, code: int | None = 1000, more: tuple[Operation, ...] = ()
+) -> Judged:
+    """Alice's connection ends before the operations do, after these entries."""
+    return judged(
+        CLAIM,
+        started(1, ALICE),
+        opened(1, ALICE),
+        ended(1, ALICE),
+        *entries,
+        closed(1, ALICE, code=code, at=20.0),
+        phase("cleanup"),
+        scenario=scenario(CONNECT_ALICE, *more),
+    )
+
+
+RECENT = event(ALICE, at=10.0)
+
+
+@pytest.mark.parametrize("code", [None, 1000, 1001, 1005, 1006, 1011])
+def test_a_connection_that_nobody_left_is_cut_off(code: int | None) -> None:
+    """A connection of a user who does nothing against it is not closed."""
+    assert violated("cut-off") == connected(RECENT, code=code)
+
+
+@pytest.mark.parametrize("code", [1008, 1013, 4003])
+def test_a_connection_may_be_refused(code: int) -> None:
+    """An engine that says that it refuses may have its reasons."""
+    assert NOT_REACHED == connected(RECENT, code=code)
+
+
+def test_a_connection_that_nobody_used_may_be_closed() -> None:
+    """An engine may close what brought nothing for more than ten seconds."""
+    early = event(ALICE, at=9.9)
+
+    assert NOT_REACHED == connected()
+    assert NOT_REACHED == connected(early)
+    assert violated("cut-off") == connected(early, RECENT)
+
+
+OWN_DOING = {
+    "disconnects": Disconnect(id=8, user=ALICE, connection="c1"),
+    "cleans up": CleanupUser(id=8, user=ALICE),
+    "connects again": Connect(id=8, user=ALICE, connection="c8"),
+    "shuts down": Shutdown(id=8),
+    "stalls": AdvanceTime(id=8, seconds=1.0, stalled=True),
+}
+
+
+@pytest.mark.parametrize("doing", OWN_DOING)
+def test_who_does_something_against_it_is_not_cut_off(doing: str) -> None:
+    """A user who leaves, cleans up or connects again may lose the connection."""
+    user = getattr(OWN_DOING[doing], "user", None)
+
+    done = (started(8, user), ended(8, user))
+
+    found = connected(*done, RECENT, more=(OWN_DOING[doing],))
+
+    assert () == found.clauses
+
+
+def test_what_others_do_excuses_nothing() -> None:
+    """Another user's connecting and cleaning up closes nothing of alice's."""
+    more = (CONNECT_BOB, CleanupUser(id=8, user=BOB))
+    bobs = (started(2, BOB), started(8, BOB))
+
+    found = connected(*bobs, RECENT, more=more)
+
+    assert ("cut-off",) == found.clauses
+
+
+def test_a_connection_that_does_not_read_may_be_closed() -> None:
+    """Who reads nothing is too slow for a server, sooner or later."""
+    unread = Connect(id=1, user=ALICE, connection="c1", unread=True)
+    found = judged(
+        CLAIM,
+        started(1, ALICE),
+        opened(1, ALICE),
+        ended(1, ALICE),
+        closed(1, ALICE, code=1006),
+        phase("cleanup"),
+        scenario=scenario(unread),
+    )
+
+    assert () == found.clauses
+
+
+def test_a_connection_may_end_with_the_operations() -> None:
+    """What is closed when all is over is cut off from nothing."""
+    found = judged(
+        CLAIM,
+        started(1, ALICE),
+        opened(1, ALICE),
+        ended(1, ALICE),
+        phase("cleanup"),
+        closed(1, ALICE),
+        scenario=scenario(CONNECT_ALICE),
+    )
+
+    assert NOT_REACHED == found
 
 
 # Evidence
