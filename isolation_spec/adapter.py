@@ -8,8 +8,8 @@ To write one in ten minutes:
 
 1. Subclass `Adapter`, and make your engine in `start`, with `environment.time`,
    `environment.new_id` and `environment.database_url` where it would use its own. Let
-   its model and whatever else is remote await `environment.completion()`: between
-   asking and answering is where users meet.
+   its model await `environment.completion(prompt)`, and whatever else is remote
+   `environment.completion()`: between asking and answering is where users meet.
 2. Write `open_context`, `run_agent`, `read`, `cleanup_context`, `cleanup_user` and
    `shutdown` as calls of the engine. Name the exceptions by which it refuses in
    `refusals`.
@@ -158,8 +158,12 @@ class Environment(Protocol):
     def new_id(self, kind: str) -> str:
         """An id that nothing else in this run has."""
 
-    async def completion(self) -> None:
-        """Returns when something outside, a model or a remote tool, has answered."""
+    async def completion(self, asked: str = "") -> None:
+        """Returns when something outside, a model or a remote tool, has answered.
+
+        A model says what it was `asked`, as the answer to a prompt may take long; what
+        is asked for many at once is best asked without.
+        """
 
     def observe(self) -> Any:
         """A `sqlite3.Connection` to the database, independent of the engine; close

@@ -24,6 +24,7 @@ from isolation_spec.scenario import (
     Scenario,
     Spawn,
     Step,
+    Think,
     Transact,
     Write,
     canary,
@@ -140,6 +141,9 @@ def describe_step(step: Step) -> str:
     name = str(type(step).__struct_config__.tag).replace("_", " ")
     if isinstance(step, Spawn):
         return f"spawn ({'; '.join(map(describe_step, step.script)) or 'nothing'})"
+    if isinstance(step, Think):
+        slowly = f", answered after {step.seconds:g} s" if step.seconds else ""
+        return f"think {step.prompt}{slowly}"
     if isinstance(step, Transact):
         written = ", ".join(f"{key}={value}" for key, value in step.items)
         return f"transact {written}{' and raise' if step.fails else ''}"

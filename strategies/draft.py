@@ -5,16 +5,20 @@ from __future__ import annotations
 import random
 from typing import Any
 
+import msgspec
+
 from isolation_spec import scenario as ask
 from isolation_spec.scenario import Cancellation, Operation, Scenario, Schedule, User
 from strategies.payloads import sign
 from strategies.schedules import CHAINS, Search
-from strategies.scripts import KEYS, script
+from strategies.scripts import COMMON, KEYS, script
 
 __all__ = ["Classes", "Draft"]
 
 Classes = tuple[int, ...]
 _PAUSE = ask.Sleep(seconds=2.0)
+_SLOW_ONE_OF = 10
+"""Of so many users the model of one is slow; most are not there."""
 
 
 class Draft:
@@ -63,7 +67,7 @@ class Draft:
         present = [user for user, contexts in enumerate(self.contexts) if contexts]
         for user in present:
             context, number = self.contexts[user][0], self._number(())
-            script = sign(steps, self.users[user].label, number)
+            script = self._signed(steps, user, number)
             self.operations.append(
                 ask.RunAgent(id=number, user=user, context=context, script=script)
             )
@@ -202,7 +206,7 @@ class Draft:
                 id=number,
                 user=user,
                 context=context,
-                script=self._script(most, self.users[user].label, number, like),
+                script=self._script(most, user, number, like),
                 background=background,
                 cancel=cancel,
             )
@@ -241,12 +245,28 @@ class Draft:
         )
 
     def _script(
-        self, most: int, label: str, number: int, like: str | None = None
+        self, most: int, user: int, number: int, like: str | None = None
     ) -> tuple[ask.Step, ...]:
         """A signed script, decided by all that was drawn so far, or the same for all
         that are `like` one another."""
         chance = random.Random(like or f"{self.search}/{self.operations}/{number}")
-        return sign(script(chance, most), label, number)
+        return self._signed(script(chance, most), user, number)
+
+    def _signed(
+        self, steps: tuple[ask.Step, ...], user: int, number: int
+    ) -> tuple[ask.Step, ...]:
+        """The script with canaries of its own; in a third of the workloads one user's
+        model is slow to answer what nobody else asks, for others to wait for if they
+        must."""
+        signed = sign(steps, self.users[user].label, number)
+        if self.search.seed // 32 % _SLOW_ONE_OF != user:
+            return signed
+        return tuple(
+            msgspec.structs.replace(step, seconds=ask.SLOW)
+            if isinstance(step, ask.Think) and step.prompt != COMMON
+            else step
+            for step in signed
+        )
 
     def _user(self, drawn: int) -> int:
         return drawn % len(self.users)

@@ -168,13 +168,12 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         user = self._other(victim, user)
         context = self._pick(self.contexts[victim], pick)
         number = self._number(classes)
-        label = self.users[user].label
         self.operations.append(
             ask.RunAgent(
                 id=number,
                 user=user,
                 context=context,
-                script=self._script(3, label, number),
+                script=self._script(3, user, number),
                 victim=victim,
             )
         )

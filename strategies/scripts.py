@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 
 from isolation_spec.scenario import (
+    SLOW,
     CallTool,
     Emit,
     Fail,
@@ -35,6 +36,7 @@ for all of them."""
 
 _STEPS: tuple[tuple[int, tuple[Step, ...]], ...] = (
     (5, (Think(prompt=""), Think(prompt=COMMON))),
+    (1, (Think(prompt="", seconds=SLOW),)),
     (3, tuple(CallTool(tool=tool, argument="") for tool in ("echo", "slow", "slow"))),
     (2, (CallTool(tool="whoami", argument=COMMON),)),
     (2, (CallTool(tool="personal", argument=""),)),

@@ -111,6 +111,7 @@ WORDS = [
 
 STEPS = [
     (Think(prompt="p"), "think p"),
+    (Think(prompt="p", seconds=4.0), "think p, answered after 4 s"),
     (CallTool(tool="echo", argument="a"), "call tool echo a"),
     (WriteState(key="s", value="v"), "write state s v"),
     (ReadState(), "read state"),

@@ -118,7 +118,7 @@ class ReferenceAdapter(Adapter):
         """The model: answers after a while, in the light of all that it was asked, and
         of what it was told of its user."""
         self.shown[context.run_id] = messages
-        await self.environment.completion()
+        await self.environment.completion(messages[-1].content)
         asked = (message.content for message in messages if message.role == "user")
         known = text_of(context.metadata)
         return f"answer to {', '.join(asked)}, knowing {known}"

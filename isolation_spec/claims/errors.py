@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
 from isolation_spec.claims.claim import (
     Claim,
     IsolationViolated,
@@ -26,6 +28,8 @@ from isolation_spec.scenario import (
     RunAgent,
     Shutdown,
     Sleep,
+    Step,
+    Think,
     Transact,
     UserOperation,
     walk,
@@ -52,9 +56,15 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
         # What comes later cannot be why an operation failed.
         first = min(world, _first_own_trouble(observed, spans))
         for span in spans:
-            if span.ended >= first or _is_beyond(observed, span):
+            if _is_beyond(observed, span):
                 continue
-            violation = _failed(observed, span) or _stalled(observed, span)
+            violation = None
+            if span.ended < first:
+                violation = _failed(observed, span) or _stalled(observed, span)
+            elif span.ended < min(world, _first_own_trouble(observed, spans, span)):
+                violation = _stalled(observed, span)
+            else:
+                continue
             if violation is not None:
                 yield violation
             elif _others_in_trouble(observed, span):
@@ -74,15 +84,23 @@ def _adverse_for_all(observed: Observed) -> int:
     return len(observed.entries) + 1
 
 
-def _first_own_trouble(observed: Observed, spans: list[Span]) -> int:
+def _first_own_trouble(
+    observed: Observed, spans: list[Span], waiting: Span | None = None
+) -> int:
     """From which entry on the user did what may fail or delay what the user does.
 
     More contexts than the engine allows are trouble; so is a second one where it does
-    not say how many it allows.
+    not say how many it allows. Nobody who is `waiting` waits for a run of their own
+    that failed and was over before.
     """
     allowed = observed.history.limits.get("contexts_per_user", 1)
     opens = [s.started for s in spans if isinstance(s.operation, OpenContext)]
-    trouble = [s.started for s in spans if _is_trouble(s.operation)]
+    trouble = [
+        s.started
+        for s in spans
+        if _is_trouble(s.operation)
+        and not (waiting and s.ended < waiting.started and _only_fails(s.operation))
+    ]
     later = sorted(opens)[allowed:]
     return min([*trouble, *later, len(observed.entries) + 1])
 
@@ -100,11 +118,23 @@ def _is_trouble(operation: UserOperation) -> bool:
     if not isinstance(operation, RunAgent):
         return False
     return any(
-        isinstance(step, Fail)
-        or (isinstance(step, Transact) and step.fails)
+        _fails(step)
+        or (isinstance(step, Think) and step.seconds > 0)
         or (isinstance(step, Remember) and step.broken)
         for _, step in walk(operation.script)
     )
+
+
+def _fails(step: Step) -> bool:
+    return isinstance(step, Fail) or (isinstance(step, Transact) and step.fails)
+
+
+def _only_fails(operation: UserOperation) -> bool:
+    """True for a run that is in trouble for no more than an exception of its agent."""
+    if not isinstance(operation, RunAgent):
+        return False
+    calm = tuple(step for step in operation.script if not _fails(step))
+    return not _is_trouble(msgspec.structs.replace(operation, script=calm))
 
 
 def _failed(observed: Observed, span: Span) -> Violation | None:

@@ -12,7 +12,7 @@ from isolation_spec.engine import (
     UserExecutionEngine,
 )
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import OneClient, with_engine, with_factory
+from isolation_spec.faults.parts import OneClient, ToolClient, with_engine, with_factory
 
 __all__ = ["FAULTS"]
 
@@ -81,6 +81,28 @@ class _OneQueueFactory(ExecutionEngineFactory):
         super().__init__(**options)
 
 
+class _OneQuestion(OneClient):
+    """What is asked waits until what was asked before it is answered."""
+
+    async def start(self, environment: Environment) -> None:
+        self._turn = asyncio.Lock()
+        await super().start(environment)
+
+    async def call(self, request: Callable[[], Awaitable[Any]]) -> Any:
+        async with self._turn:
+            return await request()
+
+
+ONE_QUESTION = Fault(
+    id="one-question",
+    mechanism="limits",
+    source="OpenHands/OpenHands #16459, HKUDS/nanobot #2393: a lock around each call "
+    "of the model is everybody's, and all wait while it answers one of them",
+    claims=frozenset({"error-containment"}),
+    adapter=_OneQuestion,
+)
+
+
 ONE_AT_A_TIME = Fault(
     id="one-at-a-time",
     mechanism="limits",
@@ -91,7 +113,7 @@ ONE_AT_A_TIME = Fault(
 )
 
 
-class _LostPermit(OneClient):
+class _LostPermit(ToolClient):
     """One call at a time; a cancelled one does not give its place back."""
 
     async def start(self, environment: Environment) -> None:
@@ -122,5 +144,6 @@ FAULTS = (
     COUNTED_AFTERWARDS,
     COUNTED_FOR_ALL,
     ONE_AT_A_TIME,
+    ONE_QUESTION,
     PERMIT_LOST,
 )

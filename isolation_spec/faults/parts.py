@@ -30,6 +30,7 @@ __all__ = [
     "OneClient",
     "Overwriting",
     "Place",
+    "ToolClient",
     "answered",
     "ask_outside",
     "with_engine",
@@ -134,19 +135,12 @@ def with_fresh_sessions(
     return with_fresh_engine(engine)
 
 
-class OneClient(ReferenceAdapter):
-    """Everybody's calls to the model and to tools go through one client, `call`."""
+class ToolClient(ReferenceAdapter):
+    """Everybody's calls to tools go through one client, `call`."""
 
     async def call(self, request: Callable[[], Awaitable[Any]]) -> Any:
         """Makes the request and returns what was answered."""
         return await request()
-
-    async def answer(
-        self, context: UserExecutionContext, messages: tuple[Message, ...]
-    ) -> str:
-        model = super().answer
-        answer: str = await self.call(lambda: model(context, messages))
-        return answer
 
     def _tool(self, name: str) -> Tool:
         tool = super()._tool(name)
@@ -157,6 +151,17 @@ class OneClient(ReferenceAdapter):
             return await self.call(lambda: tool.function(context, arguments))
 
         return dataclasses.replace(tool, function=function)
+
+
+class OneClient(ToolClient):
+    """Everybody's calls to the model go through the same one."""
+
+    async def answer(
+        self, context: UserExecutionContext, messages: tuple[Message, ...]
+    ) -> str:
+        model = super().answer
+        answer: str = await self.call(lambda: model(context, messages))
+        return answer
 
 
 class Overwriting(UserExecutionEngine):

@@ -9,12 +9,12 @@ from typing import Any
 
 from isolation_spec.adapter import Environment
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import OneClient
+from isolation_spec.faults.parts import ToolClient
 
 __all__ = ["FAULTS"]
 
 
-class _Line(OneClient):
+class _Line(ToolClient):
     """One call at a time; whoever leaves gives the place to the next in line."""
 
     async def start(self, environment: Environment) -> None:
@@ -79,7 +79,7 @@ DEAD_NEXT = Fault(
 )
 
 
-class _Abandoned(OneClient):
+class _Abandoned(ToolClient):
     """Who leaves the line leaves behind the task that waits there in their name."""
 
     async def start(self, environment: Environment) -> None:

@@ -43,6 +43,7 @@ from isolation_spec.scenario.scenario import (
 )
 from isolation_spec.scenario.schedule import Demotion, Schedule
 from isolation_spec.scenario.script import (
+    SLOW,
     CallTool,
     Emit,
     Fail,
@@ -65,6 +66,7 @@ __all__ = [
     "CANARY",
     "MOST_OPERATIONS",
     "MOST_USERS",
+    "SLOW",
     "AdvanceTime",
     "CallTool",
     "CancelRun",

@@ -10,6 +10,7 @@ from msgspec import Meta
 from isolation_spec.scenario.data import Data, Key, Seconds, User, Value
 
 __all__ = [
+    "SLOW",
     "CallTool",
     "Emit",
     "Fail",
@@ -34,6 +35,11 @@ tools = ("echo", "slow", "whoami", "failing", "forbidden", "personal", "unknown"
 raising, denied, permitted to some users, not registered."""
 
 
+SLOW = 4.0
+"""Virtual seconds of a slow answer: more than anybody should wait for another's, and
+less than an engine gets to come to rest."""
+
+
 def permitted(tool: str, user: User) -> bool:
     """Whether the user may call the tool; the personal one by the user's label."""
     if tool == "personal":
@@ -46,9 +52,13 @@ class _Step(Data, frozen=True, kw_only=True, tag_field="step"):
 
 
 class Think(_Step, tag="think", frozen=True, kw_only=True):
-    """The agent prompts its model; a scheduled completion answers."""
+    """The agent prompts its model; a scheduled completion answers, or a slow one."""
 
     prompt: Annotated[str, Meta(description="What the model is asked.")]
+    seconds: Annotated[
+        float,
+        Meta(ge=0, le=1_000_000, description="Virtual seconds that the answer takes."),
+    ] = 0.0
 
 
 class CallTool(_Step, tag="call_tool", frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from isolation_spec.scenario import (
+    SLOW,
     CallTool,
     Emit,
     Fail,
@@ -26,6 +27,7 @@ _VALUE = canary("a", 0, 1)
 
 EVERY_STEP: tuple[Step, ...] = (
     Think(prompt=_VALUE),
+    Think(prompt=_VALUE, seconds=SLOW),
     *(CallTool(tool=tool, argument=_VALUE) for tool in tools),
     WriteState(key="s", value=_VALUE),
     ReadState(),

@@ -23,6 +23,7 @@ from isolation_spec.scenario import (
     Scenario,
     Sleep,
     Step,
+    Think,
     Transact,
     User,
     Write,
@@ -74,7 +75,9 @@ def _rank(operation: Operation) -> int:
 def _waiting(operation: Operation) -> float:
     """Seconds, and one more for an outside that stands still."""
     script = operation.script if isinstance(operation, RunAgent) else ()
-    sleeping = sum(step.seconds for _, step in walk(script) if isinstance(step, Sleep))
+    sleeping = sum(
+        step.seconds for _, step in walk(script) if isinstance(step, Sleep | Think)
+    )
     stalled: bool = getattr(operation, "stalled", False)
     seconds: float = getattr(operation, "seconds", 0.0)
     return sleeping + seconds + stalled
@@ -172,6 +175,8 @@ def _plainer(step: Step) -> Iterator[Step]:
                 yield replace(step, fails=False)
         case Sleep(seconds=seconds) if seconds > 0.1:
             yield replace(step, seconds=0.1)
+        case Think(seconds=seconds) if seconds > 0:
+            yield replace(step, seconds=0.0)
     if getattr(step, "key", "k") not in ("k", "s"):
         plain: Any = step
         yield replace(plain, key="k")

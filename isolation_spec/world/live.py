@@ -27,7 +27,16 @@ import msgspec
 
 from isolation_spec.adapter import Toolbox
 from isolation_spec.history import Reached
-from isolation_spec.scenario import RunAgent, Scenario, Schedule, Sleep, Spawn, Step
+from isolation_spec.scenario import (
+    RunAgent,
+    Scenario,
+    Schedule,
+    Sleep,
+    Spawn,
+    Step,
+    Think,
+)
+from isolation_spec.world.answers import Answers
 from isolation_spec.world.facade import Choices
 from isolation_spec.world.instruments import Alive, Move
 from isolation_spec.world.live_database import DEFAULT_URL, LiveDatabase
@@ -77,6 +86,7 @@ class LiveWorld:
         self.loop.set_exception_handler(self._handle_unhandled)
         self.ledger = LiveLedger(self.loop, self.database, self.reached, self._move)
         self._delays = random.Random(f"{seed}/delays")
+        self._answers = Answers(Scenario(users=(), operations=()))
         self._token = f"{os.getpid()}-{next(_tokens)}"
         self._ids: dict[str, itertools.count[int]] = {}
         self._schedule = Schedule()
@@ -128,7 +138,9 @@ class LiveWorld:
                 msgspec.structs.replace(user, id=name)
                 for user, name in zip(users, ids, strict=True)
             )
-        return msgspec.structs.replace(scenario, operations=operations, users=users)
+        hurried = msgspec.structs.replace(scenario, operations=operations, users=users)
+        self._answers = Answers(hurried)
+        return hurried
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
         """Runs the coroutine to its end."""
@@ -233,9 +245,9 @@ class LiveWorld:
         counter = self._ids.setdefault(kind, itertools.count(1))
         return f"{kind}-{self._token}-{next(counter)}"
 
-    async def completion(self) -> None:
-        """Something outside answers after a tiny delay."""
-        await asyncio.sleep(self._delay())
+    async def completion(self, asked: str = "") -> None:
+        """Something outside answers after a tiny delay, or a short one."""
+        await asyncio.sleep(self._answers.seconds(asked) or self._delay())
         self._note(f"{REQUESTER.get()}/call")
 
     def observe(self) -> Any:
@@ -279,14 +291,15 @@ class _CountingSelector(selectors.DefaultSelector):
 
 
 def _hurried(script: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The script with sleeps of at most 20 milliseconds."""
+    """The script with sleeps and slow answers of at most 20 milliseconds."""
     return tuple(_hurried_step(step) for step in script)
 
 
 def _hurried_step(step: Step) -> Step:
     match step:
-        case Sleep():
-            return Sleep(seconds=min(step.seconds, _LONGEST_WAIT))
+        case Sleep() | Think():
+            seconds = min(step.seconds, _LONGEST_WAIT)
+            return msgspec.structs.replace(step, seconds=seconds)
         case Spawn():
             return Spawn(script=_hurried(step.script))
         case _:

@@ -16,6 +16,7 @@ from typing import Any, Self, TypeVar
 from isolation_spec.adapter import Toolbox
 from isolation_spec.history import Reached
 from isolation_spec.scenario import Scenario
+from isolation_spec.world.answers import Answers
 from isolation_spec.world.database import Databases
 from isolation_spec.world.facade import Choices
 from isolation_spec.world.instruments import Alive, Move
@@ -53,6 +54,7 @@ class World:
         self.threaded: Callable[[str, str], None] = _ignore_thread
         self.ledger = Ledger(self.loop, self.databases, self.reached, self._move)
         self._lanes: dict[int | None, Source] = {}
+        self._answers = Answers(Scenario(users=(), operations=()))
         self._counters: dict[tuple[str, int], itertools.count[int]] = {}
         self._exit = ExitStack()
 
@@ -91,6 +93,7 @@ class World:
 
     def prepared(self, scenario: Scenario) -> Scenario:
         """The scenario itself."""
+        self._answers = Answers(scenario)
         return scenario
 
     def begin(self) -> None:
@@ -218,9 +221,13 @@ class World:
         counter = self._counters.setdefault((kind, requester), itertools.count(1))
         return f"{kind}-{requester}.{next(counter)}"
 
-    async def completion(self) -> None:
-        """Something outside answers; the scheduler decides when."""
-        await self.loop.completion()
+    async def completion(self, asked: str = "") -> None:
+        """Something outside answers; the scheduler decides when, or the scenario."""
+        seconds = self._answers.seconds(asked)
+        if seconds:
+            await asyncio.sleep(seconds)
+        else:
+            await self.loop.completion()
 
     def observe(self) -> sqlite3.Connection:
         """A fresh connection that shares nothing with the engine's; close it."""

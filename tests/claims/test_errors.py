@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from isolation_spec.claims.errors import ERROR_CONTAINMENT as CLAIM
@@ -19,9 +20,11 @@ from isolation_spec.scenario import (
     OpenContext,
     Operation,
     Reconnect,
+    Remember,
     RunAgent,
     Shutdown,
     Sleep,
+    Step,
     Think,
     Transact,
 )
@@ -125,6 +128,7 @@ def test_a_run_beyond_the_limit_may_not_fail() -> None:
 
 OWN_TROUBLE = {
     "fails": run_of(ALICE, Fail(message="m")),
+    "is answered late": run_of(ALICE, Think(prompt="p", seconds=4.0)),
     "transaction": run_of(ALICE, Transact(items=(("k", "v"),), fails=True)),
     "cancelled": RunAgent(
         id=3, user=ALICE, context="x0", script=(), cancel=Cancellation(step=1)
@@ -193,6 +197,51 @@ def test_ones_own_sleep_is_no_stall() -> None:
 
     assert holds(1) == side_by_side(alices=sleepy, seconds=7.4)
     assert violated("stalled") == side_by_side(alices=sleepy, seconds=7.6)
+
+
+def stalled_after(*own: Operation, over: bool = True) -> Judged:
+    """Alice waits for bob's slow model, in operation 3, after something of her own."""
+    numbers = [operation.id for operation in own]
+    last = [ended(number, ALICE, "failed") for number in numbers]
+    return judged(
+        CLAIM,
+        *(started(number, ALICE) for number in numbers),
+        *(last if over else ()),
+        started(4, BOB),
+        started(3, ALICE),
+        ended(3, ALICE, at=4.0),
+        *(() if over else last),
+        ended(4, BOB, at=4.0),
+        scenario=scenario(*own, CALM, run_of(BOB, Think(prompt="p", seconds=4.0))),
+    )
+
+
+FAILED = (Fail(message="m"), Transact(items=(("k", "v"),), fails=True))
+
+
+@pytest.mark.parametrize("step", FAILED)
+def test_a_run_that_failed_before_excuses_no_stall(step: Step) -> None:
+    """Nobody waits for a run of their own that is over."""
+    own = RunAgent(id=8, user=ALICE, context="x0", script=(step,))
+
+    assert violated("stalled") == stalled_after(own)
+    assert NOT_REACHED == stalled_after(own, over=False)
+
+
+@pytest.mark.parametrize(
+    "own",
+    [
+        CleanupUser(id=8, user=ALICE),
+        run_of(ALICE, Remember(key="k", value="v", broken=True)),
+        run_of(ALICE, Fail(message="m"), Think(prompt="p", seconds=4.0)),
+    ],
+    ids=["cleans up", "breaks", "is slow"],
+)
+def test_what_may_go_on_excuses_a_stall(own: Operation) -> None:
+    """What was cleaned up, retried or answered late may still be at work."""
+    own = msgspec.structs.replace(own, id=8)
+
+    assert NOT_REACHED == stalled_after(own)
 
 
 def test_anothers_sleep_is_a_stall() -> None:

@@ -32,7 +32,7 @@ class Notebook:
 BODIES = {
     "start": """
         async def model(prompt):
-            await environment.completion()
+            await environment.completion(prompt)
             return f"answer to {prompt}"
 
         self.engine = Notebook(model)

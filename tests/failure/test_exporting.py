@@ -23,8 +23,8 @@ from isolation_spec.run import run
 from isolation_spec.scenario import Scenario, Schedule, User, canary
 from tests.failure.failures import changed, heartbeat_scenario
 from tests.failure.mutations import every_kind
+from tests.scenario.test_scenario import scenarios
 from tests.strategies.drawn import draw
-from tests.test_scenario import scenarios
 
 FAULTY = "reference+prefix-match"
 BOBS = canary("bob", 4, 1)

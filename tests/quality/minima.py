@@ -213,7 +213,7 @@ MINIMA = (
     Minimum(
         "counted-afterwards",
         _LIMITS,
-        "open run& run& run& run",
+        "open run[think]& run[think]& run[think]& run[think]",
         "One more than the three runs that a context has at once, and the context.",
     ),
     Minimum(
@@ -232,9 +232,7 @@ MINIMA = (
     Minimum(
         "credential-cache", _TOOLS, "open run[echo] | open run[sleep, echo]", _BOTH
     ),
-    Minimum(
-        "dead-next", _ERRORS, "open run[think, think] | open run[think]!1e", _IN_LINE
-    ),
+    Minimum("dead-next", _ERRORS, "open run[echo, echo] | open run[echo]!1e", _IN_LINE),
     Minimum(
         "deadline-of-nothing",
         _TEARDOWN,
@@ -397,7 +395,7 @@ MINIMA = (
     ),
     Minimum("left-open", _SESSIONS, "open run[break-off]", _TWO),
     Minimum("left-open", _TEARDOWN, "open run[break-off]", _TWO),
-    Minimum("line-blocked", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
+    Minimum("line-blocked", _ERRORS, "open run[slowly] | open run[think]", _BOTH),
     Minimum("line-blocked", _ALONE, "open run[think]!1e | open run[think]", _STRUCK),
     Minimum(
         "logged-in-meanwhile",
@@ -519,6 +517,7 @@ MINIMA = (
         "one-cookie-jar", _ALONE, "open run[think] | open run[sleep, think]", _BOTH
     ),
     Minimum("one-dispatcher", _OWNERSHIP, "open | open", _EACH),
+    Minimum("one-question", _ERRORS, "open run[slowly] | open run[think]", _BOTH),
     Minimum("one-queue", _ROUTING, "open run | connect", _HEARD),
     Minimum("one-run-table", _ERRORS, "open run | open their-cancel", _BOTH),
     Minimum("one-session", _SESSIONS, "open run | open run", _BOTH),
@@ -590,6 +589,7 @@ MINIMA = (
     Minimum(
         "reply-to-next", _OWNERSHIP, "open run[think]!1e | open run[think]", _STRUCK
     ),
+    Minimum("reply-to-next", _ERRORS, "open run[slowly] | open run[think]", _BOTH),
     Minimum("reply-to-next", _ALONE, "open run[think]!1e | open run[think]", _STRUCK),
     Minimum(
         "result-cache",
@@ -824,9 +824,7 @@ MINIMA = (
         "A context, a run in it that is under way, and the end of the context.",
     ),
     Minimum("unchecked-session", _WRITES, "open | their-write", _EACH),
-    Minimum(
-        "waits-on", _ERRORS, "open run[think, think] | open run[think]!1e", _IN_LINE
-    ),
+    Minimum("waits-on", _ERRORS, "open run[echo, echo] | open run[echo]!1e", _IN_LINE),
     Minimum(
         "worker-keeps-context", _OWNERSHIP, "open run[slow] | open run[echo]", _BOTH
     ),

@@ -25,6 +25,7 @@ __all__ = ["tell"]
 
 _STEPS: dict[str, Step] = {
     "think": ask.Think(prompt=""),
+    "slowly": ask.Think(prompt="", seconds=ask.SLOW),
     "hello": ask.Think(prompt=COMMON),
     "whoami-hello": ask.CallTool(tool="whoami", argument=COMMON),
     **{tool: ask.CallTool(tool=tool, argument="") for tool in ask.tools},

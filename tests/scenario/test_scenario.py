@@ -29,7 +29,7 @@ words = st.text(max_size=8)
 seconds = st.floats(0, 1e6)
 pairs = st.lists(st.tuples(words, words), max_size=3).map(tuple)
 SIMPLE = (
-    st.builds(ask.Think, prompt=words)
+    st.builds(ask.Think, prompt=words, seconds=seconds)
     | st.builds(ask.CallTool, tool=st.sampled_from(ask.tools), argument=words)
     | st.builds(ask.WriteState, key=words, value=words)
     | st.builds(ask.ReadState)

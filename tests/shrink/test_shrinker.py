@@ -774,20 +774,22 @@ def test_a_simpler_operation_takes_the_place(
 
 def test_waits_become_short_and_keys_plain() -> None:
     """Time, keys and tools are no odder than they must be."""
-    script = (Sleep(seconds=5.0), CallTool(tool="slow", argument="a"))
+    slowly = Think(prompt="p", seconds=4.0)
+    script = (Sleep(seconds=5.0), slowly, CallTool(tool="slow", argument="a"))
     write = Write(id=2, user=0, context="x", key="K", value="v")
     waiting = AdvanceTime(id=3, seconds=301.0, stalled=True)
     odd = two(running(1, 0, *script), write, waiting)
 
     def fails(scenario: Scenario) -> bool:
         kept = [type(step).__name__ for step in steps(scenario)]
-        return kinds(scenario) == kinds(odd) and kept == ["Sleep", "CallTool"]
+        return kinds(scenario) == kinds(odd) and kept == ["Sleep", "Think", "CallTool"]
 
     small = minimal(fails, odd)
 
+    plain = (Sleep(seconds=0.1), Think(prompt="p"), CallTool(tool="echo", argument="a"))
     assert (
         two(
-            running(1, 0, Sleep(seconds=0.1), CallTool(tool="echo", argument="a")),
+            running(1, 0, *plain),
             Write(id=2, user=0, context="x", key="k", value="v"),
             AdvanceTime(id=3, seconds=0.1),
         ).operations

@@ -129,7 +129,7 @@ class NotebookAdapter(Adapter):
             self.notebook.tools[name] = self.tool(name)
 
     async def answer(self, prompt: str) -> str:
-        await self.environment.completion()
+        await self.environment.completion(prompt)
         return f"answer to {prompt}"
 
     def tool(self, name: str) -> Tool:

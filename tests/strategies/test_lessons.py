@@ -12,6 +12,7 @@ from isolation_spec.adapters import find_engine
 from isolation_spec.history import History, OperationEnded, OperationStarted
 from isolation_spec.run import run
 from isolation_spec.scenario import (
+    SLOW,
     AdvanceTime,
     CallTool,
     CancelRun,
@@ -223,6 +224,23 @@ def test_equal_questions_are_asked() -> None:
         return len(asking) > 1
 
     assert 0.1 <= share(is_one)
+
+
+def test_one_users_model_is_slow_while_others_ask_theirs() -> None:
+    """In a tenth of the scenarios one user's answers take long, and no other's do."""
+
+    def is_one(scenario: Scenario) -> bool:
+        asked = [
+            (operation.user, step.seconds == SLOW)
+            for operation in scenario.operations
+            if isinstance(operation, RunAgent)
+            for _, step in walk(operation.script)
+            if isinstance(step, Think) and step.prompt != COMMON
+        ]
+        slow = {user for user, is_slow in asked if is_slow}
+        return len(slow) == 1 and any(user not in slow for user, _ in asked)
+
+    assert 0.1 <= share(is_one) <= 0.5
 
 
 # 6. Reconnects, readers who do not read, collections, changed objects
