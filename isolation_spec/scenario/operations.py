@@ -48,7 +48,9 @@ class Cancellation(Data, frozen=True, kw_only=True):
     """The task of an operation is cancelled around its `step`-th step, counted from 1.
 
     Late: just before that step, when what it awaited has completed already. Early: just
-    after that step, while what it awaits next is still under way.
+    after that step, while what it awaits next is still under way; at once, or, if the
+    schedule has a class for the chain `operation/cancel`, as one more arrival, so that
+    others, and what it awaits, have got further.
     """
 
     step: Annotated[

@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 from isolation_spec.scenario import Cancellation
-from isolation_spec.world.scheduler import Scheduler, Source
+from isolation_spec.world.scheduler import Arrival, Scheduler, Source
 
 __all__ = ["REQUESTER", "Aim", "WorldExhausted", "WorldLoop", "WorldTask", "settle"]
 
@@ -29,6 +29,9 @@ same."""
 _PATIENCE = 2000
 """After so many, time passes: short of that an engine is at work, not polling, and a
 timer of minutes that fires under its hands would be no schedule of asyncio's."""
+
+_SHORT = 0.05
+"""Virtual seconds that a slow arrival may take, so that timers fire before it."""
 
 REQUESTER: contextvars.ContextVar[int | None] = contextvars.ContextVar(
     "isolation_spec_requester", default=None
@@ -65,9 +68,10 @@ class Aim:
         steps: how many it made so far.
         handed: those of them before which it waited for another operation: something
             arrived meanwhile, nothing of that was its own, and no time passed.
+        coming: what its cancellation comes from, while that is on its way.
     """
 
-    __slots__ = ("_since", "cancellation", "delivered", "handed", "steps")
+    __slots__ = ("_since", "cancellation", "coming", "delivered", "handed", "steps")
 
     def __init__(
         self,
@@ -78,6 +82,7 @@ class Aim:
         self.delivered = delivered
         self.steps = 0
         self.handed: list[int] = []
+        self.coming: Source | None = None
         self._since = (0, 0.0)
 
     def step(self, owner: int | None, arrived: Sequence[str], now: float) -> None:
@@ -108,6 +113,7 @@ class WorldLoop(asyncio.BaseEventLoop):
     def __init__(self, scheduler: Scheduler, *, most_turns: int = 100_000) -> None:
         super().__init__()
         self.scheduler = scheduler
+        scheduler.clock = self.time
         self.turn = 0
         self.aims: dict[WorldTask, Aim] = {}
         self.unhandled: Callable[[dict[str, Any]], None] | None = None
@@ -148,6 +154,8 @@ class WorldLoop(asyncio.BaseEventLoop):
             return
         # Who polls with `sleep(0)` sees the outside answer, and time pass.
         idle = self._busy_turns % _POLLED == 0
+        if idle and self._advance_before(self.scheduler.slow()):
+            return
         allowed = self._burst + idle
         delivered: dict[Source, None] = {}
         while len(delivered) < allowed:
@@ -165,10 +173,8 @@ class WorldLoop(asyncio.BaseEventLoop):
     def _advance_when_idle(self, idle: bool) -> None:
         if not idle or self._stopping:
             return
+        self._forget_cancelled_timers()
         scheduled = self._scheduled
-        while scheduled and scheduled[0].cancelled():
-            self._timer_cancelled_count -= 1
-            heapq.heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]
         stalled = self._now < self._stalled_until
         if scheduled and not (stalled and scheduled[0].when() > self._stalled_until):
             self._now = max(self._now, scheduled[0].when())
@@ -177,6 +183,25 @@ class WorldLoop(asyncio.BaseEventLoop):
         elif not self.scheduler.pending() and not self._ready:
             message = "nothing is ready, pending or scheduled: the run waits for ever"
             raise WorldExhausted(message)
+
+    def _forget_cancelled_timers(self) -> None:
+        scheduled = self._scheduled
+        while scheduled and scheduled[0].cancelled():
+            self._timer_cancelled_count -= 1
+            heapq.heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]
+
+    def _advance_before(self, slow: Arrival | None) -> bool:
+        """True if a timer is due before a slow arrival comes in; then it is time."""
+        if slow is None or self._stopping:
+            return False
+        self._forget_cancelled_timers()
+        if not self._scheduled:
+            return False
+        when = self._scheduled[0].when()
+        if when > slow.since + _SHORT:
+            return False
+        self._now = max(self._now, when)
+        return True
 
     def _fire_timers(self) -> None:
         scheduled = self._scheduled
@@ -203,10 +228,27 @@ class WorldLoop(asyncio.BaseEventLoop):
         elif cancel.early:
             handle._run()
             if not task.done():
-                self._hit(task, aim)
+                self._strike(task, aim)
         else:
             self._hit(task, aim)
             handle._run()
+
+    def _strike(self, task: WorldTask, aim: Aim) -> None:
+        """Cancels at once, or as one more arrival, if the schedule has a class for it:
+        others go on meanwhile, and what the task waits for, too."""
+        chain = f"{task.owner}/cancel"
+        if not self.scheduler.class_of(chain):
+            self._hit(task, aim)
+            return
+        aim.coming = Source("cancellation")
+        self.scheduler.post(aim.coming, chain, lambda: self._hit(task, aim))
+
+    def landed(self, task: WorldTask) -> bool:
+        """True if an ended task's steps were counted, and no cancellation hit it."""
+        aim = self.aims.pop(task, None)
+        if aim is not None and aim.coming is not None:
+            self.scheduler.withdraw(aim.coming)
+        return aim is not None
 
     def _hit(self, task: WorldTask, aim: Aim) -> None:
         del self.aims[task]

@@ -130,7 +130,7 @@ class World:
     def landed(self, task: asyncio.Task[Any]) -> bool:
         """True if an ended task's steps were counted, and no cancellation hit it."""
         assert isinstance(task, WorldTask)
-        return self.loop.aims.pop(task, None) is not None
+        return self.loop.landed(task)
 
     async def advance(self, seconds: float, *, stalled: bool) -> None:
         """Virtual seconds pass; stalled, nothing arrives from outside meanwhile."""
