@@ -278,6 +278,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
             steps, if they were counted.
         handed: operation id -> the steps before which it waited for another operation
             and not for an answer of its own, if steps were counted.
+        waited: operation id -> how many turns of the loop its task waited before each
+            of its steps, if steps were counted.
         awaits: the awaits of all operations, in order, if steps were counted.
         limits: the limits that the engine declares.
         event_names: what the engine's events name, None if it does not say.
@@ -296,6 +298,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     order: tuple[str, ...] = ()
     steps: dict[int, tuple[str, ...]] = {}
     handed: dict[int, tuple[int, ...]] = {}
+    waited: dict[int, tuple[int, ...]] = {}
     awaits: tuple[Await, ...] = ()
     limits: dict[str, int] = {}
     event_names: EventNames | None = None

@@ -112,6 +112,7 @@ class _Execution:
         self.tasks: dict[asyncio.Task[Any], int] = {}
         self.steps: dict[int, tuple[str, ...]] = {}
         self.handed: dict[int, tuple[int, ...]] = {}
+        self.waited: dict[int, tuple[int, ...]] = {}
         self.counted: dict[int, Aim] = {}
         self.waits: dict[int, list[str]] = {}
         self.awaits: list[seen.Await] = []
@@ -274,8 +275,11 @@ class _Execution:
         number = self.tasks.pop(task)
         if self.world.landed(task) and self.count_steps:
             self.steps[number] = tuple(self.waits.get(number, (NOWHERE,)))
-            if handed := self.counted[number].handed:
-                self.handed[number] = tuple(handed)
+            aim = self.counted[number]
+            if aim.handed:
+                self.handed[number] = tuple(aim.handed)
+            turns = zip([*aim.turns[:1], *aim.turns], aim.turns, strict=False)
+            self.waited[number] = tuple(after - before for before, after in turns)
         self.agenda.ended(number)
         if self._all_done.done():
             return
@@ -349,6 +353,7 @@ class _Execution:
             overlapped=self.overlapped,
             steps=self.steps,
             handed=self.handed,
+            waited=self.waited,
             awaits=tuple(self.awaits),
             limits=dict(self.adapter.limits),
             event_names=self.adapter.adapter.event_names,

@@ -204,6 +204,7 @@ class _Examiner:
             choices=first.choices,
             steps=first.steps,
             handed=first.handed,
+            waited=first.waited,
             followed=first.schedule,
         ):
             self._run(attempt, orders)

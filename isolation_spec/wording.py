@@ -167,7 +167,6 @@ def describe_owner(scenario: Scenario, operation: int | None) -> str:
 
 
 _STREAMS = {
-    "cancel": "the cancellation of @",
     "start": "the start of @",
     "database": "the database's answers to @",
     "call": "what model and tools answer to @",

@@ -49,6 +49,13 @@ _IN_LINE = 0.3
 """How often somebody is cancelled where they wait for another."""
 Steps: TypeAlias = Mapping[int, tuple[str, ...]]
 """Operation id -> where its task waited before each of its steps."""
+_LONG_WAIT = 3
+"""Turns of the loop; who waits for one answer alone waits no longer, if nobody else is
+there."""
+_FEW_STEPS = 5
+"""Of the task of a run, whatever its agent does."""
+Waited: TypeAlias = Mapping[int, tuple[int, ...]]
+"""Operation id -> the turns of the loop that its task waited before each step."""
 Handed: TypeAlias = Mapping[int, tuple[int, ...]]
 """Operation id -> the steps before which its task waited for another operation."""
 
@@ -109,19 +116,20 @@ def further_attempts(
     choices: int,
     steps: Steps,
     handed: Handed = MappingProxyType({}),
+    waited: Waited = MappingProxyType({}),
     followed: Schedule | None = None,
 ) -> Iterator[Attempt]:
     """Yields so many seeded attempts around a scenario that has been run once.
 
-    `choices`, `steps`, `handed` and the schedule that was `followed` are what that run
-    had: change points lie among its choices, and cancellations at its steps, so that
-    neither is wasted on a place that never comes.
+    `choices`, `steps`, `handed`, `waited` and the schedule that was `followed` are what
+    that run had: change points lie among its choices, and cancellations at its steps
+    and between them, so that neither is wasted on a place that never comes.
     """
     for index in range(count):
         chance = random.Random(f"{search}/{index}")
         named = identified(scenario, chance)
         if not handed or chance.random() >= _IN_LINE:
-            struck = _struck(named, chance, steps)
+            struck = _struck(named, chance, steps, waited)
         else:
             struck = _struck_in_line(named, chance, steps, handed)
             if followed is not None and chance.random() < 0.5:
@@ -201,20 +209,30 @@ def _seeded(
     )
 
 
-def _struck(scenario: Scenario, chance: random.Random, steps: Steps) -> Scenario:
+def _struck(
+    scenario: Scenario, chance: random.Random, steps: Steps, waited: Waited
+) -> Scenario:
     """The scenario with up to two more cancellations, in two thirds of all cases."""
     for _ in range(chance.choices((0, 1, 2), (35, 45, 20))[0]):
-        scenario = _cancelling(scenario, chance, steps)
+        scenario = _cancelling(scenario, chance, steps, waited)
     return scenario
 
 
-def _cancelling(scenario: Scenario, chance: random.Random, steps: Steps) -> Scenario:
+def _cancelling(
+    scenario: Scenario, chance: random.Random, steps: Steps, waited: Waited
+) -> Scenario:
     """The scenario with one more cancellation, half of the time of a run.
 
     Half of the time any step is as likely as another, else any place in the engine, as
     most steps wait at few of them.
     """
     places = _places(scenario, steps)
+    waits = _waits(scenario, waited)
+    if waits and chance.random() < (0.6 if _works_elsewhere(scenario, steps) else 0.1):
+        weights = [turns for _, _, turns in waits]
+        index, step, turns = chance.choices(waits, weights)[0]
+        midst = chance.randint(1, turns - 1)
+        return _with_cancellation(scenario, index, step - 1, early=True, turns=midst)
     if chance.random() < 0.5:
         runs = [
             one for one in places if isinstance(scenario.operations[one[0]], RunAgent)
@@ -223,8 +241,7 @@ def _cancelling(scenario: Scenario, chance: random.Random, steps: Steps) -> Scen
     if not places:
         return scenario
     if chance.random() < 0.5:
-        waited = [place for _, _, place in places]
-        wanted = chance.choice(sorted(set(waited)))
+        wanted = chance.choice(sorted({place for _, _, place in places}))
         places = [one for one in places if one[2] == wanted]
     index, step, _ = chance.choice(places)
     # Waiting before a step is waiting after the one before.
@@ -263,10 +280,32 @@ def _places(scenario: Scenario, steps: Steps) -> list[tuple[int, int, str]]:
     ]
 
 
+def _waits(scenario: Scenario, waited: Waited) -> list[tuple[int, int, int]]:
+    """(index of an operation, step, turns waited before it) for each long wait."""
+    return [
+        (index, step, turns)
+        for index, operation in enumerate(scenario.operations)
+        if not isinstance(operation, AdvanceTime | CollectGarbage | Shutdown)
+        for step, turns in enumerate(waited.get(operation.id, ()), start=1)
+        if turns > _LONG_WAIT and step > 1
+    ]
+
+
+def _works_elsewhere(scenario: Scenario, steps: Steps) -> bool:
+    """True if agents work in tasks of their own, and those who ask for runs wait: then
+    a run is cancelled in the midst of that wait, or nowhere."""
+    made = [
+        len(steps.get(operation.id, ()))
+        for operation in scenario.operations
+        if isinstance(operation, RunAgent) and len(operation.script) > 1
+    ]
+    return bool(made) and max(made) <= _FEW_STEPS
+
+
 def _with_cancellation(
-    scenario: Scenario, index: int, step: int, *, early: bool
+    scenario: Scenario, index: int, step: int, *, early: bool, turns: int = 0
 ) -> Scenario:
-    cancel = Cancellation(step=step, early=early)
+    cancel = Cancellation(step=step, early=early, turns=turns)
     operations = list(scenario.operations)
     operations[index] = msgspec.structs.replace(operations[index], cancel=cancel)
     return msgspec.structs.replace(scenario, operations=tuple(operations))

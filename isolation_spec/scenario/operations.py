@@ -48,9 +48,8 @@ class Cancellation(Data, frozen=True, kw_only=True):
     """The task of an operation is cancelled around its `step`-th step, counted from 1.
 
     Late: just before that step, when what it awaited has completed already. Early: just
-    after that step, while what it awaits next is still under way; at once, or, if the
-    schedule has a class for the chain `operation/cancel`, as one more arrival, so that
-    others, and what it awaits, have got further.
+    after that step, while what it awaits next is still under way; so many turns of the
+    loop later, others, and what it awaits, have got further.
     """
 
     step: Annotated[
@@ -59,6 +58,14 @@ class Cancellation(Data, frozen=True, kw_only=True):
     early: Annotated[
         bool, Meta(description="Whether just after that step, not just before it.")
     ] = False
+    turns: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=LARGEST,
+            description="How many turns of the loop after an early step it comes.",
+        ),
+    ] = 0
 
 
 class _Operation(Data, frozen=True, kw_only=True, tag_field="operation"):

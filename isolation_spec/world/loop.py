@@ -68,10 +68,10 @@ class Aim:
         steps: how many it made so far.
         handed: those of them before which it waited for another operation: something
             arrived meanwhile, nothing of that was its own, and no time passed.
-        coming: what its cancellation comes from, while that is on its way.
+        turns: the turn of each of its steps.
     """
 
-    __slots__ = ("_since", "cancellation", "coming", "delivered", "handed", "steps")
+    __slots__ = ("_since", "cancellation", "delivered", "handed", "steps", "turns")
 
     def __init__(
         self,
@@ -82,12 +82,15 @@ class Aim:
         self.delivered = delivered
         self.steps = 0
         self.handed: list[int] = []
-        self.coming: Source | None = None
+        self.turns: list[int] = []
         self._since = (0, 0.0)
 
-    def step(self, owner: int | None, arrived: Sequence[str], now: float) -> None:
+    def step(
+        self, owner: int | None, arrived: Sequence[str], now: float, turn: int
+    ) -> None:
         """Counts one more step of a task of this owner."""
         self.steps += 1
+        self.turns.append(turn)
         (first, then), self._since = self._since, (len(arrived), now)
         meanwhile = arrived[first:]
         own = f"{owner}/"
@@ -116,6 +119,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         scheduler.clock = self.time
         self.turn = 0
         self.aims: dict[WorldTask, Aim] = {}
+        self._due: dict[WorldTask, int] = {}
         self.unhandled: Callable[[dict[str, Any]], None] | None = None
         self._most_turns = most_turns
         self._now = 0.0
@@ -134,6 +138,8 @@ class WorldLoop(asyncio.BaseEventLoop):
         if self.turn > self._most_turns:
             message = f"no rest after {self._most_turns} turns"
             raise WorldExhausted(message)
+        if self._due:
+            self._hit_what_is_due()
         self._receive()
         self._fire_timers()
         ready, aims = self._ready, self.aims
@@ -221,7 +227,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         if aim is None or not isinstance(task, WorldTask):
             handle._run()
             return
-        aim.step(task.owner, self.scheduler.arrived, self._now)
+        aim.step(task.owner, self.scheduler.arrived, self._now, self.turn)
         cancel = aim.cancellation
         if cancel is None or aim.steps != cancel.step:
             handle._run()
@@ -234,21 +240,23 @@ class WorldLoop(asyncio.BaseEventLoop):
             handle._run()
 
     def _strike(self, task: WorldTask, aim: Aim) -> None:
-        """Cancels at once, or as one more arrival, if the schedule has a class for it:
-        others go on meanwhile, and what the task waits for, too."""
-        chain = f"{task.owner}/cancel"
-        if not self.scheduler.class_of(chain):
+        """Cancels at once, or so many turns from now as the cancellation says."""
+        assert aim.cancellation is not None
+        if aim.cancellation.turns:
+            self._due[task] = self.turn + aim.cancellation.turns
+        else:
             self._hit(task, aim)
-            return
-        aim.coming = Source("cancellation")
-        self.scheduler.post(aim.coming, chain, lambda: self._hit(task, aim))
+
+    def _hit_what_is_due(self) -> None:
+        for task, turn in tuple(self._due.items()):
+            if turn <= self.turn:
+                del self._due[task]
+                self._hit(task, self.aims[task])
 
     def landed(self, task: WorldTask) -> bool:
         """True if an ended task's steps were counted, and no cancellation hit it."""
-        aim = self.aims.pop(task, None)
-        if aim is not None and aim.coming is not None:
-            self.scheduler.withdraw(aim.coming)
-        return aim is not None
+        self._due.pop(task, None)
+        return self.aims.pop(task, None) is not None
 
     def _hit(self, task: WorldTask, aim: Aim) -> None:
         del self.aims[task]

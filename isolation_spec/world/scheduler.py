@@ -103,12 +103,6 @@ class Scheduler:
         if chain not in self._ranks:
             self._enter(chain)
 
-    def class_of(self, chain: str) -> int:
-        """The class of a chain, which it gets now if it has none."""
-        if chain not in self._classes:
-            self._enter(chain)
-        return self._classes[chain]
-
     def slow(self) -> Arrival | None:
         """What is next, if its class says that it takes long."""
         if not self._pending:
