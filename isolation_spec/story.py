@@ -20,6 +20,7 @@ from isolation_spec.run import run
 from isolation_spec.scenario import Cancellation, Scenario, Schedule
 from isolation_spec.solo import judge_with_solos, run_alone
 from isolation_spec.wording import (
+    describe_cancellation,
     describe_chain,
     describe_demotion,
     describe_owner,
@@ -246,10 +247,9 @@ def _decisions(
 def _cancellation(
     scenario: Scenario, operation: int, cancel: Cancellation, place: str
 ) -> str:
-    side = "after" if cancel.early else "before"
     where = "" if place == NOWHERE else f", at {place}"
     whose = describe_owner(scenario, operation)
-    return f"the cancellation of {whose} {side} its step {cancel.step}{where}"
+    return f"the cancellation of {whose} {describe_cancellation(cancel)}{where}"
 
 
 def _decision(kind: str, operation: int | None, text: str) -> Decision:

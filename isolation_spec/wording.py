@@ -32,6 +32,7 @@ from isolation_spec.scenario import (
 
 __all__ = [
     "around",
+    "describe_cancellation",
     "describe_chain",
     "describe_demotion",
     "describe_entry",
@@ -99,12 +100,15 @@ def describe_operation(operation: Operation) -> str:
     detail = _detail(operation)
     cancel = getattr(operation, "cancel", None)
     text = f"{words} {detail}".strip()
-    return f"{text}, cancelled {_when(cancel)}" if cancel else text
+    return f"{text}, cancelled {describe_cancellation(cancel)}" if cancel else text
 
 
-def _when(cancel: Cancellation | seen.CancellationDelivered) -> str:
+def describe_cancellation(cancel: Cancellation | seen.CancellationDelivered) -> str:
+    """When it strikes, in steps of the task and turns of the loop."""
     side = "after" if cancel.early else "before"
-    return f"{side} its step {cancel.step}"
+    turns = getattr(cancel, "turns", 0)
+    later = f"{turns} turn{'s' * (turns > 1)} of the loop " if turns else ""
+    return f"{later}{side} its step {cancel.step}"
 
 
 def _detail(operation: Operation) -> str:
@@ -239,7 +243,7 @@ def describe_entry(entry: Entry) -> str:
         case seen.SessionMoved():
             return f"database session {entry.session} {_MOVES[entry.move]}"
         case seen.CancellationDelivered():
-            return f"is cancelled {_when(entry)}, at {entry.place}"
+            return f"is cancelled {describe_cancellation(entry)}, at {entry.place}"
         case seen.PhaseStarted():
             return _PHASES[entry.phase]
         case _:

@@ -274,7 +274,7 @@ def test_counting_steps_changes_nothing() -> None:
 def test_who_waited_for_another_is_known() -> None:
     """Behind one client for all, each but the first waited for another's call; with a
     client each nobody did, nor while an agent slept."""
-    workload = tell("open run[think, sleep] | open run[think, sleep]", PLAIN)
+    workload = tell("open run[echo, sleep] | open run[echo, sleep]", PLAIN)
     alone, behind = (
         run(workload, find_engine(name).make_adapter, count_steps=True)
         for name in ("reference", "reference+dead-next")

@@ -12,7 +12,7 @@ from isolation_spec.claims.claim import (
     Violation,
 )
 from isolation_spec.claims.observed import Observed, Span
-from isolation_spec.history import AgentStepped, OperationStarted
+from isolation_spec.history import AgentStepped, OperationEnded, OperationStarted
 from isolation_spec.scenario import (
     CleanupEngine,
     CleanupUser,
@@ -152,9 +152,11 @@ def _shutdowns(observed: Observed) -> list[int]:
 
 
 def _runs(observed: Observed, limit: int) -> Iterator[Situation | Violation]:
-    """Counts agents at work: from their first sign of life to their last.
+    """Counts agents at work: from their first sign of life to their last, or to the
+    end of their run.
 
-    The run itself ends later, and its place is free before its user has the answer.
+    A place is free before its user has the answer; and who was cancelled has given it
+    back, while the agent may be told a little later.
     """
     last = _last_signs(observed)
     working: dict[tuple[int, str], set[int]] = {}
@@ -165,7 +167,8 @@ def _runs(observed: Observed, limit: int) -> Iterator[Situation | Violation]:
             continue
         where = (span.operation.user, span.operation.context)
         at_work = working.setdefault(where, set())
-        if isinstance(entry, AgentStepped) and entry.step == "begin":
+        begins = isinstance(entry, AgentStepped) and entry.step == "begin"
+        if begins and index < span.ended:
             at_work.add(span.operation.id)
             most[where] = max(most.get(where, 0), len(at_work))
             if len(at_work) == limit + 1:
@@ -181,7 +184,8 @@ def _runs(observed: Observed, limit: int) -> Iterator[Situation | Violation]:
                     entry=index,
                     users=(span.operation.user,),
                 )
-        if last.get(span.operation.id, index) <= index:
+        ended = isinstance(entry, OperationEnded)
+        if ended or last.get(span.operation.id, index) <= index:
             at_work.discard(span.operation.id)
     yield from (Situation() for count in most.values() if count == limit)
 

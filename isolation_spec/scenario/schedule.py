@@ -33,8 +33,7 @@ class Schedule(Data, frozen=True, kw_only=True):
     """The choices of the scheduler; empty means what plain asyncio does.
 
     A chain is named `operation/kind`, or `operation/kind/ordinal` for the second and
-    later streams of a kind. Classes: 0 is first; timers of up to 50 ms fire before what
-    has class 6 or more. `burst`: so many arrivals may come in
+    later streams of a kind. Classes: 0 is first. `burst`: so many arrivals may come in
     before the ready callbacks run. `split`: adjacent data arrives piece by piece.
     """
 

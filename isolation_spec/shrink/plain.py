@@ -56,7 +56,8 @@ def plainness(scenario: Scenario) -> tuple[float, ...]:
         sum(getattr(operation, "background", False) for operation in operations),
         sum(map(_rank, operations)),
         sum(cancel.early for cancel in cancels),
-        sum(cancel.step for cancel in cancels) + sum(schedule.classes.values()),
+        sum(cancel.step + cancel.turns for cancel in cancels)
+        + sum(schedule.classes.values()),
         len(scenario.users),
         text.count(b'"call_tool"') - text.count(b'"echo"'),
         text.count(b'"key":') - sum(map(text.count, (b'"key":"k"', b'"key":"s"'))),

@@ -58,17 +58,33 @@ def _struck_in(
             yield exchanged(scenario, index, cancelled)
 
 
+def _struck_sooner(
+    scenario: Scenario, index: int, cancel: Cancellation
+) -> Iterator[Scenario]:
+    """In the midst of the same wait, so many turns later or fewer."""
+    operation: Any = scenario.operations[index]
+    for turns in range(min(cancel.turns, _MOST_TURNS), 0, -1):
+        sooner = replace(cancel, turns=turns)
+        yield exchanged(scenario, index, replace(operation, cancel=sooner))
+
+
+_MOST_TURNS = 40
+"""Turns of the loop: each is one more scenario to try."""
+
+
 def struck_nearby(scenario: Scenario, look: Look) -> Iterator[Scenario]:
     """Removes something, and lets a cancellation strike the same operation at another
     step."""
     for struck_at, operation in enumerate(scenario.operations):
-        if getattr(operation, "cancel", None) is None:
+        cancel: Cancellation | None = getattr(operation, "cancel", None)
+        if cancel is None:
             continue
         undisturbed: Any = replace(operation, **{"cancel": None})
         removals = (without_operations, with_fewer_contexts, with_shorter_scripts)
         for fewer in _removed(exchanged(scenario, struck_at, undisturbed), removals):
             for index, left in enumerate(fewer.operations):
                 if left.id == operation.id:
+                    yield from _struck_sooner(fewer, index, cancel)
                     yield from _struck_in(fewer, index, look(fewer).steps)
 
 

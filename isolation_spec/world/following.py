@@ -23,10 +23,6 @@ class Following(Scheduler):
         self._wanted = deque(order)
         self._left = Counter(self._wanted)
 
-    def slow(self) -> Arrival | None:
-        """Nothing: what was recorded has its order, and timers fire when all is in."""
-        return None
-
     def take(self, excluded: Mapping[Source, None]) -> Arrival | None:
         """Removes and returns the next arrival from a source that is not excluded."""
         heads = self.heads(excluded)

@@ -19,7 +19,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from typing import Any
 
 from isolation_spec.scenario import Cancellation
-from isolation_spec.world.scheduler import Arrival, Scheduler, Source
+from isolation_spec.world.scheduler import Scheduler, Source
 
 __all__ = ["REQUESTER", "Aim", "WorldExhausted", "WorldLoop", "WorldTask", "settle"]
 
@@ -29,9 +29,6 @@ same."""
 _PATIENCE = 2000
 """After so many, time passes: short of that an engine is at work, not polling, and a
 timer of minutes that fires under its hands would be no schedule of asyncio's."""
-
-_SHORT = 0.05
-"""Virtual seconds that a slow arrival may take, so that timers fire before it."""
 
 REQUESTER: contextvars.ContextVar[int | None] = contextvars.ContextVar(
     "isolation_spec_requester", default=None
@@ -116,7 +113,6 @@ class WorldLoop(asyncio.BaseEventLoop):
     def __init__(self, scheduler: Scheduler, *, most_turns: int = 100_000) -> None:
         super().__init__()
         self.scheduler = scheduler
-        scheduler.clock = self.time
         self.turn = 0
         self.aims: dict[WorldTask, Aim] = {}
         self._due: dict[WorldTask, int] = {}
@@ -160,8 +156,6 @@ class WorldLoop(asyncio.BaseEventLoop):
             return
         # Who polls with `sleep(0)` sees the outside answer, and time pass.
         idle = self._busy_turns % _POLLED == 0
-        if idle and self._advance_before(self.scheduler.slow()):
-            return
         allowed = self._burst + idle
         delivered: dict[Source, None] = {}
         while len(delivered) < allowed:
@@ -179,8 +173,10 @@ class WorldLoop(asyncio.BaseEventLoop):
     def _advance_when_idle(self, idle: bool) -> None:
         if not idle or self._stopping:
             return
-        self._forget_cancelled_timers()
         scheduled = self._scheduled
+        while scheduled and scheduled[0].cancelled():
+            self._timer_cancelled_count -= 1
+            heapq.heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]
         stalled = self._now < self._stalled_until
         if scheduled and not (stalled and scheduled[0].when() > self._stalled_until):
             self._now = max(self._now, scheduled[0].when())
@@ -189,25 +185,6 @@ class WorldLoop(asyncio.BaseEventLoop):
         elif not self.scheduler.pending() and not self._ready:
             message = "nothing is ready, pending or scheduled: the run waits for ever"
             raise WorldExhausted(message)
-
-    def _forget_cancelled_timers(self) -> None:
-        scheduled = self._scheduled
-        while scheduled and scheduled[0].cancelled():
-            self._timer_cancelled_count -= 1
-            heapq.heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]
-
-    def _advance_before(self, slow: Arrival | None) -> bool:
-        """True if a timer is due before a slow arrival comes in; then it is time."""
-        if slow is None or self._stopping:
-            return False
-        self._forget_cancelled_timers()
-        if not self._scheduled:
-            return False
-        when = self._scheduled[0].when()
-        if when > slow.since + _SHORT:
-            return False
-        self._now = max(self._now, when)
-        return True
 
     def _fire_timers(self) -> None:
         scheduled = self._scheduled

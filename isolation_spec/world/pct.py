@@ -15,13 +15,12 @@ import random
 import msgspec
 
 from isolation_spec.scenario import Demotion, Schedule
-from isolation_spec.world.scheduler import SLOW, Arrival, Scheduler
+from isolation_spec.world.scheduler import Arrival, Scheduler
 
 __all__ = ["PCT", "Bound"]
 
-_PRIORITIES = range(SLOW.stop, 1000)
-"""The classes in front of every demotion that say who is first, and not how long
-anything takes."""
+_PRIORITIES = 1000
+"""As many as there are classes in front of every demotion."""
 
 
 class PCT(Scheduler):
@@ -43,11 +42,11 @@ class PCT(Scheduler):
         self.depth = depth
         self.steps = steps
         self.arrivals = 0
-        self._free = chance.sample(_PRIORITIES, len(_PRIORITIES))
+        self._free = chance.sample(range(_PRIORITIES), _PRIORITIES)
         self._points = {chance.randint(1, steps): rank for rank in range(depth - 1)}
 
     def _draw_priority(self, chain: str) -> int:
-        return self._free.pop() if self._free else _PRIORITIES[-1]
+        return self._free.pop() if self._free else _PRIORITIES - 1
 
     def consume(self, arrival: Arrival) -> None:
         """The arrival has come in; at a change point its chain falls behind."""
@@ -64,7 +63,7 @@ class PCT(Scheduler):
     def bound(self) -> Bound:
         """What this run, once it is over, was worth."""
         chains = len(self._classes)
-        beyond = self.arrivals > self.steps or chains > len(_PRIORITIES)
+        beyond = self.arrivals > self.steps or chains > _PRIORITIES
         return Bound(
             depth=self.depth,
             runs=int(not beyond),

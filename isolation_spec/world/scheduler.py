@@ -20,31 +20,23 @@ from hashlib import blake2s
 
 from isolation_spec.scenario import Demotion, Schedule
 
-__all__ = ["SLOW", "Arrival", "Scheduler", "Source"]
+__all__ = ["Arrival", "Scheduler", "Source"]
 
 _BEHIND_EVERY_CLASS = 1000
-SLOW = range(6, 8)
-"""Classes whose arrivals take long enough for short timers to fire before."""
 
 
 class Arrival:
-    """One external completion that is pending, since a moment in virtual seconds."""
+    """One external completion that is pending."""
 
-    __slots__ = ("chain", "deliver", "sequence", "since", "source")
+    __slots__ = ("chain", "deliver", "sequence", "source")
 
     def __init__(
-        self,
-        source: Source,
-        chain: str,
-        deliver: Callable[[], object],
-        sequence: int,
-        since: float,
+        self, source: Source, chain: str, deliver: Callable[[], object], sequence: int
     ) -> None:
         self.source = source
         self.chain = chain
         self.deliver = deliver
         self.sequence = sequence
-        self.since = since
 
 
 class Source:
@@ -68,7 +60,6 @@ class Scheduler:
 
     Attributes:
         arrived: the chain of each arrival so far, in order.
-        clock: the virtual seconds of the loop that it serves.
     """
 
     def __init__(
@@ -81,7 +72,6 @@ class Scheduler:
         self.schedule = schedule
         self.choices = 0
         self.active = False
-        self.clock: Callable[[], float] = float
         self._draw_class = draw_class
         self._change_points = {p: i for i, p in enumerate(change_points) if p}
         self._pending: dict[Source, None] = {}
@@ -96,19 +86,10 @@ class Scheduler:
     def post(self, source: Source, chain: str, deliver: Callable[[], object]) -> None:
         """An arrival of the chain is pending at the end of the source."""
         self._sequence += 1
-        source.arrivals.append(
-            Arrival(source, chain, deliver, self._sequence, self.clock())
-        )
+        source.arrivals.append(Arrival(source, chain, deliver, self._sequence))
         self._pending[source] = None
         if chain not in self._ranks:
             self._enter(chain)
-
-    def slow(self) -> Arrival | None:
-        """What is next, if its class says that it takes long."""
-        if not self._pending:
-            return None
-        leader = min(self.heads({}), key=self._rank)
-        return leader if self._classes[leader.chain] in SLOW else None
 
     def withdraw(self, source: Source) -> None:
         """Nothing of the source is pending any more."""

@@ -114,135 +114,113 @@ def test_timers_fire_in_order(play: Any) -> None:
     assert [(1.0, 1), (2.0, 2), (3.0, 3)] == play(main)
 
 
-async def busy_beside_a_timer(world: World, seconds: float) -> list[str]:
-    """Two tasks that ask the outside, and a timer: who was done in which order."""
-    seen: list[str] = []
-    world.loop.call_later(seconds, seen.append, "timer")
-
-    async def busy(name: str) -> None:
-        for _ in range(5):
-            await world.completion()
-            await asyncio.sleep(0)
-        seen.append(name)
-
-    await asyncio.gather(busy("a"), busy("b"))
-    await asyncio.sleep(1)
-    return sorted(seen[:2]) + seen[2:]
-
-
-def classed(rank: int) -> Scheduler:
-    """What arrives is of this class, all of it."""
-    return Scheduler(Schedule(), draw_class=lambda _: rank)
-
-
 def test_timers_wait_until_idle(play: Any, schedulers: Any) -> None:
     """While anything is ready or pending, time stands still, under any schedule."""
+
+    async def main(world: World) -> list[str]:
+        seen: list[str] = []
+        world.loop.call_later(0.001, seen.append, "timer")
+
+        async def busy(name: str) -> None:
+            for _ in range(5):
+                await world.completion()
+                await asyncio.sleep(0)
+            seen.append(name)
+
+        await asyncio.gather(busy("a"), busy("b"))
+        await asyncio.sleep(1)
+        return sorted(seen[:2]) + seen[2:]
+
     for scheduler in schedulers(30):
-        found = play(lambda world: busy_beside_a_timer(world, 0.06), scheduler)
-
-        assert ["a", "b", "timer"] == found
+        assert ["a", "b", "timer"] == play(main, scheduler)
 
 
-@pytest.mark.parametrize("rank", range(10))
-def test_short_timers_fire_before_what_is_slow(rank: int, play: Any) -> None:
-    """What is of class 6 or 7 may take 50 ms: a timer of that time does not wait."""
-    found = [
-        play(lambda world, s=seconds: busy_beside_a_timer(world, s), classed(rank))
-        for seconds in (0.001, 0.05, 0.051)
-    ]
-
-    waits, first = ["a", "b", "timer"], ["a", "timer", "b"]
-    assert [first] * 2 + [waits] == found if rank in (6, 7) else [waits] * 3 == found
-
-
-def test_what_is_slow_does_not_take_for_ever(play: Any) -> None:
-    """Who polls every 10 ms sees it come in after 50 ms."""
-
-    async def main(world: World) -> float:
-        asked = asyncio.ensure_future(world.completion())
-        for _ in range(20):
-            await asyncio.sleep(0.01)
-            if asked.done():
-                break
-        return world.time()
-
-    assert pytest.approx(0.06) == play(main, classed(6))
-    assert pytest.approx(0.01) == play(main, classed(5))
-
-
-def aimed(world: World, body: Any, step: int) -> Any:
-    """A task of operation 7 that is cancelled just after that step."""
+def aimed(world: World, body: Any, turns: int) -> Any:
+    """A task of operation 7 that is cancelled so many turns after its first step."""
     context = contextvars.Context()
     context.run(REQUESTER.set, 7)
     task = world.loop.create_task(body, context=context)
-    cancel = Cancellation(step=step, early=True)
+    cancel = Cancellation(step=1, early=True, turns=turns)
     world.loop.aims[task] = Aim(cancel, lambda _: None)
     return task
 
 
-async def asked_by_another(world: World, log: list[str]) -> None:
+def cancelled_in_the_midst(world: World, turns: int) -> Any:
     """A task waits for what another one is asking for it, in three steps."""
-    answer = world.loop.create_future()
+    log: list[str] = []
 
-    async def ask() -> None:
-        for number in range(3):
-            await world.completion()
-            log.append(f"answer {number}")
-        if not answer.done():
-            answer.set_result(None)
+    async def main() -> list[str]:
+        answer = world.loop.create_future()
 
-    async def wait() -> None:
-        try:
-            await answer
-        except asyncio.CancelledError:
-            log.append("cancelled")
-            raise
+        async def ask() -> None:
+            for number in range(3):
+                await world.completion()
+                log.append(f"answer {number}")
+            if not answer.done():
+                answer.set_result(None)
 
-    asking = asyncio.ensure_future(ask())
-    await asyncio.wait([aimed(world, wait(), 1)])
-    await asking
+        async def wait() -> None:
+            try:
+                await answer
+            except asyncio.CancelledError:
+                log.append("cancelled")
+                raise
 
+        asking = asyncio.ensure_future(ask())
+        await asyncio.wait([aimed(world, wait(), turns)])
+        await asking
+        return log
 
-@pytest.mark.parametrize(
-    ("classes", "log"),
-    [
-        ({}, ["cancelled", "answer 0", "answer 1", "answer 2"]),
-        ({"7/cancel": 1}, ["answer 0", "answer 1", "answer 2"]),
-        (
-            {"7/cancel": 1, "world/call/1": 2},
-            ["answer 0", "cancelled", "answer 1", "answer 2"],
-        ),
-    ],
-    ids=["at once", "never", "in between"],
-)
-def test_a_cancellation_may_arrive(
-    classes: dict[str, int], log: list[str], play: Any
-) -> None:
-    """With a class of its own it comes in among what else comes in, or too late."""
-    seen: list[str] = []
-    schedule = Schedule(classes=classes)
-
-    play(lambda world: asked_by_another(world, seen), Scheduler(schedule))
-
-    assert log == seen
+    return main()
 
 
-def test_a_cancellation_on_its_way_ends_with_its_task(play: Any) -> None:
-    """What comes too late is pending no longer once the task has landed."""
+def test_a_cancellation_comes_so_many_turns_later(play: Any) -> None:
+    """Who waits for others is cancelled at any moment of their work, or too late."""
+    found = [
+        play(lambda world, n=turns: cancelled_in_the_midst(world, n))
+        for turns in range(12)
+    ]
 
-    async def main(world: World) -> list[Any]:
+    places = [log.index("cancelled") if "cancelled" in log else None for log in found]
+    assert {0, 1, 2, 3, None} == set(places)
+    reached = [place for place in places if place is not None]
+    assert sorted(reached) == reached
+    assert [None] == list(dict.fromkeys(places[len(reached) :]))
+
+
+def test_a_cancellation_that_is_due_ends_with_its_task(play: Any) -> None:
+    """What comes too late hits nobody, and the task has landed."""
+
+    async def main(world: World) -> bool:
         async def rests() -> None:
             await asyncio.sleep(0)
 
-        task = aimed(world, rests(), 1)
-        await asyncio.sleep(0)
-        coming = [source.name for source in world.scheduler.pending()]
+        task = aimed(world, rests(), 5)
         await task
-        return [coming, world.landed(task), world.scheduler.pending()]
+        landed: bool = world.landed(task)
+        for _ in range(9):
+            await asyncio.sleep(0)
+        return landed and not task.cancelled()
 
-    schedule = Schedule(classes={"7/cancel": 1})
+    assert play(main)
 
-    assert [["cancellation"], True, ()] == play(main, Scheduler(schedule))
+
+def test_steps_say_in_which_turn_they_were_made(play: Any) -> None:
+    """An aim without a cancellation knows the turns of its steps."""
+
+    async def main(world: World) -> list[int]:
+        aim = Aim(None, lambda _: None)
+
+        async def works() -> None:
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+        task = world.loop.create_task(works())
+        world.loop.aims[task] = aim
+        await task
+        return [turn - aim.turns[0] for turn in aim.turns]
+
+    assert [0, 1, 2] == play(main)
 
 
 def test_stall(play: Any) -> None:
