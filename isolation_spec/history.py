@@ -221,6 +221,15 @@ Entry: TypeAlias = (
 EntryT = TypeVar("EntryT", bound=_Entry)
 
 
+class Wait(msgspec.Struct, frozen=True):
+    """Something outside was asked for, and had not answered: between two numbers of
+    turns after a step of a task."""
+
+    step: int
+    first: int
+    last: int
+
+
 class Await(msgspec.Struct, frozen=True):
     """The task of an operation came to an await in the engine, before `entry`."""
 
@@ -278,8 +287,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
             steps, if they were counted.
         handed: operation id -> the steps before which it waited for another operation
             and not for an answer of its own, if steps were counted.
-        waited: operation id -> how many turns of the loop its task waited before each
-            of its steps, if steps were counted.
+        waited: operation id -> what was under way while its task waited, if steps were
+            counted.
         awaits: the awaits of all operations, in order, if steps were counted.
         limits: the limits that the engine declares.
         event_names: what the engine's events name, None if it does not say.
@@ -298,7 +307,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     order: tuple[str, ...] = ()
     steps: dict[int, tuple[str, ...]] = {}
     handed: dict[int, tuple[int, ...]] = {}
-    waited: dict[int, tuple[int, ...]] = {}
+    waited: dict[int, tuple[Wait, ...]] = {}
     awaits: tuple[Await, ...] = ()
     limits: dict[str, int] = {}
     event_names: EventNames | None = None

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
+from itertools import pairwise
 from typing import Any, TypeVar
 
 from isolation_spec import history as seen
@@ -112,7 +113,7 @@ class _Execution:
         self.tasks: dict[asyncio.Task[Any], int] = {}
         self.steps: dict[int, tuple[str, ...]] = {}
         self.handed: dict[int, tuple[int, ...]] = {}
-        self.waited: dict[int, tuple[int, ...]] = {}
+        self.waited: dict[int, tuple[seen.Wait, ...]] = {}
         self.counted: dict[int, Aim] = {}
         self.waits: dict[int, list[str]] = {}
         self.awaits: list[seen.Await] = []
@@ -278,8 +279,7 @@ class _Execution:
             aim = self.counted[number]
             if aim.handed:
                 self.handed[number] = tuple(aim.handed)
-            turns = zip([*aim.turns[:1], *aim.turns], aim.turns, strict=False)
-            self.waited[number] = tuple(after - before for before, after in turns)
+            self.waited[number] = tuple(self._waits(number, aim.turns))
         self.agenda.ended(number)
         if self._all_done.done():
             return
@@ -287,6 +287,15 @@ class _Execution:
             self._all_done.set_exception(error)
         elif self.agenda.is_done:
             self._all_done.set_result(None)
+
+    def _waits(self, number: int, turns: list[int]) -> Iterator[seen.Wait]:
+        """What was under way while a task waited that made its steps in these turns."""
+        flights = dict.fromkeys(self.world.flights(number))
+        for step, (before, after) in enumerate(pairwise(turns), start=1):
+            for asked, came in flights:
+                if before < came and asked < after:
+                    first = max(asked - before, 0)
+                    yield seen.Wait(step, first, min(came, after) - before)
 
     async def _perform(self, operation: Operation) -> None:
         number = operation.id

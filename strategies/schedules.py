@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 import msgspec
 from hypothesis import strategies as st
 
+from isolation_spec.history import Wait
 from isolation_spec.scenario import (
     AdvanceTime,
     Cancellation,
@@ -49,13 +50,12 @@ _IN_LINE = 0.3
 """How often somebody is cancelled where they wait for another."""
 Steps: TypeAlias = Mapping[int, tuple[str, ...]]
 """Operation id -> where its task waited before each of its steps."""
-_LONG_WAIT = 3
-"""Turns of the loop; who waits for one answer alone waits no longer, if nobody else is
-there."""
 _FEW_STEPS = 5
 """Of the task of a run, whatever its agent does."""
-Waited: TypeAlias = Mapping[int, tuple[int, ...]]
-"""Operation id -> the turns of the loop that its task waited before each step."""
+Waited: TypeAlias = Mapping[int, tuple[Wait, ...]]
+"""Operation id -> what was under way while its task waited."""
+_HANDED_ON = 3
+"""Turns of the loop that an answer takes, from task to task, to who waits for it."""
 Handed: TypeAlias = Mapping[int, tuple[int, ...]]
 """Operation id -> the steps before which its task waited for another operation."""
 
@@ -130,12 +130,15 @@ def further_attempts(
         named = identified(scenario, chance)
         if not handed or chance.random() >= _IN_LINE:
             struck = _struck(named, chance, steps, waited)
+            likely = 0.8 if _in_the_midst(struck) else 0.0
         else:
             struck = _struck_in_line(named, chance, steps, handed)
-            if followed is not None and chance.random() < 0.5:
-                again = msgspec.structs.replace(struck, schedule=followed)
-                yield Attempt(again, Scheduler(followed))
-                continue
+            likely = 0.5
+        if followed is not None and chance.random() < likely:
+            # Turns are counted: under another schedule they would be others.
+            again = msgspec.structs.replace(struck, schedule=followed)
+            yield Attempt(again, Scheduler(followed))
+            continue
         yield _seeded(struck, chance, max(choices, 1), calm=struck == named)
 
 
@@ -173,7 +176,9 @@ def swept_attempts(scenario: Scenario, steps: Steps) -> Iterator[Attempt]:
     plain = msgspec.structs.replace(scenario, schedule=Schedule())
     for index, step, _ in _places(plain, steps):
         for early in (False, True):
-            cancelled = _with_cancellation(plain, index, step, early=early)
+            cancelled = _with_cancellation(
+                plain, index, Cancellation(step=step, early=early)
+            )
             yield Attempt(cancelled, Scheduler(cancelled.schedule))
 
 
@@ -227,12 +232,17 @@ def _cancelling(
     most steps wait at few of them.
     """
     places = _places(scenario, steps)
-    waits = _waits(scenario, waited)
-    if waits and chance.random() < (0.6 if _works_elsewhere(scenario, steps) else 0.1):
-        weights = [turns for _, _, turns in waits]
-        index, step, turns = chance.choices(waits, weights)[0]
-        midst = chance.randint(1, turns - 1)
-        return _with_cancellation(scenario, index, step - 1, early=True, turns=midst)
+    if chance.random() < (0.85 if _works_elsewhere(scenario, steps) else 0.1):
+        waits = _waits(scenario, waited)
+        if chance.random() < 0.7:
+            of_runs = [
+                one
+                for one in waits
+                if isinstance(scenario.operations[one[0]], RunAgent)
+            ]
+            waits = of_runs or waits
+        if waits:
+            return _with_cancellation(scenario, *_midst(chance, waits))
     if chance.random() < 0.5:
         runs = [
             one for one in places if isinstance(scenario.operations[one[0]], RunAgent)
@@ -246,7 +256,8 @@ def _cancelling(
     index, step, _ = chance.choice(places)
     # Waiting before a step is waiting after the one before.
     early = step > 1 and chance.random() < 0.5
-    return _with_cancellation(scenario, index, step - early, early=early)
+    cancel = Cancellation(step=step - early, early=early)
+    return _with_cancellation(scenario, index, cancel)
 
 
 def _struck_in_line(
@@ -266,7 +277,8 @@ def _struck_in_line(
     line = lines[chance.choice(sorted(lines))]
     for index, step in chance.sample(line, min(len(line), chance.choice((1, 1, 2)))):
         early = chance.random() < 0.4
-        scenario = _with_cancellation(scenario, index, step - early, early=early)
+        cancel = Cancellation(step=step - early, early=early)
+        scenario = _with_cancellation(scenario, index, cancel)
     return scenario
 
 
@@ -280,14 +292,31 @@ def _places(scenario: Scenario, steps: Steps) -> list[tuple[int, int, str]]:
     ]
 
 
-def _waits(scenario: Scenario, waited: Waited) -> list[tuple[int, int, int]]:
-    """(index of an operation, step, turns waited before it) for each long wait."""
+def _midst(
+    chance: random.Random, waits: list[tuple[int, Wait]]
+) -> tuple[int, Cancellation]:
+    """(index of an operation, when it is cancelled) before what was under way came in,
+    or just after, while it is handed on."""
+    index, wait = chance.choice(waits)
+    turns = chance.randint(wait.first + 1, wait.last)
+    if chance.random() < 0.3:
+        turns = wait.last + chance.randint(1, _HANDED_ON)
+    return index, Cancellation(step=wait.step, early=True, turns=turns)
+
+
+def _in_the_midst(scenario: Scenario) -> bool:
+    """True if somebody is cancelled while others work for them."""
+    cancels = (getattr(operation, "cancel", None) for operation in scenario.operations)
+    return any(cancel is not None and cancel.turns for cancel in cancels)
+
+
+def _waits(scenario: Scenario, waited: Waited) -> list[tuple[int, Wait]]:
+    """(index of an operation, what was under way while it waited) for each."""
     return [
-        (index, step, turns)
+        (index, wait)
         for index, operation in enumerate(scenario.operations)
         if not isinstance(operation, AdvanceTime | CollectGarbage | Shutdown)
-        for step, turns in enumerate(waited.get(operation.id, ()), start=1)
-        if turns > _LONG_WAIT and step > 1
+        for wait in waited.get(operation.id, ())
     ]
 
 
@@ -303,9 +332,8 @@ def _works_elsewhere(scenario: Scenario, steps: Steps) -> bool:
 
 
 def _with_cancellation(
-    scenario: Scenario, index: int, step: int, *, early: bool, turns: int = 0
+    scenario: Scenario, index: int, cancel: Cancellation
 ) -> Scenario:
-    cancel = Cancellation(step=step, early=early, turns=turns)
     operations = list(scenario.operations)
     operations[index] = msgspec.structs.replace(operations[index], cancel=cancel)
     return msgspec.structs.replace(scenario, operations=tuple(operations))

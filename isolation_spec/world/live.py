@@ -182,6 +182,10 @@ class LiveWorld:
         stepped = task.get_coro()
         return isinstance(stepped, Stepped) and not stepped.hit
 
+    def flights(self, operation: int) -> Iterable[tuple[int, int]]:
+        """None: nothing can be cancelled in a turn of a real loop."""
+        return ()
+
     async def advance(self, seconds: float, *, stalled: bool) -> None:
         """A short while passes; nothing real can be stalled."""
         del stalled

@@ -15,7 +15,7 @@ import heapq
 import threading
 import weakref
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
 from isolation_spec.scenario import Cancellation
@@ -134,6 +134,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         if self.turn > self._most_turns:
             message = f"no rest after {self._most_turns} turns"
             raise WorldExhausted(message)
+        self.scheduler.turn = self.turn
         if self._due:
             self._hit_what_is_due()
         self._receive()
@@ -234,6 +235,16 @@ class WorldLoop(asyncio.BaseEventLoop):
         """True if an ended task's steps were counted, and no cancellation hit it."""
         self._due.pop(task, None)
         return self.aims.pop(task, None) is not None
+
+    def flights(self, owner: int) -> Iterator[tuple[int, int]]:
+        """Yields the turns in which an arrival for this operation was asked for, and
+        came, and of one for no operation, as what works for all may ask it."""
+        names = (f"{owner}/", "world/")
+        for chain, turns in zip(
+            self.scheduler.arrived, self.scheduler.flights, strict=True
+        ):
+            if chain.startswith(names):
+                yield turns
 
     def _hit(self, task: WorldTask, aim: Aim) -> None:
         del self.aims[task]

@@ -26,17 +26,23 @@ _BEHIND_EVERY_CLASS = 1000
 
 
 class Arrival:
-    """One external completion that is pending."""
+    """One external completion that is pending, and since which turn of the loop."""
 
-    __slots__ = ("chain", "deliver", "sequence", "source")
+    __slots__ = ("chain", "deliver", "sequence", "since", "source")
 
     def __init__(
-        self, source: Source, chain: str, deliver: Callable[[], object], sequence: int
+        self,
+        source: Source,
+        chain: str,
+        deliver: Callable[[], object],
+        sequence: int,
+        since: int,
     ) -> None:
         self.source = source
         self.chain = chain
         self.deliver = deliver
         self.sequence = sequence
+        self.since = since
 
 
 class Source:
@@ -59,7 +65,9 @@ class Scheduler:
         draw_class: gives the class of a chain that the schedule does not name.
 
     Attributes:
+        turn: the turn of the loop that it serves.
         arrived: the chain of each arrival so far, in order.
+        flights: of each, between which turns it was pending.
     """
 
     def __init__(
@@ -72,6 +80,7 @@ class Scheduler:
         self.schedule = schedule
         self.choices = 0
         self.active = False
+        self.turn = 0
         self._draw_class = draw_class
         self._change_points = {p: i for i, p in enumerate(change_points) if p}
         self._pending: dict[Source, None] = {}
@@ -82,11 +91,14 @@ class Scheduler:
         self._done: list[Demotion] = []
         self._sequence = 0
         self.arrived: list[str] = []
+        self.flights: list[tuple[int, int]] = []
 
     def post(self, source: Source, chain: str, deliver: Callable[[], object]) -> None:
         """An arrival of the chain is pending at the end of the source."""
         self._sequence += 1
-        source.arrivals.append(Arrival(source, chain, deliver, self._sequence))
+        source.arrivals.append(
+            Arrival(source, chain, deliver, self._sequence, self.turn)
+        )
         self._pending[source] = None
         if chain not in self._ranks:
             self._enter(chain)
@@ -136,6 +148,7 @@ class Scheduler:
             del self._pending[source]
         count = self._consumed[chain] = self._consumed.get(chain, 0) + 1
         self.arrived.append(chain)
+        self.flights.append((arrival.since, self.turn))
         self._apply(chain, count)
 
     def _enter(self, chain: str) -> None:

@@ -132,6 +132,10 @@ class World:
         assert isinstance(task, WorldTask)
         return self.loop.landed(task)
 
+    def flights(self, operation: int) -> Iterator[tuple[int, int]]:
+        """Yields the turns between which what may be for the operation was pending."""
+        return self.loop.flights(operation)
+
     async def advance(self, seconds: float, *, stalled: bool) -> None:
         """Virtual seconds pass; stalled, nothing arrives from outside meanwhile."""
         if stalled:
