@@ -19,7 +19,7 @@ ROOTS = {
 }
 
 FLOORS = (
-    ("scenario", "history", "coverage"),
+    ("event_names", "scenario", "history", "coverage"),
     ("adapter", "engine"),
     ("adapters", "faults"),
     ("world",),
@@ -29,6 +29,8 @@ FLOORS = (
         "claims",
         "leaving",
         "objects",
+        "agenda",
+        "recorder",
         "perform",
         "run",
         "determinism",

@@ -113,6 +113,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "error-containment": (4, 0),
         "noninterference": (4, 1),
     },
+    "rest-untold": {"error-containment": (4, 1)},
     "result-cache": {"tool-isolation": (4, 0)},
     "result-to-next": {"context-ownership": (4, 1), "tool-isolation": (3, 1)},
     "returned-alias": {"stored-writes": (2, 0)},

@@ -4,7 +4,8 @@
 
 The lanes are divided by `|`, operations by blanks. An operation works on its user's
 last context or connection; with `their-` before it, on the other user's. `&` after a
-run: in the background; `!3` and `!3e` after any: cancelled before step 3, or after it.
+run: in the background; `!3` and `!3e` after any: cancelled before step 3, or after it,
+and `!3e7` seven turns of the loop later.
 After `;` the chains that are held back, with `@2` once they had two arrivals.
 """
 
@@ -43,7 +44,9 @@ _STEPS: dict[str, Step] = {
     "spawn-failing": ask.Spawn(script=(ask.Fail(message=""),)),
     "fail": ask.Fail(message=""),
 }
-_OPERATION = re.compile(r"(their-)?([a-z-]+)(?:\[(.*?)\])?(&)?(?:!(\d+)(e)?)?$")
+_OPERATION = re.compile(
+    r"(their-)?([a-z-]+)(?:\[(.*?)\])?(&)?(?:!(\d+)(?:(e)(\d*))?)?$"
+)
 _Named = dict[str, Any]
 _KINDS: dict[str, Callable[[_Named, _Named, _Named], Operation]] = {
     "connect": lambda u, c, x: ask.Connect(**c),
@@ -98,10 +101,14 @@ def _lane(text: str) -> tuple[Operation, ...]:
 def _operation(word: str, lane: list[Operation]) -> Operation:
     match = _OPERATION.match(word)
     assert match is not None, word
-    theirs, kind, script, behind, step, early = match.groups()
+    theirs, kind, script, behind, step, early, turns = match.groups()
     opened = sum(isinstance(one, ask.OpenContext) for one in lane)
     connected = sum(isinstance(one, ask.Connect) for one in lane)
-    cancel = Cancellation(step=int(step), early=bool(early)) if step else None
+    cancel = (
+        Cancellation(step=int(step), early=bool(early), turns=int(turns or 0))
+        if step
+        else None
+    )
     user: _Named = {"id": 0, "user": 0, "cancel": cancel}
     victim = 1 if theirs else None
     context = "x0" if theirs else f"x{max(0, opened - 1)}"
