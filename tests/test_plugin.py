@@ -258,7 +258,7 @@ def test_a_claim_alone_is_never_green_for_want_of_evidence(folder: Path) -> None
     would."""
     (folder / "test_leak.py").write_text(three_lines("TestLeak", RED))
 
-    result = session(folder, "test_leak.py::TestLeak::tool-isolation")
+    result = session(folder, "test_leak.py::TestLeak::error-containment")
 
     assert {"failed": 1} == result.counts, result.out
     assert result.has_line(

@@ -134,7 +134,11 @@ PLANTED = {
             opened(1, ALICE),
             *(
                 RunAgent(
-                    id=number, user=ALICE, context="x1", script=(), background=True
+                    id=number,
+                    user=ALICE,
+                    context="x1",
+                    script=(Think(prompt="p"),),
+                    background=True,
                 )
                 for number in (2, 3, 4, 5)
             ),
