@@ -6,7 +6,15 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from isolation_spec.scenario import OpenContext, Operation, RunAgent, Scenario, Schedule
+from isolation_spec.history import Wait
+from isolation_spec.scenario import (
+    Cancellation,
+    OpenContext,
+    Operation,
+    RunAgent,
+    Scenario,
+    Schedule,
+)
 from isolation_spec.world.scheduler import Source
 from strategies.drawing import draw_workloads
 from strategies.profiles import find_profile
@@ -226,3 +234,61 @@ def test_who_waited_may_be_cancelled_in_the_very_same_run() -> None:
     assert all(map(cancels, again))
     assert all(a.scheduler.schedule == followed for a in again)
     assert followed not in [a.scenario.schedule for a in in_line(drawn)]
+
+
+# Where others work for somebody
+
+
+def in_the_midst(
+    drawn: Drawn, *, made: int, followed: Schedule | None = None
+) -> list[Attempt]:
+    """Attempts around a run in which tasks made so many steps, and the first agent
+    waited after its second one while something was under way."""
+    first, _ = agents(drawn)
+    return list(
+        further_attempts(
+            drawn.workload,
+            drawn.search,
+            400,
+            choices=60,
+            steps={o.id: (PLACES * 2)[:made] for o in drawn.scenario.operations},
+            waited={first: (Wait(2, 7, 20),)},
+            followed=followed,
+        )
+    )
+
+
+def midsts(attempts: list[Attempt]) -> list[Cancellation]:
+    """Those that come some turns after a step."""
+    found = (
+        getattr(o, "cancel", None) for a in attempts for o in a.scenario.operations
+    )
+    return [cancel for cancel in found if cancel is not None and cancel.turns]
+
+
+def test_who_waits_for_work_in_other_tasks_is_cancelled_in_the_midst_of_it() -> None:
+    """While it is under way, and while its answer is handed on; where an agent works
+    in the task of its operation, rarely."""
+    drawn = draw()[5]
+    elsewhere, here = (midsts(in_the_midst(drawn, made=made)) for made in (3, 9))
+
+    assert {2} == {cancel.step for cancel in elsewhere}
+    assert set(range(8, 24)) == {cancel.turns for cancel in elsewhere}
+    under_way = sum(cancel.turns <= 20 for cancel in elsewhere)
+    assert 0.5 < under_way / len(elsewhere) < 0.9
+    assert 0.4 < len(elsewhere) / 400 < 1.0
+    assert 0.0 < len(here) / 400 < 0.15
+
+
+def test_turns_are_counted_in_the_very_same_run() -> None:
+    """Most of these attempts follow the schedule of the run that was looked at."""
+    drawn = draw()[5]
+    followed = Schedule(classes={"77/start": 3})
+
+    attempts = in_the_midst(drawn, made=3, followed=followed)
+    struck = [attempt for attempt in attempts if midsts([attempt])]
+    again = [a for a in struck if a.scenario.schedule == followed]
+    calm = [a for a in attempts if not midsts([a])]
+
+    assert 0.7 < len(again) / len(struck) < 0.9
+    assert followed not in [a.scenario.schedule for a in calm]
