@@ -255,7 +255,7 @@ class Draft:
     def _signed(
         self, steps: tuple[ask.Step, ...], user: int, number: int
     ) -> tuple[ask.Step, ...]:
-        """The script with canaries of its own; in a third of the workloads one user's
+        """The script with canaries of its own; in some of the workloads one user's
         model is slow to answer what nobody else asks, for others to wait for if they
         must."""
         signed = sign(steps, self.users[user].label, number)

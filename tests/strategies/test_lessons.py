@@ -227,7 +227,7 @@ def test_equal_questions_are_asked() -> None:
 
 
 def test_one_users_model_is_slow_while_others_ask_theirs() -> None:
-    """In a tenth of the scenarios one user's answers take long, and no other's do."""
+    """In a fifth of the scenarios one user's answers take long, and no other's do."""
 
     def is_one(scenario: Scenario) -> bool:
         asked = [
@@ -240,7 +240,7 @@ def test_one_users_model_is_slow_while_others_ask_theirs() -> None:
         slow = {user for user, is_slow in asked if is_slow}
         return len(slow) == 1 and any(user not in slow for user, _ in asked)
 
-    assert 0.1 <= share(is_one) <= 0.5
+    assert 0.18 <= share(is_one) <= 0.5
 
 
 # 6. Reconnects, readers who do not read, collections, changed objects
