@@ -591,7 +591,7 @@ MINIMA = (
     ),
     Minimum("reply-to-next", _ERRORS, "open run[slowly] | open run[think]", _BOTH),
     Minimum("reply-to-next", _ALONE, "open run[think]!1e | open run[think]", _STRUCK),
-    Minimum("rest-untold", _ERRORS, "open run[think]!1e3 | open run[think]", _STRUCK),
+    Minimum("rest-untold", _ERRORS, "open run[think]!1e4 | open run[think]", _STRUCK),
     Minimum(
         "result-cache",
         _TOOLS,
