@@ -24,6 +24,8 @@ _CAPACITY = 64 * 1024
 _MOST_READ = 256 * 1024
 _END = b""
 _RESET = None
+# The stubs of asyncio leave out what a selector transport calls of its server, here and
+# below; the tests watch that it is there.
 _ATTACH_TAKES_TRANSPORT = bool(
     set(inspect.signature(base_events.Server._attach).parameters)  # type: ignore[attr-defined]
     - {"self"}

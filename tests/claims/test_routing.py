@@ -30,6 +30,7 @@ from tests.claims.histories import (
     IDS,
     NOT_REACHED,
     PROMISED,
+    Judged,
     closed,
     ended,
     event,
@@ -236,7 +237,7 @@ def attended(
     outcome: str = "returned",
     world: Scenario = ALONE,
     names: EventNames | None = PROMISED,
-) -> object:
+) -> Judged:
     """Alice was connected before her run, while it went on, and after it."""
     return judged(
         CLAIM,
@@ -273,7 +274,7 @@ def test_a_repetition_alone_leaves_no_gap() -> None:
     """An event heard twice is `twice`, and nothing is missing."""
     repeated = (HEARD[0], HEARD[1], HEARD[1], HEARD[2])
 
-    assert ("twice",) == attended(*repeated).clauses  # type: ignore[attr-defined]
+    assert ("twice",) == attended(*repeated).clauses
 
 
 def test_a_run_cancelled_before_it_told_anything_is_not_missed() -> None:
@@ -509,7 +510,7 @@ def test_a_run_without_a_word_is_missed_where_another_was_told_of() -> None:
 
     found = attended(told, names=None)
 
-    assert "missing" in found.clauses  # type: ignore[attr-defined]
+    assert "missing" in found.clauses
     assert NOT_REACHED == attended(names=None)
 
 
