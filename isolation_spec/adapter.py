@@ -27,7 +27,9 @@ import enum
 import inspect
 import random
 from abc import ABC, abstractmethod
+from base64 import b64encode
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from hashlib import shake_128
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from isolation_spec.event_names import EventNames
@@ -250,8 +252,8 @@ class Services(Protocol):
 
 HALF = "\ud800"
 """Half a character: it is text, and nothing encodes it."""
-FILLER = "." * 40_000
-"""More than the buffers between an engine and its client hold."""
+FILLER = b64encode(shake_128(b"filler").digest(45_000), b"-_").decode()
+"""More than the buffers between an engine and its client hold, compressed or not."""
 
 
 class Toolbox:

@@ -333,6 +333,7 @@ class _Sustained:
     def _runs(self) -> Iterator[bytes]:
         """Yields the identity of each interleaving, scheduled as the search does."""
         from strategies.schedules import Search, further_attempts
+        from strategies.strikes import Looked
 
         make = find_engine("reference").make_adapter
         capabilities = make().capabilities
@@ -340,7 +341,11 @@ class _Sustained:
         first = run(scenario, make, count_steps=True)
         search = Search(change_points=(), burst=0, split=False, seed=0)
         attempts = further_attempts(
-            scenario, search, self.runs, choices=first.choices, steps=first.steps
+            scenario,
+            search,
+            self.runs,
+            choices=first.choices,
+            looked=Looked(first.steps),
         )
         for attempt in attempts:
             history = run(attempt.scenario, make, scheduler=attempt.scheduler)

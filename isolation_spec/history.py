@@ -230,6 +230,14 @@ class Wait(msgspec.Struct, frozen=True):
     last: int
 
 
+class Handed(msgspec.Struct, frozen=True):
+    """Before a step of a task it waited for another operation, the giver; None: for one
+    of the world."""
+
+    step: int
+    giver: int | None
+
+
 class Await(msgspec.Struct, frozen=True):
     """The task of an operation came to an await in the engine, before `entry`."""
 
@@ -286,7 +294,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         steps: operation id -> where in the engine its task waited before each of its
             steps, if they were counted.
         handed: operation id -> the steps before which it waited for another operation
-            and not for an answer of its own, if steps were counted.
+            and not for an answer of its own, and for which, if steps were counted.
         waited: operation id -> what was under way while its task waited, if steps were
             counted.
         awaits: the awaits of all operations, in order, if steps were counted.
@@ -306,7 +314,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     overlapped: bool
     order: tuple[str, ...] = ()
     steps: dict[int, tuple[str, ...]] = {}
-    handed: dict[int, tuple[int, ...]] = {}
+    handed: dict[int, tuple[Handed, ...]] = {}
     waited: dict[int, tuple[Wait, ...]] = {}
     awaits: tuple[Await, ...] = ()
     limits: dict[str, int] = {}

@@ -147,6 +147,7 @@ def gather() -> Iterator[Failure]:
 
 def _failing(engine: Engine, workloads: list[Workload]) -> Iterator[Failure]:
     from strategies.schedules import first_attempt, further_attempts
+    from strategies.strikes import Looked
 
     for scenario, search, _ in workloads:
         attempt = first_attempt(scenario, search)
@@ -158,7 +159,11 @@ def _failing(engine: Engine, workloads: list[Workload]) -> Iterator[Failure]:
         )
         yield from _failures(engine, first)
         for attempt in further_attempts(
-            scenario, search, _SCHEDULES, choices=first.choices, steps=first.steps
+            scenario,
+            search,
+            _SCHEDULES,
+            choices=first.choices,
+            looked=Looked(first.steps),
         ):
             yield from _failures(
                 engine,

@@ -28,6 +28,7 @@ from isolation_spec.adapters.contract import CheckedAdapter
 from isolation_spec.agenda import Agenda
 from isolation_spec.awaits import NOWHERE, Watched, place_of
 from isolation_spec.blame import blame, frames_of, frames_waiting
+from isolation_spec.departed import departed
 from isolation_spec.history import Entry, History
 from isolation_spec.leaving import leaving
 from isolation_spec.perform import Performer, Unavailable
@@ -112,7 +113,7 @@ class _Execution:
         }
         self.tasks: dict[asyncio.Task[Any], int] = {}
         self.steps: dict[int, tuple[str, ...]] = {}
-        self.handed: dict[int, tuple[int, ...]] = {}
+        self.handed: dict[int, tuple[seen.Handed, ...]] = {}
         self.waited: dict[int, tuple[seen.Wait, ...]] = {}
         self.counted: dict[int, Aim] = {}
         self.waits: dict[int, list[str]] = {}
@@ -199,8 +200,10 @@ class _Execution:
         self.recorder.shared((user, c) for (user, _), c in contexts.items())
         contexts.clear()
         self.performer.running.clear()
-        for user in self.scenario.users:
-            await self._guarded("cleanup_user", self.adapter.cleanup_user(user.id))
+        gone = departed(self.scenario, self.recorder.entries)
+        for index, user in enumerate(self.scenario.users):
+            if index not in gone:
+                await self._guarded("cleanup_user", self.adapter.cleanup_user(user.id))
         for alive in await self.world.settle(SETTLE, self._alive_for_users):
             self.recorder.alive(alive)
         for user in self.scenario.users:
@@ -278,7 +281,7 @@ class _Execution:
             self.steps[number] = tuple(self.waits.get(number, (NOWHERE,)))
             aim = self.counted[number]
             if aim.handed:
-                self.handed[number] = tuple(aim.handed)
+                self.handed[number] = tuple(_handed(*one) for one in aim.handed)
             self.waited[number] = tuple(self._waits(number, aim.turns))
         self.agenda.ended(number)
         if self._all_done.done():
@@ -368,6 +371,11 @@ class _Execution:
             event_names=self.adapter.adapter.event_names,
             varying=tuple(self.adapter.adapter.varying),
         )
+
+
+def _handed(step: int, chain: str) -> seen.Handed:
+    owner = chain.partition("/")[0]
+    return seen.Handed(step, int(owner) if owner.isdecimal() else None)
 
 
 def _attacks(operation: Operation) -> bool:

@@ -194,22 +194,22 @@ class _Examiner:
             further_attempts,
             swept_attempts,
         )
+        from strategies.strikes import Looked
 
         orders: set[tuple[bytes, str]] = set()
         first = self._run(first_attempt(scenario, search), orders, count_steps=True)
+        looked = Looked(first.steps, first.handed, first.waited)
         for attempt in further_attempts(
             scenario,
             search,
             self.schedules - 1,
             choices=first.choices,
-            steps=first.steps,
-            handed=first.handed,
-            waited=first.waited,
+            looked=looked,
             followed=first.schedule,
         ):
             self._run(attempt, orders)
         if self.sweep_every and self.tally.number % self.sweep_every == 0:
-            for attempt in swept_attempts(first.scenario, first.steps):
+            for attempt in swept_attempts(first.scenario, looked):
                 self._run(attempt, orders)
         if self.live is None:
             self._search_shares(first, search, orders)

@@ -17,7 +17,7 @@ __all__ = ["Classes", "Draft"]
 
 Classes = tuple[int, ...]
 _PAUSE = ask.Sleep(seconds=2.0)
-_SLOW_ONE_OF = 10
+_SLOW_ONE_OF = 16
 """Of so many users the model of one is slow; most are not there."""
 
 
@@ -54,7 +54,8 @@ class Draft:
 
     def _look_in_the_end(self) -> None:
         """Mostly everybody stores something, half of the time, waits for the others,
-        asks for an answer and a tool, and reads: what others did may show late.
+        asks for an answer and a tool, and reads: what others did may show late. Now and
+        then all of them leave together, in the midst of their work.
 
         An agent's sleep is what waits: time goes on once nobody has anything to do.
         """
@@ -78,6 +79,10 @@ class Draft:
             self.operations.append(read)
         if seed % 8 == 1 and present:
             self._look_elsewhere(seed // 8)
+        if seed % 8 == 3:
+            for user in present:
+                self._run(user, self.contexts[user][0], 3, True, None)
+                self._leave(user, None)
 
     def _look_elsewhere(self, drawn: int) -> None:
         """Somebody asks for what is left of another, when all is over."""
@@ -188,6 +193,13 @@ class Draft:
         self.operations.append(
             ask.CleanupEngine(id=number, user=user, context=context, cancel=cancel)
         )
+
+    def _leave(
+        self, user: int, cancel: Cancellation | None, classes: Classes = ()
+    ) -> None:
+        self.contexts[user].clear()
+        number = self._number(classes)
+        self.operations.append(ask.CleanupUser(id=number, user=user, cancel=cancel))
 
     def _run(
         self,

@@ -414,10 +414,7 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         self, user: int, cancel: Cancellation | None, classes: Classes
     ) -> None:
         """Everything of a user is cleaned up."""
-        user = self._user(user)
-        self.contexts[user].clear()
-        number = self._number(classes)
-        self.operations.append(ask.CleanupUser(id=number, user=user, cancel=cancel))
+        self._leave(self._user(user), cancel, classes)
 
     @rule(
         seconds=st.sampled_from((0.1, 1.0, 6.0, 31.0, 301.0)),

@@ -8,27 +8,18 @@ workload is worth more interleavings than it costs to generate.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from hashlib import blake2s
-from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import msgspec
 from hypothesis import strategies as st
 
-from isolation_spec.history import Wait
-from isolation_spec.scenario import (
-    AdvanceTime,
-    Cancellation,
-    CollectGarbage,
-    RunAgent,
-    Scenario,
-    Schedule,
-    Shutdown,
-)
+from isolation_spec.scenario import Cancellation, Scenario, Schedule
 from isolation_spec.world.scheduler import Scheduler
 from isolation_spec.world.uniform import Uniform
 from strategies.identifiers import identified
+from strategies.strikes import Looked, struck, swept
 
 __all__ = [
     "Attempt",
@@ -46,18 +37,6 @@ _CLASSES = 8
 _HORIZON = 150
 _UNIFORM, _FOUR_POINTS = 0.80, 0.85
 """Above the one and up to the other, chance decides; above that, four points."""
-_IN_LINE = 0.3
-"""How often somebody is cancelled where they wait for another."""
-Steps: TypeAlias = Mapping[int, tuple[str, ...]]
-"""Operation id -> where its task waited before each of its steps."""
-_FEW_STEPS = 5
-"""Of the task of a run, whatever its agent does."""
-Waited: TypeAlias = Mapping[int, tuple[Wait, ...]]
-"""Operation id -> what was under way while its task waited."""
-_HANDED_ON = 3
-"""Turns of the loop that an answer takes, from task to task, to who waits for it."""
-Handed: TypeAlias = Mapping[int, tuple[int, ...]]
-"""Operation id -> the steps before which its task waited for another operation."""
 
 
 def classes() -> st.SearchStrategy[tuple[int, ...]]:
@@ -114,32 +93,25 @@ def further_attempts(
     count: int,
     *,
     choices: int,
-    steps: Steps,
-    handed: Handed = MappingProxyType({}),
-    waited: Waited = MappingProxyType({}),
+    looked: Looked,
     followed: Schedule | None = None,
 ) -> Iterator[Attempt]:
     """Yields so many seeded attempts around a scenario that has been run once.
 
-    `choices`, `steps`, `handed`, `waited` and the schedule that was `followed` are what
-    that run had: change points lie among its choices, and cancellations at its steps
-    and between them, so that neither is wasted on a place that never comes.
+    `choices`, what was `looked` at and the schedule that was `followed` are what that
+    run had: change points lie among its choices, and cancellations at its steps and
+    between them, so that neither is wasted on a place that never comes.
     """
     for index in range(count):
         chance = random.Random(f"{search}/{index}")
         named = identified(scenario, chance)
-        if not handed or chance.random() >= _IN_LINE:
-            struck = _struck(named, chance, steps, waited)
-            likely = 0.8 if _in_the_midst(struck) else 0.0
-        else:
-            struck = _struck_in_line(named, chance, steps, handed)
-            likely = 0.5
-        if followed is not None and chance.random() < likely:
-            # Turns are counted: under another schedule they would be others.
-            again = msgspec.structs.replace(struck, schedule=followed)
+        strike = struck(named, chance, looked)
+        if followed is not None and chance.random() < strike.again:
+            again = msgspec.structs.replace(strike.scenario, schedule=followed)
             yield Attempt(again, Scheduler(followed))
-            continue
-        yield _seeded(struck, chance, max(choices, 1), calm=struck == named)
+        else:
+            calm = strike.scenario == named
+            yield _seeded(strike.scenario, chance, max(choices, 1), calm=calm)
 
 
 def random_attempts(
@@ -171,15 +143,11 @@ def fifo_attempt(scenario: Scenario, search: Search) -> Attempt:
     return Attempt(plain, Scheduler(plain.schedule))
 
 
-def swept_attempts(scenario: Scenario, steps: Steps) -> Iterator[Attempt]:
+def swept_attempts(scenario: Scenario, looked: Looked) -> Iterator[Attempt]:
     """Yields the workload in plain order, cancelled before and after every step."""
     plain = msgspec.structs.replace(scenario, schedule=Schedule())
-    for index, step, _ in _places(plain, steps):
-        for early in (False, True):
-            cancelled = _with_cancellation(
-                plain, index, Cancellation(step=step, early=early)
-            )
-            yield Attempt(cancelled, Scheduler(cancelled.schedule))
+    for cancelled in swept(plain, looked):
+        yield Attempt(cancelled, Scheduler(cancelled.schedule))
 
 
 def _seeded(
@@ -212,128 +180,3 @@ def _seeded(
     return Attempt(
         varied, Scheduler(schedule, change_points=points, draw_class=draw_class)
     )
-
-
-def _struck(
-    scenario: Scenario, chance: random.Random, steps: Steps, waited: Waited
-) -> Scenario:
-    """The scenario with up to two more cancellations, in two thirds of all cases."""
-    for _ in range(chance.choices((0, 1, 2), (35, 45, 20))[0]):
-        scenario = _cancelling(scenario, chance, steps, waited)
-    return scenario
-
-
-def _cancelling(
-    scenario: Scenario, chance: random.Random, steps: Steps, waited: Waited
-) -> Scenario:
-    """The scenario with one more cancellation, half of the time of a run.
-
-    Half of the time any step is as likely as another, else any place in the engine, as
-    most steps wait at few of them.
-    """
-    places = _places(scenario, steps)
-    if chance.random() < (0.85 if _works_elsewhere(scenario, steps) else 0.1):
-        waits = _waits(scenario, waited)
-        if chance.random() < 0.7:
-            of_runs = [
-                one
-                for one in waits
-                if isinstance(scenario.operations[one[0]], RunAgent)
-            ]
-            waits = of_runs or waits
-        if waits:
-            return _with_cancellation(scenario, *_midst(chance, waits))
-    if chance.random() < 0.5:
-        runs = [
-            one for one in places if isinstance(scenario.operations[one[0]], RunAgent)
-        ]
-        places = runs or places
-    if not places:
-        return scenario
-    if chance.random() < 0.5:
-        wanted = chance.choice(sorted({place for _, _, place in places}))
-        places = [one for one in places if one[2] == wanted]
-    index, step, _ = chance.choice(places)
-    # Waiting before a step is waiting after the one before.
-    early = step > 1 and chance.random() < 0.5
-    cancel = Cancellation(step=step - early, early=early)
-    return _with_cancellation(scenario, index, cancel)
-
-
-def _struck_in_line(
-    scenario: Scenario, chance: random.Random, steps: Steps, handed: Handed
-) -> Scenario:
-    """The scenario with one or two who are cancelled where they wait for another.
-
-    At one place in the engine, any as likely as another; mostly when what they waited
-    for is theirs already.
-    """
-    lines: dict[str, list[tuple[int, int]]] = {}
-    for index, step, place in _places(scenario, steps):
-        if step in handed.get(scenario.operations[index].id, ()):
-            lines.setdefault(place, []).append((index, step))
-    if not lines:
-        return scenario
-    line = lines[chance.choice(sorted(lines))]
-    for index, step in chance.sample(line, min(len(line), chance.choice((1, 1, 2)))):
-        early = chance.random() < 0.4
-        cancel = Cancellation(step=step - early, early=early)
-        scenario = _with_cancellation(scenario, index, cancel)
-    return scenario
-
-
-def _places(scenario: Scenario, steps: Steps) -> list[tuple[int, int, str]]:
-    """(index of an operation, step, where it waited before) for each of its steps."""
-    return [
-        (index, step, f"{type(operation).__name__} {place}")
-        for index, operation in enumerate(scenario.operations)
-        if not isinstance(operation, AdvanceTime | CollectGarbage | Shutdown)
-        for step, place in enumerate(steps.get(operation.id, ()), start=1)
-    ]
-
-
-def _midst(
-    chance: random.Random, waits: list[tuple[int, Wait]]
-) -> tuple[int, Cancellation]:
-    """(index of an operation, when it is cancelled) before what was under way came in,
-    or just after, while it is handed on."""
-    index, wait = chance.choice(waits)
-    turns = chance.randint(wait.first + 1, wait.last)
-    if chance.random() < 0.3:
-        turns = wait.last + chance.randint(1, _HANDED_ON)
-    return index, Cancellation(step=wait.step, early=True, turns=turns)
-
-
-def _in_the_midst(scenario: Scenario) -> bool:
-    """True if somebody is cancelled while others work for them."""
-    cancels = (getattr(operation, "cancel", None) for operation in scenario.operations)
-    return any(cancel is not None and cancel.turns for cancel in cancels)
-
-
-def _waits(scenario: Scenario, waited: Waited) -> list[tuple[int, Wait]]:
-    """(index of an operation, what was under way while it waited) for each."""
-    return [
-        (index, wait)
-        for index, operation in enumerate(scenario.operations)
-        if not isinstance(operation, AdvanceTime | CollectGarbage | Shutdown)
-        for wait in waited.get(operation.id, ())
-    ]
-
-
-def _works_elsewhere(scenario: Scenario, steps: Steps) -> bool:
-    """True if agents work in tasks of their own, and those who ask for runs wait: then
-    a run is cancelled in the midst of that wait, or nowhere."""
-    made = [
-        len(steps.get(operation.id, ()))
-        for operation in scenario.operations
-        if isinstance(operation, RunAgent) and len(operation.script) > 1
-    ]
-    return bool(made) and max(made) <= _FEW_STEPS
-
-
-def _with_cancellation(
-    scenario: Scenario, index: int, cancel: Cancellation
-) -> Scenario:
-    operations = list(scenario.operations)
-    operations[index] = msgspec.structs.replace(operations[index], cancel=cancel)
-    return msgspec.structs.replace(scenario, operations=tuple(operations))

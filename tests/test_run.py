@@ -272,8 +272,8 @@ def test_counting_steps_changes_nothing() -> None:
 
 
 def test_who_waited_for_another_is_known() -> None:
-    """Behind one client for all, each but the first waited for another's call; with a
-    client each nobody did, nor while an agent slept."""
+    """Behind one client for all, each but the first waited for another's call, and
+    whose it was is known; with a client each nobody did, nor while an agent slept."""
     workload = tell("open run[echo, sleep] | open run[echo, sleep]", PLAIN)
     alone, behind = (
         run(workload, find_engine(name).make_adapter, count_steps=True)
@@ -284,8 +284,10 @@ def test_who_waited_for_another_is_known() -> None:
     ((second, handed),) = behind.handed.items()
     assert "run_agent" == kind_of_operation(behind.operations()[second])
     assert {"isolation_spec.faults.permits:57"} == {
-        behind.steps[second][step - 1] for step in handed
+        behind.steps[second][one.step - 1] for one in handed
     }
+    runs = {o.id for o in workload.operations if isinstance(o, ask.RunAgent)}
+    assert runs - {second} == {one.giver for one in handed}
 
 
 def test_reference_engine_is_clean() -> None:
@@ -560,6 +562,15 @@ def test_hanging_cleanup_is_bounded() -> None:
     assert ["cleanup_user", "cleanup_user", "shutdown"] == [
         message.split()[0] for message in messages
     ]
+
+
+def test_who_has_left_is_not_cleaned_up_again() -> None:
+    """In the end those are cleaned up who are still there."""
+    adapter = Small()
+    run(scenario(opened(1), ask.CleanupUser(id=2, user=0)), lambda: adapter)
+
+    asked = [what for what in adapter.asked if "cleanup" in what]
+    assert ["cleanup user u1", "cleanup user u11"] == asked
 
 
 class DeafInShutdown(Small):

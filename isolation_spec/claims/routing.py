@@ -261,7 +261,7 @@ def _stops(observed: Observed) -> tuple[tuple[int, int | None], ...]:
 
 def _missing(observed: Observed) -> Iterator[Situation | Violation]:
     """Every connection that was there for a whole run heard all of it in time: before
-    those who read nothing are made to."""
+    others who read nothing are made to."""
     for span, link in attended_runs(observed):
         lacking = _lacking(observed, span, link)
         if lacking is None:
@@ -289,9 +289,9 @@ def _missing(observed: Observed) -> Iterator[Situation | Violation]:
 def _lacking(observed: Observed, span: Span, link: Link) -> str | None:
     """What the connection never received of the run, "" if nothing; None if nothing
     can be said."""
-    run = f"run-{span.operation.id}"
+    run, due = f"run-{span.operation.id}", _due(observed, link.user)
     events = observed.events_by_run.get((link.operation, run), [])
-    numbers = [e.sequence for e in events if e.index < observed.end]
+    numbers = [e.sequence for e in events if e.index < due]
     known = sorted({number for number in numbers if number is not None})
     if known and observed.counts_in_runs:
         gap = next((n for n, m in enumerate(known, 1) if n != m), None)
@@ -301,7 +301,7 @@ def _lacking(observed: Observed, span: Span, link: Link) -> str | None:
         return f"any event of {run}"
     values = _emitted(observed, span)
     for value in values:
-        if not _received(observed, link, value):
+        if not _received(observed, link, value, due):
             return f"the event of {run} with {value}"
     return "" if known or values else None
 
@@ -325,10 +325,22 @@ def _emitted(observed: Observed, span: Span) -> tuple[str, ...]:
     )
 
 
-def _received(observed: Observed, link: Link, value: str) -> bool:
+def _due(observed: Observed, user: int) -> int:
+    """The index before which the user's events must come: a user who reads nothing on
+    one connection may wait for that on the others."""
+    unread = any(
+        isinstance(span.operation, Connect)
+        and span.operation.unread
+        and span.operation.user == user
+        for span in observed.spans.values()
+    )
+    return len(observed.entries) if unread else observed.end
+
+
+def _received(observed: Observed, link: Link, value: str, due: int) -> bool:
     return any(
         event.entry.operation == link.operation
-        and event.index < observed.end
+        and event.index < due
         and value in event.entry.text
         for event in observed.events
     )

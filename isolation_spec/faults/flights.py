@@ -7,8 +7,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from isolation_spec.adapter import Environment
+from isolation_spec.engine import ExecutionEngineFactory
 from isolation_spec.faults.fault import Fault
-from isolation_spec.faults.parts import OneClient
+from isolation_spec.faults.parts import OneClient, with_factory
 
 __all__ = ["FAULTS"]
 
@@ -50,4 +51,26 @@ FOLLOWERS_LEFT = Fault(
 )
 
 
-FAULTS = (FOLLOWERS_LEFT,)
+class _OneLogout(ExecutionEngineFactory):
+    """Who leaves while somebody leaves waits for that, as for a repeated request."""
+
+    _leaving: asyncio.Task[None] | None = None
+
+    async def cleanup_user_context(self, user_id: str) -> None:
+        if self._leaving is None or self._leaving.done():
+            leaving = super().cleanup_user_context(user_id)
+            self._leaving = asyncio.get_running_loop().create_task(leaving)
+        await asyncio.shield(self._leaving)
+
+
+JOINED_LOGOUT = Fault(
+    id="joined-logout",
+    mechanism="flights",
+    source="keycloak/keycloak #49949: of sessions that are logged out at the same "
+    "moment one is, and the others are taken for logged out already",
+    claims=frozenset({"teardown"}),
+    adapter=with_factory(_OneLogout),
+)
+
+
+FAULTS = (FOLLOWERS_LEFT, JOINED_LOGOUT)

@@ -15,9 +15,13 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "answer-cache": {"context-ownership": (4, 0)},
     "arguments-on-tool": {"context-ownership": (4, 0), "tool-isolation": (3, 0)},
     "auth-in-place": {"tool-isolation": (4, 0)},
-    "batch-fails": {"context-ownership": (4, 0), "tool-isolation": (4, 0)},
+    "batch-fails": {"context-ownership": (4, 0), "tool-isolation": (3, 0)},
     "batch-refused": {"context-ownership": (4, 0), "error-containment": (4, 0)},
-    "behind-the-mark": {"error-containment": (4, 1), "tool-isolation": (4, 1)},
+    "behind-the-mark": {
+        "error-containment": (4, 1),
+        "noninterference": (4, 0),
+        "tool-isolation": (4, 1),
+    },
     "bound-for-another": {"context-ownership": (4, 1), "stored-writes": (4, 1)},
     "broadcast-to-all": {"event-routing": (3, 0)},
     "cancelled-closes-all": {
@@ -28,7 +32,11 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "checked-afterwards": {"tool-isolation": (2, 0)},
     "cleared-afterwards": {"teardown": (4, 2)},
     "closed-meanwhile": {"error-containment": (3, 1)},
-    "closed-while-parked": {"error-containment": (4, 1), "tool-isolation": (4, 1)},
+    "closed-while-parked": {
+        "error-containment": (4, 1),
+        "noninterference": (4, 0),
+        "tool-isolation": (4, 1),
+    },
     "comes-back": {"stored-writes": (3, 0)},
     "commit-on-error": {"database-sessions": (2, 0)},
     "confirmed-to-next": {"context-ownership": (4, 2)},
@@ -51,7 +59,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "followers-left": {"error-containment": (4, 1)},
     "gate-left-shut": {"teardown": (5, 2)},
     "given-up-early": {
-        "context-ownership": (4, 1),
+        "context-ownership": (4, 0),
         "event-routing": (5, 1),
         "tool-isolation": (4, 1),
     },
@@ -62,6 +70,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
         "noninterference": (4, 1),
         "tool-isolation": (3, 1),
     },
+    "joined-logout": {"teardown": (4, 1)},
     "joined-owner": {"context-ownership": (4, 0), "stored-writes": (3, 0)},
     "joined-query": {"context-ownership": (6, 0), "stored-writes": (5, 0)},
     "last-error": {"context-ownership": (5, 0), "event-routing": (6, 0)},
@@ -105,7 +114,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "prefix-match": {"context-ownership": (4, 0)},
     "prompt-on-client": {"context-ownership": (4, 0)},
     "read-before": {"stored-writes": (2, 1)},
-    "reader-stalls-all": {"event-routing": (5, 0)},
+    "reader-stalls-all": {"event-routing": (6, 0)},
     "redelivered": {"tool-isolation": (4, 1)},
     "repeated-after": {"event-routing": (3, 0)},
     "reply-to-next": {
@@ -152,7 +161,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "turned-twice": {"error-containment": (4, 1)},
     "unchecked-run": {"context-ownership": (2, 0)},
     "unchecked-session": {
-        "context-ownership": (3, 0),
+        "context-ownership": (2, 0),
         "error-containment": (3, 0),
         "stored-writes": (2, 0),
     },

@@ -63,8 +63,9 @@ class Aim:
 
     Attributes:
         steps: how many it made so far.
-        handed: those of them before which it waited for another operation: something
-            arrived meanwhile, nothing of that was its own, and no time passed.
+        handed: (step, chain) of those of them before which it waited for another
+            operation: something arrived meanwhile, nothing of that was its own, and no
+            time passed. The chain is that of what arrived last.
         turns: the turn of each of its steps.
     """
 
@@ -78,7 +79,7 @@ class Aim:
         self.cancellation = cancellation
         self.delivered = delivered
         self.steps = 0
-        self.handed: list[int] = []
+        self.handed: list[tuple[int, str]] = []
         self.turns: list[int] = []
         self._since = (0, 0.0)
 
@@ -92,7 +93,7 @@ class Aim:
         meanwhile = arrived[first:]
         own = f"{owner}/"
         if meanwhile and then == now and not any(c.startswith(own) for c in meanwhile):
-            self.handed.append(self.steps)
+            self.handed.append((self.steps, meanwhile[-1]))
 
 
 class WorldLoop(asyncio.BaseEventLoop):

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import zlib
 from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from isolation_spec import scenario as ask
 from isolation_spec.adapter import (
+    FILLER,
     Adapter,
     AdapterError,
     AgentFailure,
@@ -564,3 +567,12 @@ def rows(self: Any) -> Iterable[Row]:
 def test_a_generator_of_rows_is_an_observer() -> None:
     """Rows may be given one by one."""
     assert 3 == len(outcomes(performed(broken("observe", rows))))
+
+
+def test_what_is_large_stays_large_when_compressed() -> None:
+    """Two such events are more than a transport holds back by default, 64 KiB, with
+    the compression that `websockets` offers unless told not to."""
+    deflated = zlib.compress(FILLER.encode(), 9)
+
+    assert 64 * 1024 < 2 * len(deflated)
+    assert json.dumps(FILLER) == f'"{FILLER}"'

@@ -27,6 +27,7 @@ from strategies.schedules import (
     further_attempts,
     searches,
 )
+from strategies.strikes import Looked
 
 ECHO = ask.CallTool(tool="echo", argument="")
 SLOW = ask.CallTool(tool="slow", argument="")
@@ -152,7 +153,7 @@ def histories(
     history = run_once(first_attempt(scenario, search))
     yield history
     for attempt in further_attempts(
-        scenario, search, SCHEDULES - 1, choices=history.choices, steps={}
+        scenario, search, SCHEDULES - 1, choices=history.choices, looked=Looked({})
     ):
         yield run_once(attempt)
 

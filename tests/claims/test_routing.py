@@ -445,6 +445,34 @@ def test_time_that_passed_after_a_stall_shows_that_it_is_known() -> None:
     )
 
 
+def heard_late(*operations: Operation) -> Judged:
+    """Of her run alice hears all, but once those who read nothing are made to."""
+    return judged(
+        CLAIM,
+        *(started(o.id, getattr(o, "user", None)) for o in operations),
+        started(1, ALICE),
+        opened(1, ALICE),
+        ended(1, ALICE),
+        started(3, ALICE, at=1.0),
+        ended(3, ALICE),
+        phase("cleanup"),
+        *HEARD,
+        scenario=scenario(*ALONE.operations, *operations),
+        names=PROMISED,
+    )
+
+
+def test_who_reads_nothing_keeps_up_no_other_user() -> None:
+    """What comes only once another is made to read is missed, or once nobody is; what
+    waits for a connection of one's own is not."""
+    unread = Connect(id=7, user=ALICE, connection="c7", unread=True)
+    of_bob = msgspec.structs.replace(unread, user=BOB)
+
+    assert violated("missing") == heard_late()
+    assert violated("missing") == heard_late(of_bob)
+    assert holds(1) == heard_late(unread)
+
+
 # An engine that does not say how it names its events
 
 

@@ -62,6 +62,7 @@ PLAIN: Names = (("alice", "t"), ("bob", "t"))
 ONE_STEP: tuple[tuple[Step, ...], ...] = (
     (),
     (ask.Think(prompt=""),),
+    (ask.Think(prompt="", seconds=ask.SLOW),),
     (ask.Think(prompt=COMMON),),
     *((ask.CallTool(tool=tool, argument=""),) for tool in ask.tools),
     (ask.CallTool(tool="whoami", argument=COMMON),),

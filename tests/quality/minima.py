@@ -56,6 +56,7 @@ _KEPT = (
 _ONE = "Without an operation nothing is asked of the engine."
 _TWO = "What it breaks is done in a context, which must be opened first."
 _EACH = "Each of two users needs a context of their own, and nothing else."
+_ANOTHER = "A context, and a request in it that is not its owner's."
 _BOTH = (
     "Two users must come through the same place, each in a context of their own; that "
     "is two contexts and two operations in them."
@@ -73,6 +74,7 @@ _SELF = (
     "Two calls of one user in one context must be under way at once, and one of them "
     "be broken off or come before the other is done."
 )
+_AT_ONCE = "Two calls must be under way at once: a context, and two runs in it."
 _BEHIND = (
     "One user has the place, another waits for it and is cancelled when it comes free, "
     "and the next step of the first one's run is behind them: two contexts, two runs."
@@ -123,7 +125,7 @@ MINIMA = (
     Minimum("arguments-on-tool", _TOOLS, "open run[echo]& run[echo]", _SELF),
     Minimum("auth-in-place", _TOOLS, "open run[slow] | open run[echo]", _BOTH),
     Minimum("batch-fails", _OWNERSHIP, "open run[failing] | open run[slow]", _BOTH),
-    Minimum("batch-fails", _TOOLS, "open run[failing] | open run[slow]", _BOTH),
+    Minimum("batch-fails", _TOOLS, "open run[echo]& run[unknown]", _AT_ONCE),
     Minimum(
         "batch-refused",
         _ERRORS,
@@ -144,6 +146,7 @@ MINIMA = (
         "open run[think] | open run ; late 2/call",
         _OUTLASTS,
     ),
+    Minimum("behind-the-mark", _ALONE, "open run[slowly] | open run", _OUTLASTS),
     Minimum(
         "behind-the-mark",
         _TOOLS,
@@ -184,6 +187,7 @@ MINIMA = (
         "open run[think] | open run ; late 2/call",
         _OUTLASTS,
     ),
+    Minimum("closed-while-parked", _ALONE, "open run[slowly] | open run", _OUTLASTS),
     Minimum(
         "closed-while-parked",
         _TOOLS,
@@ -299,7 +303,7 @@ MINIMA = (
     Minimum(
         "given-up-early",
         _OWNERSHIP,
-        "open run[think] | open run[think] ; late 2/call",
+        "open run[slowly] | open run[think]",
         _OUTLASTS,
     ),
     Minimum(
@@ -324,6 +328,13 @@ MINIMA = (
     Minimum("joined-login", _ALONE, "open run[echo]!1e | open run[echo]", _STRUCK),
     Minimum("joined-login", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
     Minimum("joined-login", _TOOLS, "open run[echo]& run[echo]!1e", _SELF),
+    Minimum(
+        "joined-logout",
+        _TEARDOWN,
+        "open leave | open leave ; late burst",
+        "Two users leave, each a context, at the same moment; in plain order the one "
+        "is gone before the other leaves.",
+    ),
     Minimum(
         "joined-owner",
         _OWNERSHIP,
@@ -570,9 +581,9 @@ MINIMA = (
     Minimum(
         "reader-stalls-all",
         _ROUTING,
-        "connect unread open run[large] run",
-        "A connection that reads and one that does not, a context, a run that fills "
-        "the latter, and one of which the former must hear.",
+        "unread open run[large] | connect open run",
+        "One user has a connection that does not read, a context and a run that fills "
+        "it, the other all that it takes to hear of a run.",
     ),
     Minimum(
         "redelivered",
@@ -812,19 +823,14 @@ MINIMA = (
         "open | their-run",
         "A context, and a run in it of somebody else.",
     ),
-    Minimum(
-        "unchecked-session",
-        _OWNERSHIP,
-        "open run[remember] | their-read",
-        "A context, something of its owner in it, and somebody who looks.",
-    ),
+    Minimum("unchecked-session", _OWNERSHIP, "open | their-read", _ANOTHER),
     Minimum(
         "unchecked-session",
         _ERRORS,
         "open run[sleep] | their-close",
         "A context, a run in it that is under way, and the end of the context.",
     ),
-    Minimum("unchecked-session", _WRITES, "open | their-write", _EACH),
+    Minimum("unchecked-session", _WRITES, "open | their-write", _ANOTHER),
     Minimum("waits-on", _ERRORS, "open run[echo, echo] | open run[echo]!1e", _IN_LINE),
     Minimum(
         "worker-keeps-context", _OWNERSHIP, "open run[slow] | open run[echo]", _BOTH

@@ -39,6 +39,7 @@ from isolation_spec.scenario import (
 )
 from strategies.schedules import further_attempts
 from strategies.scripts import COMMON
+from strategies.strikes import Looked
 from tests.strategies.drawn import draw
 
 STEPS = ("before its first step", "a:1", "b:2", "b:2", "c:3")
@@ -90,7 +91,9 @@ def test_cancellations_reach_every_place_of_an_operation() -> None:
     drawn = draw()[5]
     counted = {o.id: STEPS for o in drawn.workload.operations}
     attempts = list(
-        further_attempts(drawn.workload, drawn.search, 200, choices=60, steps=counted)
+        further_attempts(
+            drawn.workload, drawn.search, 200, choices=60, looked=Looked(counted)
+        )
     )
 
     hit = {
@@ -113,7 +116,7 @@ def test_cancelled_attempts_are_many() -> None:
     cancelled = [
         before != [getattr(o, "cancel", None) for o in attempt.scenario.operations]
         for attempt in further_attempts(
-            drawn.workload, drawn.search, 200, choices=60, steps=counted
+            drawn.workload, drawn.search, 200, choices=60, looked=Looked(counted)
         )
     ]
 
@@ -289,6 +292,18 @@ def test_every_value_is_its_owners_canary() -> None:
                 label = scenario.users[operation.user].label
                 owners = {owner for owner, _ in canaries_in(str(operation.script))}
                 assert owners <= {label}
+
+
+def test_all_leave_together_while_agents_work() -> None:
+    """Now and then everybody is cleaned up at once, in the midst of a run."""
+
+    def is_one(scenario: Scenario) -> bool:
+        *_, before, last = scenario.operations
+        leaving = {o.user for o in scenario.operations if isinstance(o, CleanupUser)}
+        at_work = isinstance(before, RunAgent) and before.background
+        return at_work and isinstance(last, CleanupUser) and len(leaving) > 1
+
+    assert 0.05 <= share(is_one) <= 0.2
 
 
 # Attacks

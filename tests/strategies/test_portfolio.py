@@ -18,6 +18,7 @@ from strategies import portfolio, profiles
 from strategies.portfolio import SCOPE_ORDERS, pct_attempts, small_scope
 from strategies.profiles import Profile
 from strategies.schedules import Search, further_attempts
+from strategies.strikes import Looked
 from tests.strategies.drawn import draw
 
 SEARCH = Search(change_points=(), burst=0, split=False, seed=0)
@@ -32,7 +33,7 @@ def test_nine_of_ten_schedules_are_distinct() -> None:
     first = run(workload(), ReferenceAdapter, count_steps=True)
     own = [sum(c.startswith(f"{n}/") for c in first.order) for n in (5, 7, 9)]
     attempts = further_attempts(
-        workload(), SEARCH, 60, choices=first.choices, steps=first.steps
+        workload(), SEARCH, 60, choices=first.choices, looked=Looked(first.steps)
     )
     orders = {
         run(a.scenario, ReferenceAdapter, scheduler=a.scheduler).arrivals
@@ -49,7 +50,9 @@ def test_some_schedules_are_left_to_chance() -> None:
     steps = {5: ("a:1",) * 5}
     kinds = [
         "uniform" if isinstance(a.scheduler, Uniform) else a.scheduler._change_points
-        for a in further_attempts(workload(), SEARCH, 600, choices=10**6, steps=steps)
+        for a in further_attempts(
+            workload(), SEARCH, 600, choices=10**6, looked=Looked(steps)
+        )
     ]
     uniform = kinds.count("uniform")
     points = [len(kind) for kind in kinds if kind != "uniform"]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from isolation_spec.history import Wait
+from isolation_spec.history import Handed, Wait
 from isolation_spec.scenario import (
     Cancellation,
     OpenContext,
@@ -19,6 +19,7 @@ from isolation_spec.world.scheduler import Source
 from strategies.drawing import draw_workloads
 from strategies.profiles import find_profile
 from strategies.schedules import Attempt, first_attempt, further_attempts
+from strategies.strikes import Looked
 from tests.strategies.drawn import Drawn, draw
 
 COUNT = 15
@@ -30,7 +31,7 @@ def portfolio(drawn: Drawn, count: int = COUNT, *, choices: int = 60) -> list[At
     steps = {operation.id: PLACES for operation in drawn.scenario.operations}
     return list(
         further_attempts(
-            drawn.workload, drawn.search, count, choices=choices, steps=steps
+            drawn.workload, drawn.search, count, choices=choices, looked=Looked(steps)
         )
     )
 
@@ -116,7 +117,7 @@ def test_cancellations_aim_at_steps_that_there_are() -> None:
     for drawn in draw()[:40]:
         counted = {drawn.scenario.operations[0].id: PLACES[:2]}
         for attempt in further_attempts(
-            drawn.workload, drawn.search, COUNT, choices=60, steps=counted
+            drawn.workload, drawn.search, COUNT, choices=60, looked=Looked(counted)
         ):
             for old, new in pairs(drawn.scenario, attempt.scenario):
                 if old != new:
@@ -174,121 +175,64 @@ def test_drawing_is_deterministic() -> None:
 # Where somebody waits for another
 
 
-def agents(drawn: Drawn) -> list[int]:
-    """The ids of the first two runs."""
-    runs = [o.id for o in drawn.scenario.operations if isinstance(o, RunAgent)]
-    return runs[:2]
+# Around a run that was looked at
+
+FOLLOWED = Schedule(classes={"77/start": 3})
 
 
-def in_line(drawn: Drawn, *, followed: Schedule | None = None) -> list[Attempt]:
-    """Attempts around a run in which two agents waited for another before their third
-    step, and one of them before its fifth."""
-    first, second = agents(drawn)
+def around(drawn: Drawn, looked: Looked, *, followed: bool = True) -> list[Attempt]:
+    schedule = FOLLOWED if followed else None
     return list(
         further_attempts(
             drawn.workload,
             drawn.search,
             400,
             choices=60,
-            steps={operation.id: PLACES for operation in drawn.scenario.operations},
-            handed={first: (3, 5), second: (3,)},
-            followed=followed,
+            looked=looked,
+            followed=schedule,
         )
     )
 
 
-def cancels(attempt: Attempt) -> dict[int, tuple[int, bool]]:
+def follows(attempt: Attempt) -> bool:
+    return attempt.scenario.schedule == attempt.scheduler.schedule == FOLLOWED
+
+
+def cancels(attempt: Attempt) -> dict[int, Cancellation]:
     """Operation id -> where it is cancelled."""
     found = {o.id: getattr(o, "cancel", None) for o in attempt.scenario.operations}
-    return {number: (c.step, c.early) for number, c in found.items() if c is not None}
-
-
-def test_who_waits_for_another_is_cancelled_while_waiting_and_when_served() -> None:
-    """Far more often than by chance, one alone or two at once, before and after."""
-    drawn = draw()[5]
-    attempts = [cancels(attempt) for attempt in in_line(drawn)]
-    sites = {(3, False), (2, True), (5, False), (4, True)}
-    hits = [
-        [one[number] for number in agents(drawn) if one.get(number) in sites]
-        for one in attempts
-    ]
-
-    assert 0.2 < sum(map(bool, hits)) / len(hits) < 0.6
-    assert sites == {site for hit in hits for site in hit}
-    assert 0.02 < sum(len(hit) == 2 for hit in hits) / len(hits) < 0.2
+    return {number: cancel for number, cancel in found.items() if cancel is not None}
 
 
 def test_who_waited_may_be_cancelled_in_the_very_same_run() -> None:
     """Some of the attempts follow the schedule of the run that was looked at, and
     cancel there; without one to follow, none does."""
     drawn = draw()[5]
-    followed = Schedule(classes={"77/start": 3})
+    runs = [o.id for o in drawn.scenario.operations if isinstance(o, RunAgent)]
+    looked = Looked(
+        {operation.id: PLACES for operation in drawn.scenario.operations},
+        handed={runs[0]: (Handed(3, runs[1]),)},
+    )
 
-    again = [
-        attempt
-        for attempt in in_line(drawn, followed=followed)
-        if attempt.scenario.schedule == followed
-    ]
+    again = [one for one in around(drawn, looked) if follows(one)]
 
-    assert 0.1 < len(again) / 400 < 0.2
+    assert 0.1 < len(again) / 400 < 0.3
     assert all(map(cancels, again))
-    assert all(a.scheduler.schedule == followed for a in again)
-    assert followed not in [a.scenario.schedule for a in in_line(drawn)]
-
-
-# Where others work for somebody
-
-
-def in_the_midst(
-    drawn: Drawn, *, made: int, followed: Schedule | None = None
-) -> list[Attempt]:
-    """Attempts around a run in which tasks made so many steps, and the first agent
-    waited after its second one while something was under way."""
-    first, _ = agents(drawn)
-    return list(
-        further_attempts(
-            drawn.workload,
-            drawn.search,
-            400,
-            choices=60,
-            steps={o.id: (PLACES * 2)[:made] for o in drawn.scenario.operations},
-            waited={first: (Wait(2, 7, 20),)},
-            followed=followed,
-        )
-    )
-
-
-def midsts(attempts: list[Attempt]) -> list[Cancellation]:
-    """Those that come some turns after a step."""
-    found = (
-        getattr(o, "cancel", None) for a in attempts for o in a.scenario.operations
-    )
-    return [cancel for cancel in found if cancel is not None and cancel.turns]
-
-
-def test_who_waits_for_work_in_other_tasks_is_cancelled_in_the_midst_of_it() -> None:
-    """While it is under way, and while its answer is handed on; where an agent works
-    in the task of its operation, rarely."""
-    drawn = draw()[5]
-    elsewhere, here = (midsts(in_the_midst(drawn, made=made)) for made in (3, 9))
-
-    assert {2} == {cancel.step for cancel in elsewhere}
-    assert set(range(8, 24)) == {cancel.turns for cancel in elsewhere}
-    under_way = sum(cancel.turns <= 20 for cancel in elsewhere)
-    assert 0.5 < under_way / len(elsewhere) < 0.9
-    assert 0.4 < len(elsewhere) / 400 < 1.0
-    assert 0.0 < len(here) / 400 < 0.15
+    assert not any(map(follows, around(drawn, looked, followed=False)))
 
 
 def test_turns_are_counted_in_the_very_same_run() -> None:
-    """Most of these attempts follow the schedule of the run that was looked at."""
+    """Most of the attempts that count turns follow the schedule in which they were
+    counted."""
     drawn = draw()[5]
-    followed = Schedule(classes={"77/start": 3})
+    runs = [o.id for o in drawn.scenario.operations if isinstance(o, RunAgent)]
+    looked = Looked(
+        {operation.id: PLACES[:3] for operation in drawn.scenario.operations},
+        waited={runs[0]: (Wait(2, 7, 20),)},
+    )
 
-    attempts = in_the_midst(drawn, made=3, followed=followed)
-    struck = [attempt for attempt in attempts if midsts([attempt])]
-    again = [a for a in struck if a.scenario.schedule == followed]
-    calm = [a for a in attempts if not midsts([a])]
+    attempts = around(drawn, looked)
+    counted = [a for a in attempts if any(c.turns for c in cancels(a).values())]
 
-    assert 0.7 < len(again) / len(struck) < 0.9
-    assert followed not in [a.scenario.schedule for a in calm]
+    assert 100 < len(counted)
+    assert 0.7 < sum(map(follows, counted)) / len(counted) < 0.9
