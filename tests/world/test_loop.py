@@ -763,3 +763,20 @@ def test_unhandled_exceptions_are_handed_over(play: Any) -> None:
         return [text.split("(")[0] for text in seen]
 
     assert ["ZeroDivisionError"] == play(main)
+
+
+def test_a_step_that_waited_for_another_knows_for_whom() -> None:
+    """Who came last is who served it; what was one's own, or took time, served none."""
+    aim = Aim(None, lambda task: None)
+    arrived = []
+    for more, now in (
+        ([], 0.0),
+        (["2/call", "3/call"], 0.0),
+        (["2/call", "1/call"], 0.0),
+        ([], 0.0),
+        (["4/call"], 1.0),
+    ):
+        arrived += more
+        aim.step(1, arrived, now, turn=len(arrived))
+
+    assert [(2, "3/call")] == aim.handed
