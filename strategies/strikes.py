@@ -27,6 +27,8 @@ _FIRST_IN_LINE = 0.3
 """How often then it is the one for whom they wait."""
 _TOGETHER = 0.15
 """How often else the runs of two users are cancelled at the same place."""
+_ALL_OF_THEM = 0.25
+"""How often then it is all runs that come there."""
 _ELSEWHERE, _IN_OWN_TASK = 0.85, 0.03
 """How often it is in the midst of a wait, where agents work in tasks of their own, and
 where they work in the task of the operation, as then most waits are its own."""
@@ -69,14 +71,17 @@ class _Place(NamedTuple):
 
 
 def struck(scenario: Scenario, chance: random.Random, looked: Looked) -> Strike:
-    """The scenario with up to two more cancellations."""
+    """The scenario with up to two more cancellations, seldom with many."""
     places = _places(scenario, looked)
     if looked.handed and chance.random() < _IN_LINE:
         return Strike(_in_line(scenario, chance, places, looked), 0.5)
-    if chance.random() < _TOGETHER:
+    if chance.random() >= _TOGETHER:
+        for _ in range(chance.choices((0, 1, 2), (35, 45, 20))[0]):
+            scenario = _anywhere(scenario, chance, places, looked)
+    elif _works_elsewhere(scenario, looked):
+        scenario = _all_in_the_midst(scenario, chance, looked)
+    else:
         return Strike(_together(scenario, chance, places), 0.5)
-    for _ in range(chance.choices((0, 1, 2), (35, 45, 20))[0]):
-        scenario = _anywhere(scenario, chance, places, looked)
     # Turns are counted: under another schedule they would be others.
     return Strike(scenario, 0.8 if _is_in_the_midst(scenario) else 0.0)
 
@@ -147,8 +152,9 @@ def _in_line(
 def _together(
     scenario: Scenario, chance: random.Random, places: list[_Place]
 ) -> Scenario:
-    """The runs of two users, cancelled at one place in the engine: what is undone for
-    the one meets what is undone for the other."""
+    """Runs that are cancelled at one place in the engine, one of each of two users or
+    all that come there: what is undone for the one meets what is undone for the other.
+    """
     reached: dict[str, dict[int, list[_Place]]] = {}
     for place in places:
         run = scenario.operations[place.operation]
@@ -158,8 +164,11 @@ def _together(
     if not shared:
         return scenario
     users = reached[chance.choice(shared)]
-    for user in chance.sample(sorted(users), 2):
-        scenario = _cancelled_at(scenario, chance, chance.choice(users[user]))
+    own = [chance.choice(users[user]) for user in chance.sample(sorted(users), 2)]
+    if chance.random() < _ALL_OF_THEM:
+        own = [place for user in users for place in users[user]]
+    for place in own:
+        scenario = _cancelled_at(scenario, chance, place)
     return scenario
 
 
@@ -190,6 +199,20 @@ def _midst(
     if chance.random() < 0.3:
         turns = wait.last + chance.randint(1, _HANDED_ON)
     return index, Cancellation(step=wait.step, early=True, turns=turns)
+
+
+def _all_in_the_midst(
+    scenario: Scenario, chance: random.Random, looked: Looked
+) -> Scenario:
+    """All runs are cancelled, each in the midst of a wait of its own."""
+    of_runs: dict[int, list[Wait]] = {}
+    for index, wait in _waits(scenario, looked):
+        if _is_run(scenario, index):
+            of_runs.setdefault(index, []).append(wait)
+    for index, waits in of_runs.items():
+        midst = _midst(chance, [(index, wait) for wait in waits])
+        scenario = _cancelled(scenario, *midst)
+    return scenario
 
 
 def _waits(scenario: Scenario, looked: Looked) -> list[tuple[int, Wait]]:
