@@ -23,7 +23,7 @@ __all__ = ["Looked", "Strike", "struck", "swept"]
 
 _IN_LINE = 0.3
 """How often somebody is cancelled where they wait for another, if anybody did."""
-_FIRST_IN_LINE = 0.3
+_FIRST_IN_LINE = 0.15
 """How often then it is the one for whom they wait."""
 _TOGETHER = 0.15
 """How often else the runs of two users are cancelled at the same place."""
