@@ -146,7 +146,11 @@ class Performer:
 
     async def _open_context(self, user: ask.User, operation: ask.OpenContext) -> None:
         # What is handed in is kept, so that it can be changed under the engine's hands.
-        metadata = {"values": [ask.metadata_canary(user.label, operation)]}
+        value = ask.metadata_canary(user.label, operation)
+        metadata: dict[str, Any] = {"values": [value]}
+        if operation.id % 2:
+            # What only one of two contexts has is not for the other.
+            metadata["note"] = value
         context = await self.adapter.open_context(user.id, operation.thread, metadata)
         self.contexts[operation.user, operation.context] = context
         self._handed_in[operation.user, operation.context] = metadata

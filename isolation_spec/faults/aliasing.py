@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from isolation_spec.adapter import Environment
 from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.engine import (
     Agent,
@@ -92,7 +93,33 @@ SHALLOW_TEMPLATE = Fault(
     adapter=with_fresh_engine(_with_template),
 )
 
+
+class _UpdatedDefaults(ReferenceAdapter):
+    """A context has the defaults and what its user hands in."""
+
+    async def start(self, environment: Environment) -> None:
+        self._defaults: dict[str, Any] = {}
+        await super().start(environment)
+
+    async def open_context(
+        self, user: str, thread: str, metadata: dict[str, Any]
+    ) -> UserExecutionEngine:
+        self._defaults.update(metadata)
+        return await super().open_context(user, thread, self._defaults)
+
+
+DEFAULTS_UPDATED = Fault(
+    id="defaults-updated",
+    mechanism="aliasing",
+    source="letta-ai/letta #3379: what a request asks for is written into the settings "
+    "from which all begin",
+    claims=frozenset({"context-ownership"}),
+    adapter=_UpdatedDefaults,
+)
+
+
 FAULTS = (
+    DEFAULTS_UPDATED,
     METADATA_ALIAS,
     RETURNED_ALIAS,
     SHALLOW_TEMPLATE,

@@ -47,6 +47,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "deadline-of-nothing": {"teardown": (2, 1)},
     "decision-cache": {"tool-isolation": (2, 0)},
     "default-in-context": {"context-ownership": (4, 0)},
+    "defaults-updated": {"context-ownership": (3, 0)},
     "done-unconfirmed": {"tool-isolation": (2, 1)},
     "each-statement": {"database-sessions": (2, 0)},
     "emptied-too-early": {"event-routing": (5, 1)},

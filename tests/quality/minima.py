@@ -252,6 +252,12 @@ MINIMA = (
     ),
     Minimum("default-in-context", _OWNERSHIP, "open run[set] | open run[echo]", _BOTH),
     Minimum(
+        "defaults-updated",
+        _OWNERSHIP,
+        "open | open read",
+        "A context of each of two users, and a look at the later one.",
+    ),
+    Minimum(
         "done-unconfirmed",
         _TOOLS,
         "open run[echo] ; late 2/call",
