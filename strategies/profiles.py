@@ -74,9 +74,9 @@ class Profile:
 PROFILES = (
     Profile(
         "quick",
-        examples=170,
+        examples=128,
         steps=8,
-        schedules=3,
+        schedules=4,
         about="For every change, seconds: of the reference engine some 500 "
         "interleavings, with every claim put to the test, and 25 of the 30 places at "
         "which its operations wait cancelled.",

@@ -31,6 +31,7 @@ FLOORS = (
         "objects",
         "agenda",
         "recorder",
+        "departed",
         "perform",
         "run",
         "determinism",
