@@ -80,9 +80,22 @@ class Draft:
         if seed % 8 == 1 and present:
             self._look_elsewhere(seed // 8)
         if seed % 8 == 3:
-            for user in present:
-                self._run(user, self.contexts[user][0], 3, True, None)
-                self._leave(user, None)
+            for user in range(len(self.users)):
+                self._leave_at_work(user)
+
+    def _leave_at_work(self, user: int) -> None:
+        """The user is cleaned up while an agent of theirs sleeps."""
+        if not self.contexts[user]:
+            self._open_context(user, "t", None)
+        run = ask.RunAgent(
+            id=self._number(()),
+            user=user,
+            context=self.contexts[user][0],
+            script=(_PAUSE,),
+            background=True,
+        )
+        self.operations.append(run)
+        self._leave(user, None)
 
     def _look_elsewhere(self, drawn: int) -> None:
         """Somebody asks for what is left of another, when all is over."""

@@ -25,7 +25,7 @@ _IN_LINE = 0.3
 """How often somebody is cancelled where they wait for another, if anybody did."""
 _FIRST_IN_LINE = 0.15
 """How often then it is the one for whom they wait."""
-_TOGETHER = 0.15
+_TOGETHER = 0.1
 """How often else the runs of two users are cancelled at the same place."""
 _ALL_OF_THEM = 0.25
 """How often then it is all runs that come there."""
