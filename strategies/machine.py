@@ -37,8 +37,9 @@ _LEAVING = (
     None,
 )
 """How a client leaves at once: at a step of its handshake, or just after it."""
-_USERS = (2, 2, 3, 2, 3, 4, 5, 6)
-"""How many users a scenario has: two are enough for most races, and each one costs."""
+_USERS = (2, 3, 3, 4, 4, 5, 5, 6)
+"""How many users a scenario has: two are enough for most races, but of four there are
+six pairs, each of which may be the one that meets, for twice the cost."""
 _CROWDED = 10
 """So many more are in a crowd: 12 to 16."""
 

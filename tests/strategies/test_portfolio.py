@@ -94,8 +94,9 @@ def test_small_scopes_are_small() -> None:
 
 def test_most_small_scopes_are_exhausted() -> None:
     """Nearly all orders can be run: more than half of the scopes have few enough."""
+    sample = draw()[20:200:12]
     complete = 0
-    for drawn in draw()[20:120:20]:
+    for drawn in sample:
         scope = small_scope(drawn.scenario, drawn.search)
         assert scope is not None
         exhaustive = Exhaustive(scope.schedule, most=SCOPE_ORDERS)
@@ -103,7 +104,7 @@ def test_most_small_scopes_are_exhausted() -> None:
             run(scope, ReferenceAdapter, scheduler=scheduler)
         complete += exhaustive.complete
 
-    assert 3 <= complete
+    assert len(sample) / 2 < complete
 
 
 def searched(monkeypatch: pytest.MonkeyPatch, **more: int) -> Tally:

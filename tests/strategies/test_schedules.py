@@ -155,7 +155,7 @@ def test_some_workloads_are_a_crowd() -> None:
     profile = find_profile("deep")
     every = profile.crowd_every
     workloads = draw_workloads(
-        profile, seed=0, examples=20 * every, first=every - 1, stride=every
+        profile, seed=0, examples=60 * every, first=every - 1, stride=every
     )
     users = [len(one.scenario.users) for one in workloads]
 
