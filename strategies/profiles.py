@@ -78,8 +78,8 @@ PROFILES = (
         steps=8,
         schedules=4,
         about="For every change, seconds: of the reference engine some 500 "
-        "interleavings, with every claim put to the test, and 25 of the 30 places at "
-        "which its operations wait cancelled.",
+        "interleavings, with every claim put to the test, and more than 20 of the 30 "
+        "places at which its operations wait cancelled.",
     ),
     Profile(
         "ci",
