@@ -161,7 +161,7 @@ def test_scenarios_are_all_there_and_none_twice() -> None:
     """Of one operation and of two, each that makes sense comes exactly once."""
     one, two = list(scenarios(PLAIN, 1)), list(scenarios(PLAIN, 2))
 
-    assert (9, 120) == (len(one), len(two))
+    assert (9, 121) == (len(one), len(two))
     assert len(two) == len({scenario.to_json() for scenario in two})
     assert [] == [problem for scenario in one + two for problem in scenario.problems()]
 
