@@ -237,8 +237,10 @@ def attended(
     outcome: str = "returned",
     world: Scenario = ALONE,
     names: EventNames | None = PROMISED,
+    late: tuple[Entry, ...] = (),
 ) -> Judged:
-    """Alice was connected before her run, while it went on, and after it."""
+    """Alice was connected before her run, while it went on, and after it; what is late
+    came once those who read nothing were made to."""
     return judged(
         CLAIM,
         started(1, ALICE),
@@ -248,6 +250,7 @@ def attended(
         *entries,
         ended(3, ALICE, outcome),
         phase("cleanup"),
+        *late,
         scenario=world,
         names=names,
     )
@@ -446,20 +449,10 @@ def test_time_that_passed_after_a_stall_shows_that_it_is_known() -> None:
 
 
 def heard_late(*operations: Operation) -> Judged:
-    """Of her run alice hears all, but once those who read nothing are made to."""
-    return judged(
-        CLAIM,
-        *(started(o.id, getattr(o, "user", None)) for o in operations),
-        started(1, ALICE),
-        opened(1, ALICE),
-        ended(1, ALICE),
-        started(3, ALICE, at=1.0),
-        ended(3, ALICE),
-        phase("cleanup"),
-        *HEARD,
-        scenario=scenario(*ALONE.operations, *operations),
-        names=PROMISED,
-    )
+    """Of her run alice hears all, but late."""
+    others = (started(o.id, getattr(o, "user", None)) for o in operations)
+    world = scenario(*ALONE.operations, *operations)
+    return attended(*others, world=world, late=HEARD)
 
 
 def test_who_reads_nothing_keeps_up_no_other_user() -> None:
