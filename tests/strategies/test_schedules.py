@@ -216,7 +216,7 @@ def test_who_waited_may_be_cancelled_in_the_very_same_run() -> None:
 
     again = [one for one in around(drawn, looked) if follows(one)]
 
-    assert 0.1 < len(again) / 400 < 0.3
+    assert 0.1 < len(again) / 400 < 0.2
     assert all(map(cancels, again))
     assert not any(map(follows, around(drawn, looked, followed=False)))
 
