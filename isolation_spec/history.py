@@ -222,12 +222,13 @@ EntryT = TypeVar("EntryT", bound=_Entry)
 
 
 class Wait(msgspec.Struct, frozen=True):
-    """Something outside was asked for, and had not answered: between two numbers of
-    turns after a step of a task."""
+    """Something outside of this kind, as "call" or "database", was asked for, and had
+    not answered: between two numbers of turns after a step of a task."""
 
     step: int
     first: int
     last: int
+    kind: str
 
 
 class Handed(msgspec.Struct, frozen=True):

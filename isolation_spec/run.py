@@ -295,10 +295,10 @@ class _Execution:
         """What was under way while a task waited that made its steps in these turns."""
         flights = dict.fromkeys(self.world.flights(number))
         for step, (before, after) in enumerate(pairwise(turns), start=1):
-            for asked, came in flights:
+            for kind, asked, came in flights:
                 if before < came and asked < after:
                     first = max(asked - before, 0)
-                    yield seen.Wait(step, first, min(came, after) - before)
+                    yield seen.Wait(step, first, min(came, after) - before, kind)
 
     async def _perform(self, operation: Operation) -> None:
         number = operation.id

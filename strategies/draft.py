@@ -54,8 +54,9 @@ class Draft:
 
     def _look_in_the_end(self) -> None:
         """Mostly everybody stores something, half of the time, waits for the others,
-        asks for an answer and a tool, and reads: what others did may show late. Now and
-        then all of them leave together, in the midst of their work.
+        asks for an answer, now and then all for the same, and a tool, and reads: what
+        others did may show late. Seldom all of them leave together, in the midst of
+        their work.
 
         An agent's sleep is what waits: time goes on once nobody has anything to do.
         """
@@ -64,7 +65,9 @@ class Draft:
             return
         stored = (ask.Remember(key=KEYS[0], value=""),) if seed // 8 % 2 else ()
         tool = ask.CallTool(tool=("echo", "slow")[seed // 16 % 2], argument="")
-        steps = (*stored, _PAUSE, ask.Think(prompt=""), tool)
+        alike = self._slow >= len(self.users) and not seed // 512 % 2
+        asks = ask.Think(prompt=COMMON if alike else "")
+        steps = (*stored, _PAUSE, asks, tool)
         present = [user for user, contexts in enumerate(self.contexts) if contexts]
         for user in present:
             context, number = self.contexts[user][0], self._number(())
@@ -284,7 +287,7 @@ class Draft:
         model is slow to answer what nobody else asks, for others to wait for if they
         must."""
         signed = sign(steps, self.users[user].label, number)
-        if self.search.seed // 32 % _SLOW_ONE_OF != user:
+        if self._slow != user:
             return signed
         return tuple(
             msgspec.structs.replace(step, seconds=ask.SLOW)
@@ -292,6 +295,11 @@ class Draft:
             else step
             for step in signed
         )
+
+    @property
+    def _slow(self) -> int:
+        """The user whose model is slow, if there is one of that number."""
+        return self.search.seed // 32 % _SLOW_ONE_OF
 
     def _user(self, drawn: int) -> int:
         return drawn % len(self.users)

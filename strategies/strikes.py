@@ -193,8 +193,13 @@ def _midst(
     chance: random.Random, waits: list[tuple[int, Wait]]
 ) -> tuple[int, Cancellation]:
     """(index of an operation, when it is cancelled) before what was under way came in,
-    or just after, while it is handed on."""
-    index, wait = chance.choice(waits)
+    or just after, while it is handed on.
+
+    Any kind of it is as likely as another: an engine asks its database a hundred times
+    as often as its model.
+    """
+    kind = chance.choice(sorted({wait.kind for _, wait in waits}))
+    index, wait = chance.choice([one for one in waits if one[1].kind == kind])
     turns = chance.randint(wait.first + 1, wait.last)
     if chance.random() < 0.3:
         turns = wait.last + chance.randint(1, _HANDED_ON)

@@ -290,6 +290,19 @@ def test_who_waited_for_another_is_known() -> None:
     assert runs - {second} == {one.giver for one in handed}
 
 
+def test_what_was_under_way_while_a_task_waited_is_known() -> None:
+    """A run waited for answers of its database and of its model."""
+    workload = tell("open run[think]", PLAIN)
+    history = run(workload, ReferenceAdapter, count_steps=True)
+    (run_agent,) = (o for o in workload.operations if isinstance(o, ask.RunAgent))
+
+    waited = history.waited[run_agent.id]
+
+    assert {"call", "database"} == {one.kind for one in waited}
+    assert all(0 <= one.first < one.last for one in waited)
+    assert 1 == sum(one.kind == "call" for one in waited)
+
+
 def test_reference_engine_is_clean() -> None:
     """A rich scenario on the reference engine leaves nothing and reaches everything."""
     history = run(rich_ones()[0], ReferenceAdapter)

@@ -85,9 +85,10 @@ class Facade(Environment, Protocol):
     def landed(self, task: asyncio.Task[Any]) -> bool:
         """True if an ended task's steps were counted, and no cancellation hit it."""
 
-    def flights(self, operation: int) -> Iterable[tuple[int, int]]:
-        """The turns between which something outside was asked for the operation, or for
-        none, and had not answered; none where turns are not counted."""
+    def flights(self, operation: int) -> Iterable[tuple[str, int, int]]:
+        """(kind, turns between which something of it outside was asked for the
+        operation, or for none, and had not answered); none where turns are not counted.
+        """
 
     async def advance(self, seconds: float, *, stalled: bool) -> None:
         """Virtual seconds pass; stalled, nothing arrives from outside meanwhile."""

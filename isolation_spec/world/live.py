@@ -182,7 +182,7 @@ class LiveWorld:
         stepped = task.get_coro()
         return isinstance(stepped, Stepped) and not stepped.hit
 
-    def flights(self, operation: int) -> Iterable[tuple[int, int]]:
+    def flights(self, operation: int) -> Iterable[tuple[str, int, int]]:
         """None: nothing can be cancelled in a turn of a real loop."""
         return ()
 

@@ -237,15 +237,15 @@ class WorldLoop(asyncio.BaseEventLoop):
         self._due.pop(task, None)
         return self.aims.pop(task, None) is not None
 
-    def flights(self, owner: int) -> Iterator[tuple[int, int]]:
-        """Yields the turns in which an arrival for this operation was asked for, and
-        came, and of one for no operation, as what works for all may ask it."""
+    def flights(self, owner: int) -> Iterator[tuple[str, int, int]]:
+        """Yields (kind, turns in which it was asked for, and came) of each arrival for
+        this operation, or for none, as what works for all may ask it."""
         names = (f"{owner}/", "world/")
         for chain, turns in zip(
             self.scheduler.arrived, self.scheduler.flights, strict=True
         ):
             if chain.startswith(names):
-                yield turns
+                yield chain.split("/", 2)[1], *turns
 
     def _hit(self, task: WorldTask, aim: Aim) -> None:
         del self.aims[task]

@@ -132,8 +132,8 @@ class World:
         assert isinstance(task, WorldTask)
         return self.loop.landed(task)
 
-    def flights(self, operation: int) -> Iterator[tuple[int, int]]:
-        """Yields the turns between which what may be for the operation was pending."""
+    def flights(self, operation: int) -> Iterator[tuple[str, int, int]]:
+        """Yields (kind, turns of it) of what was asked for it, or for nobody."""
         return self.loop.flights(operation)
 
     async def advance(self, seconds: float, *, stalled: bool) -> None:

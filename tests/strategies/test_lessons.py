@@ -229,6 +229,22 @@ def test_equal_questions_are_asked() -> None:
     assert 0.1 <= share(is_one)
 
 
+def test_all_ask_the_same_at_once() -> None:
+    """In a fifth of the scenarios all who are there ask it after the same pause, when
+    nothing else goes on."""
+
+    def is_one(scenario: Scenario) -> bool:
+        asking = {
+            o.user
+            for o in scenario.operations
+            if isinstance(o, RunAgent)
+            and [Sleep(seconds=2.0), Think(prompt=COMMON)] == list(o.script[-3:-1])
+        }
+        return len(asking) > 1
+
+    assert 0.15 <= share(is_one) <= 0.35
+
+
 def test_one_users_model_is_slow_while_others_ask_theirs() -> None:
     """In a fifth of the scenarios one user's answers take long, and no other's do."""
 

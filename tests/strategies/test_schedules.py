@@ -228,7 +228,7 @@ def test_turns_are_counted_in_the_very_same_run() -> None:
     runs = [o.id for o in drawn.scenario.operations if isinstance(o, RunAgent)]
     looked = Looked(
         {operation.id: PLACES[:3] for operation in drawn.scenario.operations},
-        waited={runs[0]: (Wait(2, 7, 20),)},
+        waited={runs[0]: (Wait(2, 7, 20, "call"),)},
     )
 
     attempts = around(drawn, looked)

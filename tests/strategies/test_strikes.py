@@ -126,7 +126,7 @@ def midsts(looked: Looked) -> list[Cancellation]:
 def test_who_waits_for_work_in_other_tasks_is_cancelled_in_the_midst_of_it() -> None:
     """While it is under way, and while its answer is handed on; where an agent works
     in the task of its operation, rarely."""
-    waited = {3: (Wait(2, 7, 20),)}
+    waited = {3: (Wait(2, 7, 20, "call"),)}
     few = dict.fromkeys(EVERYWHERE, PLACES[:3])
     elsewhere = midsts(Looked(few, waited=waited))
     here = midsts(Looked(EVERYWHERE, waited=waited))
@@ -139,10 +139,21 @@ def test_who_waits_for_work_in_other_tasks_is_cancelled_in_the_midst_of_it() -> 
     assert 0.0 < len(here) / COUNT < 0.05
 
 
+def test_what_is_rare_among_what_is_under_way_is_struck_as_often() -> None:
+    """One call among twenty answers of the database is the place of half of what comes
+    in the midst of a wait."""
+    waits = (*[Wait(2, 7, 20, "database")] * 20, Wait(2, 47, 60, "call"))
+    few = dict.fromkeys(EVERYWHERE, PLACES[:3])
+
+    turns = [c.turns for c in midsts(Looked(few, waited={3: waits}))]
+
+    assert 0.4 < sum(47 < turn for turn in turns) / len(turns) < 0.6
+
+
 def test_all_are_cancelled_in_the_midst_of_their_work() -> None:
     """Now and then every run, where agents work in tasks of their own."""
     few = dict.fromkeys(EVERYWHERE, PLACES[:3])
-    looked = Looked(few, waited={n: (Wait(2, 7, 20),) for n in (3, 4, 5, 6)})
+    looked = Looked(few, waited={n: (Wait(2, 7, 20, "call"),) for n in (3, 4, 5, 6)})
 
     every = [
         strike
@@ -155,7 +166,7 @@ def test_all_are_cancelled_in_the_midst_of_their_work() -> None:
 
 def test_what_counts_turns_is_worth_the_very_same_schedule() -> None:
     """Turns are of one schedule, who waits mostly of one; steps are of any."""
-    waited = Looked({3: PLACES[:3]}, waited={3: (Wait(2, 7, 20),)})
+    waited = Looked({3: PLACES[:3]}, waited={3: (Wait(2, 7, 20, "call"),)})
 
     for strike in strikes(waited):
         counted = any(c.turns for c in cancels(strike.scenario).values())
