@@ -16,6 +16,7 @@ from isolation_spec.failure import make_failure
 from isolation_spec.history import History
 from isolation_spec.keeping import Keeper
 from isolation_spec.leaving import without_pool_warnings
+from isolation_spec.memory import frozen_heap
 from isolation_spec.report import (
     FailureFound,
     FailureSaved,
@@ -51,6 +52,7 @@ class Saved(msgspec.Struct, frozen=True):
 
 
 @without_pool_warnings()
+@frozen_heap()
 def confirm(
     engine: Engine,
     found: Found,

@@ -22,6 +22,7 @@ from isolation_spec.adapters import Engine, find_engine
 from isolation_spec.claims import CLAIMS
 from isolation_spec.faults import FAULTS, Fault, least_of
 from isolation_spec.leaving import without_pool_warnings
+from isolation_spec.memory import frozen_heap
 from isolation_spec.run import run
 from isolation_spec.search import Tally, search
 from isolation_spec.shrink import Probe, Shrinker, size
@@ -242,6 +243,7 @@ class _Shrunk(NamedTuple):
     least: int = -1
 
 
+@frozen_heap()
 def _shrink(engine: Engine, fault: str, tally: Tally) -> _Shrunk:
     """Shrinks what was found first, a claim that the fault names before any other."""
     (planted,) = find_faults((fault,))

@@ -1,13 +1,15 @@
 """Failures are confirmed with what the engine offers, and told by what they violate."""
 
+import gc
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from isolation_spec.adapter import Capability
-from isolation_spec.adapters import own_engine
+from isolation_spec.adapters import Engine, own_engine
 from isolation_spec.claims import Violation, find_claim
+from isolation_spec.confirming import confirm
 from isolation_spec.findings import handle_found
 from isolation_spec.keeping import Keeper
 from isolation_spec.report import Result
@@ -77,10 +79,8 @@ def test_a_violation_is_kept_through_the_shrinking(result: Result) -> None:
     assert [] == [path for path in result.failures if "unconfirmed" in Path(path).name]
 
 
-def test_a_difference_is_told_by_the_claim_that_says_what_leaked(
-    tmp_path: Path,
-) -> None:
-    """What differs from solo runs is judged by the other claims when it is shrunk."""
+def a_difference() -> tuple[Engine, Found]:
+    """A leaking engine, and what noninterference says of it."""
     engine = own_engine(adapter_of(leaking()))
     scenario = Scenario(
         users=(User(label="alice", id="alice"), User(label="bob", id="bob")),
@@ -95,7 +95,14 @@ def test_a_difference_is_told_by_the_claim_that_says_what_leaked(
     history = run(scenario, engine.make_adapter)
     claims = (find_claim("noninterference"),)
     (judgement,) = judge_with_solos(history, engine.make_adapter, claims)
-    found = Found(scenario=scenario, violation=judgement.violations[0])
+    return engine, Found(scenario=scenario, violation=judgement.violations[0])
+
+
+def test_a_difference_is_told_by_the_claim_that_says_what_leaked(
+    tmp_path: Path,
+) -> None:
+    """What differs from solo runs is judged by the other claims when it is shrunk."""
+    engine, found = a_difference()
     tally = Tally(found=[found])
 
     saved, reasons = handle_found(
@@ -105,3 +112,16 @@ def test_a_difference_is_told_by_the_claim_that_says_what_leaked(
     assert [] == reasons
     assert ["noninterference", "context-ownership"] == [one.claim for one in saved]
     assert all(one.confirmed for one in saved)
+
+
+def test_collections_are_fast_while_a_failure_is_shrunk(tmp_path: Path) -> None:
+    """A scenario that collects garbage, or leaves something, is run hundreds of times:
+    on a heap that is not looked at."""
+    engine, found = a_difference()
+    frozen: list[int] = []
+
+    confirm(engine, found, tmp_path, lambda _: frozen.append(gc.get_freeze_count()))
+
+    assert frozen
+    assert all(frozen)
+    assert 0 == gc.get_freeze_count()
