@@ -176,7 +176,7 @@ def test_lock_held_too_long(play: Any) -> None:
 
     assert "database is locked" == message
     assert 5.0 <= waited < 5.1
-    assert time.perf_counter() - began < 4
+    assert time.perf_counter() - began < 2
 
 
 def test_busy_timeout_of_the_connection_counts(play: Any) -> None:
@@ -333,7 +333,7 @@ def test_observer_is_kept_out_by_an_exclusive_lock_at_once(play: Any) -> None:
         began = time.perf_counter()
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             rows(world)
-        assert time.perf_counter() - began < 4
+        assert time.perf_counter() - began < 1
         await connection.close()
 
     play(main)

@@ -96,7 +96,7 @@ def test_time_is_virtual(play: Any) -> None:
     began = time.perf_counter()
 
     assert [100_000.0, 150_000.0] == play(main)
-    assert time.perf_counter() - began < 60
+    assert time.perf_counter() - began < 1
 
 
 def test_timers_fire_in_order(play: Any) -> None:
