@@ -288,6 +288,57 @@ def test_fixtures_that_are_around_every_test_are_around_these(folder: Path) -> N
     assert {"passed": len(ALL)} == result.counts, result.out
 
 
+SLOW = """
+
+import pytest
+
+def pytest_addoption(parser):
+    parser.addoption("--runslow", action="store_true")
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        if item.get_closest_marker("slow") and not config.getoption("--runslow"):
+            item.add_marker(pytest.mark.skip(reason="need --runslow"))
+"""
+SKIPPED = {
+    "skip": "@pytest.mark.skip(reason='later')",
+    "skipif": "@pytest.mark.skipif(True, reason='later')",
+    "runslow": "@pytest.mark.slow",
+}
+
+
+@pytest.mark.parametrize("form", SKIPPED)
+def test_a_skipped_case_is_skipped_and_not_searched(folder: Path, form: str) -> None:
+    """A marker on a test case skips each of its tests; the session goes on."""
+    with (folder / "conftest.py").open("a") as conftest:
+        conftest.write(SLOW)
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers = slow\n")
+    (folder / "test_leak.py").write_text(
+        f"import pytest\n{three_lines('Leaking', RED)}"
+        f"{SKIPPED[form]}\nclass TestLeak(Leaking):\n    pass\n"
+        "del Leaking\n"
+        "def test_beside(): pass\n"
+    )
+
+    result = session(folder, "-rs")
+
+    assert {"passed": 1, "skipped": len(ALL)} == result.counts, result.out
+    assert 0 == result.code
+
+
+def test_a_mark_on_a_module_skips_its_cases(folder: Path) -> None:
+    """`pytestmark` skips each test of the cases in its module."""
+    (folder / "test_leak.py").write_text(
+        f"import pytest\n{three_lines('TestLeak', RED)}"
+        "pytestmark = pytest.mark.skip(reason='later')\n"
+    )
+
+    result = session(folder)
+
+    assert {"skipped": len(ALL)} == result.counts, result.out
+    assert 0 == result.code
+
+
 # Beside other plugins and settings
 
 HYPOTHESIS = """
