@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import click
 
 __all__ = ["Duration"]
 
+# For a type checker alone: at run time the class takes a parameter from click 8.4 on.
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[float]
+else:
+    _ParamType = click.ParamType
+
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
-class Duration(click.ParamType[float]):
+class Duration(_ParamType):
     """Gives seconds, more than 0; a number alone is seconds."""
 
     name = "DURATION"

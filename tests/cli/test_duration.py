@@ -1,5 +1,8 @@
 """Lengths of time on the command line."""
 
+import subprocess
+import sys
+
 import click
 import pytest
 
@@ -22,3 +25,19 @@ def test_what_is_no_length_is_refused(text: str) -> None:
     """The error shows what to write instead."""
     with pytest.raises(click.BadParameter, match="write 90, 90s, 5m or 1h"):
         Duration().convert(text, None, None)
+
+
+AS_BEFORE_8_4 = """
+import click
+
+class ParamType:
+    pass
+
+click.ParamType = ParamType
+import isolation_spec.cli.duration
+"""
+
+
+def test_a_click_whose_types_take_no_parameter_is_enough() -> None:
+    """The oldest click that is declared, 8.1, has a ParamType that is not generic."""
+    subprocess.run([sys.executable, "-c", AS_BEFORE_8_4], check=True, timeout=60)
