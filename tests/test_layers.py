@@ -68,7 +68,7 @@ FLOORS = (
         "replays",
         "bench",
     ),
-    ("cli", "plugin"),
+    ("cli", "plugin", "__main__"),
 )
 """From the ground; on one floor a room may import from those left of it."""
 

@@ -4,6 +4,7 @@ import json
 import os
 import resource
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,23 @@ def test_a_terminal_that_knows_ascii_alone_is_enough(tmp_path: Path) -> None:
 
     assert (1, b"") == (done.returncode, done.stderr), out
     assert "caf\\xe9" in out
+
+
+def test_the_package_is_the_command_too(tmp_path: Path) -> None:
+    """`python -m isolation_spec` does the same, and says how it was called."""
+    module = [sys.executable, "-m", "isolation_spec"]
+
+    def ran(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*module, *arguments],
+            cwd=tmp_path,
+            env=environment(),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    assert isolation_spec("claims", folder=tmp_path).out == ran("claims").stdout
+    assert ran("--help").stdout.startswith("Usage: python -m isolation_spec [OPTIONS]")
+    assert 2 == ran("verify", "nothing:there").returncode
