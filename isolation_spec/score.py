@@ -23,6 +23,7 @@ from isolation_spec.claims import CLAIMS
 from isolation_spec.faults import FAULTS, Fault, least_of
 from isolation_spec.leaving import without_pool_warnings
 from isolation_spec.memory import frozen_heap
+from isolation_spec.parent_death import end_with_parent
 from isolation_spec.run import run
 from isolation_spec.search import Tally, search
 from isolation_spec.shrink import Probe, Shrinker, size
@@ -177,7 +178,9 @@ def _made(wanted: list[Wanted], jobs: int) -> Iterator[tuple[Wanted, Catch]]:
         for one in wanted:
             yield one, _hunt(one)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        jobs, mp_context=get_context("spawn"), initializer=end_with_parent
+    ) as pool:
         futures = {pool.submit(_hunt, one): one for one in wanted}
         try:
             for future in as_completed(futures):

@@ -21,6 +21,7 @@ from isolation_spec.adapters import Engine, find_engine
 from isolation_spec.fuzz import Corpus, Database, read_workload
 from isolation_spec.interrupts import Interrupts
 from isolation_spec.memory import proportional_set_size
+from isolation_spec.parent_death import end_with_parent
 from isolation_spec.report import Listener, Progressed
 from isolation_spec.search import Found, Tally, check_strategies, search
 from isolation_spec.stuck import Stuck
@@ -367,6 +368,7 @@ def _work_watched(
     slate: Slate, share: _Share, sending: Connection, stop: Any, least: Any
 ) -> None:
     """The body of a worker process."""
+    end_with_parent()
     slate.install()
     _work(share, sending, stop, least, slate)
 

@@ -27,6 +27,7 @@ import msgspec
 from isolation_spec.adapter import AdapterError
 from isolation_spec.blame import blame, frames_of, frames_told
 from isolation_spec.leaving import TimedOut
+from isolation_spec.parent_death import end_with_parent
 from isolation_spec.scenario import Scenario, Schedule
 from isolation_spec.stuck import Stuck
 from isolation_spec.world.scheduler import Scheduler
@@ -338,6 +339,7 @@ def run_apart(
 
 
 def _do_apart(work: Work, slate: Slate, sending: Any, stop: Any) -> None:
+    end_with_parent()
     slate.install()
     slate.renewed()
     work(slate, sending.send_bytes, stop.is_set)

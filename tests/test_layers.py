@@ -46,6 +46,7 @@ FLOORS = (
         "explain",
         "shrink",
         "stuck",
+        "parent_death",
         "watchdog",
         "failure",
         "report",
