@@ -40,6 +40,7 @@ __all__ = [
     "beating",
     "describe",
     "run_apart",
+    "silence",
     "within",
 ]
 

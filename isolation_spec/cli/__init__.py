@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 import logging
+import os
 import sys
+import traceback
 import warnings
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -55,8 +59,35 @@ def quietly_found(name: str, allowed: float = 30.0) -> Engine:
         return find_engine(name)
 
 
+@contextlib.contextmanager
+def _output_may_close() -> Iterator[None]:
+    """Refuses to go on without a reader; click and rich exit with 1 then.
+
+    Raises:
+        Refused: the output was closed.
+    """
+    try:
+        yield
+    except (BrokenPipeError, SystemExit) as error:
+        if BrokenPipeError not in (type(error), type(error.__context__)):
+            raise
+        from isolation_spec.watchdog import silence
+
+        silence()
+        message = "the output was closed before its end"
+        raise Refused(message) from None
+
+
 class _Commands(click.Group):
     """Imports the module of a command only when that command is asked for."""
+
+    def make_context(self, *arguments: Any, **named: Any) -> click.Context:
+        with _output_may_close():
+            return super().make_context(*arguments, **named)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with _output_may_close():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
@@ -79,7 +110,10 @@ def _group() -> None:
 
 
 def main() -> None:
-    """The entry point; an interrupted command exits with 130."""
+    """The entry point; an interrupted command exits with 130, a fault of ours with 2.
+
+    Where `ISOLATION_SPEC_TRACEBACK` is set, the traceback of a fault is printed, too.
+    """
     for stream in (sys.stdout, sys.stderr):
         # An identity that a terminal has no characters for must not end a search.
         if isinstance(stream, io.TextIOWrapper):
@@ -98,4 +132,20 @@ def main() -> None:
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted", err=True)
         code = ExitCode.INTERRUPTED
+    except Exception as error:
+        if os.environ.get("ISOLATION_SPEC_TRACEBACK"):
+            traceback.print_exc()
+        click.echo(f"Error: {_fault(error)}", err=True)
+        code = ExitCode.USAGE
     sys.exit(code)
+
+
+def _fault(error: Exception) -> str:
+    """One sentence that names an exception which no command expects."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    module = frame.f_globals.get("__name__", "")
+    said = " ".join(f"{type(error).__name__}: {error}".split()).rstrip(": ")
+    return (
+        f"{said}, raised in {module}:{frame.f_code.co_qualname}: this is a fault of "
+        "isolation-spec, please report it (ISOLATION_SPEC_TRACEBACK=1 shows more)"
+    )

@@ -13,6 +13,7 @@ from isolation_spec.failure import load
 from tests.cli.command import (
     FAULTY,
     SCRIPT,
+    Done,
     assert_refused,
     environment,
     isolation_spec,
@@ -139,3 +140,80 @@ def test_the_package_is_the_command_too(tmp_path: Path) -> None:
     assert isolation_spec("claims", folder=tmp_path).out == ran("claims").stdout
     assert ran("--help").stdout.startswith("Usage: python -m isolation_spec [OPTIONS]")
     assert 2 == ran("verify", "nothing:there").returncode
+
+
+FAULT = """
+import runpy, sys
+
+import isolation_spec.cli.claims as claims
+
+class Planted(Exception):
+    pass
+
+def list_claims(**options):
+    raise Planted("two\\nlines")
+
+claims.command.callback = list_claims
+sys.argv[1:] = ["claims"]
+"""
+WAYS_IN = {
+    "command": "from isolation_spec.cli import main; main()",
+    "module": "runpy.run_module('isolation_spec', run_name='__main__')",
+}
+
+
+def ran_with_a_fault(way: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", FAULT + WAYS_IN[way]],
+        env={**environment(), **variables},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize("way", WAYS_IN)
+def test_a_fault_of_ours_is_no_violation(way: str) -> None:
+    """An exception that no command expects exits with 2, and is one sentence."""
+    done = ran_with_a_fault(way)
+
+    assert_refused(
+        Done(done.returncode, done.stdout, done.stderr),
+        "Error: Planted: two lines, raised in __main__:list_claims: ",
+        "please report it",
+    )
+
+
+def test_the_traceback_of_a_fault_is_there_for_a_report() -> None:
+    """`ISOLATION_SPEC_TRACEBACK` shows where a fault comes from."""
+    done = ran_with_a_fault("command", ISOLATION_SPEC_TRACEBACK="1")
+
+    assert 2 == done.returncode
+    assert "Traceback" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--help",), ("claims",), ("verify", "--max-time", "1")]
+)
+def test_a_closed_output_is_no_violation(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    """A reader that closes the output early gets exit code 2, not that of a
+    violation."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run(
+        [SCRIPT, *arguments],
+        cwd=tmp_path,
+        env=environment(),
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    os.close(writing)
+
+    assert 2 == done.returncode, done.stderr
+    assert "Error: the output was closed before its end\n" == done.stderr
