@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import io
 import logging
@@ -18,7 +17,7 @@ from isolation_spec.world.loop import WorldExhausted
 __all__ = ["TimedOut", "leaving", "quiet", "without_pool_warnings"]
 
 _HEARD = (signal.SIGINT, signal.SIGTERM)
-_PASSING = (WorldExhausted, asyncio.CancelledError, GeneratorExit)
+_PASSING = (WorldExhausted, GeneratorExit)
 _INTERRUPTS = "interrupts.py"
 
 
@@ -39,8 +38,8 @@ class _Named:
 def leaving() -> Iterator[_Named]:
     """Puts back the signal handlers afterwards, and says who raised what ends all.
 
-    `SystemExit`, `KeyboardInterrupt` and other exceptions that are no `Exception` end
-    the process if nobody holds them. An interrupt of the user's passes.
+    `SystemExit`, `KeyboardInterrupt`, `CancelledError` and other exceptions that are no
+    `Exception` end the process if nobody holds them. An interrupt of the user's passes.
 
     Raises:
         AdapterError: one was raised by the engine; names the method.

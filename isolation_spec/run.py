@@ -232,6 +232,15 @@ class _Execution:
                 await call
         except AdapterError:
             raise
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            assert task is not None
+            # The world cancels this task where the run cannot come to its end.
+            if task.cancelling():
+                raise
+            self.recorder.unhandled(
+                f"{what} raised CancelledError, but nothing cancelled it"
+            )
         except Exception as error:
             message = f"{what} raised {type(error).__name__}: {error}"
             if limit.expired():

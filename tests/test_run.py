@@ -1,6 +1,8 @@
 """One scenario, one engine, one world: the same choices give the same history."""
 
 import asyncio
+import contextlib
+import itertools
 import json
 import os
 import random
@@ -575,6 +577,118 @@ def test_hanging_cleanup_is_bounded() -> None:
     assert ["cleanup_user", "cleanup_user", "shutdown"] == [
         message.split()[0] for message in messages
     ]
+
+
+class CancelsItself(Small):
+    async def cleanup_user(self, user: str) -> None:
+        raise asyncio.CancelledError
+
+    async def shutdown(self) -> None:
+        raise asyncio.CancelledError
+
+    async def connect(self, user: str, **_: Any) -> Any:
+        return SelfCancellingClient()
+
+
+class SelfCancellingClient:
+    close_code = None
+
+    def __aiter__(self) -> Any:
+        return self
+
+    async def __anext__(self) -> str:
+        raise StopAsyncIteration
+
+    async def close(self) -> None:
+        raise asyncio.CancelledError
+
+    def abort(self) -> None:
+        pass
+
+
+def test_a_cancellation_that_an_engine_raises_in_cleanup_is_recorded() -> None:
+    """A `CancelledError` out of a cleanup is named like any other exception, and the
+    run goes on."""
+    history = run(scenario(ask.Connect(id=1, user=0, connection="c")), CancelsItself)
+    messages = [entry.message for entry in history.of(seen.ExceptionUnhandled)]
+    names = ("close of a connection", "cleanup_user", "cleanup_user", "shutdown")
+
+    assert history.settled
+    assert [
+        f"{name} raised CancelledError, but nothing cancelled it" for name in names
+    ] == messages
+
+
+class CancelsInCleanup(Small):
+    async def cleanup_context(self, user: str, context: Any) -> None:
+        raise asyncio.CancelledError
+
+
+def test_a_cancellation_that_an_engine_raises_ends_its_operation() -> None:
+    """An operation that ends by a `CancelledError` of the engine is cancelled."""
+    history = run(
+        scenario(opened(1), ask.CleanupEngine(id=2, user=0, context="x")),
+        CancelsInCleanup,
+    )
+
+    assert {1: "returned", 2: "cancelled"} == outcomes(history)
+    assert history.settled
+
+
+class CancelsInStart(Small):
+    async def start(self, environment: Environment) -> None:
+        raise asyncio.CancelledError
+
+
+class CancelsInGauges(Small):
+    def gauges(self, user: str | None) -> Mapping[str, float]:
+        raise asyncio.CancelledError
+
+
+class CancelsItsCaller(Small):
+    async def cleanup_user(self, user: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        task.cancel()
+        await asyncio.sleep(0)
+
+
+@pytest.mark.parametrize(
+    ("adapter", "method"),
+    [
+        (CancelsInStart, "start"),
+        (CancelsInGauges, "gauges"),
+        (CancelsItsCaller, "cleanup_user"),
+    ],
+)
+def test_a_cancellation_that_ends_a_run_names_its_method(
+    adapter: type[Small], method: str
+) -> None:
+    """Where a run cannot go on, the adapter is refused instead of its process lost."""
+    named = rf"^{adapter.__name__}\.{method} .* raised CancelledError"
+    with pytest.raises(AdapterError, match=named):
+        run(scenario(opened(1)), adapter)
+
+
+class NeverShutDown(Small):
+    async def shutdown(self) -> None:
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(10_000)
+        for _ in itertools.count():
+            await asyncio.sleep(0)
+
+    def observe(self) -> tuple[Row, ...]:
+        self.asked.append("observe")
+        return ()
+
+
+def test_a_run_that_its_world_ends_does_not_go_on() -> None:
+    """The cancellation by which a world ends a run is not taken for the engine's."""
+    adapter = NeverShutDown()
+    history = run(scenario(opened(1)), lambda: adapter)
+
+    assert not history.settled
+    assert "observe" not in adapter.asked
 
 
 def test_who_has_left_is_not_cleaned_up_again() -> None:
