@@ -19,10 +19,12 @@ from isolation_spec.history import (
     ResourceAlive,
 )
 from isolation_spec.scenario import (
+    CancelRun,
     CleanupEngine,
     CleanupUser,
     OpenContext,
     RunAgent,
+    Shutdown,
     Write,
 )
 
@@ -132,6 +134,11 @@ def _failed_cleanups(observed: Observed) -> Iterator[Violation]:
         took = entry.time - observed.entries[span.started].time
         if span.outcome == "failed":
             clause, however = "cleanup-failed", f"it failed: {_error(entry)}"
+        elif span.outcome == "cancelled" and not _cancels(observed):
+            clause, however = (
+                "cleanup-failed",
+                "it was cancelled by nothing in the scenario",
+            )
         elif took > _LONGEST:
             clause, however = "cleanup-unbounded", f"it took {took:g} s"
         else:
@@ -143,8 +150,17 @@ def _failed_cleanups(observed: Observed) -> Iterator[Violation]:
             let=(f"operation {operation.id} clean up, with nothing stalled",),
             then=f"it succeeds within {_LONGEST:g} s, however often it is asked for",
             however=however,
-            shown=(_error(entry),) if clause == "cleanup-failed" else (),
+            shown=(_error(entry),) if span.outcome == "failed" else (),
         )
+
+
+def _cancels(observed: Observed) -> bool:
+    """Whether the scenario has anything that may cancel a cleanup, of anybody."""
+    return any(
+        isinstance(operation, CancelRun | Shutdown)
+        or getattr(operation, "cancel", None) is not None
+        for operation in observed.history.scenario.operations
+    )
 
 
 def _error(entry: object) -> str:

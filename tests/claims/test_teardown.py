@@ -9,11 +9,14 @@ from isolation_spec.claims.teardown import TEARDOWN as CLAIM
 from isolation_spec.history import Entry
 from isolation_spec.scenario import (
     AdvanceTime,
+    Cancellation,
+    CancelRun,
     CleanupEngine,
     CleanupUser,
     OpenContext,
     Operation,
     RunAgent,
+    Shutdown,
     Write,
 )
 from tests.claims.histories import (
@@ -179,9 +182,35 @@ def test_a_cleanup_that_takes_too_long_violates(cleanup: Operation) -> None:
 
 
 @each_cleanup
-@pytest.mark.parametrize("outcome", ["returned", "cancelled", "unavailable"])
+@pytest.mark.parametrize(
+    "canceller",
+    [
+        Shutdown(id=3),
+        CancelRun(id=3, user=ALICE, run=1),
+        Write(
+            id=3,
+            user=ALICE,
+            context="a",
+            key="k",
+            value="v",
+            cancel=Cancellation(step=1),
+        ),
+    ],
+    ids=["shutdown", "cancel_run", "cancellation"],
+)
+def test_a_cancelled_cleanup_violates_unless_something_cancels(
+    cleanup: Operation, canceller: Operation
+) -> None:
+    """A cleanup that ends as cancelled is one violation, if nothing in the scenario
+    cancels."""
+    assert violated("cleanup-failed") == cleaned(cleanup, "cancelled")
+    assert holds(1) == cleaned(cleanup, "cancelled", operations=(canceller,))
+
+
+@each_cleanup
+@pytest.mark.parametrize("outcome", ["returned", "unavailable"])
 def test_a_cleanup_that_ends_in_time_does_not(cleanup: Operation, outcome: str) -> None:
-    """A cleanup that succeeds, was cancelled or had nothing to do holds."""
+    """A cleanup that succeeds or had nothing to do holds."""
     assert holds(1) == cleaned(cleanup, outcome, seconds=59.5)
 
 
