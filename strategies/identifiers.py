@@ -14,9 +14,15 @@ from typing import NamedTuple
 import msgspec
 from hypothesis import strategies as st
 
-from isolation_spec.scenario import OpenContext, Scenario, User
+from isolation_spec.model.scenario import OpenContext, Scenario, User
 
-__all__ = ["FAMILIES", "LABELS", "identified", "identities", "threads"]
+__all__ = [
+    "FAMILIES",
+    "LABELS",
+    "identified",
+    "identities",
+    "threads",
+]
 
 LABELS = (
     "alice",

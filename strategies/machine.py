@@ -11,18 +11,34 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from isolation_spec import scenario as ask
-from isolation_spec.scenario import Cancellation, Scenario, User
-from strategies.draft import Classes, Draft
-from strategies.identifiers import LABELS, threads
-from strategies.payloads import sign
-from strategies.schedules import (
-    Search,
+from isolation_spec.model.scenario import (
+    AdvanceTime,
+    Cancellation,
+    CancelRun,
+    CollectGarbage,
+    Connect,
+    Disconnect,
+    Emit,
+    Erase,
+    Mutate,
+    Read,
+    RunAgent,
+    Scenario,
+    Shutdown,
+    User,
+    Write,
+    canary,
+)
+from isolation_spec.strategies.identifiers import LABELS, threads
+from isolation_spec.strategies.payloads import sign
+from isolation_spec.strategies.scenario_builder import Classes, ScenarioBuilder
+from isolation_spec.strategies.schedules import (
+    SearchParameters,
     cancellations,
     classes,
     searches,
 )
-from strategies.scripts import KEYS
+from isolation_spec.strategies.scripts import KEYS
 
 __all__ = ["IsolationMachine"]
 
@@ -44,7 +60,7 @@ _CROWDED = 10
 """So many more are in a crowd: 12 to 16."""
 
 
-class IsolationMachine(Draft, RuleBasedStateMachine):
+class IsolationMachine(ScenarioBuilder, RuleBasedStateMachine):
     """Writes one scenario of 2 to 6 users, or of a crowd, and hands it over finished.
 
     Every user begins with a context and a run in it; most begin connected, as a user
@@ -57,7 +73,7 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         is_crowded: whether there are ten users more.
     """
 
-    examine: Callable[[Scenario, Search], None]
+    examine: Callable[[Scenario, SearchParameters], None]
     is_crowded = False
 
     def __init_subclass__(cls, **options: Any) -> None:
@@ -99,7 +115,7 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         alike: bool,
         leaver: int,
         leaving: Cancellation | None,
-        search: Search,
+        search: SearchParameters,
     ) -> None:
         """The users, each with a context and a run; perhaps all ask for the same, or
         one of them leaves at once and comes again."""
@@ -139,7 +155,7 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         user = self._user(user)
         number = self._number(classes)
         self.operations.append(
-            ask.Connect(
+            Connect(
                 id=number,
                 user=user,
                 connection=f"c{number}",
@@ -170,7 +186,7 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         context = self._pick(self.contexts[victim], pick)
         number = self._number(classes)
         self.operations.append(
-            ask.RunAgent(
+            RunAgent(
                 id=number,
                 user=user,
                 context=context,
@@ -189,7 +205,7 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         name = self._take(self.connections[user], pick)
         number = self._number(classes)
         self.operations.append(
-            ask.Disconnect(id=number, user=user, connection=name, abrupt=abrupt)
+            Disconnect(id=number, user=user, connection=name, abrupt=abrupt)
         )
 
     @precondition(lambda self: any(self.connections))
@@ -253,7 +269,7 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         if then == "cancel":
             run = self.runs[user][-1]
             number = self._number(classes)
-            self.operations.append(ask.CancelRun(id=number, user=user, run=run))
+            self.operations.append(CancelRun(id=number, user=user, run=run))
         elif then == "clean up":
             self._clean_up(user, context, None, classes)
         elif self.connections[user]:
@@ -266,18 +282,16 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         are told something, too."""
         user = self._user_with(self.contexts, user)
         number = self._number(classes)
-        connect = ask.Connect(
-            id=number, user=user, connection=f"c{number}", unread=True
-        )
+        connect = Connect(id=number, user=user, connection=f"c{number}", unread=True)
         self.operations.append(connect)
         self.connections[user].append(f"c{number}")
         context = self._pick(self.contexts[user], pick)
         number = self._number(())
-        large = ask.Emit(payload="", large=True)
+        large = Emit(payload="", large=True)
         script = sign((large, large), self.users[user].label, number)
         self.runs[user].append(number)
         self.operations.append(
-            ask.RunAgent(id=number, user=user, context=context, script=script)
+            RunAgent(id=number, user=user, context=context, script=script)
         )
         for other, contexts in enumerate(self.contexts):
             if other != user and contexts:
@@ -316,7 +330,7 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         if then == "erase":
             context = self.contexts[other][0]
             number = self._number(classes)
-            self.operations.append(ask.Erase(id=number, user=other, context=context))
+            self.operations.append(Erase(id=number, user=other, context=context))
         elif then in ("store", "fail"):
             self._store(other, key, not running, classes, broken=then == "fail")
         for one in (other, user):
@@ -329,7 +343,7 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         user = self._user_with(self.runs, user)
         run = self._pick(self.runs[user], pick)
         number = self._number(classes)
-        self.operations.append(ask.CancelRun(id=number, user=user, run=run))
+        self.operations.append(CancelRun(id=number, user=user, run=run))
 
     @precondition(lambda self: any(self.contexts))
     @rule(user=_ANY, pick=_ANY, cancel=cancellations(), classes=classes())
@@ -341,7 +355,7 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         context = self._pick(self.contexts[user], pick)
         number = self._number(classes)
         self.operations.append(
-            ask.Read(id=number, user=user, context=context, cancel=cancel)
+            Read(id=number, user=user, context=context, cancel=cancel)
         )
 
     @precondition(lambda self: any(self.contexts))
@@ -365,12 +379,12 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         context = self._pick(self.contexts[user], pick)
         number = self._number(classes)
         self.operations.append(
-            ask.Write(
+            Write(
                 id=number,
                 user=user,
                 context=context,
                 key=key,
-                value=ask.canary(self.users[user].label, number, 1),
+                value=canary(self.users[user].label, number, 1),
                 cancel=cancel,
             )
         )
@@ -382,9 +396,9 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         user = self._user_with(self.contexts, user)
         context = self._pick(self.contexts[user], pick)
         number = self._number(classes)
-        value = ask.canary(self.users[user].label, number, 1)
+        value = canary(self.users[user].label, number, 1)
         self.operations.append(
-            ask.Mutate(id=number, user=user, context=context, value=value)
+            Mutate(id=number, user=user, context=context, value=value)
         )
 
     @precondition(lambda self: any(self.contexts))
@@ -397,7 +411,7 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         context = self._pick(self.contexts[user], pick)
         number = self._number(classes)
         self.operations.append(
-            ask.Erase(id=number, user=user, context=context, cancel=cancel)
+            Erase(id=number, user=user, context=context, cancel=cancel)
         )
 
     @precondition(lambda self: any(self.contexts))
@@ -425,12 +439,10 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
     def wait(self, seconds: float, stalled: bool, collecting: int) -> None:
         """Time passes; seldom, as it is slow beside a run, garbage is collected too."""
         number = self._number(())
-        self.operations.append(
-            ask.AdvanceTime(id=number, seconds=seconds, stalled=stalled)
-        )
+        self.operations.append(AdvanceTime(id=number, seconds=seconds, stalled=stalled))
         if collecting and not self.has_collected:
             self.has_collected = True
-            self.operations.append(ask.CollectGarbage(id=self._number(())))
+            self.operations.append(CollectGarbage(id=self._number(())))
 
     @precondition(lambda self: not self.is_shut_down)
     @rule(chance=st.integers(0, 3), classes=classes())
@@ -439,7 +451,7 @@ class IsolationMachine(Draft, RuleBasedStateMachine):
         it."""
         if chance == 3:
             self.is_shut_down = True
-            self.operations.append(ask.Shutdown(id=self._number(classes)))
+            self.operations.append(Shutdown(id=self._number(classes)))
 
     # The end
 

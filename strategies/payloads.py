@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from isolation_spec.scenario import (
+from isolation_spec.model.scenario import (
     CallTool,
     Emit,
     Fail,

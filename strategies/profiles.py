@@ -55,8 +55,8 @@ class Profile:
     def settings(self, *, examples: int | None = None) -> settings:
         """The settings of Hypothesis, for the whole or for a share of the examples.
 
-        Shrinking is not Hypothesis's here: it cannot see the schedules that are tried
-        for one workload, and `isolation_spec.shrink` works on both as one value.
+        Hypothesis does not shrink: it cannot see the schedules of a workload.
+        `isolation_spec.diagnosis.shrink` shrinks both as one value.
         """
         return settings(
             max_examples=examples or self.examples,

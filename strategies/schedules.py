@@ -15,15 +15,19 @@ from typing import NamedTuple
 import msgspec
 from hypothesis import strategies as st
 
-from isolation_spec.scenario import Cancellation, Scenario, Schedule
-from isolation_spec.world.scheduler import Scheduler
-from isolation_spec.world.uniform import Uniform
-from strategies.identifiers import identified
-from strategies.strikes import Looked, struck, swept
+from isolation_spec.model.scenario import Cancellation, Scenario, Schedule
+from isolation_spec.strategies.cancellations import (
+    FirstRunReport,
+    with_cancellations,
+    with_each_cancellation,
+)
+from isolation_spec.strategies.identifiers import identified
+from isolation_spec.world.schedulers.base import Scheduler
+from isolation_spec.world.schedulers.random import RandomScheduler
 
 __all__ = [
-    "Attempt",
-    "Search",
+    "ScheduledRun",
+    "SearchParameters",
     "cancellations",
     "classes",
     "first_attempt",
@@ -51,7 +55,7 @@ def cancellations() -> st.SearchStrategy[Cancellation | None]:
     return st.integers(0, 4).flatmap(lambda n: drawn if n == 4 else st.none())
 
 
-class Search(NamedTuple):
+class SearchParameters(NamedTuple):
     """What is drawn once for a scenario: absolute change points, turns and a seed."""
 
     change_points: tuple[int, ...]
@@ -60,11 +64,11 @@ class Search(NamedTuple):
     seed: int
 
 
-def searches() -> st.SearchStrategy[Search]:
+def searches() -> st.SearchStrategy[SearchParameters]:
     """Two change points (0 is unused), the form of a turn, and a seed for the rest."""
     point = st.integers(0, _HORIZON)
     return st.builds(
-        Search,
+        SearchParameters,
         change_points=st.tuples(point, point),
         burst=st.sampled_from((0, 0, 0, 1, 2)),
         split=st.booleans(),
@@ -72,30 +76,30 @@ def searches() -> st.SearchStrategy[Search]:
     )
 
 
-class Attempt(NamedTuple):
+class ScheduledRun(NamedTuple):
     """A scenario and the scheduler under which it is to be run once."""
 
     scenario: Scenario
     scheduler: Scheduler
 
 
-def first_attempt(scenario: Scenario, search: Search) -> Attempt:
+def first_attempt(scenario: Scenario, search: SearchParameters) -> ScheduledRun:
     """The schedule that Hypothesis drew."""
     scenario = identified(scenario, random.Random(f"{search}"))
-    return Attempt(
+    return ScheduledRun(
         scenario, Scheduler(scenario.schedule, change_points=search.change_points)
     )
 
 
 def further_attempts(
     scenario: Scenario,
-    search: Search,
+    search: SearchParameters,
     count: int,
     *,
     choices: int,
-    looked: Looked,
+    looked: FirstRunReport,
     followed: Schedule | None = None,
-) -> Iterator[Attempt]:
+) -> Iterator[ScheduledRun]:
     """Yields so many seeded attempts around a scenario that has been run once.
 
     `choices`, what was `looked` at and the schedule that was `followed` are what that
@@ -105,18 +109,18 @@ def further_attempts(
     for index in range(count):
         chance = random.Random(f"{search}/{index}")
         named = identified(scenario, chance)
-        strike = struck(named, chance, looked)
+        strike = with_cancellations(named, chance, looked)
         if followed is not None and chance.random() < strike.again:
             again = msgspec.structs.replace(strike.scenario, schedule=followed)
-            yield Attempt(again, Scheduler(followed))
+            yield ScheduledRun(again, Scheduler(followed))
         else:
             calm = strike.scenario == named
             yield _seeded(strike.scenario, chance, max(choices, 1), calm=calm)
 
 
 def random_attempts(
-    scenario: Scenario, search: Search, count: int
-) -> Iterator[Attempt]:
+    scenario: Scenario, search: SearchParameters, count: int
+) -> Iterator[ScheduledRun]:
     """Yields attempts in which each arrival is as likely as any other to be next.
 
     What a search without priorities would do; no part of a verification.
@@ -125,10 +129,10 @@ def random_attempts(
         chance = random.Random(f"{search}/random/{index}")
         named = identified(scenario, chance)
         plain = msgspec.structs.replace(named, schedule=Schedule())
-        yield Attempt(plain, Uniform(plain.schedule, chance))
+        yield ScheduledRun(plain, RandomScheduler(plain.schedule, chance))
 
 
-def fifo_attempt(scenario: Scenario, search: Search) -> Attempt:
+def fifo_attempt(scenario: Scenario, search: SearchParameters) -> ScheduledRun:
     """What plain asyncio does, and nobody is cancelled by the world."""
     scenario = identified(scenario, random.Random(f"{search}"))
     operations = tuple(
@@ -140,19 +144,21 @@ def fifo_attempt(scenario: Scenario, search: Search) -> Attempt:
     plain = msgspec.structs.replace(
         scenario, operations=operations, schedule=Schedule()
     )
-    return Attempt(plain, Scheduler(plain.schedule))
+    return ScheduledRun(plain, Scheduler(plain.schedule))
 
 
-def swept_attempts(scenario: Scenario, looked: Looked) -> Iterator[Attempt]:
+def swept_attempts(
+    scenario: Scenario, looked: FirstRunReport
+) -> Iterator[ScheduledRun]:
     """Yields the workload in plain order, cancelled before and after every step."""
     plain = msgspec.structs.replace(scenario, schedule=Schedule())
-    for cancelled in swept(plain, looked):
-        yield Attempt(cancelled, Scheduler(cancelled.schedule))
+    for cancelled in with_each_cancellation(plain, looked):
+        yield ScheduledRun(cancelled, Scheduler(cancelled.schedule))
 
 
 def _seeded(
     scenario: Scenario, chance: random.Random, choices: int, *, calm: bool
-) -> Attempt:
+) -> ScheduledRun:
     """SPCT with two or four change points.
 
     One of five that are not calm, as something is cancelled, is in plain order, and one
@@ -161,13 +167,13 @@ def _seeded(
     kind = chance.random()
     if not calm and kind < 0.2:
         plain = msgspec.structs.replace(scenario, schedule=Schedule())
-        return Attempt(plain, Scheduler(plain.schedule))
+        return ScheduledRun(plain, Scheduler(plain.schedule))
     schedule = Schedule(
         burst=chance.choice((0, 0, 0, 1, 2)), split=chance.random() < 0.25
     )
     varied = msgspec.structs.replace(scenario, schedule=schedule)
     if _UNIFORM < kind <= _FOUR_POINTS:
-        return Attempt(varied, Uniform(schedule, chance))
+        return ScheduledRun(varied, RandomScheduler(schedule, chance))
     points = [
         chance.randint(1, choices) for _ in range(4 if kind > _FOUR_POINTS else 2)
     ]
@@ -177,6 +183,6 @@ def _seeded(
         digest = blake2s(f"{salt}/{chain}".encode(), digest_size=4).digest()
         return digest[0] % _CLASSES if digest[1] / 256 < share else 0
 
-    return Attempt(
+    return ScheduledRun(
         varied, Scheduler(schedule, change_points=points, draw_class=draw_class)
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 
-from isolation_spec.scenario import (
+from isolation_spec.model.scenario import (
     SLOW,
     CallTool,
     Emit,

@@ -4,40 +4,43 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from isolation_spec.adapter import Capability
 from isolation_spec.claims.claim import (
     Claim,
     IsolationViolated,
     Judgement,
-    Situation,
+    Opportunity,
     Verdict,
     Violation,
     judge_claim,
 )
-from isolation_spec.claims.errors import (
+from isolation_spec.claims.context_ownership import (
+    CONTEXT_OWNERSHIP,
+    ContextOwnershipViolated,
+)
+from isolation_spec.claims.database_sessions import (
+    DATABASE_SESSIONS,
+    DatabaseSessionsViolated,
+)
+from isolation_spec.claims.error_containment import (
     ERROR_CONTAINMENT,
     ErrorContainmentViolated,
 )
-from isolation_spec.claims.lifecycle import EVENT_LIFECYCLE, EventLifecycleViolated
-from isolation_spec.claims.limits import EXACT_LIMITS, ExactLimitsViolated
+from isolation_spec.claims.event_lifecycle import (
+    EVENT_LIFECYCLE,
+    EventLifecycleViolated,
+)
+from isolation_spec.claims.event_routing import EVENT_ROUTING, EventRoutingViolated
+from isolation_spec.claims.exact_limits import EXACT_LIMITS, ExactLimitsViolated
+from isolation_spec.claims.history_index import HistoryIndex
 from isolation_spec.claims.noninterference import (
     NONINTERFERENCE,
     NoninterferenceViolated,
 )
-from isolation_spec.claims.observed import Observed
-from isolation_spec.claims.ownership import (
-    CONTEXT_OWNERSHIP,
-    ContextOwnershipViolated,
-)
-from isolation_spec.claims.routing import EVENT_ROUTING, EventRoutingViolated
-from isolation_spec.claims.sessions import (
-    DATABASE_SESSIONS,
-    DatabaseSessionsViolated,
-)
+from isolation_spec.claims.stored_writes import STORED_WRITES, StoredWritesViolated
 from isolation_spec.claims.teardown import TEARDOWN, TeardownViolated
-from isolation_spec.claims.tools import TOOL_ISOLATION, ToolIsolationViolated
-from isolation_spec.claims.writes import STORED_WRITES, StoredWritesViolated
-from isolation_spec.history import History
+from isolation_spec.claims.tool_isolation import TOOL_ISOLATION, ToolIsolationViolated
+from isolation_spec.contract.capabilities import Capability
+from isolation_spec.model.history.history import History
 
 __all__ = [
     "CLAIMS",
@@ -51,7 +54,7 @@ __all__ = [
     "IsolationViolated",
     "Judgement",
     "NoninterferenceViolated",
-    "Situation",
+    "Opportunity",
     "StoredWritesViolated",
     "TeardownViolated",
     "ToolIsolationViolated",
@@ -98,5 +101,5 @@ def judge(
     solos: Mapping[int, tuple[History, ...]] | None = None,
 ) -> tuple[Judgement, ...]:
     """Judges the whole history by every claim; `solos` are users' runs alone."""
-    observed = Observed(history, solos)
+    observed = HistoryIndex(history, solos)
     return tuple(judge_claim(claim, observed, capabilities) for claim in claims)

@@ -10,14 +10,14 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from isolation_spec.adapter import Capability
-from isolation_spec.claims.observed import Observed
+from isolation_spec.claims.history_index import HistoryIndex
+from isolation_spec.contract.capabilities import Capability
 
 __all__ = [
     "Claim",
     "IsolationViolated",
     "Judgement",
-    "Situation",
+    "Opportunity",
     "Verdict",
     "Violation",
     "judge_claim",
@@ -83,7 +83,7 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         return f"{self.claim} ({self.clause}): {self.however}"
 
 
-class Situation(msgspec.Struct, frozen=True):
+class Opportunity(msgspec.Struct, frozen=True):
     """The claim could have failed here, and did not."""
 
     times: int = 1
@@ -112,7 +112,7 @@ class Claim:
     clauses: Mapping[str, str]
     exception: type[IsolationViolated]
     needs: frozenset[Capability]
-    check: Callable[[Observed], Iterable[Situation | Violation]]
+    check: Callable[[HistoryIndex], Iterable[Opportunity | Violation]]
     compares: bool = False
 
 
@@ -127,7 +127,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def judge_claim(
-    claim: Claim, observed: Observed, capabilities: frozenset[Capability]
+    claim: Claim, observed: HistoryIndex, capabilities: frozenset[Capability]
 ) -> Judgement:
     """Judges one claim; a check that crashes makes it inconclusive, never green."""
     missing = sorted(claim.needs - capabilities)
@@ -152,7 +152,7 @@ def judge_claim(
 
 
 def _count(
-    found: Iterable[Situation | Violation],
+    found: Iterable[Opportunity | Violation],
 ) -> tuple[int, tuple[Violation, ...]]:
     evidence, violations = 0, []
     for one in found:

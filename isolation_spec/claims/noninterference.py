@@ -7,26 +7,21 @@ from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
 from typing import NamedTuple
 
-from isolation_spec.claims.claim import (
-    Claim,
-    IsolationViolated,
-    Situation,
-    Violation,
-)
-from isolation_spec.claims.observed import Observed
-from isolation_spec.event_names import EventNames
-from isolation_spec.history import (
+from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.history_index import HistoryIndex
+from isolation_spec.model.event_names import EventNames
+from isolation_spec.model.history.entries import (
     AgentStepped,
     ConnectionClosed,
     EventReceived,
     GaugeRead,
-    History,
     OperationEnded,
     OperationStarted,
     RowStored,
     ToolRan,
 )
-from isolation_spec.scenario import Scenario, names_victim
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import Scenario, names_victim
 
 __all__ = ["NONINTERFERENCE", "NoninterferenceViolated", "unlike"]
 
@@ -65,7 +60,7 @@ class Seen(NamedTuple):
     entry: int
 
 
-def _check(observed: Observed) -> Iterator[Situation | Violation]:
+def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
     for user, runs in (observed.solos or {}).items():
         names = _event_names(observed)
         joint = _observations(observed.history, user, names)
@@ -78,7 +73,7 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
             expected = {_text(one, key) for one in alone if _asked(key, joint, one)}
             if _text(joint, key) in expected:
                 if key in joint and joint[key].entry > others:
-                    yield Situation()
+                    yield Opportunity()
             elif len(expected) <= MOST_OUTCOMES:
                 differences.append(key)
         if differences:
@@ -91,7 +86,7 @@ def unlike(history: History, solos: tuple[History, ...], user: int) -> int:
     Returns the number of different things that the solo runs showed there instead, at
     most; 0 if there is nothing.
     """
-    names = _event_names(Observed(history))
+    names = _event_names(HistoryIndex(history))
     joint = _observations(history, user, names)
     alone = [_observations(solo, user, names) for solo in solos]
     outcomes = 0
@@ -108,7 +103,7 @@ def _text(seen: Mapping[Key, Seen], key: Key) -> str:
     return seen[key].text if key in seen else _NOTHING
 
 
-def _first_of_others(observed: Observed, user: int) -> int:
+def _first_of_others(observed: HistoryIndex, user: int) -> int:
     """The index from which on somebody else was active."""
     for index, entry in enumerate(observed.entries):
         if isinstance(entry, OperationStarted) and entry.user not in (None, user):
@@ -177,7 +172,7 @@ def _cut_off(code: int | None) -> str:
     return "in peace" if code in _IN_PEACE else f"refused with code {code}"
 
 
-def _event_names(observed: Observed) -> EventNames:
+def _event_names(observed: HistoryIndex) -> EventNames:
     """What names an event; a number that goes through all runs of a user does not, as
     it depends on how these interleave."""
     names = observed.names
@@ -213,7 +208,7 @@ def _asked(key: Key, joint: Mapping[Key, Seen], alone: Mapping[Key, Seen]) -> bo
 
 
 def _first(
-    observed: Observed,
+    observed: HistoryIndex,
     user: int,
     differences: list[Key],
     joint: Mapping[Key, Seen],
@@ -273,7 +268,7 @@ def _excerpt(text: str, begin: int, first: int) -> str:
     return f"'{lead}{text[begin:end].rstrip()}{more}'"
 
 
-def _cause(observed: Observed, user: int, index: int) -> str | None:
+def _cause(observed: HistoryIndex, user: int, index: int) -> str | None:
     """The other user's operation that did something last before this entry."""
     for entry in reversed(observed.entries[: index + 1]):
         if entry.operation is not None and entry.user not in (None, user):

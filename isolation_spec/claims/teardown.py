@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from isolation_spec.claims.claim import (
-    Claim,
-    IsolationViolated,
-    Situation,
-    Violation,
-)
-from isolation_spec.claims.observed import Observed
-from isolation_spec.history import (
+from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.history_index import HistoryIndex
+from isolation_spec.model.history.entries import (
     ExceptionUnhandled,
     GaugeRead,
     OperationEnded,
     PhaseStarted,
     ResourceAlive,
 )
-from isolation_spec.scenario import (
+from isolation_spec.model.scenario import (
     CancelRun,
     CleanupEngine,
     CleanupUser,
@@ -38,7 +33,7 @@ class TeardownViolated(IsolationViolated):
 _ID = "teardown"
 
 
-def _check(observed: Observed) -> Iterator[Situation | Violation]:
+def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
     violated: set[int | None] = set()
     torn_down = False
     for index, entry in enumerate(observed.entries):
@@ -54,7 +49,7 @@ def _check(observed: Observed) -> Iterator[Situation | Violation]:
         yield violation
     worked = {e.user for e in observed.entries if _worked(e)}
     if observed.history.settled and (times := len(worked - violated)):
-        yield Situation(times)
+        yield Opportunity(times)
 
 
 def _worked(entry: object) -> bool:
@@ -70,7 +65,7 @@ _NAMED_BY_ENGINE = ("thread", "file descriptor")
 
 
 def _outlived(
-    observed: Observed, index: int, entry: object, torn_down: bool
+    observed: HistoryIndex, index: int, entry: object, torn_down: bool
 ) -> Violation | None:
     if isinstance(entry, ResourceAlive):
         let, then = _given(observed, entry.user, torn_down)
@@ -122,7 +117,7 @@ def _outlived(
 _LONGEST = 60.0
 
 
-def _failed_cleanups(observed: Observed) -> Iterator[Violation]:
+def _failed_cleanups(observed: HistoryIndex) -> Iterator[Violation]:
     """A cleanup succeeds within bounded time, unless the outside itself stood still."""
     if observed.stalled:
         return
@@ -154,7 +149,7 @@ def _failed_cleanups(observed: Observed) -> Iterator[Violation]:
         )
 
 
-def _cancels(observed: Observed) -> bool:
+def _cancels(observed: HistoryIndex) -> bool:
     """Whether the scenario has anything that may cancel a cleanup, of anybody."""
     return any(
         isinstance(operation, CancelRun | Shutdown)
@@ -167,7 +162,7 @@ def _error(entry: object) -> str:
     return entry.error if isinstance(entry, OperationEnded) else "?"
 
 
-def _served_after(observed: Observed) -> Iterator[Violation]:
+def _served_after(observed: HistoryIndex) -> Iterator[Violation]:
     """A context that was cleaned up with its user does no more work."""
     spans = observed.spans.values()
     opened = {
@@ -200,7 +195,7 @@ def _served_after(observed: Observed) -> Iterator[Violation]:
 
 
 def _given(
-    observed: Observed, user: int | None, torn_down: bool
+    observed: HistoryIndex, user: int | None, torn_down: bool
 ) -> tuple[tuple[str, ...], str]:
     if torn_down:
         return ("the engine be shut down",), "nothing of it is alive"

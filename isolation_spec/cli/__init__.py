@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from isolation_spec.adapters import Engine
+    from isolation_spec.engines.registry import Engine
 
-__all__ = ["ExitCode", "Refused", "main", "quietly_found"]
+__all__ = ["ExitCode", "UsageError", "main", "quietly_found"]
 
 _COMMANDS = (
     *("bench", "check-adapter", "claims", "export", "faults", "init", "profiles"),
@@ -36,7 +36,7 @@ class ExitCode:
     INTERRUPTED = 130
 
 
-class Refused(click.ClickException):
+class UsageError(click.ClickException):
     """What was asked for cannot be done; one sentence says why. Exits with 2."""
 
     exit_code = ExitCode.USAGE
@@ -51,11 +51,11 @@ def quietly_found(name: str, allowed: float = 30.0) -> Engine:
     Raises:
         AdapterError: there is none, or it cannot be imported.
     """
-    from isolation_spec.adapters import find_engine
-    from isolation_spec.leaving import quiet
-    from isolation_spec.watchdog import within
+    from isolation_spec.engines.registry import find_engine
+    from isolation_spec.execution.containment import quiet
+    from isolation_spec.execution.isolation.time_limit import time_limit
 
-    with within(allowed, f"the engine {name!r}"), quiet():
+    with time_limit(allowed, f"the engine {name!r}"), quiet():
         return find_engine(name)
 
 
@@ -71,11 +71,11 @@ def _output_may_close() -> Iterator[None]:
     except (BrokenPipeError, SystemExit) as error:
         if BrokenPipeError not in (type(error), type(error.__context__)):
             raise
-        from isolation_spec.watchdog import silence
+        from isolation_spec.execution.isolation.beacon import silence
 
         silence()
         message = "the output was closed before its end"
-        raise Refused(message) from None
+        raise UsageError(message) from None
 
 
 class _Commands(click.Group):

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isolation_spec.cli import ExitCode, Refused
+from isolation_spec.cli import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from isolation_spec.bench import Benchmark
-    from isolation_spec.replays import Replays
+    from isolation_spec.measurement.benchmark import Benchmark
+    from isolation_spec.measurement.replay_fidelity import Replays
 
 __all__ = ["command"]
 
@@ -42,11 +42,11 @@ def command(quick: bool, replays_alone: bool, json_file: Path | None) -> int:
     from rich.live import Live
     from rich.text import Text
 
-    from isolation_spec import bench
-    from isolation_spec.replays import measure_replays
+    from isolation_spec.measurement import benchmark
+    from isolation_spec.measurement.replay_fidelity import measure_replays
 
     console = Console(highlight=False)
-    amount = bench.QUICK if quick else bench.FULL
+    amount = benchmark.QUICK if quick else benchmark.FULL
     with Live(Text(""), console=console, auto_refresh=False, transient=True) as live:
 
         def progressed(line: str) -> None:
@@ -55,12 +55,16 @@ def command(quick: bool, replays_alone: bool, json_file: Path | None) -> int:
 
         if replays_alone:
             replays = measure_replays(
-                *(bench.REPLAYS if not quick else (amount.failures, amount.replays)),
+                *(
+                    benchmark.REPLAYS
+                    if not quick
+                    else (amount.failures, amount.replays)
+                ),
                 progressed=progressed,
             )
             rows, data = [_replayed(replays)], replays.to_json()
         else:
-            figures = bench.bench(amount, progressed=progressed)
+            figures = benchmark.bench(amount, progressed=progressed)
             replays, data = figures.replays, figures.to_json()
             rows = _rows(figures)
     console.print(_table(rows))
@@ -123,4 +127,4 @@ def _write(path: Path, data: bytes) -> None:
         path.write_bytes(data)
     except OSError as error:
         message = f"the figures cannot be written to {path}: {error.strerror}"
-        raise Refused(message) from None
+        raise UsageError(message) from None

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isolation_spec.adapter import AdapterError
-from isolation_spec.cli import ExitCode, Refused, quietly_found
-from isolation_spec.watchdog import RUN_TIMEOUT
+from isolation_spec.cli import ExitCode, UsageError, quietly_found
+from isolation_spec.contract.errors import AdapterError
+from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from isolation_spec.adapters import Engine
-    from isolation_spec.check import Checked
+    from isolation_spec.adapter_check.result import MethodResult
+    from isolation_spec.engines.registry import Engine
 
 __all__ = ["command"]
 
@@ -49,7 +49,7 @@ def command(engine: str, run_timeout: float) -> int:
     try:
         found = quietly_found(engine, run_timeout)
     except AdapterError as error:
-        raise Refused(str(error.args[0])) from None
+        raise UsageError(str(error.args[0])) from None
     console = Console(highlight=False)
     checks = _checks(found, run_timeout)
     _show(console, found, checks)
@@ -64,17 +64,19 @@ def command(engine: str, run_timeout: float) -> int:
     return ExitCode.USAGE if wrong else ExitCode.HOLDS
 
 
-def _checks(engine: Engine, allowed: float) -> list[Checked]:
+def _checks(engine: Engine, allowed: float) -> list[MethodResult]:
     """What is found out in a process of its own, as an adapter may hang or end it."""
     import msgspec
 
-    from isolation_spec.check import Checked, check_adapter
-    from isolation_spec.watchdog import Slate, run_apart
+    from isolation_spec.adapter_check.check import check_adapter
+    from isolation_spec.adapter_check.result import MethodResult
+    from isolation_spec.execution.isolation.beacon import RunBeacon
+    from isolation_spec.execution.isolation.subprocess import run_in_subprocess
 
-    found: list[Checked] = []
+    found: list[MethodResult] = []
     asked = "start"
 
-    def work(slate: Slate, send: Callable[[bytes], None], _: object) -> None:
+    def work(slate: RunBeacon, send: Callable[[bytes], None], _: object) -> None:
         def began(method: str) -> None:
             slate.renewed()
             send(msgspec.json.encode(method))
@@ -83,13 +85,13 @@ def _checks(engine: Engine, allowed: float) -> list[Checked]:
 
     def heard(data: bytes) -> None:
         nonlocal asked
-        told = msgspec.json.decode(data, type=Checked | str)
+        told = msgspec.json.decode(data, type=MethodResult | str)
         if isinstance(told, str):
             asked = told
         else:
             found.append(told)
 
-    stuck = run_apart(
+    stuck = run_in_subprocess(
         work,
         heard=heard,
         engine=engine.name,
@@ -97,11 +99,11 @@ def _checks(engine: Engine, allowed: float) -> list[Checked]:
         allowed=allowed,
     )
     if stuck is not None:
-        found.append(Checked(method=asked, status="breaks", note=stuck.sentence()))
+        found.append(MethodResult(method=asked, status="breaks", note=stuck.sentence()))
     return found
 
 
-def _show(console: Console, engine: Engine, checks: list[Checked]) -> None:
+def _show(console: Console, engine: Engine, checks: list[MethodResult]) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -119,7 +121,7 @@ def _show(console: Console, engine: Engine, checks: list[Checked]) -> None:
 
 def _show_claims(console: Console, engine: Engine) -> None:
     from isolation_spec.claims import CLAIMS
-    from isolation_spec.leaving import quiet
+    from isolation_spec.execution.containment import quiet
 
     with quiet():
         has = engine.make_adapter().capabilities

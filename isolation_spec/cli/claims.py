@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from isolation_spec.cli import Refused
+from isolation_spec.cli import UsageError
 
 if TYPE_CHECKING:
     from isolation_spec.claims import Claim
@@ -34,7 +34,7 @@ def command(as_json: bool, name: str | None) -> None:
         try:
             claims = (find_claim(name),)
         except KeyError as error:
-            raise Refused(str(error.args[0])) from None
+            raise UsageError(str(error.args[0])) from None
     if as_json:
         click.echo(json.dumps([_fields(claim) for claim in claims], indent=2))
         return
@@ -61,7 +61,7 @@ def _lines(claim: Claim) -> Iterator[str]:
 
 def _explained(claim: Claim) -> Iterator[str]:
     """The claim, its clauses, and planted faults by which to see it at work."""
-    from isolation_spec.faults import FAULTS
+    from isolation_spec.engines.faults import FAULTS
 
     yield from _lines(claim)
     yield ""

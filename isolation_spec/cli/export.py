@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from isolation_spec.adapter import AdapterError
-from isolation_spec.cli import ExitCode, Refused
+from isolation_spec.cli import ExitCode, UsageError
+from isolation_spec.contract.errors import AdapterError
 
 __all__ = ["command"]
 
@@ -33,7 +33,7 @@ def command(file: Path, output: Path | None, engine: str | None) -> int:
         failure = load(file)
         source = export_test(failure, engine_of(failure, engine).name)
     except (BadFailureFile, AdapterError) as error:
-        raise Refused(str(error)) from None
+        raise UsageError(str(error)) from None
     if output is None:
         click.echo(source, nl=False)
         return ExitCode.HOLDS
@@ -41,6 +41,6 @@ def command(file: Path, output: Path | None, engine: str | None) -> int:
         output.write_text(source, encoding="utf-8")
     except OSError as error:
         message = f"the test cannot be written to {output}: {error.strerror}"
-        raise Refused(message) from None
+        raise UsageError(message) from None
     click.echo(f"{output} tests that {failure.claim} holds; run it with pytest")
     return ExitCode.HOLDS

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isolation_spec.cli import ExitCode, Refused
+from isolation_spec.cli import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-    from isolation_spec.score import Catch, Layer, Scores
+    from isolation_spec.measurement.mutation_score import Baseline, Scores, Trial
 
 __all__ = ["command"]
 
@@ -35,7 +35,7 @@ class _Progress:
         self.live = live
         self.spoke = time.monotonic()
 
-    def __call__(self, catch: Catch, done: int, of: int) -> None:
+    def __call__(self, catch: Trial, done: int, of: int) -> None:
         how = "caught" if catch.caught else "missed"
         line = f"{done} of {of}: {catch.fault}, seed {catch.seed}, {how}"
         if self.console.is_terminal:
@@ -91,18 +91,18 @@ def command(
     from rich.live import Live
     from rich.text import Text
 
-    from isolation_spec.score import find_faults, measure
+    from isolation_spec.measurement.mutation_score import find_faults, measure
 
     console = Console(highlight=False)
     if fresh:
         _KEPT.unlink(missing_ok=True)
-    layers: tuple[Layer, ...] = ("search",)
+    layers: tuple[Baseline, ...] = ("search",)
     if controls:
         layers = ("search", "random", "fifo", "gather")
     try:
         faults = find_faults(only)
     except KeyError as error:
-        raise Refused(str(error.args[0])) from None
+        raise UsageError(str(error.args[0])) from None
     with Live(Text(""), console=console, auto_refresh=False, transient=True) as live:
         scores = measure(
             faults,
@@ -182,4 +182,4 @@ def _write(path: Path, scores: Scores) -> None:
         path.write_bytes(scores.to_json())
     except OSError as error:
         message = f"the scores cannot be written to {path}: {error.strerror}"
-        raise Refused(message) from None
+        raise UsageError(message) from None

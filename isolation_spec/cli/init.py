@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from isolation_spec.cli import Refused
+from isolation_spec.cli import UsageError
 
 __all__ = ["command"]
 
@@ -25,7 +25,7 @@ def command(folder: Path) -> None:
     for name in _FILES:
         if (folder / name).exists():
             message = f"{folder / name} is there already, and is not overwritten"
-            raise Refused(message)
+            raise UsageError(message)
     skeleton = files("isolation_spec") / "skeleton"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -34,7 +34,7 @@ def command(folder: Path) -> None:
                 file.write((skeleton / f"{name}.txt").read_text(encoding="utf-8"))
     except OSError as error:
         message = f"{error.filename or folder} cannot be written: {error.strerror}"
-        raise Refused(message) from None
+        raise UsageError(message) from None
     click.echo(f"wrote {folder / _FILES[0]}, to fill in, and {folder / _FILES[1]}")
     click.echo("")
     inside = "" if folder == Path(".") else f"cd {folder} && "

@@ -21,13 +21,13 @@ from pathlib import Path
 
 import click
 
-from isolation_spec.cli import Refused
-from isolation_spec.report import Event, Listener, SearchEnded
+from isolation_spec.cli import UsageError
+from isolation_spec.report.files import write_whole
 from isolation_spec.report.jsonlines import JSONLines
 from isolation_spec.report.junit import JUnit
 from isolation_spec.report.sarif import SARIF
-from isolation_spec.report.writing import write_whole
-from isolation_spec.verify import FOLDER, FUZZ
+from isolation_spec.search.events import Event, Listener, SearchEnded
+from isolation_spec.search.verification import FOLDER, FUZZ
 
 __all__ = ["Outputs"]
 
@@ -111,7 +111,7 @@ def _clear(name: str, path: Path) -> None:
             path.unlink()
     except OSError as error:
         message = f"the {name} cannot be written to {path}: {error.strerror}"
-        raise Refused(message) from None
+        raise UsageError(message) from None
 
 
 def _make(failing: str, folder: Path) -> None:
@@ -119,7 +119,7 @@ def _make(failing: str, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         message = f"{failing} {folder}: {error.strerror}"
-        raise Refused(message) from None
+        raise UsageError(message) from None
     if not os.access(folder, os.W_OK | os.X_OK):
         message = f"{failing} {folder}: it is not writable"
-        raise Refused(message)
+        raise UsageError(message)

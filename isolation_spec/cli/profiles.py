@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from strategies.profiles import Profile
+    from isolation_spec.strategies.profiles import Profile
 
 __all__ = ["command"]
 
@@ -19,10 +19,8 @@ _COLUMNS = 80
 @click.command("profiles")
 def command() -> None:
     """List the profiles of `verify`: what each spends, and what that reaches."""
-    from isolation_spec.search import check_strategies
 
-    check_strategies()
-    from strategies.profiles import PROFILES
+    from isolation_spec.strategies.profiles import PROFILES
 
     click.echo("\n\n".join("\n".join(_lines(profile)) for profile in PROFILES))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isolation_spec.cli import ExitCode, Refused
+from isolation_spec.cli import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from isolation_spec.failure import Replay
@@ -45,7 +45,7 @@ def command(paths: tuple[Path, ...], engine: str | None) -> int:
         if len(files) == 1 and not paths[0].is_dir():
             return _tell(replay_file(files[0][1], engine))
     except BadFailureFile as error:
-        raise Refused(str(error)) from None
+        raise UsageError(str(error)) from None
     counts: Counter[str] = Counter()
     for _, file in files:
         try:
@@ -64,7 +64,7 @@ def command(paths: tuple[Path, ...], engine: str | None) -> int:
 
 def _tell(replayed: Replay) -> int:
     """Says in full what one replay showed."""
-    from isolation_spec.leaving import quiet
+    from isolation_spec.execution.containment import quiet
 
     with quiet():
         lines = list(_lines(replayed))
@@ -74,10 +74,10 @@ def _tell(replayed: Replay) -> int:
 
 
 def _lines(replayed: Replay) -> Iterator[str]:
-    from isolation_spec.adapters import find_engine
-    from isolation_spec.explain import explain
+    from isolation_spec.diagnosis.ablation import diagnose
+    from isolation_spec.diagnosis.explanation import explain
+    from isolation_spec.engines.registry import find_engine
     from isolation_spec.failure import Outcome
-    from isolation_spec.story import tell_story
 
     history, judgement = replayed.history, replayed.judgement
     if history is None or judgement is None:
@@ -96,7 +96,7 @@ def _lines(replayed: Replay) -> Iterator[str]:
             yield f"differs from the saved run: {replayed.note}"
         yield ""
         make_adapter = find_engine(replayed.engine).make_adapter
-        yield from explain(tell_story(history, judgement.violations[0], make_adapter))
+        yield from explain(diagnose(history, judgement.violations[0], make_adapter))
 
 
 def _echo(line: str) -> None:

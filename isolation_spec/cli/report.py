@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from isolation_spec.adapter import AdapterError
-from isolation_spec.cli import ExitCode, Refused
+from isolation_spec.cli import ExitCode, UsageError
+from isolation_spec.contract.errors import AdapterError
 
 __all__ = ["command"]
 
@@ -46,11 +46,11 @@ def command(
     """
     if (file is None) == (folder is None):
         message = "report one thing: write either FILE or --run DIR"
-        raise Refused(message)
+        raise UsageError(message)
     if folder is not None:
         if engine is not None or values:
             message = "--engine and --values go with FILE: --run replays nothing"
-            raise Refused(message)
+            raise UsageError(message)
         page, output = _of_run(folder), output or folder / "report.html"
     else:
         assert file is not None
@@ -59,7 +59,7 @@ def command(
         output.write_text(page, encoding="utf-8")
     except OSError as error:
         message = f"the page cannot be written to {output}: {error.strerror}"
-        raise Refused(message) from None
+        raise UsageError(message) from None
     click.echo(f"Wrote {output}")
     return ExitCode.HOLDS
 
@@ -71,26 +71,30 @@ def _beside(file: Path) -> Path:
 
 def _of_failure(file: Path, engine: str | None, values: bool) -> str:
     from isolation_spec.failure import BadFailureFile, engine_of, load, replay
-    from isolation_spec.report.page import failure_page
+    from isolation_spec.failure.diagnosed_replay import diagnose_replay
+    from isolation_spec.report.failure_page import failure_page
 
     try:
         failure = load(file)
     except BadFailureFile as error:
-        raise Refused(str(error)) from None
+        raise UsageError(str(error)) from None
     try:
         found = engine_of(failure, engine)
         replayed = replay(failure, found)
-        return failure_page(
-            failure,
-            replayed,
-            found.make_adapter,
-            engine=found.name,
-            file=str(file),
-            values=values,
-        )
+        diagnosed = diagnose_replay(replayed, found.make_adapter)
     except AdapterError as error:
         message = f"UNSUPPORTED: {error}"
-        raise Refused(message) from None
+        raise UsageError(message) from None
+    return failure_page(
+        failure,
+        diagnosed.history,
+        diagnosed.diagnosis,
+        engine=found.name,
+        outcome=str(replayed.outcome),
+        note=replayed.note,
+        file=str(file),
+        values=values,
+    )
 
 
 def _of_run(folder: Path) -> str:
@@ -100,4 +104,4 @@ def _of_run(folder: Path) -> str:
     try:
         return run_page(load_run(folder))
     except BadRunFolder as error:
-        raise Refused(str(error)) from None
+        raise UsageError(str(error)) from None

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import click
 
-from isolation_spec.adapter import AdapterError
 from isolation_spec.claims import Verdict
-from isolation_spec.cli import ExitCode, Refused, quietly_found
+from isolation_spec.cli import ExitCode, UsageError, quietly_found
 from isolation_spec.cli.duration import Duration
 from isolation_spec.cli.outputs import Outputs
-from isolation_spec.report import Result, SearchBroke
-from isolation_spec.report.writing import Listeners
-from isolation_spec.watchdog import RUN_TIMEOUT
+from isolation_spec.contract.errors import AdapterError
+from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT
+from isolation_spec.report.files import EventDispatcher
+from isolation_spec.search.events import SearchFailed
+from isolation_spec.search.result import Result
 
 __all__ = ["command"]
 
@@ -137,24 +138,24 @@ def command(
     """
     from rich.console import Console
 
-    from isolation_spec.journal import BadWorkload
     from isolation_spec.report.terminal import Terminal
-    from isolation_spec.verify import verify
-    from isolation_spec.world.live import Live
+    from isolation_spec.search.in_flight import BadWorkload
+    from isolation_spec.search.verification import verify
+    from isolation_spec.world.live.world import Live
 
     if database is not None and not live:
         message = "--database needs --live: the simulated world has its own database"
-        raise Refused(message)
+        raise UsageError(message)
     if pct is not None and live:
         message = "--pct needs the simulated world: live, nothing orders the arrivals"
-        raise Refused(message)
+        raise UsageError(message)
     worlds = (Live(database) if database is not None else Live()) if live else None
 
     outputs = Outputs(output, json_file, jsonl_file, junit_file, sarif_file, failures)
     outputs.prepare()
     started = time.monotonic() - _age()
     terminal = Terminal(Console(highlight=False), quiet=quiet)
-    listeners = Listeners([terminal, *outputs.listeners()])
+    listeners = EventDispatcher([terminal, *outputs.listeners()])
     try:
         result = verify(
             quietly_found(engine, run_timeout),
@@ -173,8 +174,8 @@ def command(
         )
     except (AdapterError, BadWorkload, KeyError, OSError) as error:
         reason = _reason(error)
-        listeners(SearchBroke(reason=reason))
-        raise Refused(reason) from None
+        listeners(SearchFailed(reason=reason))
+        raise UsageError(reason) from None
     finally:
         terminal.stop()
     for problem in listeners.problems:

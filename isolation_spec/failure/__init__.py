@@ -6,10 +6,10 @@ form is written down, field by field, in `failure.schema.json` beside this modul
 an engine that it names and that is not registered must be given by the user.
 """
 
-from isolation_spec.failure.exporting import export_test, to_python
+from isolation_spec.failure.export import export_test, to_python
 from isolation_spec.failure.file import Failure, file_name, make_failure, save
-from isolation_spec.failure.loading import BadFailureFile, UnsupportedFailure, load
-from isolation_spec.failure.replaying import (
+from isolation_spec.failure.load import BadFailureFile, UnsupportedFailure, load
+from isolation_spec.failure.replay import (
     Drift,
     Outcome,
     Replay,

@@ -15,10 +15,16 @@ from msgspec import Meta
 
 from isolation_spec.claims import Violation
 from isolation_spec.failure.redaction import redacted
-from isolation_spec.history import History
-from isolation_spec.scenario import Scenario
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import Scenario
 
-__all__ = ["Failure", "file_name", "labels_of", "make_failure", "save"]
+__all__ = [
+    "Failure",
+    "file_name",
+    "labels_of",
+    "make_failure",
+    "save",
+]
 
 MOST_STEPS = 2000
 _LONGEST_NAME = 80

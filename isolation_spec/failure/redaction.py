@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from isolation_spec.claims import Violation
-from isolation_spec.scenario import Scenario, canaries_in
+from isolation_spec.model.scenario import Scenario, canaries_in
 
 __all__ = ["REDACTED", "redacted"]
 

@@ -67,14 +67,14 @@ def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, name: str, obj: object
 ) -> Any:
     """Collects a test case made by `isolation_test_case`, before unittest does."""
-    verify = sys.modules.get("isolation_spec.verify")
+    verify = sys.modules.get("isolation_spec.search.verification")
     # Until somebody has imported it, nothing can be such a test case.
     base = getattr(verify, "IsolationTestCase", None)
     if base is None or not isinstance(obj, type) or not issubclass(obj, base):
         return None
     if not hasattr(obj, "engine"):
         return []
-    from isolation_spec.plugin.cases import Case
+    from isolation_spec.plugin.claim_tests import Case
 
     return Case.from_parent(collector, name=name)
 
@@ -86,11 +86,11 @@ def pytest_collection_modifyitems(
     """Adds what the options name, before anything is selected by name or marker."""
     options = config.stash[OPTIONS]
     if options.engines:
-        from isolation_spec.plugin.cases import named_cases
+        from isolation_spec.plugin.claim_tests import named_cases
 
         items.extend(named_cases(session, options.engines))
     if options.replay is not None:
-        from isolation_spec.plugin.replays import replays
+        from isolation_spec.plugin.replay_tests import replays
 
         given = (getattr(item, "isolation_engine", None) for item in items)
         engines = {engine.name: engine for engine in given if engine is not None}

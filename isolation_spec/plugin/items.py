@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-__all__ = ["Group", "IsolationItem", "NotGreen", "stands_for_itself"]
+__all__ = ["Group", "IsolationItem", "IsolationTestFailed", "stands_for_itself"]
 
 
-class NotGreen(Exception):
+class IsolationTestFailed(Exception):
     """A test of the plugin fails; its text is all that is shown."""
 
 
@@ -57,7 +57,7 @@ class IsolationItem(pytest.Function):
         self, excinfo: pytest.ExceptionInfo[BaseException]
     ) -> Any:
         """The text alone if it is one of ours, and its first sentence in a summary."""
-        if not isinstance(excinfo.value, NotGreen):
+        if not isinstance(excinfo.value, IsolationTestFailed):
             return super().repr_failure(excinfo)
         shown = excinfo.getrepr(style="value")
         if shown.reprcrash is not None:

@@ -168,22 +168,18 @@ def _check(config: pytest.Config, options: Options) -> None:
 
 
 def _check_profiles(options: Options) -> None:
-    from isolation_spec.adapter import AdapterError
-    from isolation_spec.search import check_strategies
+    from isolation_spec.strategies.profiles import find_profile
 
     try:
-        check_strategies()
-        from strategies.profiles import find_profile
-
         find_profile(options.profile or options.default_profile)
-    except (AdapterError, KeyError) as error:
+    except KeyError as error:
         message = f"isolation profile: {error.args[0]}"
         raise pytest.UsageError(message) from None
 
 
 def _check_engines(config: pytest.Config, options: Options) -> None:
-    from isolation_spec.adapter import AdapterError
-    from isolation_spec.plugin.cases import find_named
+    from isolation_spec.contract.errors import AdapterError
+    from isolation_spec.plugin.claim_tests import find_named
 
     try:
         for name in options.engines:

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from isolation_spec.claims import Verdict
-from isolation_spec.plugin.replays import Replayed
-from isolation_spec.plugin.searches import Searched
-from isolation_spec.report import replay_command
+from isolation_spec.failure.replay_command import replay_command
+from isolation_spec.plugin.replay_tests import Replayed
+from isolation_spec.plugin.shared_search import Searched
 
 __all__ = ["write_summary"]
 

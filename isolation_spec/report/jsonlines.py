@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from isolation_spec.report.events import Event
+from isolation_spec.search.events import Event
 
 __all__ = ["JSONLines"]
 

@@ -7,16 +7,16 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from isolation_spec.claims import Verdict, find_claim
-from isolation_spec.report.events import (
+from isolation_spec.report.failure_text import failure_lines
+from isolation_spec.report.files import write_whole
+from isolation_spec.search.events import (
     Event,
     FailureSaved,
-    SearchBroke,
     SearchEnded,
+    SearchFailed,
     SearchStarted,
 )
-from isolation_spec.report.failures import tell
-from isolation_spec.report.result import ClaimResult, Result, not_reached
-from isolation_spec.report.writing import write_whole
+from isolation_spec.search.result import ClaimResult, Result, not_reached
 
 __all__ = ["JUnit"]
 
@@ -52,7 +52,7 @@ class JUnit:
                 cases = [self._case(event.result, one) for one in event.result.claims]
                 cases += self._rest(event.result, cases)
                 self._write(cases, event.result)
-            case SearchBroke():
+            case SearchFailed():
                 self._write([self._error("search", event.reason)], None)
 
     def _case(self, result: Result, claim: ClaimResult) -> ElementTree.Element:
@@ -70,7 +70,7 @@ class JUnit:
             failure = ElementTree.SubElement(case, "failure", type=kind)
             if saved is not None:
                 text = f"However, {saved.violation.however}"
-                failure.text = _legal("\n".join(tell(saved)))
+                failure.text = _legal("\n".join(failure_lines(saved)))
             failure.set("message", _legal(text))
         elif claim.verdict is Verdict.NOT_APPLICABLE:
             ElementTree.SubElement(case, "skipped", message=_legal(claim.reason))

@@ -13,16 +13,22 @@ from typing import BinaryIO
 
 import msgspec
 
-from isolation_spec.report.events import (
+from isolation_spec.search.events import (
     Event,
     FailureFound,
     FailureSaved,
     Progressed,
     Shrunk,
 )
-from isolation_spec.report.result import Result
+from isolation_spec.search.result import Result
 
-__all__ = ["BadRunFolder", "Catch", "Progress", "RunFolder", "load_run"]
+__all__ = [
+    "BadRunFolder",
+    "Catch",
+    "Progress",
+    "RunFolder",
+    "load_run",
+]
 
 RESULT = "result.json"
 EVENTS = "events.jsonl"

@@ -8,11 +8,11 @@ from typing import Any, get_args
 import msgspec
 
 from isolation_spec.claims import CLAIMS, Verdict
-from isolation_spec.coverage import kind_of_operation
-from isolation_spec.report.render import MOST_BYTES, render
-from isolation_spec.report.result import Result
+from isolation_spec.model.scenario import Operation
+from isolation_spec.report.html import MOST_BYTES, render
 from isolation_spec.report.run_folder import Catch, RunFolder
-from isolation_spec.scenario import Operation
+from isolation_spec.search.coverage import kind_of_operation
+from isolation_spec.search.result import Result
 
 __all__ = ["run_page"]
 

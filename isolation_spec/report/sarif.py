@@ -11,16 +11,16 @@ from typing import Any
 from urllib.parse import quote
 
 from isolation_spec.claims import CLAIMS, Claim, Verdict
-from isolation_spec.report.events import (
+from isolation_spec.report.failure_text import failure_lines
+from isolation_spec.report.files import write_whole
+from isolation_spec.search.events import (
     Event,
     FailureSaved,
-    SearchBroke,
     SearchEnded,
+    SearchFailed,
     SearchStarted,
 )
-from isolation_spec.report.failures import tell
-from isolation_spec.report.result import Result, not_reached
-from isolation_spec.report.writing import write_whole
+from isolation_spec.search.result import Result, not_reached
 
 __all__ = ["SARIF"]
 
@@ -55,7 +55,7 @@ class SARIF:
                 result = event.result
                 successful = result.verdict is not Verdict.INCONCLUSIVE
                 self._write(successful, _notifications(result), _summary(result))
-            case SearchBroke():
+            case SearchFailed():
                 summary = {"engine": self._engine}
                 self._write(False, [_notification(event.reason, "error")], summary)
 
@@ -106,7 +106,7 @@ def _result(saved: FailureSaved) -> dict[str, Any]:
         "ruleIndex": _RULES[violation.claim],
         "kind": "fail",
         "level": "error",
-        "message": {"text": "\n".join(tell(saved))},
+        "message": {"text": "\n".join(failure_lines(saved))},
         "locations": [
             {
                 "physicalLocation": {

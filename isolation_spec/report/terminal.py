@@ -11,23 +11,28 @@ from rich.table import Table
 from rich.text import Text
 
 from isolation_spec.claims import Verdict
-from isolation_spec.report.command import replay_command
-from isolation_spec.report.events import (
-    BrokenOff,
+from isolation_spec.failure.replay_command import replay_command
+from isolation_spec.model.scenario import Scenario
+from isolation_spec.report.failure_text import (
+    REPLAY,
+    SAVED,
+    brief_failure_lines,
+    failure_lines,
+)
+from isolation_spec.search.events import (
     Event,
     FailureFound,
     FailureSaved,
     NotSaved,
     Progressed,
-    SearchBroke,
     SearchEnded,
+    SearchFailed,
     SearchStarted,
     Shrinking,
     Shrunk,
+    WorkerCrashed,
 )
-from isolation_spec.report.failures import REPLAY, SAVED, tell, tell_briefly
-from isolation_spec.report.result import ClaimResult, Result, not_reached
-from isolation_spec.scenario import Scenario
+from isolation_spec.search.result import ClaimResult, Result, not_reached
 
 __all__ = ["COLOURS", "Terminal"]
 
@@ -76,7 +81,7 @@ class Terminal:
         match event:
             case SearchStarted():
                 self._start(event)
-            case BrokenOff():
+            case WorkerCrashed():
                 self._broken_off(event)
             case Progressed():
                 self._progress(event)
@@ -101,7 +106,7 @@ class Terminal:
             case SearchEnded():
                 self.stop()
                 self._end(event.result)
-            case SearchBroke():
+            case SearchFailed():
                 self.stop()
 
     def stop(self) -> None:
@@ -152,7 +157,7 @@ class Terminal:
 
     # What was found
 
-    def _broken_off(self, event: BrokenOff) -> None:
+    def _broken_off(self, event: WorkerCrashed) -> None:
         run = f"isolation-spec verify {event.engine} --workload {event.path}"
         self._write(
             "A worker ended within a run; what it was running is kept.", "yellow"
@@ -164,7 +169,7 @@ class Terminal:
         style = COLOURS[Verdict.VIOLATED]
         if not self.quiet:
             self._write("")
-        told = tell_briefly if event.scenario == self._above else tell
+        told = brief_failure_lines if event.scenario == self._above else failure_lines
         self._above = event.scenario
         for line in told(event):
             # A sentence goes on to the end of its part, over as many lines as it takes.

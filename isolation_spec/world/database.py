@@ -22,7 +22,7 @@ from typing import Any
 import aiosqlite
 
 from isolation_spec.world.loop import WorldLoop, settle
-from isolation_spec.world.scheduler import Source
+from isolation_spec.world.schedulers.base import Source
 
 __all__ = ["DatabaseWorker", "Databases"]
 

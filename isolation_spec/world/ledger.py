@@ -6,16 +6,16 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from isolation_spec.history import Reached
+from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.world.database import Databases
-from isolation_spec.world.instruments import Alive, Instruments, Move
+from isolation_spec.world.instrumentation import Instrumentation, LiveResource, Move
 from isolation_spec.world.loop import REQUESTER, WorldTask
 from isolation_spec.world.network import NetworkLoop
 
-__all__ = ["Alive", "Ledger", "Move"]
+__all__ = ["Ledger", "LiveResource", "Move"]
 
 
-class Ledger(Instruments):
+class Ledger(Instrumentation):
     """Sees every resource of one world from its beginning; a context manager.
 
     Arguments:
@@ -26,7 +26,7 @@ class Ledger(Instruments):
         self,
         loop: NetworkLoop,
         databases: Databases,
-        reached: Reached,
+        reached: ActivityCounters,
         moved: Callable[[int, Move, int | None], None],
     ) -> None:
         super().__init__(reached, moved)
@@ -35,36 +35,38 @@ class Ledger(Instruments):
 
     # What is alive
 
-    def alive(self) -> Iterator[Alive]:
+    def alive(self) -> Iterator[LiveResource]:
         """Yields every live resource except the task that asks."""
         yield from self._tasks()
         for handle in self.loop.live_timers():
             owner = handle._context.get(REQUESTER)  # type: ignore[attr-defined]
-            yield Alive("timer", _name(handle._callback), owner)  # type: ignore[attr-defined]
+            yield LiveResource("timer", _name(handle._callback), owner)  # type: ignore[attr-defined]
         for transport in self.loop.network.transports:
-            yield Alive("transport", "connection", transport.requester)
+            yield LiveResource("transport", "connection", transport.requester)
         yield from self.sessions_alive()
 
-    def alive_at_the_end(self) -> Iterator[Alive]:
+    def alive_at_the_end(self) -> Iterator[LiveResource]:
         """Yields what may outlive a user but not the engine, and all of `alive`."""
         yield from self.alive()
         for port in self.loop.network.listeners:
-            yield Alive("listener", f"port {port}", None)
+            yield LiveResource("listener", f"port {port}", None)
         for worker in self.databases.open_connections():
-            yield Alive("driver connection", f"connection {worker.number}", None)
+            yield LiveResource("driver connection", f"connection {worker.number}", None)
         for source in self.loop.scheduler.pending():
-            yield Alive("pending arrival", source.name, None)
+            yield LiveResource("pending arrival", source.name, None)
         for generator in tuple(self.loop._asyncgens):
             if getattr(generator, "ag_frame", None) is not None:
-                yield Alive("async generator", _name(generator), None)
+                yield LiveResource("async generator", _name(generator), None)
         if self.databases.is_locked():
-            yield Alive("database lock", "a lock that keeps others from writing", None)
+            yield LiveResource(
+                "database lock", "a lock that keeps others from writing", None
+            )
 
-    def _tasks(self) -> Iterator[Alive]:
+    def _tasks(self) -> Iterator[LiveResource]:
         current = asyncio.current_task(self.loop)
         for task in sorted(asyncio.all_tasks(self.loop), key=hash):
             if task is not current and isinstance(task, WorldTask):
-                yield Alive("task", task.origin, task.owner)
+                yield LiveResource("task", task.origin, task.owner)
 
 
 def _name(thing: Any) -> str:

@@ -18,10 +18,17 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
-from isolation_spec.scenario import Cancellation
-from isolation_spec.world.scheduler import Scheduler, Source
+from isolation_spec.model.scenario import Cancellation
+from isolation_spec.world.schedulers.base import Scheduler, Source
 
-__all__ = ["REQUESTER", "Aim", "WorldExhausted", "WorldLoop", "WorldTask", "settle"]
+__all__ = [
+    "REQUESTER",
+    "StepTracker",
+    "WorldExhausted",
+    "WorldLoop",
+    "WorldTask",
+    "settle",
+]
 
 _POLLED = 100
 """After so many busy turns in which nothing arrived, the outside is asked all the
@@ -58,7 +65,7 @@ class WorldTask(asyncio.Task[Any]):
         return self.number
 
 
-class Aim:
+class StepTracker:
     """A task whose steps are counted, and which may be cancelled around one of them.
 
     Attributes:
@@ -115,7 +122,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.scheduler = scheduler
         self.turn = 0
-        self.aims: dict[WorldTask, Aim] = {}
+        self.aims: dict[WorldTask, StepTracker] = {}
         self._due: dict[WorldTask, int] = {}
         self.unhandled: Callable[[dict[str, Any]], None] | None = None
         self._most_turns = most_turns
@@ -218,7 +225,7 @@ class WorldLoop(asyncio.BaseEventLoop):
             self._hit(task, aim)
             handle._run()
 
-    def _strike(self, task: WorldTask, aim: Aim) -> None:
+    def _strike(self, task: WorldTask, aim: StepTracker) -> None:
         """Cancels at once, or so many turns from now as the cancellation says."""
         assert aim.cancellation is not None
         if aim.cancellation.turns:
@@ -247,7 +254,7 @@ class WorldLoop(asyncio.BaseEventLoop):
             if chain.startswith(names):
                 yield chain.split("/", 2)[1], *turns
 
-    def _hit(self, task: WorldTask, aim: Aim) -> None:
+    def _hit(self, task: WorldTask, aim: StepTracker) -> None:
         del self.aims[task]
         aim.delivered(task)
         task.cancel()

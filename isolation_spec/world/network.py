@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from isolation_spec.world.loop import REQUESTER, WorldLoop
-from isolation_spec.world.scheduler import Source
+from isolation_spec.world.schedulers.base import Source
 from isolation_spec.world.transport import MemoryTransport, Pipe, set_result_unless_done
 
 __all__ = ["Network", "NetworkLoop"]

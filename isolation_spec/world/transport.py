@@ -16,7 +16,7 @@ from collections import deque
 from typing import Any
 
 from isolation_spec.world.loop import WorldLoop
-from isolation_spec.world.scheduler import Source
+from isolation_spec.world.schedulers.base import Source
 
 __all__ = ["MemoryTransport", "Pipe", "set_result_unless_done"]
 

@@ -13,18 +13,18 @@ from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import ExitStack
 from typing import Any, Self, TypeVar
 
-from isolation_spec.adapter import Toolbox
-from isolation_spec.history import Reached
-from isolation_spec.scenario import Scenario
-from isolation_spec.world.answers import Answers
+from isolation_spec.contract.toolbox import Toolbox
+from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.model.scenario import Scenario
 from isolation_spec.world.database import Databases
-from isolation_spec.world.facade import Choices
-from isolation_spec.world.instruments import Alive, Move
+from isolation_spec.world.instrumentation import LiveResource, Move
+from isolation_spec.world.interface import Choices
 from isolation_spec.world.ledger import Ledger
-from isolation_spec.world.loop import REQUESTER, Aim, WorldExhausted, WorldTask
+from isolation_spec.world.loop import REQUESTER, StepTracker, WorldExhausted, WorldTask
+from isolation_spec.world.model_latency import ModelLatency
 from isolation_spec.world.network import NetworkLoop
-from isolation_spec.world.scheduler import Scheduler, Source
-from isolation_spec.world.threads import ThreadWatch
+from isolation_spec.world.schedulers.base import Scheduler, Source
+from isolation_spec.world.thread_watch import ThreadWatch
 
 __all__ = ["World"]
 
@@ -45,7 +45,7 @@ class World:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
-        self.reached = Reached()
+        self.reached = ActivityCounters()
         self.random = random.Random(0)
         self.loop = NetworkLoop(scheduler)
         self.databases = Databases(self.loop)
@@ -54,7 +54,7 @@ class World:
         self.threaded: Callable[[str, str], None] = _ignore_thread
         self.ledger = Ledger(self.loop, self.databases, self.reached, self._move)
         self._lanes: dict[int | None, Source] = {}
-        self._answers = Answers(Scenario(users=(), operations=()))
+        self._answers = ModelLatency(Scenario(users=(), operations=()))
         self._counters: dict[tuple[str, int], itertools.count[int]] = {}
         self._exit = ExitStack()
 
@@ -93,7 +93,7 @@ class World:
 
     def prepared(self, scenario: Scenario) -> Scenario:
         """The scenario itself."""
-        self._answers = Answers(scenario)
+        self._answers = ModelLatency(scenario)
         return scenario
 
     def begin(self) -> None:
@@ -117,7 +117,7 @@ class World:
         *,
         name: str,
         requester: int,
-        aim: Aim | None,
+        aim: StepTracker | None,
     ) -> WorldTask:
         """A task for an operation, in a fresh context; its steps count for the aim."""
         context = contextvars.Context()
@@ -143,8 +143,8 @@ class World:
         await asyncio.sleep(seconds)
 
     async def settle(
-        self, seconds: float, alive: Callable[[], Iterable[Alive]] = tuple
-    ) -> tuple[Alive, ...]:
+        self, seconds: float, alive: Callable[[], Iterable[LiveResource]] = tuple
+    ) -> tuple[LiveResource, ...]:
         """What of `alive` is left when so many virtual seconds have passed."""
         await asyncio.sleep(seconds)
         return tuple(alive())
@@ -161,11 +161,11 @@ class World:
         for transport in tuple(self.loop.network.transports):
             transport.incoming.open_window()
 
-    def alive(self) -> Iterator[Alive]:
+    def alive(self) -> Iterator[LiveResource]:
         """Every live resource that a user's cleanup should end."""
         return self.ledger.alive()
 
-    def alive_at_the_end(self) -> Iterator[Alive]:
+    def alive_at_the_end(self) -> Iterator[LiveResource]:
         """All of `alive`, and what may outlive a user but not the engine."""
         return self.ledger.alive_at_the_end()
 

@@ -11,14 +11,14 @@ from typing import NamedTuple
 import hypothesis
 from hypothesis import HealthCheck, Phase, given, settings
 
-from isolation_spec.claims.observed import Observed
-from isolation_spec.run import AdapterFactory
-from isolation_spec.scenario import Scenario
-from strategies.schedules import Search
+from isolation_spec.claims.history_index import HistoryIndex
+from isolation_spec.execution.run import AdapterFactory
+from isolation_spec.model.scenario import Scenario
+from isolation_spec.strategies.schedules import SearchParameters
 from tests.behaviours import events, instances, tools
 from tests.behaviours.story import Story, histories, workloads
 
-Judge = Callable[[Observed], Iterator[str]]
+Judge = Callable[[HistoryIndex], Iterator[str]]
 
 
 class Behaviour(NamedTuple):
@@ -38,10 +38,10 @@ class Behaviour(NamedTuple):
         """
         evidence = 0
 
-        def examine(workload: tuple[Scenario, Search]) -> None:
+        def examine(workload: tuple[Scenario, SearchParameters]) -> None:
             nonlocal evidence
             for history in histories(workload, make_adapter):
-                for wrong in self.judge(Observed(history)):
+                for wrong in self.judge(HistoryIndex(history)):
                     assert not wrong, f"{self.name}: {wrong}"
                     evidence += 1
 

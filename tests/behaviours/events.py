@@ -4,19 +4,18 @@ from collections.abc import Iterator
 
 from hypothesis import strategies as st
 
-from isolation_spec import scenario as ask
-from isolation_spec.claims.observed import Event, Observed
-from isolation_spec.claims.routing import EVENT_ROUTING
-from tests.behaviours.instances import runs, situations, violations
-from tests.behaviours.story import (
-    ECHO,
-    EMIT,
-    FAILING,
-    MOMENT,
-    SLOW,
-    THINK,
-    Story,
+from isolation_spec.claims.event_routing import EVENT_ROUTING
+from isolation_spec.claims.history_index import Event, HistoryIndex
+from isolation_spec.model.scenario import (
+    CallTool,
+    Connect,
+    Disconnect,
+    Reconnect,
+    Sleep,
+    walk,
 )
+from tests.behaviours.instances import runs, situations, violations
+from tests.behaviours.story import ECHO, EMIT, FAILING, MOMENT, SLOW, THINK, Story
 
 # Routing
 
@@ -25,14 +24,14 @@ def write_routing(story: Story) -> None:
     """Everybody listens, on one connection or two, and is told something."""
     for user in story.everybody():
         for name in ("c", "d")[: story.draw(st.integers(1, 2))]:
-            story.add(ask.Connect, user=user, connection=name)
+            story.add(Connect, user=user, connection=name)
         story.open(user)
         if story.draw(st.booleans()):
             story.wait(user, 0.5)
         story.run(user, *story.steps(EMIT, THINK, ECHO, MOMENT), background=True)
 
 
-def judge_routing(observed: Observed) -> Iterator[str]:
+def judge_routing(observed: HistoryIndex) -> Iterator[str]:
     """Events arrive at their owner, all of them, with the owner's user and thread."""
     yield from violations(EVENT_ROUTING, observed)
     contexts = {
@@ -59,31 +58,31 @@ def write_tool_events(story: Story) -> None:
     is lost by right: WebSocket knows no receipts.
     """
     for user in story.everybody():
-        story.add(ask.Connect, user=user, connection="c")
+        story.add(Connect, user=user, connection="c")
         story.open(user)
         story.wait(user, 0.5)
         first = story.steps(ECHO, SLOW, FAILING, most=2)
         last = story.steps(ECHO, SLOW, FAILING, most=2)
-        pause = ask.Sleep(seconds=WATCHED)
+        pause = Sleep(seconds=WATCHED)
         story.run(user, *first, pause, *last, background=True)
         story.wait(user, 1.0)
         change = story.draw(st.sampled_from(("leave", "replace", "stay")))
         if change == "replace":
-            story.add(ask.Reconnect, user=user, connection="d", replaces="c")
+            story.add(Reconnect, user=user, connection="d", replaces="c")
         elif change == "leave":
-            story.add(ask.Disconnect, user=user, connection="c")
+            story.add(Disconnect, user=user, connection="c")
             story.wait(user, 2 * WATCHED)
-            story.add(ask.Connect, user=user, connection="d")
+            story.add(Connect, user=user, connection="d")
 
 
-def judge_tool_events(observed: Observed) -> Iterator[str]:
+def judge_tool_events(observed: HistoryIndex) -> Iterator[str]:
     """Each call is told twice, at its beginning and end, once each and in order."""
     for span, operation in runs(observed):
         taken = observed.steps.get(operation.id, {})
         calls = [
             path
-            for path, step in ask.walk(operation.script)
-            if isinstance(step, ask.CallTool) and path in taken
+            for path, step in walk(operation.script)
+            if isinstance(step, CallTool) and path in taken
         ]
         if not calls or span.ended > observed.end:
             continue
@@ -111,7 +110,7 @@ def judge_tool_events(observed: Observed) -> Iterator[str]:
 
 
 def _heard(
-    observed: Observed, user: int, run: str
+    observed: HistoryIndex, user: int, run: str
 ) -> Iterator[tuple[int, list[Event]]]:
     """Yields (connection, events of the run) for each connection of the user."""
     for (number, name), events in observed.events_by_run.items():

@@ -4,13 +4,27 @@ from collections.abc import Iterator
 
 from hypothesis import strategies as st
 
-from isolation_spec import scenario as ask
 from isolation_spec.claims import Claim, Violation
-from isolation_spec.claims.observed import Observed, Span
-from isolation_spec.claims.sessions import DATABASE_SESSIONS
+from isolation_spec.claims.database_sessions import DATABASE_SESSIONS
+from isolation_spec.claims.history_index import HistoryIndex, OperationSpan
+from isolation_spec.claims.stored_writes import STORED_WRITES
 from isolation_spec.claims.teardown import TEARDOWN
-from isolation_spec.claims.writes import STORED_WRITES
-from isolation_spec.history import AgentStepped, ObjectShared, OperationEnded
+from isolation_spec.model.history.entries import (
+    AgentStepped,
+    ObjectShared,
+    OperationEnded,
+)
+from isolation_spec.model.scenario import (
+    CleanupEngine,
+    CleanupUser,
+    OpenContext,
+    Read,
+    RunAgent,
+    Sleep,
+    Transact,
+    WriteState,
+    canaries_in,
+)
 from tests.behaviours.story import (
     MOMENT,
     READ_STATE,
@@ -24,23 +38,23 @@ from tests.behaviours.story import (
 )
 
 
-def violations(claim: Claim, observed: Observed, *clauses: str) -> Iterator[str]:
+def violations(claim: Claim, observed: HistoryIndex, *clauses: str) -> Iterator[str]:
     """Yields what a claim objects to in these clauses, or in all if none is named."""
     for found in claim.check(observed):
         if isinstance(found, Violation) and (not clauses or found.clause in clauses):
             yield found.sentence()
 
 
-def situations(claim: Claim, observed: Observed) -> int:
+def situations(claim: Claim, observed: HistoryIndex) -> int:
     """How often a claim was put to the test."""
     found = claim.check(observed)
     return sum(one.times for one in found if not isinstance(one, Violation))
 
 
-def runs(observed: Observed) -> Iterator[tuple[Span, ask.RunAgent]]:
+def runs(observed: HistoryIndex) -> Iterator[tuple[OperationSpan, RunAgent]]:
     """Yields every run that the engine began."""
     for span in observed.spans.values():
-        if isinstance(span.operation, ask.RunAgent):
+        if isinstance(span.operation, RunAgent):
             yield span, span.operation
 
 
@@ -54,7 +68,7 @@ def write_instances(story: Story) -> None:
         story.run(user, *story.steps(THINK, WRITE_STATE, MOMENT), background=True)
 
 
-def judge_instances(observed: Observed) -> Iterator[str]:
+def judge_instances(observed: HistoryIndex) -> Iterator[str]:
     """No two engines share anything mutable, and each agent is its own user's."""
     for entry in observed.history.of(ObjectShared):
         yield f"two users hold {entry.what}"
@@ -80,7 +94,7 @@ def write_concurrent_runs(story: Story) -> None:
         story.run(user, MOMENT, *script, RETURN, background=True)
 
 
-def judge_concurrent_runs(observed: Observed) -> Iterator[str]:
+def judge_concurrent_runs(observed: HistoryIndex) -> Iterator[str]:
     """All complete, and each result holds its own canaries and nobody else's."""
     spans = [span for span, _ in runs(observed)]
     at_once = sum(span.started < min(s.ended for s in spans) for span in spans)
@@ -89,7 +103,7 @@ def judge_concurrent_runs(observed: Observed) -> Iterator[str]:
         if not isinstance(entry, OperationEnded) or entry.outcome != "returned":
             yield f"run {operation.id} {span.outcome}: {getattr(entry, 'error', '')}"
             continue
-        written = [s for s in operation.script if isinstance(s, ask.WriteState)]
+        written = [s for s in operation.script if isinstance(s, WriteState)]
         expected = {operation.script[-1], *written[-1:]}
         lacking = [s for s in expected if getattr(s, "value", "") not in entry.value]
         foreign = list(observed.foreign(entry.value, operation.user))
@@ -113,25 +127,25 @@ def write_memory(story: Story) -> None:
     for user in story.everybody():
         thread = story.open(user, thread)
         story.run(user, *story.steps(REMEMBER, THINK, WRITE_STATE))
-    story.add(ask.CleanupUser, user=0)
+    story.add(CleanupUser, user=0)
     for user in story.everybody():
         if user:
-            wait = ask.Sleep(seconds=1.0)
+            wait = Sleep(seconds=1.0)
             story.run(user, wait, *story.steps(THINK, RECALL, READ_STATE))
-            story.add(ask.Read, user=user, context="x")
+            story.add(Read, user=user, context="x")
 
 
 _SHOWN = ("think", "recall", "read_state")
 
 
-def judge_memory(observed: Observed) -> Iterator[str]:
+def judge_memory(observed: HistoryIndex) -> Iterator[str]:
     """What a user reads, is prompted with or recalls is nobody else's."""
     operations = observed.history.operations()
     for entry in observed.entries:
         if isinstance(entry, AgentStepped) and entry.step in _SHOWN:
             text = entry.seen
         elif isinstance(entry, OperationEnded) and isinstance(
-            operations[entry.operation or 0], ask.Read
+            operations[entry.operation or 0], Read
         ):
             text = entry.value
         else:
@@ -146,8 +160,8 @@ def judge_memory(observed: Observed) -> Iterator[str]:
 def write_transactions(story: Story) -> None:
     """Everybody writes in sessions at once; some of the units of work fail."""
     kinds = (
-        ask.Transact(items=(("k", ""), ("k1", ""))),
-        ask.Transact(items=(("k2", ""), ("k3", "")), fails=True),
+        Transact(items=(("k", ""), ("k1", ""))),
+        Transact(items=(("k2", ""), ("k3", "")), fails=True),
         REMEMBER,
     )
     for user in story.everybody():
@@ -155,7 +169,7 @@ def write_transactions(story: Story) -> None:
         story.run(user, MOMENT, *story.steps(*kinds, most=2), background=True)
 
 
-def judge_transactions(observed: Observed) -> Iterator[str]:
+def judge_transactions(observed: HistoryIndex) -> Iterator[str]:
     """A session has one owner; a rollback or commit moves nobody else's rows."""
     yield from violations(DATABASE_SESSIONS, observed)
     yield from violations(STORED_WRITES, observed, "lost", "foreign-row")
@@ -169,25 +183,25 @@ def write_cleanups(story: Story) -> None:
     """Everybody is cleaned up, at work or after it, and comes back."""
     for user in story.everybody():
         thread = story.open(user)
-        script = story.steps(THINK, WRITE_STATE, SLOW, ask.Sleep(seconds=5.0))
+        script = story.steps(THINK, WRITE_STATE, SLOW, Sleep(seconds=5.0))
         story.run(user, THINK, *script, background=True)
         if story.draw(st.booleans()):
             story.wait(user, 0.5)
         if story.draw(st.booleans()):
-            story.add(ask.CleanupUser, user=user)
+            story.add(CleanupUser, user=user)
         else:
-            story.add(ask.CleanupEngine, user=user, context="x")
+            story.add(CleanupEngine, user=user, context="x")
         story.open(user, thread, "y")
         story.run(user, READ_STATE, THINK, context="y")
 
 
-def judge_cleanups(observed: Observed) -> Iterator[str]:
+def judge_cleanups(observed: HistoryIndex) -> Iterator[str]:
     """Nothing of a user is alive afterwards, and a new engine knows nothing old."""
     yield from violations(TEARDOWN, observed)
     opened = {
         one.user: one.id
         for one in observed.history.user_operations().values()
-        if isinstance(one, ask.OpenContext) and one.context == "y"
+        if isinstance(one, OpenContext) and one.context == "y"
     }
     for entry in observed.history.of(AgentStepped):
         span = observed.spans[entry.operation or 0]
@@ -197,7 +211,7 @@ def judge_cleanups(observed: Observed) -> Iterator[str]:
         new = {entry.operation, opened[entry.user]}
         old = [
             value
-            for owner, value in ask.canaries_in(entry.seen)
+            for owner, value in canaries_in(entry.seen)
             if owner == observed.label(entry.user)
             and int(value.partition("~")[2].partition(".")[0]) not in new
         ]

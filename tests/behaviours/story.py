@@ -12,36 +12,52 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from isolation_spec import scenario as ask
-from isolation_spec.history import History
-from isolation_spec.run import AdapterFactory, run
-from isolation_spec.scenario import Operation, Scenario, Schedule, Step, User
-from strategies.identifiers import LABELS, identities, threads
-from strategies.payloads import sign
-from strategies.schedules import (
+from isolation_spec.execution.run import AdapterFactory, run
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import (
+    CallTool,
+    Emit,
+    OpenContext,
+    Operation,
+    ReadState,
+    Recall,
+    Remember,
+    Return,
+    RunAgent,
+    Scenario,
+    Schedule,
+    Sleep,
+    Step,
+    Think,
+    User,
+    WriteState,
+)
+from isolation_spec.strategies.cancellations import FirstRunReport
+from isolation_spec.strategies.identifiers import LABELS, identities, threads
+from isolation_spec.strategies.payloads import sign
+from isolation_spec.strategies.schedules import (
     CHAINS,
-    Attempt,
-    Search,
+    ScheduledRun,
+    SearchParameters,
     classes,
     first_attempt,
     further_attempts,
     searches,
 )
-from strategies.strikes import Looked
 
-ECHO = ask.CallTool(tool="echo", argument="")
-SLOW = ask.CallTool(tool="slow", argument="")
-FAILING = ask.CallTool(tool="failing", argument="")
-UNKNOWN = ask.CallTool(tool="unknown", argument="")
-FORBIDDEN = ask.CallTool(tool="forbidden", argument="")
-THINK = ask.Think(prompt="")
-EMIT = ask.Emit(payload="")
-WRITE_STATE = ask.WriteState(key="s", value="")
-READ_STATE = ask.ReadState()
-REMEMBER = ask.Remember(key="k", value="")
-RECALL = ask.Recall(key="k")
-RETURN = ask.Return(value="")
-MOMENT = ask.Sleep(seconds=0.01)
+ECHO = CallTool(tool="echo", argument="")
+SLOW = CallTool(tool="slow", argument="")
+FAILING = CallTool(tool="failing", argument="")
+UNKNOWN = CallTool(tool="unknown", argument="")
+FORBIDDEN = CallTool(tool="forbidden", argument="")
+THINK = Think(prompt="")
+EMIT = Emit(payload="")
+WRITE_STATE = WriteState(key="s", value="")
+READ_STATE = ReadState()
+REMEMBER = Remember(key="k", value="")
+RECALL = Recall(key="k")
+RETURN = Return(value="")
+MOMENT = Sleep(seconds=0.01)
 """Time passes only when nothing else can happen, so whoever sleeps a moment lets
 everybody come."""
 
@@ -86,7 +102,7 @@ class Story:
     def open(self, user: int, thread: str | None = None, name: str = "x") -> str:
         """A context of the user; returns its thread."""
         thread = thread or self.draw(threads())
-        self.add(ask.OpenContext, user=user, context=name, thread=thread)
+        self.add(OpenContext, user=user, context=name, thread=thread)
         return thread
 
     def run(
@@ -95,7 +111,7 @@ class Story:
         """A run of this script."""
         number = len(self.operations) + 1
         return self.add(
-            ask.RunAgent,
+            RunAgent,
             user=user,
             context=context,
             script=sign(script, self.users[user].label, number),
@@ -104,14 +120,14 @@ class Story:
 
     def wait(self, user: int, seconds: float) -> None:
         """The user does nothing for so long, so that what is under way gets there."""
-        self.run(user, ask.Sleep(seconds=seconds))
+        self.run(user, Sleep(seconds=seconds))
 
     def steps(self, *among: Step, least: int = 1, most: int = 4) -> tuple[Step, ...]:
         """So many steps, drawn from these."""
         drawn = st.lists(st.sampled_from(among), min_size=least, max_size=most)
         return tuple(self.draw(drawn))
 
-    def scenario(self, search: Search) -> Scenario:
+    def scenario(self, search: SearchParameters) -> Scenario:
         """The scenario as written."""
         return Scenario(
             users=self.users,
@@ -125,7 +141,7 @@ class Story:
 @st.composite
 def workloads(
     draw: st.DrawFn, write: Callable[[Story], None], least: int, most: int
-) -> tuple[Scenario, Search]:
+) -> tuple[Scenario, SearchParameters]:
     """A scenario of so many users, written by `write`, and the search around it."""
     search = draw(searches())
     story = Story(draw, least, most, random.Random(search.seed))
@@ -134,7 +150,7 @@ def workloads(
 
 
 def histories(
-    workload: tuple[Scenario, Search], make_adapter: AdapterFactory
+    workload: tuple[Scenario, SearchParameters], make_adapter: AdapterFactory
 ) -> Iterator[History]:
     """Yields what is observed under each schedule; nothing is cancelled but by users.
 
@@ -143,7 +159,7 @@ def histories(
     """
     scenario, search = workload
 
-    def run_once(attempt: Attempt) -> History:
+    def run_once(attempt: ScheduledRun) -> History:
         # The search gives each attempt other names; a story has chosen its own.
         named = msgspec.structs.replace(
             attempt.scenario, users=scenario.users, operations=scenario.operations
@@ -153,12 +169,16 @@ def histories(
     history = run_once(first_attempt(scenario, search))
     yield history
     for attempt in further_attempts(
-        scenario, search, SCHEDULES - 1, choices=history.choices, looked=Looked({})
+        scenario,
+        search,
+        SCHEDULES - 1,
+        choices=history.choices,
+        looked=FirstRunReport({}),
     ):
         yield run_once(attempt)
 
 
-def _observed(attempt: Attempt, make_adapter: AdapterFactory) -> History:
+def _observed(attempt: ScheduledRun, make_adapter: AdapterFactory) -> History:
     history = run(attempt.scenario, make_adapter, scheduler=attempt.scheduler)
     # Never inside a run: what a collection finds would depend on the runs before it.
     if gc.get_count()[2] > 20:

@@ -7,7 +7,7 @@ import functools
 
 import pytest
 
-from isolation_spec.faults import FAULTS
+from isolation_spec.engines.faults import FAULTS
 from tests.behaviours.behaviours import BEHAVIOURS
 
 EXAMPLES = 4

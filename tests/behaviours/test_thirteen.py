@@ -1,6 +1,6 @@
 """The thirteen named behaviours, each over generated runs of the real engine."""
 
-from isolation_spec.adapters.reference import ReferenceAdapter
+from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from tests.behaviours.behaviours import BEHAVIOURS
 
 EXAMPLES = 10

@@ -6,9 +6,20 @@ from typing import NamedTuple
 
 from hypothesis import strategies as st
 
-from isolation_spec import scenario as ask
-from isolation_spec.claims.observed import Observed
-from isolation_spec.history import AgentStepped, ObjectShared, OperationEnded, ToolRan
+from isolation_spec.claims.history_index import HistoryIndex
+from isolation_spec.model.history.entries import (
+    AgentStepped,
+    ObjectShared,
+    OperationEnded,
+    ToolRan,
+)
+from isolation_spec.model.scenario import (
+    AdvanceTime,
+    CallTool,
+    CancelRun,
+    Connect,
+    Read,
+)
 from tests.behaviours.instances import runs
 from tests.behaviours.story import (
     ECHO,
@@ -25,7 +36,7 @@ from tests.behaviours.story import (
 class Call(NamedTuple):
     """One call of a script that was answered, or raised, in its run."""
 
-    step: ask.CallTool
+    step: CallTool
     entry: AgentStepped
     last: bool
     """Whether nothing of its run was to follow."""
@@ -36,17 +47,17 @@ class Call(NamedTuple):
         return self.step.tool in ("echo", "slow")
 
 
-def calls(observed: Observed) -> Iterator[Call]:
+def calls(observed: HistoryIndex) -> Iterator[Call]:
     """Yields every call that came to an end, run by run."""
     for _, operation in runs(observed):
         taken = observed.steps.get(operation.id, {})
         for place, step in enumerate(operation.script):
-            if isinstance(step, ask.CallTool) and (place,) in taken:
+            if isinstance(step, CallTool) and (place,) in taken:
                 last = place == len(operation.script) - 1
                 yield Call(step, taken[place,][1], last)
 
 
-def _owner(observed: Observed, entry: ToolRan) -> str:
+def _owner(observed: HistoryIndex, entry: ToolRan) -> str:
     """The id of the user who wrote the argument."""
     return observed.history.scenario.users[observed.owners[entry.argument]].id
 
@@ -61,7 +72,7 @@ def write_calls(story: Story) -> None:
         story.run(user, *story.steps(ECHO, SLOW, THINK), background=True)
 
 
-def judge_own_tools(observed: Observed) -> Iterator[str]:
+def judge_own_tools(observed: HistoryIndex) -> Iterator[str]:
     """Nobody shares a dispatcher; a tool works for its owner and answers its owner."""
     for shared in observed.history.of(ObjectShared):
         if shared.what.partition(",")[0].endswith("dispatcher"):
@@ -84,7 +95,7 @@ def write_concurrent_calls(story: Story) -> None:
         story.run(user, MOMENT, SLOW, *story.steps(ECHO, SLOW), background=True)
 
 
-def judge_concurrent_calls(observed: Observed) -> Iterator[str]:
+def judge_concurrent_calls(observed: HistoryIndex) -> Iterator[str]:
     """A body sees its caller's argument and context, and answers its caller."""
     users = observed.history.scenario.users
     under_way: dict[str, int] = {}
@@ -104,7 +115,7 @@ def judge_concurrent_calls(observed: Observed) -> Iterator[str]:
             yield f"the call with {call.step.argument} answered {call.entry.seen}"
 
 
-def judge_context(observed: Observed) -> Iterator[str]:
+def judge_context(observed: HistoryIndex) -> Iterator[str]:
     """Whenever a body looks around after an await, the context is its caller's."""
     for ran in observed.history.of(ToolRan):
         if ran.identity != _owner(observed, ran):
@@ -118,7 +129,7 @@ def judge_context(observed: Observed) -> Iterator[str]:
 
 def _listen(story: Story, user: int) -> None:
     """A connection that the engine surely knows."""
-    story.add(ask.Connect, user=user, connection="c")
+    story.add(Connect, user=user, connection="c")
     story.open(user)
     story.wait(user, 0.5)
 
@@ -131,7 +142,7 @@ def write_denied_calls(story: Story) -> None:
         story.run(user, FORBIDDEN, *script, ECHO, background=True)
 
 
-def judge_denied_calls(observed: Observed) -> Iterator[str]:
+def judge_denied_calls(observed: HistoryIndex) -> Iterator[str]:
     """A denied call runs no body and is told once; the next allowed one works."""
     for ran in observed.history.of(ToolRan):
         if ran.tool == "forbidden":
@@ -164,15 +175,15 @@ def write_failing_calls(story: Story) -> None:
         story.run(user, FAILING, *script, ECHO, background=True)
         if story.draw(st.booleans()):
             run = story.run(user, MOMENT, SLOW, SLOW, SLOW, background=True)
-            story.add(ask.CancelRun, user=user, run=run)
+            story.add(CancelRun, user=user, run=run)
 
 
-def judge_failing_calls(observed: Observed) -> Iterator[str]:
+def judge_failing_calls(observed: HistoryIndex) -> Iterator[str]:
     """A failing call is an answer, what comes after it goes on, events balance."""
     stopped = {
         operation.run
         for operation in observed.history.operations().values()
-        if isinstance(operation, ask.CancelRun)
+        if isinstance(operation, CancelRun)
     }
     for call in calls(observed):
         if call.entry.operation in stopped:
@@ -201,10 +212,10 @@ def write_measured_calls(story: Story) -> None:
         script = story.steps(ECHO, SLOW, FAILING, most=3)
         story.run(user, SLOW, *script)
     for _ in range(story.draw(st.integers(1, 3))):
-        story.add(ask.AdvanceTime, seconds=1.0, stalled=True)
+        story.add(AdvanceTime, seconds=1.0, stalled=True)
     for user in story.everybody():
         story.run(user, SLOW)
-        story.add(ask.Read, user=user, context="x")
+        story.add(Read, user=user, context="x")
 
 
 _STATISTICS = re.compile(
@@ -215,11 +226,11 @@ Counts = dict[str, tuple[int, int, int, float]]
 """Tool -> calls, succeeded, failed, seconds."""
 
 
-def judge_measured_calls(observed: Observed) -> Iterator[str]:
+def judge_measured_calls(observed: HistoryIndex) -> Iterator[str]:
     """What is reported for a user is what that user's agents lived through."""
     for span in observed.spans.values():
         entry = observed.entries[min(span.ended, len(observed.entries) - 1)]
-        if not isinstance(span.operation, ask.Read) or span.outcome != "returned":
+        if not isinstance(span.operation, Read) or span.outcome != "returned":
             continue
         assert isinstance(entry, OperationEnded)
         reported = {
@@ -239,7 +250,7 @@ def _rounded(counts: Counts) -> Counts:
     return {name: (*found[:3], round(found[3], 6)) for name, found in counts.items()}
 
 
-def _lived_through(observed: Observed, user: int) -> Counts:
+def _lived_through(observed: HistoryIndex, user: int) -> Counts:
     """Counts and times by the user's agents: a call lasts from the step before it."""
     counts: Counts = {}
     before = 0.0

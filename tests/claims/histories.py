@@ -7,10 +7,11 @@ one is given. Users are 0 (alice) and 1 (bob); their identities are not their la
 import json
 from typing import Any, NamedTuple
 
-from isolation_spec.adapter import Capability
 from isolation_spec.claims import Claim, Verdict, judge
-from isolation_spec.event_names import EventNames
-from isolation_spec.history import (
+from isolation_spec.contract.capabilities import Capability
+from isolation_spec.model.event_names import EventNames
+from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.model.history.entries import (
     AgentStepped,
     ConnectionClosed,
     ConnectionOpened,
@@ -18,17 +19,16 @@ from isolation_spec.history import (
     EventReceived,
     ExceptionUnhandled,
     GaugeRead,
-    History,
     OperationEnded,
     OperationStarted,
     PhaseStarted,
-    Reached,
     ResourceAlive,
     RowStored,
     SessionMoved,
     ToolRan,
 )
-from isolation_spec.scenario import (
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import (
     Connect,
     Emit,
     Operation,
@@ -84,7 +84,7 @@ def history(
     return History(
         scenario=scenario,
         entries=entries,
-        reached=Reached(),
+        reached=ActivityCounters(),
         schedule=Schedule(),
         unused=(),
         arrivals="",

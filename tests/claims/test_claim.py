@@ -6,17 +6,17 @@ from collections.abc import Iterator
 
 import pytest
 
-from isolation_spec.adapter import Capability
 from isolation_spec.claims import (
     CLAIMS,
     Claim,
     IsolationViolated,
-    Situation,
+    Opportunity,
     Verdict,
     Violation,
     find_claim,
     judge,
 )
+from isolation_spec.contract.capabilities import Capability
 from tests.claims.histories import ALICE, history, started
 
 ALL = frozenset(Capability)
@@ -33,10 +33,10 @@ VIOLATION = Violation(
 every_claim = pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 
 
-def yielding(*found: Situation | Violation | Exception) -> Claim:
+def yielding(*found: Opportunity | Violation | Exception) -> Claim:
     """A claim whose check yields these, and raises where one is an exception."""
 
-    def check(_: object) -> Iterator[Situation | Violation]:
+    def check(_: object) -> Iterator[Opportunity | Violation]:
         for one in found:
             if isinstance(one, Exception):
                 raise one
@@ -99,7 +99,7 @@ def test_an_empty_history_is_inconclusive(claim: Claim) -> None:
 def test_a_check_that_crashes_is_inconclusive(claim: Claim) -> None:
     """A bug of the specification is never green, and the reason says what it was."""
 
-    def crash(_: object) -> Iterator[Situation]:
+    def crash(_: object) -> Iterator[Opportunity]:
         raise IndexError("off the end")
 
     broken = dataclasses.replace(claim, check=crash)
@@ -126,7 +126,7 @@ def test_a_claim_needs_its_capabilities(claim: Claim, capability: Capability) ->
 def test_a_crash_after_situations_is_inconclusive() -> None:
     """What held before the check crashed is not reported as evidence."""
     (judgement,) = judge(
-        history(), ALL, (yielding(Situation(), Situation(), ValueError("x")),)
+        history(), ALL, (yielding(Opportunity(), Opportunity(), ValueError("x")),)
     )
 
     assert (Verdict.INCONCLUSIVE, 0) == (judgement.verdict, judgement.evidence)
@@ -134,7 +134,7 @@ def test_a_crash_after_situations_is_inconclusive() -> None:
 
 def test_situations_make_it_hold() -> None:
     """Evidence is the sum of the situations."""
-    (judgement,) = judge(history(), ALL, (yielding(Situation(), Situation(3)),))
+    (judgement,) = judge(history(), ALL, (yielding(Opportunity(), Opportunity(3)),))
 
     assert (Verdict.HOLDS, 4, "") == (
         judgement.verdict,
@@ -146,7 +146,7 @@ def test_situations_make_it_hold() -> None:
 def test_one_violation_outweighs_all_situations() -> None:
     """A violation among many situations is violated, with both counted."""
     (judgement,) = judge(
-        history(), ALL, (yielding(Situation(9), VIOLATION, Situation()),)
+        history(), ALL, (yielding(Opportunity(9), VIOLATION, Opportunity()),)
     )
 
     assert (Verdict.VIOLATED, 10, (VIOLATION,)) == (
@@ -158,7 +158,7 @@ def test_one_violation_outweighs_all_situations() -> None:
 
 def test_a_crashed_check_does_not_hide_the_other_claims() -> None:
     """Each claim is judged for itself, in the order asked."""
-    claims = (yielding(ValueError("x")), yielding(Situation()))
+    claims = (yielding(ValueError("x")), yielding(Opportunity()))
     verdicts = [j.verdict for j in judge(history(), ALL, claims)]
 
     assert [Verdict.INCONCLUSIVE, Verdict.HOLDS] == verdicts

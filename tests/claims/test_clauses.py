@@ -17,38 +17,31 @@ import pytest
 from isolation_spec import claims
 from isolation_spec.claims import CLAIMS, Claim
 from isolation_spec.claims import claim as claim_module
-from isolation_spec.claims.claim import Situation, Violation
-from isolation_spec.faults import FAULTS
+from isolation_spec.claims.claim import Opportunity, Violation
+from isolation_spec.engines.faults import FAULTS
 
 FOLDER = Path(__file__).parent
-MODULES = {
-    "context-ownership": "ownership",
-    "stored-writes": "writes",
-    "event-routing": "routing",
-    "event-lifecycle": "lifecycle",
-    "exact-limits": "limits",
-    "tool-isolation": "tools",
-    "database-sessions": "sessions",
-    "error-containment": "errors",
-    "teardown": "teardown",
-    "noninterference": "noninterference",
-}
 CLAUSES = [(claim, clause) for claim in CLAIMS for clause in claim.clauses]
 
-Found = Iterable[Situation | Violation]
+Found = Iterable[Opportunity | Violation]
 
 
-def removed(clause: str, found: Found) -> Iterator[Situation | Violation]:
+def module_of(claim: Claim) -> str:
+    """The module that is named after the claim."""
+    return claim.id.replace("-", "_")
+
+
+def removed(clause: str, found: Found) -> Iterator[Opportunity | Violation]:
     """The claim without the clause."""
     return (one for one in found if not is_of(clause, one))
 
 
-def negated(clause: str, found: Found) -> Iterator[Situation | Violation]:
+def negated(clause: str, found: Found) -> Iterator[Opportunity | Violation]:
     """The claim that asks for the clause to be broken."""
     for one in found:
         if is_of(clause, one):
-            yield Situation()
-        elif isinstance(one, Situation):
+            yield Opportunity()
+        elif isinstance(one, Opportunity):
             yield Violation(
                 claim="", clause=clause, let=(), then="", however="", entry=0
             )
@@ -56,7 +49,7 @@ def negated(clause: str, found: Found) -> Iterator[Situation | Violation]:
             yield one
 
 
-def is_of(clause: str, one: Situation | Violation) -> bool:
+def is_of(clause: str, one: Opportunity | Violation) -> bool:
     return isinstance(one, Violation) and fnmatch.fnmatchcase(one.clause, clause)
 
 
@@ -67,7 +60,7 @@ def is_caught(claim: Claim, clause: str, mutant: Callable[[str, Found], Found]) 
     def count(found: Found) -> tuple[int, tuple[Violation, ...]]:
         return original(mutant(clause, found))
 
-    file = FOLDER / f"test_{MODULES[claim.id]}.py"
+    file = FOLDER / f"test_{module_of(claim)}.py"
     claim_module._count = count
     try:
         with contextlib.redirect_stdout(io.StringIO()):
@@ -96,7 +89,7 @@ def test_a_claim_that_is_whole_passes_its_tests(claim: Claim) -> None:
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_every_clause_is_listed(claim: Claim) -> None:
     """Each name that a claim's module gives to a violation stands in its list."""
-    path = Path(claims.__path__[0]) / f"{MODULES[claim.id]}.py"
+    path = Path(claims.__path__[0]) / f"{module_of(claim)}.py"
 
     named = set(clauses_in(ast.parse(path.read_text())))
 

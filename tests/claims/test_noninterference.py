@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from isolation_spec.adapter import Capability
 from isolation_spec.claims import judge
 from isolation_spec.claims.noninterference import MOST_OUTCOMES, unlike
 from isolation_spec.claims.noninterference import NONINTERFERENCE as CLAIM
-from isolation_spec.event_names import EventNames
-from isolation_spec.history import Entry, History
-from isolation_spec.scenario import AdvanceTime, Connect, Operation, Read
+from isolation_spec.contract.capabilities import Capability
+from isolation_spec.model.event_names import EventNames
+from isolation_spec.model.history.entries import Entry
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import AdvanceTime, Connect, Operation, Read
 from tests.claims.histories import (
     ALICE,
     ALICES,

@@ -6,8 +6,8 @@ import pytest
 
 from isolation_spec.claims import judge
 from isolation_spec.claims.teardown import TEARDOWN as CLAIM
-from isolation_spec.history import Entry
-from isolation_spec.scenario import (
+from isolation_spec.model.history.entries import Entry
+from isolation_spec.model.scenario import (
     AdvanceTime,
     Cancellation,
     CancelRun,

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from isolation_spec import bench
 from isolation_spec.cli import bench as face
+from isolation_spec.measurement import benchmark
 from tests.cli.command import isolation_spec
 
-TINY = bench.Amount(
+TINY = benchmark.Amount(
     rounds=2, interleavings=20, examples=1, machine_rounds=1, failures=2, replays=1
 )
 
@@ -18,7 +18,7 @@ TINY = bench.Amount(
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     """`--quick` measures next to nothing."""
-    monkeypatch.setattr(bench, "QUICK", TINY)
+    monkeypatch.setattr(benchmark, "QUICK", TINY)
 
 
 @pytest.mark.usefixtures("tiny")

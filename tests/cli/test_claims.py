@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from isolation_spec.adapter import Capability
 from isolation_spec.claims import CLAIMS, Claim
-from isolation_spec.faults import FAULTS
+from isolation_spec.contract.capabilities import Capability
+from isolation_spec.engines.faults import FAULTS
 from tests.cli.command import assert_refused, isolation_spec
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from tests.cli.command import FAULTY, assert_refused, isolation_spec
 from tests.cli.conftest import Verified
-from tests.failure.test_exporting import pytest_of
+from tests.failure.test_export import pytest_of
 
 
 def test_the_exported_test_needs_no_file(verified: Verified, tmp_path: Path) -> None:

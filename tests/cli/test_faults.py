@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.live import Live
 
 from isolation_spec.cli.faults import _Progress
-from isolation_spec.score import Catch
+from isolation_spec.measurement.mutation_score import Trial
 from tests.cli.command import assert_refused, isolation_spec
 
 ONLY = ("--only", "heartbeat-survives", "--seeds", 1, "--jobs", 1)
@@ -54,7 +54,7 @@ def test_a_log_hears_of_the_measurement_once_a_minute() -> None:
     """Where nobody looks at a terminal, a line a minute says how far it is."""
     told = io.StringIO()
     console = Console(file=told)
-    catch = Catch(
+    catch = Trial(
         fault="one-agent", seed=3, layer="search", caught=True, claims=(),
         interleavings=1, seconds=0.1, operations=-1, decisions=-1,
         shrink_seconds=-1.0, least=-1,

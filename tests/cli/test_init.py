@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from isolation_spec.adapter import AdapterError
-from isolation_spec.check import require
+from isolation_spec.adapter_check.check import require
+from isolation_spec.contract.errors import AdapterError
 from tests.cli.command import Done, assert_refused, environment, isolation_spec
 
 ENGINE = '''

@@ -12,7 +12,7 @@ import pytest
 from tests.cli.command import FAULTY, Done, assert_refused, isolation_spec
 
 BROKEN = """\
-from isolation_spec.adapters.reference import ReferenceAdapter
+from isolation_spec.engines.reference.adapter import ReferenceAdapter
 
 
 class engine(ReferenceAdapter):
@@ -22,7 +22,7 @@ class engine(ReferenceAdapter):
 DYING = """\
 import os
 
-from isolation_spec.adapters.reference import ReferenceAdapter
+from isolation_spec.engines.reference.adapter import ReferenceAdapter
 
 
 class engine(ReferenceAdapter):

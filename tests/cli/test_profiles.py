@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from strategies.profiles import PROFILES
+from isolation_spec.strategies.profiles import PROFILES
 from tests.cli.command import isolation_spec
 
 

@@ -104,7 +104,8 @@ def test_an_engine_that_the_user_names_is_imported(
 ) -> None:
     """The user's own adapter, beside them, replays a file."""
     (tmp_path / "mine.py").write_text(
-        "from isolation_spec.adapters.reference import ReferenceAdapter as factory\n"
+        "from isolation_spec.engines.reference import adapter\n"
+        "factory = adapter.ReferenceAdapter\n"
     )
 
     done = replayed(verified, tmp_path, "--engine", "mine:factory")
@@ -130,8 +131,8 @@ def test_a_scenario_that_needs_what_the_engine_lacks_is_unsupported(
 ) -> None:
     """An adapter that cannot do an operation of the scenario exits with 2."""
     (tmp_path / "less.py").write_text(
-        "from isolation_spec.adapter import Adapter\n"
-        "from isolation_spec.adapters.reference import ReferenceAdapter\n\n\n"
+        "from isolation_spec.contract.adapter import Adapter\n"
+        "from isolation_spec.engines.reference.adapter import ReferenceAdapter\n\n\n"
         "class factory(ReferenceAdapter):\n"
         "    capabilities = frozenset()\n"
         "    connect = Adapter.connect\n"

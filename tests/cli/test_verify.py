@@ -28,7 +28,7 @@ from tests.cli.conftest import Verified
 IDLE = '''
 import asyncio
 
-from isolation_spec.adapter import Adapter
+from isolation_spec.contract.adapter import Adapter
 
 
 class Silence:

@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from isolation_spec.adapters import find_engine
 from isolation_spec.claims import judge
+from isolation_spec.engines.registry import find_engine
+from isolation_spec.execution.run import run
 from isolation_spec.failure import BadFailureFile, Failure, load, make_failure
-from isolation_spec.run import run
-from isolation_spec.scenario import OpenContext, Scenario, Schedule, User
+from isolation_spec.model.scenario import OpenContext, Scenario, Schedule, User
 
 FAULTY = "reference+heartbeat-survives"
 SECONDS = 5.0

@@ -10,8 +10,42 @@ from typing import Any
 
 import msgspec
 
-from isolation_spec import scenario as ask
-from isolation_spec.scenario import Cancellation, Demotion, Scenario, Schedule, User
+from isolation_spec.model.scenario import (
+    AdvanceTime,
+    CallTool,
+    Cancellation,
+    CancelRun,
+    CleanupEngine,
+    CleanupUser,
+    CollectGarbage,
+    Connect,
+    Demotion,
+    Disconnect,
+    Emit,
+    Erase,
+    Fail,
+    Mutate,
+    OpenContext,
+    Read,
+    ReadState,
+    Recall,
+    Reconnect,
+    Remember,
+    Return,
+    RunAgent,
+    Scenario,
+    Schedule,
+    Shutdown,
+    Sleep,
+    Spawn,
+    Think,
+    Transact,
+    User,
+    Write,
+    WriteState,
+    canary,
+    tools,
+)
 from tests.failure.failures import changed
 
 TOKENS = (
@@ -56,38 +90,36 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[-0-9.eE+]+|true|false|null')
 def every_kind() -> Scenario:
     """A scenario with each operation, each step and each kind of choice."""
     script = (
-        ask.Think(prompt="p"),
-        *(ask.CallTool(tool=tool, argument=f"a-{tool}") for tool in ask.tools),
-        ask.WriteState(key="k", value=ask.canary("alice", 3, 1)),
-        ask.ReadState(),
-        ask.Remember(key="k", value=ask.canary("alice", 3, 2)),
-        ask.Recall(key="k"),
-        ask.Transact(items=(("k", "v"), ("l", "w")), fails=True),
-        ask.Emit(payload="e"),
-        ask.Spawn(script=(ask.Sleep(seconds=0.5), ask.Return(value="r"))),
-        ask.Fail(message="m"),
+        Think(prompt="p"),
+        *(CallTool(tool=tool, argument=f"a-{tool}") for tool in tools),
+        WriteState(key="k", value=canary("alice", 3, 1)),
+        ReadState(),
+        Remember(key="k", value=canary("alice", 3, 2)),
+        Recall(key="k"),
+        Transact(items=(("k", "v"), ("l", "w")), fails=True),
+        Emit(payload="e"),
+        Spawn(script=(Sleep(seconds=0.5), Return(value="r"))),
+        Fail(message="m"),
     )
     return Scenario(
         users=(User(label="alice", id="u1"), User(label="bob", id="u11")),
         operations=(
-            ask.Connect(id=1, user=0, connection="c1"),
-            ask.OpenContext(id=2, user=0, context="x1", thread="t"),
-            ask.RunAgent(id=3, user=0, context="x1", script=script, background=True),
-            ask.OpenContext(id=4, user=1, context="x1", thread="t"),
-            ask.Read(id=5, user=1, context="x1", victim=0),
-            ask.Write(id=6, user=1, context="x1", key="k", value="v"),
-            ask.Mutate(id=7, user=1, context="x1", value="v"),
-            ask.CancelRun(id=8, user=1, run=3, victim=0),
-            ask.AdvanceTime(id=9, seconds=1.0, stalled=True),
-            ask.Reconnect(id=10, user=0, connection="c2", replaces="c1"),
-            ask.Erase(
-                id=11, user=1, context="x1", cancel=Cancellation(step=2, early=True)
-            ),
-            ask.CleanupEngine(id=12, user=1, context="x1"),
-            ask.Disconnect(id=13, user=0, connection="c2", abrupt=True),
-            ask.CollectGarbage(id=14),
-            ask.CleanupUser(id=15, user=1),
-            ask.Shutdown(id=16),
+            Connect(id=1, user=0, connection="c1"),
+            OpenContext(id=2, user=0, context="x1", thread="t"),
+            RunAgent(id=3, user=0, context="x1", script=script, background=True),
+            OpenContext(id=4, user=1, context="x1", thread="t"),
+            Read(id=5, user=1, context="x1", victim=0),
+            Write(id=6, user=1, context="x1", key="k", value="v"),
+            Mutate(id=7, user=1, context="x1", value="v"),
+            CancelRun(id=8, user=1, run=3, victim=0),
+            AdvanceTime(id=9, seconds=1.0, stalled=True),
+            Reconnect(id=10, user=0, connection="c2", replaces="c1"),
+            Erase(id=11, user=1, context="x1", cancel=Cancellation(step=2, early=True)),
+            CleanupEngine(id=12, user=1, context="x1"),
+            Disconnect(id=13, user=0, connection="c2", abrupt=True),
+            CollectGarbage(id=14),
+            CleanupUser(id=15, user=1),
+            Shutdown(id=16),
         ),
         schedule=Schedule(
             classes={"3/start": 1},
@@ -101,7 +133,7 @@ def every_kind() -> Scenario:
 @functools.cache
 def bases() -> tuple[bytes, ...]:
     """What is mutated: a small file, one of each kind of thing, and a large one."""
-    many = tuple(ask.Read(id=n, user=0, context="x") for n in range(1, 2001))
+    many = tuple(Read(id=n, user=0, context="x") for n in range(1, 2001))
     alice = (User(label="alice", id="alice"),)
     return tuple(
         msgspec.json.encode(failure)

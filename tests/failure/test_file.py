@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from isolation_spec.adapters import find_engine
+from isolation_spec.engines.registry import find_engine
+from isolation_spec.execution.run import run
 from isolation_spec.failure import file as module
 from isolation_spec.failure import load, make_failure, save
-from isolation_spec.run import run
-from isolation_spec.scenario import (
+from isolation_spec.model.scenario import (
     AdvanceTime,
     CollectGarbage,
     Connect,

@@ -9,14 +9,16 @@ from typing import Any
 import msgspec
 import pytest
 
-from isolation_spec.adapters import find_engine
-from isolation_spec.adapters.reference import ReferenceAdapter
 from isolation_spec.claims import CLAIMS, Violation, judge
+from isolation_spec.engines.reference.adapter import ReferenceAdapter
+from isolation_spec.engines.registry import find_engine
+from isolation_spec.execution.run import run
+from isolation_spec.execution.solo_runs import judge_with_solos
 from isolation_spec.failure import load, make_failure, save
 from isolation_spec.failure.redaction import REDACTED, redacted
-from isolation_spec.history import Entry, History
-from isolation_spec.run import run
-from isolation_spec.scenario import (
+from isolation_spec.model.history.entries import Entry
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import (
     Connect,
     OpenContext,
     Read,
@@ -27,7 +29,6 @@ from isolation_spec.scenario import (
     Write,
     canary,
 )
-from isolation_spec.solo import judge_with_solos
 from tests.failure.mutations import every_kind
 
 SECRET = "password123"

@@ -27,28 +27,63 @@ from typing import Any, NamedTuple, TypeAlias
 import msgspec
 
 import isolation_spec
-from isolation_spec import scenario as ask
-from isolation_spec.adapter import AdapterError
-from isolation_spec.adapters import Engine, find_engine
 from isolation_spec.claims import find_claim
-from isolation_spec.faults import Fault
-from isolation_spec.history import History
-from isolation_spec.run import run
-from isolation_spec.scenario import (
+from isolation_spec.contract.errors import AdapterError
+from isolation_spec.engines.faults import Fault
+from isolation_spec.engines.registry import Engine, find_engine
+from isolation_spec.execution.run import run
+from isolation_spec.execution.solo_runs import judge_with_solos
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import (
+    SLOW,
+    AdvanceTime,
+    CallTool,
     Cancellation,
+    CancelRun,
+    CleanupEngine,
+    CleanupUser,
+    CollectGarbage,
+    Connect,
     Demotion,
+    Disconnect,
+    Emit,
+    Erase,
+    Fail,
+    Mutate,
+    OpenContext,
     Operation,
+    Read,
+    ReadState,
+    Recall,
+    Reconnect,
+    Remember,
+    Return,
+    RunAgent,
     Scenario,
     Schedule,
+    Shutdown,
+    Sleep,
+    Spawn,
     Step,
+    Think,
+    Transact,
     User,
+    Write,
+    WriteState,
     canary,
+    tools,
 )
-from isolation_spec.solo import judge_with_solos
-from strategies.payloads import sign
-from strategies.scripts import COMMON
+from isolation_spec.strategies.payloads import sign
+from isolation_spec.strategies.scripts import COMMON
 
-__all__ = ["Found", "candidates", "decided", "fails", "least", "scenarios"]
+__all__ = [
+    "Found",
+    "candidates",
+    "decided",
+    "fails",
+    "least",
+    "scenarios",
+]
 
 replace = msgspec.structs.replace
 Lane: TypeAlias = tuple[Operation, ...]
@@ -61,32 +96,32 @@ PLAIN: Names = (("alice", "t"), ("bob", "t"))
 
 ONE_STEP: tuple[tuple[Step, ...], ...] = (
     (),
-    (ask.Think(prompt=""),),
-    (ask.Think(prompt="", seconds=ask.SLOW),),
-    (ask.Think(prompt=COMMON),),
-    *((ask.CallTool(tool=tool, argument=""),) for tool in ask.tools),
-    (ask.CallTool(tool="whoami", argument=COMMON),),
-    (ask.WriteState(key="s", value=""),),
-    (ask.ReadState(),),
-    (ask.Remember(key="k", value=""),),
-    (ask.Recall(key="k"),),
-    (ask.Transact(items=(("k", ""),)),),
-    (ask.Transact(items=(("k", ""),), fails=True),),
-    (ask.Remember(key="k", value="", broken=True),),
-    (ask.Emit(payload=""),),
-    (ask.Emit(payload="", large=True),),
-    (ask.Sleep(seconds=5.0),),
-    (ask.Spawn(script=(ask.Think(prompt=""),)),),
-    (ask.Return(value=""),),
-    (ask.Fail(message=""),),
+    (Think(prompt=""),),
+    (Think(prompt="", seconds=SLOW),),
+    (Think(prompt=COMMON),),
+    *((CallTool(tool=tool, argument=""),) for tool in tools),
+    (CallTool(tool="whoami", argument=COMMON),),
+    (WriteState(key="s", value=""),),
+    (ReadState(),),
+    (Remember(key="k", value=""),),
+    (Recall(key="k"),),
+    (Transact(items=(("k", ""),)),),
+    (Transact(items=(("k", ""),), fails=True),),
+    (Remember(key="k", value="", broken=True),),
+    (Emit(payload=""),),
+    (Emit(payload="", large=True),),
+    (Sleep(seconds=5.0),),
+    (Spawn(script=(Think(prompt=""),)),),
+    (Return(value=""),),
+    (Fail(message=""),),
 )
 """The scripts of at most one step."""
 
 WORLD: tuple[Operation, ...] = (
-    ask.AdvanceTime(id=0, seconds=31.0),
-    ask.AdvanceTime(id=0, seconds=31.0, stalled=True),
-    ask.CollectGarbage(id=0),
-    ask.Shutdown(id=0),
+    AdvanceTime(id=0, seconds=31.0),
+    AdvanceTime(id=0, seconds=31.0, stalled=True),
+    CollectGarbage(id=0),
+    Shutdown(id=0),
 )
 
 _OWN, _OTHERS = -1, -2
@@ -113,7 +148,7 @@ def _lanes(length: int, worth: frozenset[Operation] | None = None) -> tuple[Lane
 def _variants(lane: Lane) -> Iterator[Lane]:
     """The lane, and the lane whose last run is not waited for."""
     yield lane
-    if lane and isinstance(last := lane[-1], ask.RunAgent) and last.victim is None:
+    if lane and isinstance(last := lane[-1], RunAgent) and last.victim is None:
         yield (*lane[:-1], replace(last, background=True))
 
 
@@ -121,34 +156,31 @@ def _moves(lane: Lane, worth: frozenset[Operation] | None) -> Iterator[Operation
     """The operations that have something to work on after these."""
     yield from _moves_at_connections(lane)
     yield from _moves_in_contexts(lane, worth)
-    yield ask.CleanupUser(id=0, user=0)
+    yield CleanupUser(id=0, user=0)
     if any(getattr(operation, "background", False) for operation in lane):
-        yield ask.CancelRun(id=0, user=0, run=_OWN)
+        yield CancelRun(id=0, user=0, run=_OWN)
     if not any(map(_victim, lane)):
         yield from _attacks()
 
 
 def _moves_at_connections(lane: Lane) -> Iterator[Operation]:
-    name = f"c{sum(isinstance(one, ask.Connect | ask.Reconnect) for one in lane)}"
-    yield ask.Connect(id=0, user=0, connection=name)
-    gone = {one.connection for one in lane if isinstance(one, ask.Disconnect)}
-    gone |= {one.replaces for one in lane if isinstance(one, ask.Reconnect)}
+    name = f"c{sum(isinstance(one, Connect | Reconnect) for one in lane)}"
+    yield Connect(id=0, user=0, connection=name)
+    gone = {one.connection for one in lane if isinstance(one, Disconnect)}
+    gone |= {one.replaces for one in lane if isinstance(one, Reconnect)}
     for one in lane:
-        if (
-            isinstance(one, ask.Connect | ask.Reconnect)
-            and (old := one.connection) not in gone
-        ):
-            yield ask.Reconnect(id=0, user=0, connection=name, replaces=old)
+        if isinstance(one, Connect | Reconnect) and (old := one.connection) not in gone:
+            yield Reconnect(id=0, user=0, connection=name, replaces=old)
             for abrupt in (False, True):
-                yield ask.Disconnect(id=0, user=0, connection=old, abrupt=abrupt)
+                yield Disconnect(id=0, user=0, connection=old, abrupt=abrupt)
 
 
 def _moves_in_contexts(
     lane: Lane, worth: frozenset[Operation] | None
 ) -> Iterator[Operation]:
-    opened = [one.context for one in lane if isinstance(one, ask.OpenContext)]
+    opened = [one.context for one in lane if isinstance(one, OpenContext)]
     if len(opened) < 4:
-        yield ask.OpenContext(id=0, user=0, context=f"x{len(opened)}", thread="t")
+        yield OpenContext(id=0, user=0, context=f"x{len(opened)}", thread="t")
     for context in opened:
         for one in IN_CONTEXT if worth is None else sorted(worth, key=str):
             yield replace(one, context=context)
@@ -156,26 +188,26 @@ def _moves_in_contexts(
 
 def _in_context(context: str, victim: int | None) -> Iterator[Operation]:
     named: dict[str, Any] = {"id": 0, "user": 0, "context": context, "victim": victim}
-    yield ask.Read(**named)
-    yield ask.Write(**named, key="k", value="")
-    yield ask.Mutate(**named, value="")
-    yield ask.Erase(**named)
-    yield ask.CleanupEngine(**named)
+    yield Read(**named)
+    yield Write(**named, key="k", value="")
+    yield Mutate(**named, value="")
+    yield Erase(**named)
+    yield CleanupEngine(**named)
 
 
 IN_CONTEXT: tuple[Any, ...] = (
-    *(ask.RunAgent(id=0, user=0, context="x0", script=s) for s in ONE_STEP),
+    *(RunAgent(id=0, user=0, context="x0", script=s) for s in ONE_STEP),
     *_in_context("x0", None),
 )
 
 
 def _attacks() -> Iterator[Operation]:
     for forged in (False, True):
-        yield ask.Connect(id=0, user=0, connection="c9", victim=1, forged=forged)
-    for script in ((), (ask.Think(prompt=""),), (ask.Remember(key="k", value=""),)):
-        yield ask.RunAgent(id=0, user=0, context="x0", script=script, victim=1)
+        yield Connect(id=0, user=0, connection="c9", victim=1, forged=forged)
+    for script in ((), (Think(prompt=""),), (Remember(key="k", value=""),)):
+        yield RunAgent(id=0, user=0, context="x0", script=script, victim=1)
     yield from _in_context("x0", 1)
-    yield ask.CancelRun(id=0, user=0, run=_OTHERS, victim=1)
+    yield CancelRun(id=0, user=0, run=_OTHERS, victim=1)
 
 
 # Scenarios: lanes put together
@@ -226,12 +258,12 @@ def _victim(operation: Operation) -> bool:
 def _has(lanes: tuple[Lane, ...], user: int) -> bool:
     """True if what the user attacks is there to be attacked."""
     other = lanes[1 - user]
-    opened = any(isinstance(one, ask.OpenContext) for one in other)
-    ran = any(isinstance(one, ask.RunAgent) for one in other)
+    opened = any(isinstance(one, OpenContext) for one in other)
+    ran = any(isinstance(one, RunAgent) for one in other)
     needed = (
-        ran if isinstance(one, ask.CancelRun) else opened
+        ran if isinstance(one, CancelRun) else opened
         for one in lanes[user]
-        if getattr(one, "victim", None) is not None and not isinstance(one, ask.Connect)
+        if getattr(one, "victim", None) is not None and not isinstance(one, Connect)
     )
     return all(needed)
 
@@ -262,19 +294,19 @@ def _numbered(operations: Iterable[Any], names: Names) -> tuple[Operation, ...]:
     runs: dict[int, int] = {}
     operations = tuple(operations)
     for number, one in enumerate(operations, start=1):
-        if isinstance(one, ask.RunAgent):
+        if isinstance(one, RunAgent):
             runs[one.user] = number
     for number, one in enumerate(operations, start=1):
         user = getattr(one, "user", None)
         label = None if user is None else LABELS[user]
         changed: dict[str, Any] = {"id": number}
-        if isinstance(one, ask.Write | ask.Mutate) and label is not None:
+        if isinstance(one, Write | Mutate) and label is not None:
             changed["value"] = canary(label, number, 1)
-        elif isinstance(one, ask.RunAgent) and label is not None:
+        elif isinstance(one, RunAgent) and label is not None:
             changed["script"] = sign(one.script, label, number)
-        elif isinstance(one, ask.OpenContext):
+        elif isinstance(one, OpenContext):
             changed["thread"] = names[one.user][1]
-        elif isinstance(one, ask.CancelRun):
+        elif isinstance(one, CancelRun):
             changed["run"] = runs[one.user if one.run == _OWN else 1 - one.user]
         numbered.append(replace(one, **changed))
     return tuple(numbered)
@@ -346,15 +378,15 @@ def _called(scenario: Scenario, engine: Engine, folder: str) -> frozenset[str]:
 
 
 _HOUSE = str(Path(isolation_spec.__file__).parent)
-_FAULTS = str(Path(_HOUSE, "faults"))
+_FAULTS = str(Path(_HOUSE, "engines", "faults"))
 _CLEAN = find_engine("reference")
-_OPENED = ask.OpenContext(id=0, user=0, context="x0", thread="t")
-_CONNECTED = ask.Connect(id=0, user=0, connection="c0")
+_OPENED = OpenContext(id=0, user=0, context="x0", thread="t")
+_CONNECTED = Connect(id=0, user=0, connection="c0")
 _SURVEY: tuple[Lane, ...] = (
     *((_OPENED, one) for one in IN_CONTEXT),
-    (_OPENED, ask.CleanupUser(id=0, user=0)),
-    (_CONNECTED, ask.Disconnect(id=0, user=0, connection="c0")),
-    (_CONNECTED, _OPENED, ask.RunAgent(id=0, user=0, context="x0", script=())),
+    (_OPENED, CleanupUser(id=0, user=0)),
+    (_CONNECTED, Disconnect(id=0, user=0, connection="c0")),
+    (_CONNECTED, _OPENED, RunAgent(id=0, user=0, context="x0", script=())),
 )
 """What one user may do, each thing once."""
 
@@ -398,9 +430,7 @@ class Relevance:
         self._two = fault.claims <= _TWO_USERS
         opening = _called(_alone((_OPENED,)), _CLEAN, _HOUSE)
         looking = {
-            one
-            for one in IN_CONTEXT
-            if isinstance(one, ask.Read | ask.Erase | ask.CleanupEngine)
+            one for one in IN_CONTEXT if isinstance(one, Read | Erase | CleanupEngine)
         }
         self.worth = frozenset(looking) | {
             one

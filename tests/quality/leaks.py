@@ -19,13 +19,17 @@ import click
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from isolation_spec.adapters import Engine
-from isolation_spec.adapters.reference import ReferenceAdapter
-from isolation_spec.engine import UserExecutionEngine
-from isolation_spec.history import Entry, ExceptionUnhandled, ResourceAlive
-from isolation_spec.leaving import without_pool_warnings
-from isolation_spec.run import run
-from isolation_spec.search import search
+from isolation_spec.engines.reference import UserExecutionEngine
+from isolation_spec.engines.reference.adapter import ReferenceAdapter
+from isolation_spec.engines.registry import Engine
+from isolation_spec.execution.containment import without_pool_warnings
+from isolation_spec.execution.run import run
+from isolation_spec.model.history.entries import (
+    Entry,
+    ExceptionUnhandled,
+    ResourceAlive,
+)
+from isolation_spec.search.workload_runner import search
 
 __all__ = ["LEAKS", "found"]
 

@@ -21,12 +21,13 @@ from typing import Any
 import click
 import msgspec
 
-from isolation_spec.adapters import find_engine
 from isolation_spec.claims import find_claim
-from isolation_spec.faults import FAULTS
-from isolation_spec.leaving import without_pool_warnings
-from isolation_spec.run import run
-from isolation_spec.scenario import (
+from isolation_spec.engines.faults import FAULTS
+from isolation_spec.engines.registry import find_engine
+from isolation_spec.execution.containment import without_pool_warnings
+from isolation_spec.execution.run import run
+from isolation_spec.execution.solo_runs import judge_with_solos
+from isolation_spec.model.scenario import (
     AdvanceTime,
     Cancellation,
     CollectGarbage,
@@ -34,13 +35,18 @@ from isolation_spec.scenario import (
     Schedule,
     Shutdown,
 )
-from isolation_spec.solo import judge_with_solos
-from isolation_spec.world.uniform import Uniform
+from isolation_spec.world.schedulers.random import RandomScheduler
 from tests.quality.enumerator import PLAIN
 from tests.quality.minima import MINIMA, NAMES, Minimum
 from tests.quality.stories import tell
 
-__all__ = ["Rarity", "least_story", "measure", "plain", "uniform"]
+__all__ = [
+    "Rarity",
+    "least_story",
+    "measure",
+    "plain",
+    "uniform",
+]
 
 RARE = 10
 """Of a thousand runs; a fault that fails in fewer is rare."""
@@ -77,7 +83,7 @@ def plain(scenario: Scenario) -> Scenario:
 
 def uniform(
     workload: Scenario, steps: dict[int, tuple[str, ...]], chance: random.Random
-) -> tuple[Scenario, Uniform]:
+) -> tuple[Scenario, RandomScheduler]:
     """The workload with up to two cancellations, and a scheduler for it."""
     places = [
         (index, step, early)
@@ -92,7 +98,7 @@ def uniform(
         cancel = Cancellation(step=step, early=early)
         operations[index] = msgspec.structs.replace(operations[index], cancel=cancel)
     cancelled = msgspec.structs.replace(workload, operations=tuple(operations))
-    return cancelled, Uniform(cancelled.schedule, chance)
+    return cancelled, RandomScheduler(cancelled.schedule, chance)
 
 
 def least_story(fault: str) -> Minimum:

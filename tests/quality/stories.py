@@ -17,52 +17,83 @@ from typing import Any
 
 import msgspec
 
-from isolation_spec import scenario as ask
-from isolation_spec.scenario import Cancellation, Demotion, Operation, Scenario, Step
-from strategies.scripts import COMMON
+from isolation_spec.model.scenario import (
+    SLOW,
+    CallTool,
+    Cancellation,
+    CancelRun,
+    CleanupEngine,
+    CleanupUser,
+    Connect,
+    Demotion,
+    Disconnect,
+    Emit,
+    Erase,
+    Fail,
+    Mutate,
+    OpenContext,
+    Operation,
+    Read,
+    ReadState,
+    Recall,
+    Reconnect,
+    Remember,
+    RunAgent,
+    Scenario,
+    Schedule,
+    Sleep,
+    Spawn,
+    Step,
+    Think,
+    Transact,
+    Write,
+    WriteState,
+    tools,
+)
+from isolation_spec.strategies.scripts import COMMON
 from tests.quality.enumerator import Names, scenario_of
 
 __all__ = ["tell"]
 
 _STEPS: dict[str, Step] = {
-    "think": ask.Think(prompt=""),
-    "slowly": ask.Think(prompt="", seconds=ask.SLOW),
-    "hello": ask.Think(prompt=COMMON),
-    "whoami-hello": ask.CallTool(tool="whoami", argument=COMMON),
-    **{tool: ask.CallTool(tool=tool, argument="") for tool in ask.tools},
-    "set": ask.WriteState(key="s", value=""),
-    "state": ask.ReadState(),
-    "remember": ask.Remember(key="k", value=""),
-    "recall": ask.Recall(key="k"),
-    "transact": ask.Transact(items=(("k", ""),)),
-    "break-off": ask.Transact(items=(("k", ""),), fails=True),
-    "broken": ask.Remember(key="k", value="", broken=True),
-    "emit": ask.Emit(payload=""),
-    "large": ask.Emit(payload="", large=True),
-    "sleep": ask.Sleep(seconds=5.0),
-    "spawn": ask.Spawn(script=()),
-    "spawn-failing": ask.Spawn(script=(ask.Fail(message=""),)),
-    "fail": ask.Fail(message=""),
+    "think": Think(prompt=""),
+    "slowly": Think(prompt="", seconds=SLOW),
+    "hello": Think(prompt=COMMON),
+    "whoami-hello": CallTool(tool="whoami", argument=COMMON),
+    **{tool: CallTool(tool=tool, argument="") for tool in tools},
+    "set": WriteState(key="s", value=""),
+    "state": ReadState(),
+    "remember": Remember(key="k", value=""),
+    "recall": Recall(key="k"),
+    "transact": Transact(items=(("k", ""),)),
+    "break-off": Transact(items=(("k", ""),), fails=True),
+    "broken": Remember(key="k", value="", broken=True),
+    "emit": Emit(payload=""),
+    "large": Emit(payload="", large=True),
+    "sleep": Sleep(seconds=5.0),
+    "spawn": Spawn(script=()),
+    "spawn-failing": Spawn(script=(Fail(message=""),)),
+    "fail": Fail(message=""),
 }
 _OPERATION = re.compile(
     r"(their-)?([a-z-]+)(?:\[(.*?)\])?(&)?(?:!(\d+)(?:(e)(\d*))?)?$"
 )
 _Named = dict[str, Any]
 _KINDS: dict[str, Callable[[_Named, _Named, _Named], Operation]] = {
-    "connect": lambda u, c, x: ask.Connect(**c),
-    "unread": lambda u, c, x: ask.Connect(**c, unread=True),
-    "forge": lambda u, c, x: ask.Connect(**c, forged=True),
-    "disconnect": lambda u, c, x: ask.Disconnect(**u, connection=x["connection"]),
-    "reconnect": lambda u, c, x: ask.Reconnect(**u, connection="c9", replaces="c0"),
-    "open": lambda u, c, x: ask.OpenContext(**u, context=x["new"], thread="t"),
-    "cancel": lambda u, c, x: ask.CancelRun(**u, run=x["run"], victim=c["victim"]),
-    "leave": lambda u, c, x: ask.CleanupUser(**u),
-    "read": lambda u, c, x: ask.Read(**x["in"]),
-    "write": lambda u, c, x: ask.Write(**x["in"], key="k", value=""),
-    "mutate": lambda u, c, x: ask.Mutate(**x["in"], value=""),
-    "erase": lambda u, c, x: ask.Erase(**x["in"]),
-    "close": lambda u, c, x: ask.CleanupEngine(**x["in"]),
-    "run": lambda u, c, x: ask.RunAgent(
+    "connect": lambda u, c, x: Connect(**c),
+    "unread": lambda u, c, x: Connect(**c, unread=True),
+    "forge": lambda u, c, x: Connect(**c, forged=True),
+    "disconnect": lambda u, c, x: Disconnect(**u, connection=x["connection"]),
+    "reconnect": lambda u, c, x: Reconnect(**u, connection="c9", replaces="c0"),
+    "open": lambda u, c, x: OpenContext(**u, context=x["new"], thread="t"),
+    "cancel": lambda u, c, x: CancelRun(**u, run=x["run"], victim=c["victim"]),
+    "leave": lambda u, c, x: CleanupUser(**u),
+    "read": lambda u, c, x: Read(**x["in"]),
+    "write": lambda u, c, x: Write(**x["in"], key="k", value=""),
+    "mutate": lambda u, c, x: Mutate(**x["in"], value=""),
+    "erase": lambda u, c, x: Erase(**x["in"]),
+    "close": lambda u, c, x: CleanupEngine(**x["in"]),
+    "run": lambda u, c, x: RunAgent(
         **x["in"], script=x["script"], background=x["behind"]
     ),
 }
@@ -82,7 +113,7 @@ def tell(story: str, names: Names) -> Scenario:
             rank = len(demotions)
             demotions.append(Demotion(chain=chain, consumed=int(consumed), rank=rank))
         elif chain == "burst":
-            scenario = msgspec.structs.replace(scenario, schedule=ask.Schedule(burst=1))
+            scenario = msgspec.structs.replace(scenario, schedule=Schedule(burst=1))
         else:
             classes[chain] = 1
     schedule = msgspec.structs.replace(
@@ -102,8 +133,8 @@ def _operation(word: str, lane: list[Operation]) -> Operation:
     match = _OPERATION.match(word)
     assert match is not None, word
     theirs, kind, script, behind, step, early, turns = match.groups()
-    opened = sum(isinstance(one, ask.OpenContext) for one in lane)
-    connected = sum(isinstance(one, ask.Connect) for one in lane)
+    opened = sum(isinstance(one, OpenContext) for one in lane)
+    connected = sum(isinstance(one, Connect) for one in lane)
     cancel = (
         Cancellation(step=int(step), early=bool(early), turns=int(turns or 0))
         if step

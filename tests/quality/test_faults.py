@@ -10,16 +10,17 @@ from typing import NamedTuple
 import pytest
 
 import isolation_spec
-import strategies
-from isolation_spec.adapters import find_engine
+from isolation_spec import strategies
 from isolation_spec.claims import CLAIMS, Verdict, judge
-from isolation_spec.confirming import confirm
+from isolation_spec.diagnosis.shrink.sort_key import size
+from isolation_spec.engines.faults import FAULTS
+from isolation_spec.engines.registry import find_engine
+from isolation_spec.execution.run import run
 from isolation_spec.failure import Failure, Outcome, load, replay
-from isolation_spec.faults import FAULTS
-from isolation_spec.run import run
-from isolation_spec.scenario import AdvanceTime, Scenario, User
-from isolation_spec.search import Tally, search
-from isolation_spec.shrink import size
+from isolation_spec.model.scenario import AdvanceTime, Scenario, User
+from isolation_spec.search.confirmation import confirm
+from isolation_spec.search.statistics import SearchStatistics
+from isolation_spec.search.workload_runner import search
 
 EXAMPLES = 200
 
@@ -89,7 +90,7 @@ each_fault = pytest.mark.parametrize(
 class Hunt(NamedTuple):
     """What a search found of one fault, and the failure made of its first violation."""
 
-    tally: Tally
+    tally: SearchStatistics
     path: Path
 
     def failure(self) -> Failure:
@@ -193,7 +194,7 @@ def test_nothing_that_searches_or_judges_knows_a_fault(fault: str) -> None:
     house = Path(isolation_spec.__path__[0])
     rooms = (
         Path(strategies.__path__[0]),
-        *(house / name for name in ("world", "claims", "engine")),
+        *(house / name for name in ("world", "claims", "engines/reference")),
     )
     sources = [path for room in rooms for path in room.rglob("*.py")]
     words = (fault, fault.replace("-", "_"), fault.replace("-", "_").upper())

@@ -10,19 +10,13 @@ from collections.abc import Iterator
 import pytest
 from sqlalchemy.exc import SAWarning
 
-from isolation_spec.adapters import Engine, find_engine
 from isolation_spec.claims import Verdict, find_claim
-from isolation_spec.faults import FAULTS, LEAST, Fault
-from isolation_spec.run import run
-from isolation_spec.scenario import Scenario
-from isolation_spec.solo import judge_with_solos
-from tests.quality.enumerator import (
-    PLAIN,
-    decided,
-    fails,
-    least,
-    scenarios,
-)
+from isolation_spec.engines.faults import FAULTS, LEAST, Fault
+from isolation_spec.engines.registry import Engine, find_engine
+from isolation_spec.execution.run import run
+from isolation_spec.execution.solo_runs import judge_with_solos
+from isolation_spec.model.scenario import Scenario
+from tests.quality.enumerator import PLAIN, decided, fails, least, scenarios
 from tests.quality.minima import MINIMA, NAMES, Minimum
 from tests.quality.stories import tell
 

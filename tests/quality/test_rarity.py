@@ -4,10 +4,10 @@ import random
 
 import pytest
 
-from isolation_spec.adapters import find_engine
-from isolation_spec.faults import LEAST
-from isolation_spec.run import run
-from isolation_spec.scenario import Schedule
+from isolation_spec.engines.faults import LEAST
+from isolation_spec.engines.registry import find_engine
+from isolation_spec.execution.run import run
+from isolation_spec.model.scenario import Schedule
 from tests.quality.enumerator import PLAIN
 from tests.quality.rarity import Rarity, measure, uniform
 from tests.quality.stories import tell

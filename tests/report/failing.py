@@ -1,19 +1,23 @@
 """Real failures of a faulty reference engine, and one as hostile as data gets."""
 
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
-from isolation_spec.adapter import Adapter
-from isolation_spec.adapters import find_engine
 from isolation_spec.claims import Violation
+from isolation_spec.contract.adapter import Adapter
+from isolation_spec.diagnosis.diagnosis import Diagnosis, PassingRun, ScheduleChoice
+from isolation_spec.diagnosis.provenance import ProvenanceStep, trace_provenance
+from isolation_spec.engines.registry import find_engine
+from isolation_spec.execution.run import run
+from isolation_spec.execution.solo_runs import judge_with_solos
 from isolation_spec.failure import Failure, Replay, make_failure, replay
-from isolation_spec.history import History, OperationEnded, OperationStarted, Reached
-from isolation_spec.hops import hops_of
-from isolation_spec.report.page import failure_page, make_page
-from isolation_spec.run import run
-from isolation_spec.scenario import (
+from isolation_spec.failure.diagnosed_replay import diagnose_replay
+from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.model.history.entries import OperationEnded, OperationStarted
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import (
     CallTool,
     Cancellation,
     CancelRun,
@@ -35,8 +39,7 @@ from isolation_spec.scenario import (
     WriteState,
     canary,
 )
-from isolation_spec.solo import judge_with_solos
-from isolation_spec.story import Decision, Hop, Neighbour, Story
+from isolation_spec.report.failure_page import failure_page
 
 ENGINE = "reference+state-on-agent"
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank")
@@ -133,27 +136,42 @@ def page_of(users: int = 2) -> str:
     """The page of a sample; of two users, with a passing neighbour beside it."""
     one = sample(users)
     if users != 2:
-        return failure_page(one.failure, one.replayed, make_adapter, file="f.json")
+        return replayed_page(one, file="f.json")
     history = run(one.failure.scenario, make_adapter, count_steps=True)
     # With this choice alice reads before bob has written.
     schedule = Schedule(classes={"5/call": 1})
     scenario = msgspec.structs.replace(one.failure.scenario, schedule=schedule)
     other = run(scenario, make_adapter, count_steps=True)
     pairs = zip(history.entries, other.entries, strict=False)
-    story = Story(
+    story = Diagnosis(
         history=history,
         violation=one.violation,
         decisions=(
-            Decision(kind="class", operation=6, text="holding bob back", needed=False),
+            ScheduleChoice(
+                kind="class", operation=6, text="holding bob back", needed=False
+            ),
         ),
-        neighbour=Neighbour(
+        neighbour=PassingRun(
             without="alice's tool answering first",
             history=other,
             step=next(i for i, (a, b) in enumerate(pairs) if a != b),
         ),
-        hops=hops_of(history, one.violation),
+        hops=trace_provenance(history, one.violation),
     )
-    return make_page(one.failure, history, story, file="f.json")
+    return failure_page(one.failure, history, story, file="f.json")
+
+
+def replayed_page(one: Sample, **options: Any) -> str:
+    """The page of a sample that was just replayed."""
+    diagnosed = diagnose_replay(one.replayed, make_adapter)
+    return failure_page(
+        one.failure,
+        diagnosed.history,
+        diagnosed.diagnosis,
+        outcome=str(one.replayed.outcome),
+        note=one.replayed.note,
+        **options,
+    )
 
 
 def violation_with(text: str, entry: int) -> Violation:
@@ -189,22 +207,24 @@ def hostile_page() -> str:
     violation = violation_with(HOSTILE, 9)
     failure = make_failure(HOSTILE, history, violation, confirmed=True)
     failure = msgspec.structs.replace(failure, versions={HOSTILE: HOSTILE})
-    story = Story(
+    story = Diagnosis(
         history=history,
         violation=violation,
         decisions=(
-            Decision(kind="class", operation=3, text=HOSTILE, needed=True),
-            Decision(
+            ScheduleChoice(kind="class", operation=3, text=HOSTILE, needed=True),
+            ScheduleChoice(
                 kind="class", operation=3, text=HOSTILE, needed=False, tried=False
             ),
         ),
-        neighbour=Neighbour(without=HOSTILE, history=history, step=5),
+        neighbour=PassingRun(without=HOSTILE, history=history, step=5),
         hops=(
-            Hop(entry=4, user=0, operation=2, what=HOSTILE),
-            Hop(entry=9, user=1, operation=None, what=HOSTILE),
+            ProvenanceStep(entry=4, user=0, operation=2, what=HOSTILE),
+            ProvenanceStep(entry=9, user=1, operation=None, what=HOSTILE),
         ),
     )
-    return make_page(failure, history, story, note=HOSTILE, file=HOSTILE, values=True)
+    return failure_page(
+        failure, history, story, note=HOSTILE, file=HOSTILE, values=True
+    )
 
 
 def long_history(operations: int) -> History:
@@ -229,7 +249,7 @@ def long_history(operations: int) -> History:
     return History(
         scenario=scenario,
         entries=entries,
-        reached=Reached(),
+        reached=ActivityCounters(),
         schedule=Schedule(),
         unused=(),
         arrivals="",
@@ -245,14 +265,14 @@ def long_page() -> str:
     history = long_history(10_000)
     violation = violation_with("nothing", 12_345)
     failure = make_failure(ENGINE, history, violation, confirmed=True)
-    story = Story(
+    story = Diagnosis(
         history=history,
         violation=violation,
         decisions=(),
-        neighbour=Neighbour(without="", history=history, step=12_000),
+        neighbour=PassingRun(without="", history=history, step=12_000),
         hops=(
-            Hop(entry=0, user=1, operation=1, what="born"),
-            Hop(entry=12_345, user=1, operation=6173, what="seen"),
+            ProvenanceStep(entry=0, user=1, operation=1, what="born"),
+            ProvenanceStep(entry=12_345, user=1, operation=6173, what="seen"),
         ),
     )
-    return make_page(failure, history, story)
+    return failure_page(failure, history, story)

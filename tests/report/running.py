@@ -7,22 +7,21 @@ from pathlib import Path
 
 import msgspec
 
-from isolation_spec.adapters import find_engine
 from isolation_spec.claims import Verdict
-from isolation_spec.coverage import Coverage
-from isolation_spec.history import Reached
-from isolation_spec.report import (
-    ClaimResult,
+from isolation_spec.engines.registry import find_engine
+from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.report.run_folder import load_run
+from isolation_spec.report.run_page import run_page
+from isolation_spec.search.coverage import Coverage
+from isolation_spec.search.events import (
     Event,
     FailureFound,
     FailureSaved,
     Progressed,
-    Result,
     Shrunk,
 )
-from isolation_spec.report.run_folder import load_run
-from isolation_spec.report.run_page import run_page
-from isolation_spec.verify import verify
+from isolation_spec.search.result import ClaimResult, Result
+from isolation_spec.search.verification import verify
 from tests.report.failing import HOSTILE, LONG, sample, violation_with
 
 ENGINE = "reference+broadcast-to-all"
@@ -85,7 +84,7 @@ def a_result(text: str = "x", places: int = 2) -> Result:
                 id=text, verdict=Verdict.INCONCLUSIVE, evidence=10**12, reason=text
             ),
         ),
-        reached=Reached(users=3),
+        reached=ActivityCounters(users=3),
         coverage=Coverage(
             operations={text: {text: 3, "returned": 4}},
             places={text: {f"{text}:{n}": (n, n % 2) for n in range(places)}},

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from isolation_spec.report.jsonlines import JSONLines
-from tests.report.told import GREEN, SEARCHES
+from tests.report.events import GREEN, SEARCHES
 
 
 @pytest.mark.parametrize("search", SEARCHES)

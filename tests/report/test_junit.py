@@ -7,9 +7,9 @@ import msgspec
 import pytest
 
 from isolation_spec.claims import CLAIMS
-from isolation_spec.report import Event
 from isolation_spec.report.junit import JUnit
-from tests.report.told import (
+from isolation_spec.search.events import Event
+from tests.report.events import (
     BROKE,
     GREEN,
     INTERRUPTED,

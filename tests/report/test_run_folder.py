@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from isolation_spec.report import Event, FailureFound, Progressed, Shrunk
 from isolation_spec.report.run_folder import BadRunFolder, Catch, load_run
+from isolation_spec.search.events import Event, FailureFound, Progressed, Shrunk
 from tests.report.failing import violation_with
 from tests.report.running import a_result, lines_of, real_run, write_run
 

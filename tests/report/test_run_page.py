@@ -5,11 +5,11 @@ import re
 import pytest
 
 from isolation_spec.claims import CLAIMS
-from isolation_spec.report.render import MOST_BYTES
+from isolation_spec.report.html import MOST_BYTES
 from isolation_spec.report.run_folder import RunFolder
 from isolation_spec.report.run_page import run_page
 from tests.report.running import a_result, hostile_run_page, run_page_of
-from tests.report.test_page import Seen, digest
+from tests.report.test_failure_page import Seen, digest
 
 
 def test_each_claim_stands_with_verdict_and_evidence() -> None:

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from isolation_spec.claims import CLAIMS
-from isolation_spec.report import Event
 from isolation_spec.report.sarif import SARIF
-from tests.report.told import BROKE, GREEN, RED, SEARCHES, UNREACHED, saved
+from isolation_spec.search.events import Event
+from tests.report.events import BROKE, GREEN, RED, SEARCHES, UNREACHED, saved
 
 REQUIRED = {
     "run": {"tool"},

@@ -14,12 +14,15 @@ from typing import NamedTuple
 
 import pytest
 
-from isolation_spec.adapters import find_engine
 from isolation_spec.claims import CLAIMS, Verdict, find_claim
-from isolation_spec.explain import explain
-from isolation_spec.faults import FAULTS
-from isolation_spec.run import run
-from isolation_spec.scenario import (
+from isolation_spec.diagnosis.ablation import diagnose
+from isolation_spec.diagnosis.diagnosis import Diagnosis
+from isolation_spec.diagnosis.explanation import explain
+from isolation_spec.engines.faults import FAULTS
+from isolation_spec.engines.registry import find_engine
+from isolation_spec.execution.run import run
+from isolation_spec.execution.solo_runs import judge_with_solos
+from isolation_spec.model.scenario import (
     CallTool,
     Cancellation,
     CancelRun,
@@ -38,8 +41,6 @@ from isolation_spec.scenario import (
     User,
     canary,
 )
-from isolation_spec.solo import judge_with_solos
-from isolation_spec.story import Story, tell_story
 
 SCREENS = Path(__file__).with_name("explanations")
 ALICE, BOB = 0, 1
@@ -209,19 +210,19 @@ PLANTED = {
 each_claim = pytest.mark.parametrize("claim", PLANTED)
 
 
-def told(claim: str, planted: Planted) -> Story:
+def told(claim: str, planted: Planted) -> Diagnosis:
     """The story of the first violation of the claim in the planted scenario."""
     make_adapter = find_engine(f"reference+{planted.fault}").make_adapter
     history = run(planted.scenario(), make_adapter)
     (judgement,) = judge_with_solos(history, make_adapter, (find_claim(claim),))
     assert Verdict.VIOLATED is judgement.verdict, judgement
-    return tell_story(history, judgement.violations[0], make_adapter)
+    return diagnose(history, judgement.violations[0], make_adapter)
 
 
 _PLACE = re.compile(r"(isolation_spec[\w.]+):\d+")
 
 
-def screen(story: Story) -> str:
+def screen(story: Diagnosis) -> str:
     """The lines; the number of a source line is no wording, and changes often."""
     text = "\n".join(explain(story)) + "\n"
     return _PLACE.sub(r"\1:NN", text)

@@ -18,22 +18,8 @@ import pytest
 from rich.console import Console
 
 from isolation_spec.claims import Verdict, Violation
-from isolation_spec.history import Reached
-from isolation_spec.report import (
-    BrokenOff,
-    ClaimResult,
-    Event,
-    FailureFound,
-    FailureSaved,
-    Progressed,
-    Result,
-    SearchEnded,
-    SearchStarted,
-    Shrinking,
-    Shrunk,
-)
-from isolation_spec.report.terminal import COLOURS, Terminal
-from isolation_spec.scenario import (
+from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.model.scenario import (
     OpenContext,
     RunAgent,
     Scenario,
@@ -42,13 +28,26 @@ from isolation_spec.scenario import (
     User,
     canary,
 )
-from isolation_spec.world.pct import Bound
+from isolation_spec.report.terminal import COLOURS, Terminal
+from isolation_spec.search.events import (
+    Event,
+    FailureFound,
+    FailureSaved,
+    Progressed,
+    SearchEnded,
+    SearchStarted,
+    Shrinking,
+    Shrunk,
+    WorkerCrashed,
+)
+from isolation_spec.search.result import ClaimResult, Result
+from isolation_spec.world.schedulers.pct import Bound
 
 KEPT = Path(__file__).with_name("kept")
 PATH = (
     ".isolation-spec/failures/reference+commit-on-error-database-sessions-616cdcfc.json"
 )
-REACHED = Reached(
+REACHED = ActivityCounters(
     users=2650,
     runs_completed=2362,
     tools_run=1030,
@@ -107,7 +106,7 @@ def ended(
     verdict: Verdict,
     claims: tuple[ClaimResult, ...],
     reasons: tuple[str, ...] = (),
-    reached: Reached = REACHED,
+    reached: ActivityCounters = REACHED,
 ) -> SearchEnded:
     result = Result(
         engine="reference",
@@ -197,7 +196,7 @@ RED = (
         verdicts(
             database_sessions=Verdict.VIOLATED, context_ownership=Verdict.INCONCLUSIVE
         ),
-        reached=Reached(users=4),
+        reached=ActivityCounters(users=4),
     ),
 )
 
@@ -214,7 +213,7 @@ INCONCLUSIVE = (
             "was cleaned up",
             "never reached: tools_run, database_sessions",
         ),
-        Reached(users=4, runs_completed=2),
+        ActivityCounters(users=4, runs_completed=2),
     ),
 )
 
@@ -229,7 +228,7 @@ TIME_UP = (
     SearchStarted(
         engine="reference", profile="fuzz", seed=4711, processes=2, max_time=600
     ),
-    BrokenOff(path=".isolation-spec/fuzz/reference/broken-off/5.json", engine="x"),
+    WorkerCrashed(path=".isolation-spec/fuzz/reference/broken-off/5.json", engine="x"),
     Progressed(examples=1300, interleavings=22_013, of_examples=0),
     SearchEnded(
         result=msgspec.structs.replace(

@@ -9,15 +9,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, ClassVar
 
-from isolation_spec.adapter import (
-    Adapter,
-    AgentFailure,
-    Capability,
-    Environment,
-    Row,
-    ScriptedAgent,
-    ToolOutcome,
-)
+from isolation_spec.contract.adapter import Adapter, Row
+from isolation_spec.contract.capabilities import Capability
+from isolation_spec.contract.environment import Environment
+from isolation_spec.contract.errors import AgentFailure
+from isolation_spec.contract.scripted_agent import ScriptedAgent
+from isolation_spec.contract.services import ToolOutcome
 
 Tool = Callable[["Session", str], Awaitable[str]]
 

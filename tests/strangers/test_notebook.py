@@ -15,7 +15,7 @@ SCRIPT = Path(sys.executable).with_name("isolation-spec")
 LEAKING = "leaking_notebook:LeakingNotebookAdapter"
 CORRECT = "notebook:NotebookAdapter"
 TEST = """\
-from isolation_spec.verify import isolation_test_case
+from isolation_spec import isolation_test_case
 from notebook import NotebookAdapter
 TestNotebook = isolation_test_case(NotebookAdapter)
 """

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from isolation_spec.adapters import own_engine
-from isolation_spec.verify import verify
+from isolation_spec.engines.registry import own_engine
+from isolation_spec.search.verification import verify
 
 TEXT = (Path(__file__).parents[2] / "README.md").read_text()
 SCOPE = ("-o", "asyncio_default_fixture_loop_scope=function")

@@ -3,10 +3,10 @@
 import functools
 from typing import NamedTuple
 
-from isolation_spec.scenario import Scenario
-from strategies.drawing import draw_workloads
-from strategies.profiles import find_profile
-from strategies.schedules import Search, first_attempt
+from isolation_spec.model.scenario import Scenario
+from isolation_spec.strategies.profiles import find_profile
+from isolation_spec.strategies.schedules import SearchParameters, first_attempt
+from isolation_spec.strategies.workloads import draw_workloads
 
 
 class Drawn(NamedTuple):
@@ -19,7 +19,7 @@ class Drawn(NamedTuple):
 
     workload: Scenario
     scenario: Scenario
-    search: Search
+    search: SearchParameters
 
 
 @functools.cache

@@ -6,8 +6,8 @@ import unicodedata
 
 import pytest
 
-from isolation_spec.scenario import CANARY, OpenContext, canary
-from strategies.identifiers import FAMILIES, LABELS
+from isolation_spec.model.scenario import CANARY, OpenContext, canary
+from isolation_spec.strategies.identifiers import FAMILIES, LABELS
 from tests.strategies.drawn import draw
 
 LISTS = [[user.id for user in drawn.scenario.users] for drawn in draw(examples=400)]

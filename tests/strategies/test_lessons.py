@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from isolation_spec.adapters import find_engine
-from isolation_spec.history import History, OperationEnded, OperationStarted
-from isolation_spec.run import run
-from isolation_spec.scenario import (
+from isolation_spec.engines.registry import find_engine
+from isolation_spec.execution.run import run
+from isolation_spec.model.history.entries import OperationEnded, OperationStarted
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import (
     SLOW,
     AdvanceTime,
     CallTool,
@@ -37,9 +38,9 @@ from isolation_spec.scenario import (
     names_victim,
     walk,
 )
-from strategies.schedules import further_attempts
-from strategies.scripts import COMMON
-from strategies.strikes import Looked
+from isolation_spec.strategies.cancellations import FirstRunReport
+from isolation_spec.strategies.schedules import further_attempts
+from isolation_spec.strategies.scripts import COMMON
 from tests.strategies.drawn import draw
 
 STEPS = ("before its first step", "a:1", "b:2", "b:2", "c:3")
@@ -92,7 +93,11 @@ def test_cancellations_reach_every_place_of_an_operation() -> None:
     counted = {o.id: STEPS for o in drawn.workload.operations}
     attempts = list(
         further_attempts(
-            drawn.workload, drawn.search, 200, choices=60, looked=Looked(counted)
+            drawn.workload,
+            drawn.search,
+            200,
+            choices=60,
+            looked=FirstRunReport(counted),
         )
     )
 
@@ -116,7 +121,11 @@ def test_cancelled_attempts_are_many() -> None:
     cancelled = [
         before != [getattr(o, "cancel", None) for o in attempt.scenario.operations]
         for attempt in further_attempts(
-            drawn.workload, drawn.search, 200, choices=60, looked=Looked(counted)
+            drawn.workload,
+            drawn.search,
+            200,
+            choices=60,
+            looked=FirstRunReport(counted),
         )
     ]
 

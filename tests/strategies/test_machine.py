@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
-from isolation_spec.scenario import (
+from isolation_spec.model.scenario import (
     AdvanceTime,
     Connect,
     OpenContext,
@@ -21,8 +21,8 @@ from isolation_spec.scenario import (
     owned_canaries,
     tools,
 )
-from strategies.machine import IsolationMachine
-from strategies.scripts import COMMON
+from isolation_spec.strategies.machine import IsolationMachine
+from isolation_spec.strategies.scripts import COMMON
 from tests.strategies.drawn import draw
 
 

@@ -6,7 +6,12 @@ import sys
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
-from strategies.profiles import PROFILES, Profile, find_profile, register_profiles
+from isolation_spec.strategies.profiles import (
+    PROFILES,
+    Profile,
+    find_profile,
+    register_profiles,
+)
 
 each_profile = pytest.mark.parametrize("profile", PROFILES, ids=lambda p: p.name)
 
@@ -76,8 +81,8 @@ def test_importing_or_registering_loads_no_profile() -> None:
     script = (
         "from hypothesis import settings\n"
         "before = settings.get_current_profile_name()\n"
-        "import strategies.machine\n"
-        "from strategies.profiles import register_profiles\n"
+        "import isolation_spec.strategies.machine\n"
+        "from isolation_spec.strategies.profiles import register_profiles\n"
         "register_profiles()\n"
         "assert before == settings.get_current_profile_name()\n"
     )

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from isolation_spec.history import Handed, Wait
-from isolation_spec.scenario import (
+from isolation_spec.model.history.activity import Handoff, InFlightInterval
+from isolation_spec.model.scenario import (
     Cancellation,
     OpenContext,
     Operation,
@@ -15,11 +15,15 @@ from isolation_spec.scenario import (
     Scenario,
     Schedule,
 )
-from isolation_spec.world.scheduler import Source
-from strategies.drawing import draw_workloads
-from strategies.profiles import find_profile
-from strategies.schedules import Attempt, first_attempt, further_attempts
-from strategies.strikes import Looked
+from isolation_spec.strategies.cancellations import FirstRunReport
+from isolation_spec.strategies.profiles import find_profile
+from isolation_spec.strategies.schedules import (
+    ScheduledRun,
+    first_attempt,
+    further_attempts,
+)
+from isolation_spec.strategies.workloads import draw_workloads
+from isolation_spec.world.schedulers.base import Source
 from tests.strategies.drawn import Drawn, draw
 
 COUNT = 15
@@ -27,16 +31,22 @@ COUNT = 15
 PLACES = ("before its first step", "a:1", "a:2", "a:1", "a:1")
 
 
-def portfolio(drawn: Drawn, count: int = COUNT, *, choices: int = 60) -> list[Attempt]:
+def portfolio(
+    drawn: Drawn, count: int = COUNT, *, choices: int = 60
+) -> list[ScheduledRun]:
     steps = {operation.id: PLACES for operation in drawn.scenario.operations}
     return list(
         further_attempts(
-            drawn.workload, drawn.search, count, choices=choices, looked=Looked(steps)
+            drawn.workload,
+            drawn.search,
+            count,
+            choices=choices,
+            looked=FirstRunReport(steps),
         )
     )
 
 
-def shape(attempt: Attempt) -> tuple[object, ...]:
+def shape(attempt: ScheduledRun) -> tuple[object, ...]:
     """All that an attempt decides, asked through what it does to the same arrivals."""
     scheduler = attempt.scheduler
     scheduler.active = True
@@ -117,7 +127,11 @@ def test_cancellations_aim_at_steps_that_there_are() -> None:
     for drawn in draw()[:40]:
         counted = {drawn.scenario.operations[0].id: PLACES[:2]}
         for attempt in further_attempts(
-            drawn.workload, drawn.search, COUNT, choices=60, looked=Looked(counted)
+            drawn.workload,
+            drawn.search,
+            COUNT,
+            choices=60,
+            looked=FirstRunReport(counted),
         ):
             for old, new in pairs(drawn.scenario, attempt.scenario):
                 if old != new:
@@ -180,7 +194,9 @@ def test_drawing_is_deterministic() -> None:
 FOLLOWED = Schedule(classes={"77/start": 3})
 
 
-def around(drawn: Drawn, looked: Looked, *, followed: bool = True) -> list[Attempt]:
+def around(
+    drawn: Drawn, looked: FirstRunReport, *, followed: bool = True
+) -> list[ScheduledRun]:
     schedule = FOLLOWED if followed else None
     return list(
         further_attempts(
@@ -194,11 +210,11 @@ def around(drawn: Drawn, looked: Looked, *, followed: bool = True) -> list[Attem
     )
 
 
-def follows(attempt: Attempt) -> bool:
+def follows(attempt: ScheduledRun) -> bool:
     return attempt.scenario.schedule == attempt.scheduler.schedule == FOLLOWED
 
 
-def cancels(attempt: Attempt) -> dict[int, Cancellation]:
+def cancels(attempt: ScheduledRun) -> dict[int, Cancellation]:
     """Operation id -> where it is cancelled."""
     found = {o.id: getattr(o, "cancel", None) for o in attempt.scenario.operations}
     return {number: cancel for number, cancel in found.items() if cancel is not None}
@@ -209,9 +225,9 @@ def test_who_waited_may_be_cancelled_in_the_very_same_run() -> None:
     cancel there; without one to follow, none does."""
     drawn = draw()[5]
     runs = [o.id for o in drawn.scenario.operations if isinstance(o, RunAgent)]
-    looked = Looked(
+    looked = FirstRunReport(
         {operation.id: PLACES for operation in drawn.scenario.operations},
-        handed={runs[0]: (Handed(3, runs[1]),)},
+        handed={runs[0]: (Handoff(3, runs[1]),)},
     )
 
     again = [one for one in around(drawn, looked) if follows(one)]
@@ -226,9 +242,9 @@ def test_turns_are_counted_in_the_very_same_run() -> None:
     counted."""
     drawn = draw()[5]
     runs = [o.id for o in drawn.scenario.operations if isinstance(o, RunAgent)]
-    looked = Looked(
+    looked = FirstRunReport(
         {operation.id: PLACES[:3] for operation in drawn.scenario.operations},
-        waited={runs[0]: (Wait(2, 7, 20, "call"),)},
+        waited={runs[0]: (InFlightInterval(2, 7, 20, "call"),)},
     )
 
     attempts = around(drawn, looked)

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from isolation_spec.scenario import Schedule
+from isolation_spec.model.scenario import Schedule
 from isolation_spec.world import World
-from isolation_spec.world.scheduler import Scheduler
+from isolation_spec.world.schedulers.base import Scheduler
 
 Main = Callable[[World], Awaitable[Any]]
 

@@ -16,11 +16,11 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from isolation_spec.scenario import Schedule
+from isolation_spec.model.scenario import Schedule
 from isolation_spec.world import World
 from isolation_spec.world.database import Databases
 from isolation_spec.world.loop import REQUESTER
-from isolation_spec.world.scheduler import Scheduler
+from isolation_spec.world.schedulers.base import Scheduler
 
 
 async def with_table(world: World, **options: Any) -> AsyncEngine:

@@ -21,12 +21,12 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import Server, ServerConnection, serve
 
-from isolation_spec.history import Reached
-from isolation_spec.scenario import Schedule
+from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.model.scenario import Schedule
 from isolation_spec.world import World
-from isolation_spec.world.ledger import Alive
+from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.loop import REQUESTER
-from isolation_spec.world.scheduler import Scheduler
+from isolation_spec.world.schedulers.base import Scheduler
 
 HOST = "127.0.0.1"
 
@@ -202,7 +202,7 @@ RESOURCES: dict[str, Resource] = {
 ATTRIBUTED = {"task", "timer", "transport", "database session", "pool checkout"}
 
 
-def left(kind: str, *, leave: bool) -> list[Alive]:
+def left(kind: str, *, leave: bool) -> list[LiveResource]:
     """What the ledger sees 5 virtual seconds after operation 7 had that resource."""
     with World(Scheduler(Schedule())) as world:
         kept: list[Any] = []
@@ -211,7 +211,7 @@ def left(kind: str, *, leave: bool) -> list[Alive]:
             REQUESTER.set(7)
             await RESOURCES[kind](world, leave, kept)
 
-        async def main() -> list[Alive]:
+        async def main() -> list[LiveResource]:
             await asyncio.ensure_future(operation())
             await asyncio.sleep(5)
             return list(world.ledger.alive_at_the_end())
@@ -353,7 +353,7 @@ def test_session_in_other_hands() -> None:
 # Counts
 
 
-def counts_of(main: Callable[[World], Awaitable[Any]]) -> Reached:
+def counts_of(main: Callable[[World], Awaitable[Any]]) -> ActivityCounters:
     with World(Scheduler(Schedule())) as world:
         world.run(main(world))  # type: ignore[arg-type]
         return world.reached
@@ -384,7 +384,7 @@ def test_handshakes_and_messages_are_counted() -> None:
         server.close()
         await server.wait_closed()
 
-    assert Reached(handshakes=1, events_delivered=2) == counts_of(main)
+    assert ActivityCounters(handshakes=1, events_delivered=2) == counts_of(main)
 
 
 def test_refused_handshake_is_not_counted() -> None:
@@ -403,7 +403,7 @@ def test_refused_handshake_is_not_counted() -> None:
         server.close()
         await server.wait_closed()
 
-    assert Reached() == counts_of(main)
+    assert ActivityCounters() == counts_of(main)
 
 
 def test_database_sessions_are_counted_when_they_begin() -> None:
@@ -418,7 +418,7 @@ def test_database_sessions_are_counted_when_they_begin() -> None:
                 await session.execute(text("SELECT 1"))
         await engine.dispose()
 
-    assert Reached(database_sessions=2) == counts_of(main)
+    assert ActivityCounters(database_sessions=2) == counts_of(main)
 
 
 def test_nothing_is_counted_outside() -> None:
@@ -436,7 +436,7 @@ def test_nothing_is_counted_outside() -> None:
 
     asyncio.run(stock())
 
-    assert Reached() == world.reached
+    assert ActivityCounters() == world.reached
     assert ("users", "handshakes") == tuple(
-        name for name in Reached().missing() if name in ("users", "handshakes")
+        name for name in ActivityCounters().missing() if name in ("users", "handshakes")
     )

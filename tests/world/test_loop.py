@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from isolation_spec.scenario import Cancellation, Schedule
+from isolation_spec.model.scenario import Cancellation, Schedule
 from isolation_spec.world import World
 from isolation_spec.world.loop import (
     REQUESTER,
-    Aim,
+    StepTracker,
     WorldExhausted,
     WorldLoop,
     WorldTask,
 )
-from isolation_spec.world.scheduler import Scheduler, Source
+from isolation_spec.world.schedulers.base import Scheduler, Source
 
 # Canaries for private names of asyncio
 
@@ -141,7 +141,7 @@ def aimed(world: World, body: Any, turns: int) -> Any:
     context.run(REQUESTER.set, 7)
     task = world.loop.create_task(body, context=context)
     cancel = Cancellation(step=1, early=True, turns=turns)
-    world.loop.aims[task] = Aim(cancel, lambda _: None)
+    world.loop.aims[task] = StepTracker(cancel, lambda _: None)
     return task
 
 
@@ -209,7 +209,7 @@ def test_steps_say_in_which_turn_they_were_made(play: Any) -> None:
     """An aim without a cancellation knows the turns of its steps."""
 
     async def main(world: World) -> list[int]:
-        aim = Aim(None, lambda _: None)
+        aim = StepTracker(None, lambda _: None)
 
         async def works() -> None:
             await asyncio.sleep(0)
@@ -304,7 +304,7 @@ def test_cancellation_around_every_step(step: int, early: bool, play: Any) -> No
         body = Body(world)
         delivered: list[WorldTask] = []
         task = world.loop.create_task(body())
-        world.loop.aims[task] = Aim(
+        world.loop.aims[task] = StepTracker(
             Cancellation(step=step, early=early), delivered.append
         )
         await asyncio.wait([task])
@@ -324,7 +324,7 @@ def test_steps_are_counted_without_cancellation(play: Any) -> None:
 
     async def main(world: World) -> int:
         task = world.loop.create_task(Body(world)())
-        aim = world.loop.aims[task] = Aim(None, print)
+        aim = world.loop.aims[task] = StepTracker(None, print)
         other = world.loop.create_task(Body(world)())
         await asyncio.gather(task, other)
         return aim.steps
@@ -347,7 +347,9 @@ def test_late_finds_what_was_awaited_done(play: Any) -> None:
 
         task = world.loop.create_task(waits())
         step = 1 if early else 2
-        world.loop.aims[task] = Aim(Cancellation(step=step, early=early), delivered)
+        world.loop.aims[task] = StepTracker(
+            Cancellation(step=step, early=early), delivered
+        )
         world.loop.call_later(1, future.set_result, None)
         await asyncio.wait([task])
         return done[0]
@@ -767,7 +769,7 @@ def test_unhandled_exceptions_are_handed_over(play: Any) -> None:
 
 def test_a_step_that_waited_for_another_knows_for_whom() -> None:
     """Who came last is who served it; what was one's own, or took time, served none."""
-    aim = Aim(None, lambda task: None)
+    aim = StepTracker(None, lambda task: None)
     arrived = []
     for more, now in (
         ([], 0.0),

@@ -13,11 +13,11 @@ import pytest
 from websockets.asyncio.client import connect
 from websockets.asyncio.server import ServerConnection, serve
 
-from isolation_spec.scenario import Schedule
+from isolation_spec.model.scenario import Schedule
 from isolation_spec.world import World
 from isolation_spec.world.loop import REQUESTER
 from isolation_spec.world.network import Network, NetworkLoop
-from isolation_spec.world.scheduler import Scheduler
+from isolation_spec.world.schedulers.base import Scheduler
 from tests.world.ends import HOST, Pair, Watched
 
 # No false leak

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from isolation_spec.scenario import Schedule
+from isolation_spec.model.scenario import Schedule
 from isolation_spec.world import World
 from isolation_spec.world.loop import REQUESTER
-from isolation_spec.world.scheduler import Scheduler
+from isolation_spec.world.schedulers.base import Scheduler
 from tests.world.ends import HOST, Pair, Watched
 
 # End of stream

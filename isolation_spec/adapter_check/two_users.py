@@ -1,0 +1,153 @@
+"""An adapter with two users, one of whom asks for what is the other's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from isolation_spec.adapter_check.result import ALICE, BOB, THREAD, MethodResult
+from isolation_spec.contract.capability_filter import restrict_to_capabilities
+from isolation_spec.contract.errors import AdapterError
+from isolation_spec.engines.registry import Engine
+from isolation_spec.execution.run import run
+from isolation_spec.model.history.entries import (
+    Entry,
+    ExceptionUnhandled,
+    OperationEnded,
+    ResourceAlive,
+)
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import (
+    CleanupEngine,
+    Erase,
+    OpenContext,
+    Read,
+    Return,
+    RunAgent,
+    Scenario,
+    Think,
+    Write,
+    canary,
+)
+
+__all__ = ["check_together"]
+
+
+def _together() -> Scenario:
+    """Two users side by side, one of whom asks for what is the other's."""
+    a, b = canary("alice", 3, 0), canary("bob", 4, 0)
+    return Scenario(
+        users=(ALICE, BOB),
+        operations=(
+            OpenContext(id=1, user=0, context="a", thread=THREAD),
+            OpenContext(id=2, user=1, context="b", thread=THREAD),
+            RunAgent(
+                id=3,
+                user=0,
+                context="a",
+                script=(Think(prompt=a), Return(value=a)),
+            ),
+            RunAgent(
+                id=4,
+                user=1,
+                context="b",
+                script=(Think(prompt=b), Return(value=b)),
+            ),
+            Write(id=5, user=0, context="a", key="k", value=canary("alice", 5, 0)),
+            Write(id=6, user=1, context="b", key="k", value=canary("bob", 6, 0)),
+            Read(id=7, user=0, context="a"),
+            Read(id=8, user=1, context="b"),
+            Read(id=9, user=1, context="a", victim=0),
+            Write(
+                id=10,
+                user=1,
+                context="a",
+                key="k",
+                value=canary("bob", 10, 0),
+                victim=0,
+            ),
+            RunAgent(id=11, user=1, context="a", script=(), victim=0),
+            Erase(id=12, user=1, context="a", victim=0),
+            CleanupEngine(id=13, user=1, context="a", victim=0),
+        ),
+    )
+
+
+def check_together(engine: Engine) -> Iterator[MethodResult]:
+    """Yields how it takes two users and their attacks, and what is left of them."""
+    scenario = restrict_to_capabilities(_together(), engine.make_adapter().capabilities)
+    try:
+        history, again = (run(scenario, engine.make_adapter) for _ in range(2))
+    except AdapterError as error:
+        yield MethodResult(method="two users", status="breaks", note=str(error))
+        return
+    yield MethodResult(method="two users", status="ok")
+    yield from _attacks(history)
+    yield from _left(history)
+    yield _deterministic(history, again)
+
+
+def _attacks(history: History) -> Iterator[MethodResult]:
+    """How the engine took a request that names another user's context."""
+    operations = history.operations()
+    for entry in history.of(OperationEnded):
+        operation = operations[entry.operation or 0]
+        if getattr(operation, "victim", None) is None:
+            continue
+        method = _METHOD_OF[type(operation)]
+        if entry.outcome == "refused":
+            yield MethodResult(
+                method=f"{method} of another's", status="ok", note="refused"
+            )
+            continue
+        note = f"was {entry.outcome}, when bob named alice's context: {_reason(entry)}"
+        yield MethodResult(method=f"{method} of another's", status="hint", note=note)
+
+
+_METHOD_OF: dict[type, str] = {
+    Read: "read",
+    Write: "write",
+    RunAgent: "run_agent",
+    Erase: "erase",
+    CleanupEngine: "cleanup_context",
+}
+
+
+def _reason(entry: OperationEnded) -> str:
+    if entry.outcome == "failed":
+        return f"{entry.error[:60]} is none of refusals; add it if it means no"
+    return "let the engine check who asks, unless that is what you look for"
+
+
+def _left(history: History) -> Iterator[MethodResult]:
+    seen: dict[str, None] = {}
+    for entry in history.entries:
+        if isinstance(entry, ResourceAlive):
+            seen[f"a {entry.kind} was still alive: {entry.what}"] = None
+        elif isinstance(entry, ExceptionUnhandled):
+            seen[entry.message[:120]] = None
+    for note in seen:
+        yield MethodResult(method="the end", status="hint", note=note)
+    if not seen:
+        yield MethodResult(method="the end", status="ok", note="nothing is left alive")
+
+
+def _deterministic(one: History, other: History) -> MethodResult:
+    method = "the same twice"
+    if one.digest() == other.digest():
+        return MethodResult(method=method, status="ok", note="two runs saw the same")
+    for first, second in zip(one.entries, other.entries, strict=False):
+        if first != second:
+            note = (
+                f"two runs differ: {_line(first)}, then {_line(second)}; take time, "
+                "ids and chance from environment"
+            )
+            return MethodResult(method=method, status="hint", note=note)
+    note = f"one run saw {len(one.entries)} things, the other {len(other.entries)}"
+    return MethodResult(method=method, status="hint", note=note)
+
+
+def _line(entry: Entry) -> str:
+    """An entry in a few words."""
+    return msgspec.json.encode(entry).decode()[:160]

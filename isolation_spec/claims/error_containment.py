@@ -1,0 +1,304 @@
+"""A user's failure, cancellation or slowness never fails or stalls another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.history_index import (
+    ConnectionSpan,
+    HistoryIndex,
+    OperationSpan,
+)
+from isolation_spec.model.scenario import (
+    AdvanceTime,
+    CallTool,
+    CancelRun,
+    CleanupEngine,
+    CleanupUser,
+    Connect,
+    Disconnect,
+    Fail,
+    OpenContext,
+    Reconnect,
+    Remember,
+    RunAgent,
+    Shutdown,
+    Sleep,
+    Step,
+    Think,
+    Transact,
+    UserOperation,
+    walk,
+)
+
+__all__ = ["ERROR_CONTAINMENT", "ErrorContainmentViolated"]
+
+
+class ErrorContainmentViolated(IsolationViolated):
+    """Somebody who did nothing wrong failed, was cancelled, or had to wait."""
+
+
+_ID = "error-containment"
+PATIENCE = 2.5
+"""Virtual seconds that an operation may take beyond its own sleeping. Waiting for a
+lock of the database took at most 0.2 s for three writers; an agent's long sleep is 5
+s."""
+
+
+def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
+    world = _adverse_for_all(observed)
+    for user in observed.users():
+        spans = [s for s in observed.spans.values() if s.operation.user == user]
+        # What comes later cannot be why an operation failed.
+        first = min(world, _first_own_trouble(observed, spans))
+        for span in spans:
+            if _is_beyond(observed, span):
+                continue
+            violation = None
+            if span.ended < first:
+                violation = _failed(observed, span) or _stalled(observed, span)
+            elif span.ended < min(world, _first_own_trouble(observed, spans, span)):
+                violation = _stalled(observed, span)
+            else:
+                continue
+            if violation is not None:
+                yield violation
+            elif _others_in_trouble(observed, span):
+                yield Opportunity()
+        yield from _cut_off(observed, user, first)
+
+
+def _adverse_for_all(observed: HistoryIndex) -> int:
+    """From which entry on the world itself may fail anybody: a shutdown, a stall."""
+    operations = observed.history.operations()
+    for index, entry in enumerate(observed.entries):
+        operation = operations.get(entry.operation or 0)
+        if isinstance(operation, Shutdown) or (
+            isinstance(operation, AdvanceTime) and operation.stalled
+        ):
+            return index
+    return len(observed.entries) + 1
+
+
+def _first_own_trouble(
+    observed: HistoryIndex,
+    spans: list[OperationSpan],
+    waiting: OperationSpan | None = None,
+) -> int:
+    """From which entry on the user did what may fail or delay what the user does.
+
+    More contexts than the engine allows are trouble; so is a second one where it does
+    not say how many it allows. Nobody who is `waiting` waits for a run of their own
+    that failed and was over before.
+    """
+    allowed = observed.history.limits.get("contexts_per_user", 1)
+    opens = [s.started for s in spans if isinstance(s.operation, OpenContext)]
+    trouble = [
+        s.started
+        for s in spans
+        if _is_trouble(s.operation)
+        and not (waiting and s.ended < waiting.started and _only_fails(s.operation))
+    ]
+    later = sorted(opens)[allowed:]
+    return min([*trouble, *later, len(observed.entries) + 1])
+
+
+_TROUBLE = (CancelRun, CleanupEngine, CleanupUser, Disconnect, Reconnect)
+
+
+def _is_trouble(operation: UserOperation) -> bool:
+    if operation.cancel is not None or isinstance(operation, _TROUBLE):
+        return True
+    if getattr(operation, "victim", None) is not None:
+        return True
+    if isinstance(operation, Connect):
+        return operation.forged or operation.unread
+    if not isinstance(operation, RunAgent):
+        return False
+    return any(
+        _fails(step)
+        or (isinstance(step, Think) and step.seconds > 0)
+        or (isinstance(step, Remember) and step.broken)
+        for _, step in walk(operation.script)
+    )
+
+
+def _fails(step: Step) -> bool:
+    return isinstance(step, Fail) or (isinstance(step, Transact) and step.fails)
+
+
+def _only_fails(operation: UserOperation) -> bool:
+    """True for a run that is in trouble for no more than an exception of its agent."""
+    if not isinstance(operation, RunAgent):
+        return False
+    calm = tuple(step for step in operation.script if not _fails(step))
+    return not _is_trouble(msgspec.structs.replace(operation, script=calm))
+
+
+def _failed(observed: HistoryIndex, span: OperationSpan) -> Violation | None:
+    if span.outcome in ("returned", "unavailable"):
+        return None
+    name = observed.label(span.operation.user)
+    entry = observed.entries[min(span.ended, len(observed.entries) - 1)]
+    error = getattr(entry, "error", "")
+    return Violation(
+        claim=_ID,
+        clause="failed",
+        let=(f"{name} ask for nothing wrong, and cancel and clean up nothing",),
+        then=f"operation {span.operation.id} of {name} succeeds, whatever others do",
+        however=f"it {_ended(span.outcome)}{f': {_brief(error)}' if error else ''}",
+        entry=span.ended,
+        users=(span.operation.user,),
+        shown=(_brief(error),),
+    )
+
+
+def _is_beyond(observed: HistoryIndex, span: OperationSpan) -> bool:
+    """True if a run was refused that may have been one more than a context may have."""
+    limit = observed.history.limits.get("runs_per_context")
+    run = span.operation
+    if limit is None or span.outcome != "refused" or not isinstance(run, RunAgent):
+        return False
+    beside = [
+        other
+        for other in observed.spans.values()
+        if isinstance(other.operation, RunAgent)
+        and (other.operation.user, other.operation.context) == (run.user, run.context)
+        and other.started < span.ended
+        and span.started < other.ended
+    ]
+    return len(beside) > limit
+
+
+_LONGEST = 100
+
+
+def _brief(error: str) -> str:
+    return error if len(error) <= _LONGEST else f"{error[:_LONGEST].rstrip()}..."
+
+
+def _ended(outcome: str) -> str:
+    verbs = {"failed": "failed", "unfinished": "never ended"}
+    return verbs.get(outcome, f"was {outcome}")
+
+
+def _stalled(observed: HistoryIndex, span: OperationSpan) -> Violation | None:
+    if span.ended >= len(observed.entries):
+        return None
+    took = observed.entries[span.ended].time - observed.entries[span.started].time
+    own = _own_sleep(observed, span.operation)
+    if took <= own + PATIENCE:
+        return None
+    name = observed.label(span.operation.user)
+    return Violation(
+        claim=_ID,
+        clause="stalled",
+        let=(f"{name}'s own runs sleep for {own:g} s in all",),
+        then=f"it takes at most {own + PATIENCE:g} s, however slow others are",
+        however=f"it took {took:g} s",
+        entry=span.ended,
+        users=(span.operation.user,),
+    )
+
+
+_ENDED_BY_NOBODY = (None, 1000, 1001, 1005, 1006, 1011)
+"""Close codes by which an engine does not say that it refuses the user."""
+_IDLE = 10.0
+"""Virtual seconds after which an engine may close what nobody uses."""
+
+
+def _cut_off(observed: HistoryIndex, user: int, first: int) -> Iterator[Violation]:
+    """A user's one connection stays open while the user does nothing against it."""
+    connects = [
+        number
+        for number, span in observed.spans.items()
+        if span.operation.user == user and isinstance(span.operation, Connect)
+    ]
+    for link in observed.accepted_links:
+        if [link.operation] != connects or link.closed >= min(first, observed.end):
+            continue
+        closed = observed.entries[link.closed]
+        code = getattr(closed, "code", None)
+        idle = closed.time - _last_used(observed, link)
+        if code not in _ENDED_BY_NOBODY or idle > _IDLE:
+            continue
+        name = observed.label(user)
+        yield Violation(
+            claim=_ID,
+            clause="cut-off",
+            let=(f"{name} neither leave, nor clean up, nor connect again",),
+            then=f"{name}'s connection stays open, whatever others do",
+            however=f"it was closed{'' if code is None else f' with code {code}'}",
+            entry=link.closed,
+            users=(user,),
+        )
+
+
+def _last_used(observed: HistoryIndex, link: ConnectionSpan) -> float:
+    """The virtual time at which the connection was opened, or last brought an event."""
+    times = [observed.entries[link.opened].time]
+    for event in observed.events:
+        if event.entry.operation == link.operation and event.index < link.closed:
+            times.append(event.entry.time)
+    return max(times)
+
+
+def _own_sleep(observed: HistoryIndex, operation: UserOperation) -> float:
+    """Seconds that the user's own runs sleep, as they may wait for one another."""
+    if not isinstance(operation, RunAgent):
+        return 0.0
+    runs = [
+        span.operation
+        for span in observed.spans.values()
+        if isinstance(span.operation, RunAgent)
+        and span.operation.user == operation.user
+    ]
+    return sum(
+        step.seconds
+        for run in runs
+        for _, step in walk(run.script)
+        if isinstance(step, Sleep)
+    )
+
+
+def _others_in_trouble(observed: HistoryIndex, span: OperationSpan) -> bool:
+    """True if somebody else failed, was cancelled, cleaned up or slept meanwhile."""
+    return any(
+        other.operation.user != span.operation.user
+        and other.started < span.ended
+        and span.started < other.ended
+        and (
+            other.outcome in ("failed", "cancelled", "refused")
+            or _is_trouble(other.operation)
+            or _is_slow(other.operation)
+        )
+        for other in observed.spans.values()
+    )
+
+
+def _is_slow(operation: UserOperation) -> bool:
+    return isinstance(operation, RunAgent) and any(
+        isinstance(step, Sleep) or (isinstance(step, CallTool) and step.tool == "slow")
+        for _, step in walk(operation.script)
+    )
+
+
+ERROR_CONTAINMENT = Claim(
+    id=_ID,
+    statement=(
+        "A user's failure, cancellation, cleanup or slowness never fails or stalls an "
+        "operation of another, nor cuts their connection off."
+    ),
+    situation="an operation overlapped with another user's trouble or slowness",
+    clauses={
+        "failed": "an operation of a user in no trouble succeeds, whatever others do",
+        "stalled": "it is not kept waiting by others",
+        "cut-off": "the connection of a user who does not leave stays open",
+    },
+    exception=ErrorContainmentViolated,
+    needs=frozenset(),
+    check=_check,
+)

@@ -1,0 +1,185 @@
+"""A run tells its story once: a start, balanced tools, one end, and nothing after
+it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.event_routing import attended_runs
+from isolation_spec.claims.history_index import Event, HistoryIndex
+from isolation_spec.contract.capabilities import Capability
+from isolation_spec.model.event_names import EventNames
+
+__all__ = ["EVENT_LIFECYCLE", "EventLifecycleViolated"]
+
+
+class EventLifecycleViolated(IsolationViolated):
+    """The events of a run are not those that a run can have."""
+
+
+_ID = "event-lifecycle"
+
+
+def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
+    broken: set[str] = set()
+    for (_, run), events in observed.events_by_run.items():
+        for violation in _broken(observed.names, run, events):
+            broken.add(run)
+            yield violation
+    for span, link in attended_runs(observed):
+        run = f"run-{span.operation.id}"
+        events = observed.events_by_run.get((link.operation, run), [])
+        if not events or run in broken:
+            continue
+        if not _is_known(observed, events):
+            continue
+        yield _unfinished(observed.names, run, events) or Opportunity()
+
+
+def _is_known(observed: HistoryIndex, events: Sequence[Event]) -> bool:
+    """True if a type surely begins or ends no run where `EventNames` does not say so.
+
+    An engine that does not say how it names its events may have others that do.
+    """
+    names = observed.names
+    if observed.promised:
+        return bool(names.begun or names.ended)
+    if observed.types.isdisjoint(names.begun) or observed.types.isdisjoint(names.ended):
+        return False
+    first, last = events[0].type, events[-1].type
+    begins = first in names.begun or first in _types(observed, slice(1, None))
+    return begins and (last in names.ended or last in _types(observed, slice(-1)))
+
+
+def _types(observed: HistoryIndex, part: slice) -> set[str]:
+    """The types of events at these places in any run."""
+    runs = observed.events_by_run.values()
+    return {event.type for events in runs for event in events[part]}
+
+
+def _broken(
+    names: EventNames, run: str, events: Sequence[Event]
+) -> Iterator[Violation]:
+    """What no part of a run's events may show, however much of them was received."""
+    ended: Event | None = None
+    started: Event | None = None
+    for event in events:
+        # The same number again is a second delivery, which is for routing to judge.
+        if ended is not None and (
+            ended.sequence is None or event.sequence != ended.sequence
+        ):
+            clause = "two-ends" if event.type in names.ended else "after-the-end"
+            yield _violation(
+                clause,
+                run,
+                event,
+                let=f"event {ended.sequence} of {run} be {ended.type}, which ends it",
+                then=f"no further event of {run} comes",
+                however=f"{event.type} came after it, as event {event.sequence}",
+            )
+        if event.type in names.begun:
+            again = started is not None and (
+                event.sequence is None or event.sequence != started.sequence
+            )
+            if again:
+                yield _violation(
+                    "two-starts",
+                    run,
+                    event,
+                    then=f"{run} starts once",
+                    however="it told of a second start",
+                )
+            started = started or event
+        if event.type in names.ended and ended is None:
+            ended = event
+
+
+def _unfinished(
+    names: EventNames, run: str, events: Sequence[Event]
+) -> Violation | None:
+    """What a run whose events were all received must show."""
+    first, last = events[0], events[-1]
+    if names.begun and first.type not in names.begun:
+        return _violation(
+            "no-start",
+            run,
+            first,
+            then=f"{run} begins with {' or '.join(names.begun)}",
+            however=f"it began with {first.type}",
+        )
+    if names.ended and last.type not in names.ended:
+        return _violation(
+            "no-end",
+            run,
+            last,
+            then=f"{run}, which has ended, tells so in exactly one last event",
+            however=f"its last event is {last.type}",
+        )
+    return _unbalanced(names, run, events)
+
+
+def _unbalanced(
+    names: EventNames, run: str, events: Sequence[Event]
+) -> Violation | None:
+    if not names.tool_begun or not names.tool_ended:
+        return None
+    under_way: list[str] = []
+    for event in events:
+        if event.type in names.tool_begun:
+            under_way.append(event.type)
+        elif event.type in names.tool_ended:
+            if not under_way:
+                return _violation(
+                    "unbalanced-tool",
+                    run,
+                    event,
+                    then=f"each {event.type} follows a {names.tool_begun[0]}",
+                    however="a tool was completed that had not begun",
+                )
+            under_way.pop()
+    if under_way:
+        return _violation(
+            "unbalanced-tool",
+            run,
+            events[-1],
+            then=f"each {under_way[0]} is followed by a {names.tool_ended[0]}",
+            however="a tool that had begun was never completed",
+        )
+    return None
+
+
+def _violation(
+    clause: str, run: str, event: Event, *, then: str, however: str, let: str = ""
+) -> Violation:
+    return Violation(
+        claim=_ID,
+        clause=clause,
+        let=(let or f"event {event.sequence} of {run} be {event.type}",),
+        then=then,
+        however=however,
+        entry=event.index,
+        users=(event.entry.user or 0,),
+        shown=(event.type, run),
+    )
+
+
+EVENT_LIFECYCLE = Claim(
+    id=_ID,
+    statement=(
+        "The events of a run are one start, balanced tool events and exactly one last "
+        "event, with nothing after it."
+    ),
+    situation="a run ended while its owner was connected from before it to the end",
+    clauses={
+        "two-starts": "a run starts once",
+        "two-ends": "a run ends once",
+        "after-the-end": "nothing of a run comes after its last event",
+        "no-start": "the first event of a run is its start",
+        "no-end": "a run that has ended tells so",
+        "unbalanced-tool": "each tool call that begins is completed, and no other",
+    },
+    exception=EventLifecycleViolated,
+    needs=frozenset({Capability.CONNECTIONS}),
+    check=_check,
+)

@@ -1,0 +1,410 @@
+"""Each event reaches its owner's connections, all of them, once, and nobody else's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.history_index import (
+    ConnectionSpan,
+    Event,
+    HistoryIndex,
+    OperationSpan,
+)
+from isolation_spec.contract.capabilities import Capability
+from isolation_spec.model.history.entries import ConnectionClosed, OperationStarted
+from isolation_spec.model.scenario import (
+    CleanupEngine,
+    CleanupUser,
+    Connect,
+    Disconnect,
+    Emit,
+    Reconnect,
+    RunAgent,
+    Shutdown,
+    canaries_in,
+    walk,
+)
+
+__all__ = ["EVENT_ROUTING", "EventRoutingViolated", "attended_runs"]
+
+
+class EventRoutingViolated(IsolationViolated):
+    """An event went to somebody else, or not, twice or out of order to its owner."""
+
+
+_ID = "event-routing"
+_RUN = re.compile(r"run-(\d+)(?!\d)")
+
+
+def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
+    for event in observed.events:
+        violations = tuple(_misrouted(observed, event))
+        yield from violations
+        if not violations and _others_connected(observed, event):
+            yield Opportunity()
+    yield from _unheard(observed)
+    yield from _forged(observed)
+    yield from _out_of_order(observed)
+    yield from _missing(observed)
+
+
+def _unheard(observed: HistoryIndex) -> Iterator[Opportunity]:
+    """A run of which nobody heard has told its events to none who was connected."""
+    heard = {event.run for event in observed.events}
+    for span in observed.spans.values():
+        run = span.operation
+        if not isinstance(run, RunAgent) or span.outcome not in ("returned", "failed"):
+            continue
+        if f"run-{run.id}" not in heard and any(
+            link.user != run.user and link.opened < span.ended < link.closed
+            for link in observed.accepted_links
+        ):
+            yield Opportunity()
+
+
+def _forged(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
+    """A connection whose token nobody has is closed by the engine and hears nothing.
+
+    A client that left by itself may have left before the engine knew it.
+    """
+    for link in observed.links:
+        span = observed.spans.get(link.operation)
+        if span is None or not getattr(span.operation, "forged", False):
+            continue
+        heard = any(e.entry.operation == link.operation for e in observed.events)
+        closed = observed.entries[min(link.closed, len(observed.entries) - 1)]
+        code = closed.code if isinstance(closed, ConnectionClosed) else None
+        if not heard and code not in (None, 1000):
+            yield Opportunity()
+            continue
+        if not heard and _left(observed, link):
+            continue
+        yield Violation(
+            claim=_ID,
+            clause="forged-token",
+            let=(f"connection {_name(observed, link)!r} present a token of nobody",),
+            then="the engine closes it, and it hears nothing",
+            however="it heard events" if heard else "it stayed open to the end",
+            entry=link.opened,
+            users=(link.user,),
+        )
+
+
+def _left(observed: HistoryIndex, link: ConnectionSpan) -> bool:
+    """True if the user closed the connection, or replaced it."""
+    name = _name(observed, link)
+    return any(
+        span.operation.user == link.user
+        and name
+        in (
+            getattr(span.operation, "replaces", None),
+            isinstance(span.operation, Disconnect) and span.operation.connection,
+        )
+        for span in observed.spans.values()
+    )
+
+
+def _others_connected(observed: HistoryIndex, event: Event) -> bool:
+    return any(
+        link.user != event.entry.user and link.opened < event.index < link.closed
+        for link in observed.links
+    )
+
+
+def _misrouted(observed: HistoryIndex, event: Event) -> Iterator[Violation]:
+    """The id and the canary must agree: a real fix once hid a leak by overwriting
+    ids."""
+    user = event.entry.user or 0
+    own = observed.history.scenario.users[user].id
+    reader = observed.label(user)
+    for value, owner in observed.foreign(event.entry.text, user):
+        yield _violation(
+            "foreign-value",
+            let=(f"{value} be a value that only {observed.label(owner)} ever wrote",),
+            then=f"no connection of {reader} receives it",
+            however=f"{reader} received it in {_described(event)}",
+            event=event,
+            users=(user, owner),
+        )
+    named = event.user
+    owner_by_run = _owner_by_run(observed, event)
+    if named is not None and named != own and _is_user(observed, named):
+        yield _violation(
+            "foreign-user",
+            let=(f"{_described(event)} name {named!r} as its user",),
+            then=f"only connections of {named!r} receive it",
+            however=f"a connection of {reader} received it",
+            event=event,
+            users=(user,),
+        )
+    elif owner_by_run is not None and owner_by_run != user:
+        yield _violation(
+            "foreign-run",
+            let=(f"run {event.run} be {observed.label(owner_by_run)}'s",),
+            then=f"only connections of {observed.label(owner_by_run)} hear of it",
+            however=f"a connection of {reader} received {_described(event)}",
+            event=event,
+            users=(user, owner_by_run),
+        )
+
+
+def _is_user(observed: HistoryIndex, named: Any) -> bool:
+    """True if it surely names a user: an engine may have ids of its own for them."""
+    return observed.promised or any(
+        named == user.id for user in observed.history.scenario.users
+    )
+
+
+def _owner_by_run(observed: HistoryIndex, event: Event) -> int | None:
+    match = _RUN.match(event.run)
+    span = observed.spans.get(int(match.group(1))) if match else None
+    return span.operation.user if span else None
+
+
+def _out_of_order(observed: HistoryIndex) -> Iterator[Violation]:
+    for (_, run), events in observed.events_by_run.items():
+        latest = 0
+        for event in events:
+            number = event.sequence
+            if number is None:
+                continue
+            user = event.entry.user or 0
+            if number <= latest:
+                clause = "twice" if number == latest else "order"
+                yield _violation(
+                    clause,
+                    let=(
+                        f"event {latest} of {run} have reached {observed.label(user)}",
+                    ),
+                    then="the next one on that connection has a higher number",
+                    however=f"event {number} came after it",
+                    event=event,
+                    users=(user,),
+                )
+            latest = max(latest, number)
+
+
+def attended_runs(
+    observed: HistoryIndex,
+) -> Iterator[tuple[OperationSpan, ConnectionSpan]]:
+    """Yields (run, connection) where the owner was connected before, while and after.
+
+    Runs that the engine refused, or that overlap a cleanup or shutdown that may end
+    them without a word, are left out.
+    """
+    stops = _stops(observed)
+    for span in observed.spans.values():
+        run = span.operation
+        if not isinstance(run, RunAgent) or span.ended > observed.end:
+            continue
+        if span.outcome not in ("returned", "failed", "cancelled"):
+            continue
+        stopped = [at for at, user in stops if user in (None, run.user)]
+        if any(at < span.ended for at in stopped):
+            continue
+        for link in observed.accepted_links:
+            at_hand = link.opened < span.started and link.closed > observed.end
+            if link.user != run.user or not at_hand or _timed_out(observed, link):
+                continue
+            if _known(observed, link, span) or (
+                not stopped and _is_only_one(observed, link)
+            ):
+                yield span, link
+
+
+def _timed_out(observed: HistoryIndex, link: ConnectionSpan) -> bool:
+    """True if a stall ended the connection, as nothing answered its keepalive."""
+    closed = observed.entries[min(link.closed, len(observed.entries) - 1)]
+    return observed.stalled and getattr(closed, "code", None) == 1011
+
+
+def _known(observed: HistoryIndex, link: ConnectionSpan, span: OperationSpan) -> bool:
+    """True if the engine surely knew of the connection when the run began.
+
+    The client's handshake ends before an engine has found out who it is. That it has is
+    shown by an event, or by time that passed, as time passes only when nothing is
+    pending (a stall apart).
+    """
+    if any(
+        event.entry.operation == link.operation and event.index < span.started
+        for event in observed.events
+    ):
+        return True
+    later = observed.entries[span.started].time > observed.entries[link.opened].time
+    return later and not observed.stalled_between(link.opened, span.started)
+
+
+def _is_only_one(observed: HistoryIndex, link: ConnectionSpan) -> bool:
+    """True if what is sent before the connection is known can only wait for it."""
+    return all(
+        number == link.operation
+        for number, span in observed.spans.items()
+        if isinstance(span.operation, Connect | Reconnect)
+        and span.operation.user == link.user
+    )
+
+
+def _stops(observed: HistoryIndex) -> tuple[tuple[int, int | None], ...]:
+    """(index, user) of every cleanup of a user, and of a shutdown (user None)."""
+    operations = observed.history.operations()
+    return tuple(
+        (index, entry.user)
+        for index, entry in enumerate(observed.entries)
+        if isinstance(entry, OperationStarted)
+        and entry.operation is not None
+        and isinstance(
+            operations[entry.operation], CleanupEngine | CleanupUser | Shutdown
+        )
+    )
+
+
+def _missing(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
+    """Every connection that was there for a whole run heard all of it in time: before
+    others who read nothing are made to."""
+    for span, link in attended_runs(observed):
+        lacking = _lacking(observed, span, link)
+        if lacking is None:
+            continue
+        if not lacking:
+            yield Opportunity()
+            continue
+        run = f"run-{span.operation.id}"
+        user, reader = link.user, observed.label(link.user)
+        yield Violation(
+            claim=_ID,
+            clause="missing",
+            let=(
+                f"{run} be a run of {reader}'s, which {_ENDED[span.outcome]}",
+                f"{reader}'s connection {_name(observed, link)!r} be open from before "
+                "it to the end",
+            ),
+            then=f"it receives every event of {run}",
+            however=f"it never received {lacking}",
+            entry=span.ended,
+            users=(user,),
+        )
+
+
+def _lacking(
+    observed: HistoryIndex, span: OperationSpan, link: ConnectionSpan
+) -> str | None:
+    """What the connection never received of the run, "" if nothing; None if nothing
+    can be said."""
+    run, due = f"run-{span.operation.id}", _due(observed, link.user)
+    events = observed.events_by_run.get((link.operation, run), [])
+    numbers = [e.sequence for e in events if e.index < due]
+    known = sorted({number for number in numbers if number is not None})
+    if known and observed.counts_in_runs:
+        gap = next((n for n, m in enumerate(known, 1) if n != m), None)
+        if gap is not None:
+            return f"event {gap} of {run}"
+    elif not numbers and span.outcome != "cancelled" and _tells_all(observed):
+        return f"any event of {run}"
+    values = _emitted(observed, span)
+    for value in values:
+        if not _received(observed, link, value, due):
+            return f"the event of {run} with {value}"
+    return "" if known or values else None
+
+
+def _tells_all(observed: HistoryIndex) -> bool:
+    """True if the engine surely tells of each run that it begins."""
+    names = observed.names
+    return observed.promised or not observed.types.isdisjoint(names.begun)
+
+
+def _emitted(observed: HistoryIndex, span: OperationSpan) -> tuple[str, ...]:
+    """The values that the agent surely told its user in a run that was not cut off."""
+    if not isinstance(span.operation, RunAgent) or span.outcome == "cancelled":
+        return ()
+    steps = observed.steps.get(span.operation.id, {})
+    return tuple(
+        value
+        for path, step in walk(span.operation.script)
+        if isinstance(step, Emit) and path in steps and steps[path][1].outcome == "ok"
+        for _, value in canaries_in(step.payload)
+    )
+
+
+def _due(observed: HistoryIndex, user: int) -> int:
+    """The index before which the user's events must come: a user who reads nothing on
+    one connection may wait for that on the others."""
+    unread = any(
+        isinstance(span.operation, Connect)
+        and span.operation.unread
+        and span.operation.user == user
+        for span in observed.spans.values()
+    )
+    return len(observed.entries) if unread else observed.end
+
+
+def _received(
+    observed: HistoryIndex, link: ConnectionSpan, value: str, due: int
+) -> bool:
+    return any(
+        event.entry.operation == link.operation
+        and event.index < due
+        and value in event.entry.text
+        for event in observed.events
+    )
+
+
+_ENDED = {"returned": "returned", "failed": "failed", "cancelled": "was cancelled"}
+
+
+def _name(observed: HistoryIndex, link: ConnectionSpan) -> str:
+    return str(getattr(observed.entries[link.opened], "connection", "?"))
+
+
+def _described(event: Event) -> str:
+    return f"the {event.type or 'untyped'} event of {event.run or 'no run'}"
+
+
+def _violation(
+    clause: str,
+    *,
+    let: tuple[str, ...],
+    then: str,
+    however: str,
+    event: Event,
+    users: tuple[int, ...],
+) -> Violation:
+    return Violation(
+        claim=_ID,
+        clause=clause,
+        let=let,
+        then=then,
+        however=however,
+        entry=event.index,
+        users=users,
+        shown=(event.type, event.run, str(event.fields.get("user_id"))),
+    )
+
+
+EVENT_ROUTING = Claim(
+    id=_ID,
+    statement=(
+        "Each event reaches its owner's connections, all of them, exactly once and in "
+        "order, and nobody else's."
+    ),
+    situation="an event was sent while another user was connected",
+    clauses={
+        "foreign-value": "no connection receives a value of another user",
+        "foreign-user": "no connection receives an event that names another user",
+        "foreign-run": "no connection receives an event of another user's run",
+        "forged-token": (
+            "a connection whose token is nobody's is closed and hears nothing"
+        ),
+        "twice": "no event reaches a connection twice",
+        "order": "the events of a run reach a connection in their order",
+        "missing": (
+            "a connection that is there for a whole run receives all of its events"
+        ),
+    },
+    exception=EventRoutingViolated,
+    needs=frozenset({Capability.CONNECTIONS}),
+    check=_check,
+)

@@ -1,0 +1,382 @@
+"""What was acknowledged is stored, what was erased stays away, nobody else's hand
+shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.history_index import HistoryIndex, OperationSpan
+from isolation_spec.contract.capabilities import Capability
+from isolation_spec.model.history.entries import OperationEnded, RowStored
+from isolation_spec.model.scenario import (
+    Erase,
+    Mutate,
+    Read,
+    Recall,
+    Remember,
+    RunAgent,
+    Step,
+    Transact,
+    UserOperation,
+    Write,
+    walk,
+)
+
+__all__ = ["STORED_WRITES", "StoredWritesViolated"]
+
+
+class StoredWritesViolated(IsolationViolated):
+    """A write was lost, came back, or was changed by somebody else's hand."""
+
+
+_ID = "stored-writes"
+Place = tuple[int, str, str]
+"""(user, thread, key)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """One value that a user asked to store, and when: indices of entries."""
+
+    place: Place
+    value: str
+    operation: int
+    started: int
+    ended: int
+    acknowledged: bool
+
+
+def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
+    written = _written(observed)
+    stored = _stored(observed)
+    erased = _erased(observed)
+    yield from _foreign_rows(observed)
+    by_place: dict[Place, list[_Written]] = {}
+    for one in written:
+        by_place.setdefault(one.place, []).append(one)
+    for place, writes in by_place.items():
+        erasures = [span for span, thread in erased if (place[0], place[1]) == thread]
+        found = list(_misplaced(observed, place, writes, stored.get(place), erasures))
+        yield from found
+        acknowledged = sum(one.acknowledged for one in writes)
+        if not found and acknowledged and _crowded(written, erased, place[0]):
+            yield Opportunity(acknowledged)
+        yield from _unseen(observed, place, writes, erasures)
+    yield from _aliased(observed)
+
+
+def _crowded(
+    written: list[_Written],
+    erased: list[tuple[OperationSpan, tuple[int, str]]],
+    user: int,
+) -> bool:
+    """True if somebody else wrote or erased, and so could have been in the way."""
+    owners = {one.place[0] for one in written} | {owner for _, (owner, _) in erased}
+    return bool(owners - {user})
+
+
+# What was asked for
+
+
+def _written(observed: HistoryIndex) -> list[_Written]:
+    found: list[_Written] = []
+    for span in observed.spans.values():
+        operation = span.operation
+        if isinstance(operation, Write):
+            place = _place(observed, operation, operation.key)
+            if place is not None:
+                found.append(_of_operation(span, place, operation.value))
+        elif isinstance(operation, RunAgent):
+            found.extend(_of_run(observed, span, operation))
+    return found
+
+
+def _place(
+    observed: HistoryIndex, operation: Write | RunAgent | Erase, key: str
+) -> Place | None:
+    """Where an operation may write for the one who asks.
+
+    An engine may take an intruder's request as their own on a thread of that name.
+    """
+    owner = operation.user if operation.victim is None else operation.victim
+    thread = observed.threads.get((owner, operation.context))
+    return None if thread is None else (operation.user, thread, key)
+
+
+def _of_operation(span: OperationSpan, place: Place, value: str) -> _Written:
+    return _Written(
+        place,
+        value,
+        span.operation.id,
+        span.started,
+        span.ended,
+        span.outcome == "returned" and not _intrudes(span.operation),
+    )
+
+
+def _intrudes(operation: UserOperation) -> bool:
+    return getattr(operation, "victim", None) is not None
+
+
+def _of_run(
+    observed: HistoryIndex, span: OperationSpan, run: RunAgent
+) -> Iterator[_Written]:
+    steps = observed.steps.get(run.id, {})
+    for path, step in walk(run.script):
+        entry = steps.get(path)
+        if entry is None:
+            if span.outcome == "unavailable":
+                continue
+            started, ended, acknowledged = span.started, span.ended, False
+        else:
+            index, said = entry
+            started, ended = span.started, index
+            acknowledged = said.outcome == "ok" and not _intrudes(run)
+        for key, value in _items(step):
+            place = _place(observed, run, key)
+            if place is not None:
+                yield _Written(place, value, run.id, started, ended, acknowledged)
+
+
+def _items(step: Step) -> tuple[tuple[str, str], ...]:
+    if isinstance(step, Remember):
+        return ((step.key, step.value),)
+    return step.items if isinstance(step, Transact) else ()
+
+
+def _erased(observed: HistoryIndex) -> list[tuple[OperationSpan, tuple[int, str]]]:
+    found = []
+    for span in observed.spans.values():
+        if isinstance(span.operation, Erase):
+            # An intruder's own rows may go, if the engine takes it as theirs.
+            place = _place(observed, span.operation, "")
+            if place is not None and span.outcome != "unavailable":
+                found.append((span, place[:2]))
+    return found
+
+
+# What the independent observer read
+
+
+def _stored(observed: HistoryIndex) -> dict[Place, tuple[int, str]]:
+    users = {user.id: i for i, user in enumerate(observed.history.scenario.users)}
+    return {
+        (users[entry.owner], entry.thread, entry.key): (index, entry.value)
+        for index, entry in enumerate(observed.entries)
+        if isinstance(entry, RowStored) and entry.owner in users
+    }
+
+
+def _foreign_rows(observed: HistoryIndex) -> Iterator[Violation]:
+    users = {user.id: i for i, user in enumerate(observed.history.scenario.users)}
+    for index, entry in enumerate(observed.entries):
+        if not isinstance(entry, RowStored):
+            continue
+        user = users.get(entry.owner)
+        for value, writer in observed.foreign(entry.value, user):
+            owner = entry.owner if user is None else observed.label(user)
+            yield Violation(
+                claim=_ID,
+                clause="foreign-row",
+                let=(f"{value} be a value that only {observed.label(writer)} wrote",),
+                then=f"no row of {owner} holds it",
+                however=(
+                    f"{owner}'s row {entry.key!r} on thread {entry.thread!r} held it"
+                ),
+                entry=index,
+                users=(writer,) if user is None else (user, writer),
+                shown=(entry.owner, entry.key, entry.thread),
+            )
+
+
+def _misplaced(
+    observed: HistoryIndex,
+    place: Place,
+    writes: list[_Written],
+    stored: tuple[int, str] | None,
+    erasures: list[OperationSpan],
+) -> Iterator[Violation]:
+    """Judges what one place holds in the end against all that was asked for it."""
+    end = len(observed.entries) - 1
+    if stored is None:
+        sure = [one for one in writes if _stays(one, erasures)]
+        if sure:
+            yield _violation(observed, "lost", sure[0], end, "no row holds it")
+        return
+    index, value = stored
+    holder = next((one for one in writes if one.value == value), None)
+    if holder is None:
+        return
+    for span in erasures:
+        if _sure(span) and holder.ended < span.started:
+            yield _resurrected(observed, holder, span, index)
+            return
+    for later in writes:
+        if later.acknowledged and later.started > holder.ended:
+            however = f"the row still held {holder.value}"
+            yield _violation(observed, "lost", later, index, however)
+            return
+
+
+def _stays(one: _Written, erasures: list[OperationSpan]) -> bool:
+    """True if it was acknowledged, and each erasure was over before it began: one that
+    was broken off may still be at work."""
+    return one.acknowledged and all(
+        span.outcome == "returned" and span.ended < one.started for span in erasures
+    )
+
+
+def _sure(erasure: OperationSpan) -> bool:
+    return erasure.outcome == "returned" and not _intrudes(erasure.operation)
+
+
+def _violation(
+    observed: HistoryIndex, clause: str, one: _Written, index: int, however: str
+) -> Violation:
+    user, thread, key = one.place
+    name = observed.label(user)
+    return Violation(
+        claim=_ID,
+        clause=clause,
+        let=(
+            f"operation {one.operation} write {one.value} as {name}'s {key!r} on "
+            f"thread {thread!r}",
+            "the engine acknowledge it",
+        ),
+        then="it is stored, as nothing of its owner erased or replaced it",
+        however=f"an independent observer read in the end that {however}",
+        entry=index,
+        users=(user,),
+    )
+
+
+def _resurrected(
+    observed: HistoryIndex, one: _Written, erased: OperationSpan, index: int
+) -> Violation:
+    user, thread, key = one.place
+    name = observed.label(user)
+    return Violation(
+        claim=_ID,
+        clause="came-back",
+        let=(
+            f"operation {one.operation} write {one.value} as {name}'s {key!r} on "
+            f"thread {thread!r}, and end",
+            f"operation {erased.operation.id} then erase that thread",
+        ),
+        then="it never comes back",
+        however="an independent observer read it in the end",
+        entry=index,
+        users=(user,),
+    )
+
+
+# What the engine itself showed
+
+
+def _unseen(
+    observed: HistoryIndex,
+    place: Place,
+    writes: list[_Written],
+    erasures: list[OperationSpan],
+) -> Iterator[Opportunity | Violation]:
+    """A value that its owner wrote once and nobody erased since is in every later
+    read."""
+    if len(writes) != 1 or not _stays(writes[0], erasures):
+        return
+    (one,) = writes
+    for index, operation, text in _reads(observed, place, one.ended):
+        if one.value in text:
+            yield Opportunity()
+            continue
+        yield Violation(
+            claim=_ID,
+            clause="unseen",
+            let=(
+                f"operation {one.operation} write {one.value} as "
+                f"{observed.label(place[0])}'s {place[2]!r} on thread {place[1]!r}",
+                "nobody write or erase there again",
+            ),
+            then="each later read of that thread or key shows it",
+            however=f"operation {operation} read it later and was not shown it",
+            entry=index,
+            users=(place[0],),
+        )
+
+
+def _reads(
+    observed: HistoryIndex, place: Place, after: int
+) -> Iterator[tuple[int, int, str]]:
+    """Yields (entry, operation, text) of reads of the place that began later."""
+    user, thread, key = place
+    for span in observed.spans.values():
+        operation = span.operation
+        if operation.user != user or span.started <= after:
+            continue
+        if not isinstance(operation, Read | RunAgent):
+            continue
+        if observed.threads.get((user, operation.context)) != thread:
+            continue
+        if isinstance(operation, Read):
+            ended = observed.entries[min(span.ended, len(observed.entries) - 1)]
+            if span.outcome == "returned" and isinstance(ended, OperationEnded):
+                yield span.ended, operation.id, ended.value
+            continue
+        steps = observed.steps.get(operation.id, {})
+        for path, step in walk(operation.script):
+            said = steps.get(path)
+            if isinstance(step, Recall) and step.key == key and said is not None:
+                index, entry = said
+                if entry.outcome == "ok":
+                    yield index, operation.id, entry.seen
+
+
+def _aliased(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
+    """What a user does to an object that they were given changes nothing stored."""
+    for span in observed.spans.values():
+        operation = span.operation
+        if not isinstance(operation, Mutate) or span.outcome != "returned":
+            continue
+        ended = observed.entries[span.ended]
+        assert isinstance(ended, OperationEnded)
+        if operation.value not in ended.value:
+            yield Opportunity()
+            continue
+        yield Violation(
+            claim=_ID,
+            clause="aliased",
+            let=(
+                f"{observed.label(operation.user)} write {operation.value} into what "
+                "the engine handed out or took in",
+            ),
+            then="what the engine holds is not changed by that",
+            however="the next read showed it",
+            entry=span.ended,
+            users=(operation.user,),
+        )
+
+
+STORED_WRITES = Claim(
+    id=_ID,
+    statement=(
+        "What was acknowledged is stored and seen by its owner, what was erased never "
+        "comes back, and nobody else changes it."
+    ),
+    situation=(
+        "a user's acknowledged write shared the database with writes or erasures of "
+        "another user"
+    ),
+    clauses={
+        "lost": "what was acknowledged is stored until its owner erases or replaces it",
+        "came-back": "what was erased never comes back",
+        "unseen": "each later read of a place shows what was acknowledged there",
+        "foreign-row": "no row of a user holds what another wrote",
+        "aliased": (
+            "writing into what was handed out or in changes nothing that is stored"
+        ),
+    },
+    exception=StoredWritesViolated,
+    needs=frozenset({Capability.MEMORY}),
+    check=_check,
+)

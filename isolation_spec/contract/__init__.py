@@ -1,0 +1,1 @@
+"""The contract between an engine's adapter and the suite, and its checks."""

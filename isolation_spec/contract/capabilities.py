@@ -1,0 +1,45 @@
+"""The capabilities that an engine declares, and the methods that each requires."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+
+__all__ = ["METHODS", "Capability"]
+
+
+class Capability(enum.StrEnum):
+    """What an engine offers; a claim about anything else is not applicable to it."""
+
+    CONNECTIONS = "connections"
+    """Users connect by `websockets`, and events are routed to their connections."""
+    TOOLS = "tools"
+    """Agents call tools, of which some are denied to them."""
+    STATE = "state"
+    """A run has a state of its own."""
+    MEMORY = "memory"
+    """Values are stored durably for a user and thread."""
+    TRANSACTIONS = "transactions"
+    """Agents work in database sessions of SQLAlchemy."""
+    IDENTITY = "identity"
+    """Code inside a run can ask on whose behalf it runs."""
+    CANCEL = "cancel"
+    """A run can be cancelled by its user through the engine."""
+    ERASE = "erase"
+    """What a user stored can be erased."""
+    CHILDREN = "children"
+    """Agents run child agents."""
+    PERMISSIONS = "permissions"
+    """Whether a tool is allowed depends on the user: `Toolbox.permits` says."""
+    LIMITS = "limits"
+    """The engine refuses what exceeds the limits that the adapter names."""
+
+
+METHODS: Mapping[Capability, tuple[str, ...]] = {
+    Capability.CONNECTIONS: ("connect",),
+    Capability.MEMORY: ("write", "observe"),
+    Capability.TRANSACTIONS: ("observe",),
+    Capability.CANCEL: ("cancel_run",),
+    Capability.ERASE: ("erase",),
+}
+"""The methods of an adapter that a capability asks for, beside those of every one."""

@@ -1,0 +1,39 @@
+"""Exceptions of the adapter contract."""
+
+from __future__ import annotations
+
+import inspect
+
+__all__ = ["AdapterError", "AgentFailure", "NotImplementedYet", "first_not_implemented"]
+
+
+class AdapterError(Exception):
+    """An adapter broke the contract; the text names the method and the rule."""
+
+
+class NotImplementedYet(AdapterError):
+    """Raised by a method that is still to be written; its docstring says what."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message or "a method of the adapter is still to be written")
+
+
+def first_not_implemented(of: type, method: str = "") -> NotImplementedYet:
+    """Says what to write in the first method of a class that is still to be written.
+
+    In the order in which they stand there; of several that are missing, one at a time.
+    Without any, it is the method that was asked for.
+    """
+    for name, member in vars(of).items():
+        code = getattr(member, "__code__", None)
+        if code is not None and "Unwritten" in code.co_names:
+            method = name
+            break
+    does = inspect.getdoc(vars(of).get(method)) or "see isolation_spec.Adapter"
+    return NotImplementedYet(
+        f"{of.__name__}.{method} is not written yet: {' '.join(does.split())}"
+    )
+
+
+class AgentFailure(Exception):
+    """Raised by a scripted agent at a `fail` step, and inside a failing transaction."""

@@ -1,0 +1,69 @@
+"""The tools of a world, which an adapter registers with its engine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+from isolation_spec.contract.environment import Environment
+from isolation_spec.contract.errors import AgentFailure
+from isolation_spec.model.scenario import (
+    User,
+    permitted,
+)
+
+__all__ = ["NOBODY", "Toolbox"]
+
+
+NOBODY = "nobody"
+"""What the tool `whoami` answers where a tool cannot know for whom it works."""
+
+
+class Toolbox:
+    """The tools of a world. An adapter registers each with its engine.
+
+    `names` are registered and, but for `denied`, allowed; any other name is unknown.
+    An engine that decides by user and tool asks `permits`, and its adapter declares
+    the capability `permissions`.
+    """
+
+    names: tuple[str, ...] = (
+        *("echo", "slow", "whoami", "failing", "forbidden", "personal"),
+    )
+    denied: frozenset[str] = frozenset({"forbidden"})
+
+    def __init__(
+        self,
+        environment: Environment,
+        users: Iterable[User],
+        record: Callable[[str, str, str | None, str], None],
+    ) -> None:
+        self._environment = environment
+        self._users = {user.id: user for user in users}
+        self._record = record
+
+    def permits(self, user: str, tool: str) -> bool:
+        """Whether the user of this identity may call the tool; nobody else may."""
+        known = self._users.get(user)
+        return known is not None and permitted(tool, known)
+
+    async def run(
+        self, name: str, argument: str, identity: Callable[[], str | None]
+    ) -> str:
+        """The body of a tool; `identity` says for whom the engine has it work, now.
+
+        Raises:
+            AgentFailure: in the failing tool, with its argument in the text.
+        """
+        self._record(name, argument, identity(), "began")
+        await self._environment.completion()
+        if name == "slow":
+            self._record(name, argument, identity(), "went on")
+            await self._environment.completion()
+        who = identity()
+        self._record(name, argument, who, "ended")
+        if name == "whoami":
+            return NOBODY if who is None else who
+        if name == "failing":
+            message = f"tool failed on {argument}"
+            raise AgentFailure(message)
+        return argument

@@ -1,0 +1,1 @@
+"""Diagnosis: from a violating history to the smallest one and its explanation."""

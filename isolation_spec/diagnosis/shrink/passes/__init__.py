@@ -1,0 +1,1 @@
+"""Shrink passes: each yields smaller candidates of a scenario."""

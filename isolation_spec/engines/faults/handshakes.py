@@ -1,0 +1,176 @@
+"""Clients who leave while it is being found out who they are."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from websockets.asyncio.server import ServerConnection
+
+from isolation_spec.contract.environment import Environment
+from isolation_spec.engines.faults.fault import Fault
+from isolation_spec.engines.reference import WebSocketManager
+from isolation_spec.engines.reference.adapter import ReferenceAdapter
+
+__all__ = ["FAULTS"]
+
+
+class _Impatient(WebSocketManager):
+    """Asks no further about a client who has left."""
+
+    async def _authenticate(self, socket: ServerConnection) -> str | None:
+        loop = asyncio.get_running_loop()
+        asking = loop.create_task(super()._authenticate(socket))
+        gone = socket.connection_lost_waiter
+        await asyncio.wait((asking, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not asking.done():
+            asking.cancel()
+            await asyncio.wait((asking,))
+        return None if asking.cancelled() else asking.result()
+
+
+class _OneLogin(ReferenceAdapter):
+    """A line that is free is made anew if it was left; who waits has it as it is."""
+
+    manager_class = _Impatient
+
+    async def start(self, environment: Environment) -> None:
+        self._turn = asyncio.Lock()
+        self._waiting = 0
+        self._replies: deque[str | None] = deque()
+        await super().start(environment)
+
+    async def authenticate(self, token: str) -> str | None:
+        self._waiting += 1
+        try:
+            async with self._turn:
+                self._replies.append(self._tokens.get(token))
+                await self.environment.completion()
+                return self._replies.popleft()
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._replies.clear()
+
+
+LOGIN_TO_NEXT = Fault(
+    id="login-to-next",
+    mechanism="handshakes",
+    source="redis/redis-py #2665, under an identity service: the answer about a "
+    "client who left is taken for the one about the next client",
+    claims=frozenset({"event-routing"}),
+    adapter=_OneLogin,
+)
+
+
+class _Turn:
+    """One after the other; the turn is handed to the first in line, there or not."""
+
+    def __init__(self) -> None:
+        self._taken = False
+        self._line: deque[asyncio.Event] = deque()
+
+    async def __aenter__(self) -> None:
+        if self._taken:
+            turn = asyncio.Event()
+            self._line.append(turn)
+            await turn.wait()
+        self._taken = True
+
+    async def __aexit__(self, *error: object) -> None:
+        if self._line:
+            self._line.popleft().set()
+        else:
+            self._taken = False
+
+
+class _InLine(ReferenceAdapter):
+    manager_class = _Impatient
+
+    async def start(self, environment: Environment) -> None:
+        self._turn = _Turn()
+        await super().start(environment)
+
+    async def authenticate(self, token: str) -> str | None:
+        async with self._turn:
+            return await super().authenticate(token)
+
+
+TURN_OF_NOBODY = Fault(
+    id="turn-of-nobody",
+    mechanism="handshakes",
+    source="python/asyncio #393: who left the line is still handed the turn, and "
+    "keeps it for ever",
+    claims=frozenset({"event-routing"}),
+    adapter=_InLine,
+)
+
+
+class _Together(ReferenceAdapter):
+    """The first one asks for all who come meanwhile, and tells them at the end."""
+
+    manager_class = _Impatient
+
+    async def start(self, environment: Environment) -> None:
+        self._followers: list[asyncio.Event] | None = None
+        await super().start(environment)
+
+    async def authenticate(self, token: str) -> str | None:
+        if self._followers is not None:
+            answered = asyncio.Event()
+            self._followers.append(answered)
+            await answered.wait()
+            return self._tokens.get(token)
+        self._followers = []
+        user = await super().authenticate(token)
+        for follower in self._followers:
+            follower.set()
+        self._followers = None
+        return user
+
+
+FIRST_LEAVES = Fault(
+    id="first-leaves",
+    mechanism="handshakes",
+    source="oklabflensburg/open-city-planner #7, in a handshake: one lookup for all "
+    "who come meanwhile ends with the client for whom it was begun",
+    claims=frozenset({"event-routing"}),
+    adapter=_Together,
+)
+
+
+class _Severed(ReferenceAdapter):
+    """Who leaves closes the connection on which all are asked about."""
+
+    manager_class = _Impatient
+
+    async def start(self, environment: Environment) -> None:
+        self._connection = 0
+        await super().start(environment)
+
+    async def authenticate(self, token: str) -> str | None:
+        connection = self._connection
+        try:
+            user = await super().authenticate(token)
+        except asyncio.CancelledError:
+            self._connection += 1
+            raise
+        return user if connection == self._connection else None
+
+
+TAKEN_FOR_STRANGER = Fault(
+    id="taken-for-stranger",
+    mechanism="handshakes",
+    source="pydantic/pydantic-ai #2818, in a handshake: who leaves closes the line "
+    "to the identity service, and others are nobody to it",
+    claims=frozenset({"noninterference"}),
+    adapter=_Severed,
+)
+
+
+FAULTS = (
+    FIRST_LEAVES,
+    LOGIN_TO_NEXT,
+    TAKEN_FOR_STRANGER,
+    TURN_OF_NOBODY,
+)

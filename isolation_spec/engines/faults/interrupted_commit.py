@@ -1,0 +1,98 @@
+"""What a unit of database work leaves behind when it is cancelled on its way."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from isolation_spec.engines.faults.builders import with_fresh_engine
+from isolation_spec.engines.faults.fault import Fault
+from isolation_spec.engines.reference import (
+    DatabaseSessionManager,
+    UserExecutionEngine,
+    UserMemory,
+)
+from isolation_spec.engines.reference.sessions import T, Work
+
+__all__ = ["FAULTS"]
+
+_Owner = tuple[str, str]
+
+
+class _Bound:
+    """A place that is bound to whom it serves by the one who hands it over.
+
+    Who is cancelled just then hands it on as it is.
+    """
+
+    def __init__(self) -> None:
+        self.owner: _Owner | None = None
+        self._line: deque[tuple[asyncio.Future[None], _Owner]] = deque()
+
+    @asynccontextmanager
+    async def serve(self, owner: _Owner) -> AsyncIterator[None]:
+        if self.owner is None:
+            self.owner = owner
+        else:
+            turn = asyncio.get_running_loop().create_future()
+            self._line.append((turn, owner))
+            try:
+                await turn
+            except asyncio.CancelledError:
+                if not turn.cancelled():
+                    self._hand_over(self.owner)
+                raise
+        try:
+            yield
+        finally:
+            self._hand_over(None)
+
+    def _hand_over(self, bound: _Owner | None) -> None:
+        while self._line:
+            turn, owner = self._line.popleft()
+            if not turn.done():
+                self.owner = bound or owner
+                turn.set_result(None)
+                return
+        self.owner = None
+
+
+def _with_bound_session() -> type[UserExecutionEngine]:
+    place = _Bound()
+
+    class Sessions(DatabaseSessionManager):
+        async def run(self, work: Work[T]) -> T:
+            owner = self.user_context.user_id, self.user_context.thread_id
+            async with place.serve(owner):
+                return await super().run(work)
+
+    class Memory(UserMemory):
+        def _owner(self) -> _Owner:
+            return place.owner or super()._owner()
+
+    class Engine(UserExecutionEngine):
+        def _create_sessions(self) -> DatabaseSessionManager:
+            return Sessions(self.user_context, self._database)
+
+        def _create_memory(self) -> UserMemory:
+            return Memory(
+                self.user_context,
+                self.database_session_manager,
+                locks=self._write_locks,
+            )
+
+    return Engine
+
+
+BOUND_FOR_ANOTHER = Fault(
+    id="bound-for-another",
+    mechanism="interrupted_commit",
+    source="sqlalchemy #13381, ujeenet/rustango #1224: a connection stays bound to the "
+    "tenant for whom it was made ready and who was cancelled",
+    claims=frozenset({"context-ownership", "stored-writes"}),
+    adapter=with_fresh_engine(_with_bound_session),
+)
+
+FAULTS = (BOUND_FOR_ANOTHER,)

@@ -1,0 +1,119 @@
+"""Places in a pool that are given to somebody and never come back."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from isolation_spec.contract.environment import Environment
+from isolation_spec.engines.faults.builders import ToolClient
+from isolation_spec.engines.faults.fault import Fault
+
+__all__ = ["FAULTS"]
+
+
+class _Line(ToolClient):
+    """One call at a time; whoever leaves gives the place to the next in line."""
+
+    async def start(self, environment: Environment) -> None:
+        self._taken = False
+        self._line: deque[asyncio.Future[None]] = deque()
+        await super().start(environment)
+
+    async def call(self, request: Callable[[], Awaitable[Any]]) -> Any:
+        await self._acquire()
+        try:
+            return await request()
+        finally:
+            self._release()
+
+    async def _acquire(self) -> None:
+        if not self._taken:
+            self._taken = True
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._line.append(turn)
+        await self._wait_for(turn)
+
+    async def _wait_for(self, turn: asyncio.Future[None]) -> None:
+        await turn
+
+    def _release(self) -> None:
+        while self._line:
+            turn = self._line.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._taken = False
+
+
+class _DeadNext(_Line):
+    """Whoever is next in line is given the place, also if they have left."""
+
+    async def _wait_for(self, turn: asyncio.Future[None]) -> None:
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._release()
+            raise
+
+    def _release(self) -> None:
+        if not self._line:
+            self._taken = False
+            return
+        turn = self._line.popleft()
+        if not turn.cancelled():
+            turn.set_result(None)
+
+
+DEAD_NEXT = Fault(
+    id="dead-next",
+    mechanism="leaked_permits",
+    source="python/asyncio #393, aio-libs/aiohttp #2937: the place is passed to a "
+    "waiter who has left the line, and nobody has it",
+    claims=frozenset({"error-containment"}),
+    adapter=_DeadNext,
+)
+
+
+class _Abandoned(ToolClient):
+    """Who leaves the line leaves behind the task that waits there in their name."""
+
+    async def start(self, environment: Environment) -> None:
+        self._lock = asyncio.Lock()
+        await super().start(environment)
+
+    async def call(self, request: Callable[[], Awaitable[Any]]) -> Any:
+        if self._lock.locked():
+            waiting = asyncio.get_running_loop().create_task(self._lock.acquire())
+            try:
+                await asyncio.shield(waiting)
+            except asyncio.CancelledError:
+                if waiting.done():
+                    self._lock.release()
+                raise
+        else:
+            await self._lock.acquire()
+        try:
+            return await request()
+        finally:
+            self._lock.release()
+
+
+WAITS_ON = Fault(
+    id="waits-on",
+    mechanism="leaked_permits",
+    source="bytedance/deer-flow #4240: the caller who waits for a lock is cancelled, "
+    "what waits for them is not, and takes it for nobody",
+    claims=frozenset({"error-containment"}),
+    adapter=_Abandoned,
+)
+
+
+FAULTS = (
+    DEAD_NEXT,
+    WAITS_ON,
+)

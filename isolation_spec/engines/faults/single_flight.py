@@ -1,0 +1,76 @@
+"""Work that several users wait for together, and one of them is doing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from isolation_spec.contract.environment import Environment
+from isolation_spec.engines.faults.builders import OneClient, with_factory
+from isolation_spec.engines.faults.fault import Fault
+from isolation_spec.engines.reference import ExecutionEngineFactory
+
+__all__ = ["FAULTS"]
+
+
+class _LeftFollowers(OneClient):
+    """A call fetches a token, or waits for the one that is being fetched."""
+
+    async def start(self, environment: Environment) -> None:
+        self._fetching: asyncio.Future[None] | None = None
+        await super().start(environment)
+
+    async def call(self, request: Callable[[], Awaitable[Any]]) -> Any:
+        if self._fetching is not None:
+            await asyncio.shield(self._fetching)
+        else:
+            await self._fetch()
+        return await request()
+
+    async def _fetch(self) -> None:
+        fetching = self._fetching = asyncio.get_running_loop().create_future()
+        try:
+            await self.environment.completion()
+        except Exception as error:
+            fetching.set_exception(error)
+            raise
+        else:
+            fetching.set_result(None)
+        finally:
+            self._fetching = None
+
+
+FOLLOWERS_LEFT = Fault(
+    id="followers-left",
+    mechanism="single_flight",
+    source="home-assistant/core #174400: when the one who fetches for all breaks off, "
+    "those who wait for it are never told",
+    claims=frozenset({"error-containment"}),
+    adapter=_LeftFollowers,
+)
+
+
+class _OneLogout(ExecutionEngineFactory):
+    """Who leaves while somebody leaves waits for that, as for a repeated request."""
+
+    _leaving: asyncio.Task[None] | None = None
+
+    async def cleanup_user_context(self, user_id: str) -> None:
+        if self._leaving is None or self._leaving.done():
+            leaving = super().cleanup_user_context(user_id)
+            self._leaving = asyncio.get_running_loop().create_task(leaving)
+        await asyncio.shield(self._leaving)
+
+
+JOINED_LOGOUT = Fault(
+    id="joined-logout",
+    mechanism="single_flight",
+    source="keycloak/keycloak #49949: of sessions that are logged out at the same "
+    "moment one is, and the others are taken for logged out already",
+    claims=frozenset({"teardown"}),
+    adapter=with_factory(_OneLogout),
+)
+
+
+FAULTS = (FOLLOWERS_LEFT, JOINED_LOGOUT)

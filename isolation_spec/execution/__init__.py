@@ -1,0 +1,1 @@
+"""Execution: one scenario, one engine, one world, one history."""

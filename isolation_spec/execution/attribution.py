@@ -1,0 +1,135 @@
+"""Which method of an adapter a stack is in.
+
+Told of a worker that hangs or dies, of which nothing is left but a stack, and of an
+exception that ends more than its operation.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+import sysconfig
+import traceback
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple
+
+__all__ = [
+    "Blame",
+    "Frame",
+    "attribute",
+    "frames_dumped",
+    "frames_of",
+    "frames_waiting",
+]
+
+_HERE = Path(__file__).parent.parent
+_CONTRACT = str(_HERE / "contract" / "checked_adapter.py")
+_AGENT = str(_HERE / "contract" / "scripted_agent.py")
+_ENGINES = ("engines/",)
+"""What of this package is an engine under verification, or drives one."""
+_LIBRARY = sysconfig.get_paths()["stdlib"]
+_THREAD = re.compile("^(?:Current thread|Thread) ", re.MULTILINE)
+_TOLD = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
+
+
+class Frame(NamedTuple):
+    """One call on a stack."""
+
+    file: str
+    line: int
+    function: str
+
+    def __str__(self) -> str:
+        return f"{Path(self.file).name}:{self.line} in {self.function}"
+
+
+class Blame(NamedTuple):
+    """The method in which a stack is, "" if in none, and the line that it is at."""
+
+    method: str
+    place: str
+
+    def __str__(self) -> str:
+        if not self.method:
+            return f"the engine ({self.place})" if self.place else "the engine"
+        return f"{self.method} ({self.place})" if self.place else self.method
+
+
+def attribute(stack: Sequence[Frame], adapter: str) -> Blame:
+    """Blames the innermost method of the contract on a stack, the outermost call first.
+
+    `adapter` names its class; the services of an agent are named by their method alone,
+    as a stack does not tell of which class they are.
+    """
+    method = ""
+    for outer, inner in itertools.pairwise(stack):
+        if outer.file == _CONTRACT and not outer.function.startswith(("_", "<")):
+            method = f"{adapter}.{outer.function}"
+        elif outer.file == _AGENT and outer.function in ("_take", "perform"):
+            if not _is_ours(inner):
+                method = f"Services.{inner.function}"
+        elif not _is_ours(inner) and inner.function == "__init__" and _is_ours(outer):
+            method = f"{adapter}.__init__"
+    return Blame(method, _place(stack))
+
+
+def _place(stack: Sequence[Frame]) -> str:
+    for frame in reversed(stack):
+        if not _is_ours(frame) and not _is_library(frame):
+            return str(frame)
+    return ""
+
+
+def _is_ours(frame: Frame) -> bool:
+    try:
+        inside = Path(frame.file).relative_to(_HERE).as_posix()
+    except ValueError:
+        return False
+    return not inside.startswith(_ENGINES)
+
+
+def _is_library(frame: Frame) -> bool:
+    return frame.file.startswith((_LIBRARY, "<"))
+
+
+def frames_of(trace: TracebackType | None) -> tuple[Frame, ...]:
+    """The frames of a traceback, the outermost first."""
+    return tuple(
+        Frame(one.filename, one.lineno or 0, one.name)
+        for one in traceback.extract_tb(trace)
+    )
+
+
+def frames_waiting(task: asyncio.Task[Any]) -> tuple[Frame, ...]:
+    """The frames of a task that waits, the outermost first."""
+    found = []
+    waiting: Any = task.get_coro()
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
+        if frame is not None:
+            code = frame.f_code
+            found.append(Frame(code.co_filename, frame.f_lineno, code.co_name))
+        waiting = getattr(waiting, "cr_await", None) or getattr(
+            waiting, "gi_yieldfrom", None
+        )
+    return tuple(found)
+
+
+def frames_dumped(text: str) -> tuple[Frame, ...]:
+    """The frames that `faulthandler` wrote of the thread in which a search is.
+
+    Of several threads it is the one with the longest way through this package; of
+    several dumps the last one counts.
+    """
+    threads = [_frames(part.splitlines()) for part in _THREAD.split(text)]
+    return max(reversed(threads), key=lambda t: sum(map(_is_ours, t)), default=())
+
+
+def _frames(lines: Iterable[str]) -> tuple[Frame, ...]:
+    """Written the innermost first."""
+    found = (_TOLD.match(line) for line in lines)
+    frames = [Frame(one[1], int(one[2]), one[3]) for one in found if one]
+    return tuple(reversed(frames))

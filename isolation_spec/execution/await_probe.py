@@ -1,0 +1,78 @@
+"""Where the task of an operation waits, and a look around at each of its awaits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+__all__ = ["BEFORE_FIRST_STEP", "ProbedCoroutine", "await_site"]
+
+BEFORE_FIRST_STEP = "before its first step"
+
+_NOT_ENGINE = (
+    "aiosqlite",
+    "asyncio",
+    "contextlib",
+    "greenlet",
+    "isolation_spec.contract",
+    "isolation_spec.engines.reference.adapter",
+    "isolation_spec.execution",
+    "isolation_spec.world",
+    "sqlalchemy",
+    "websockets",
+)
+
+
+class ProbedCoroutine(Coroutine[Any, Any, None]):
+    """A coroutine that calls `look` whenever it has come to an await.
+
+    `look` is called in the context of the task that runs it.
+    """
+
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, None], look: Callable[[], None]
+    ) -> None:
+        self.coroutine = coroutine
+        self.look = look
+        self.__qualname__ = getattr(coroutine, "__qualname__", "operation")
+
+    @property
+    def cr_await(self) -> Coroutine[Any, Any, None]:
+        """What it waits in, for whoever walks down to the innermost frame."""
+        return self.coroutine
+
+    def send(self, value: Any) -> Any:
+        """One step."""
+        awaited = self.coroutine.send(value)
+        self.look()
+        return awaited
+
+    def throw(self, *raised: Any) -> Any:
+        """One step, which begins with an exception."""
+        awaited = self.coroutine.throw(*raised)
+        self.look()
+        return awaited
+
+    def close(self) -> None:
+        """Closes the coroutine."""
+        self.coroutine.close()
+
+    def __await__(self) -> Any:
+        return (yield from self.coroutine.__await__())
+
+
+def await_site(task: asyncio.Task[Any]) -> str:
+    """`module:line` of the innermost frame of the engine in which the task waits."""
+    place = BEFORE_FIRST_STEP
+    waiting: Any = task.get_coro()
+    while waiting is not None:
+        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
+        if frame is not None:
+            module = str(frame.f_globals.get("__name__", "?"))
+            if not module.startswith(_NOT_ENGINE):
+                place = f"{module}:{frame.f_lineno}"
+        waiting = getattr(waiting, "cr_await", None) or getattr(
+            waiting, "gi_yieldfrom", None
+        )
+    return place

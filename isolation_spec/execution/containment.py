@@ -1,0 +1,123 @@
+"""An engine that tries to take its process along, or to listen to its signals."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import signal
+import threading
+import warnings
+from collections.abc import Iterator
+
+from isolation_spec.contract.errors import AdapterError
+from isolation_spec.execution.attribution import attribute, frames_of
+from isolation_spec.world.loop import WorldExhausted
+
+__all__ = ["TimedOut", "contain_process_exit", "quiet", "without_pool_warnings"]
+
+_HEARD = (signal.SIGINT, signal.SIGTERM)
+_PASSING = (WorldExhausted, GeneratorExit)
+_INTERRUPTS = "interrupts.py"
+
+
+class TimedOut(BaseException):
+    """Raised in the middle of whatever takes too long; its text says how long.
+
+    A BaseException, so that no engine's `except Exception` can swallow it.
+    """
+
+
+class _Named:
+    """How the class of the adapter is called, once there is one."""
+
+    adapter = "the adapter"
+
+
+@contextlib.contextmanager
+def contain_process_exit() -> Iterator[_Named]:
+    """Puts back the signal handlers afterwards, and says who raised what ends all.
+
+    `SystemExit`, `KeyboardInterrupt`, `CancelledError` and other exceptions that are no
+    `Exception` end the process if nobody holds them. An interrupt of the user's passes.
+
+    Raises:
+        AdapterError: one was raised by the engine; names the method.
+    """
+    before = _handlers()
+    named = _Named()
+    try:
+        yield named
+    except Exception:
+        raise
+    except _PASSING:
+        raise
+    except TimedOut as error:
+        where = attribute(frames_of(error.__traceback__), named.adapter)
+        message = (
+            f"{where} did not come back {error}: it blocks the loop, on which all "
+            "users wait"
+        )
+        raise AdapterError(message) from None
+    except BaseException as error:
+        if _is_users(error):
+            raise
+        stack = frames_of(error.__traceback__)
+        message = (
+            f"{attribute(stack, named.adapter)} raised {type(error).__name__}, which "
+            "is no Exception and ends a whole process: raise one of refusals or an "
+            "Exception"
+        )
+        raise AdapterError(message) from error
+    finally:
+        for number, handler in before.items():
+            if signal.getsignal(number) is not handler and handler is not None:
+                signal.signal(number, handler)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing is printed, as by a module that is imported; errors are."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
+
+
+@contextlib.contextmanager
+def without_pool_warnings() -> Iterator[None]:
+    """SQLAlchemy says nothing of connections that an engine left behind.
+
+    The ledger tells of them; a thousand lines of warnings would hide it.
+    """
+    pool = logging.getLogger("sqlalchemy.pool")
+    level = pool.level
+    pool.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            # A connection that SQLAlchemy had to terminate is closed, but its object
+            # does not know.
+            warnings.filterwarnings("ignore", "<aiosqlite", ResourceWarning)
+            warnings.filterwarnings("ignore", "The garbage collector is trying")
+            yield
+    finally:
+        pool.setLevel(level)
+
+
+def _handlers() -> dict[signal.Signals, signal._HANDLER]:
+    # Python lets only the main thread listen.
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    return {number: signal.getsignal(number) for number in _HEARD}
+
+
+def _is_users(error: BaseException) -> bool:
+    """True for Ctrl-C; not where it is blocked, or merely remembered until later."""
+    if not isinstance(error, KeyboardInterrupt):
+        return False
+    stack = frames_of(error.__traceback__)
+    if stack and stack[-1].file.endswith(_INTERRUPTS):
+        return True
+    return signal.getsignal(
+        signal.SIGINT
+    ) is signal.default_int_handler and signal.SIGINT not in signal.pthread_sigmask(
+        signal.SIG_BLOCK, []
+    )

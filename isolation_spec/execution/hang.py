@@ -1,0 +1,123 @@
+"""A run that never came to its end: what is kept of it, in a file of its own.
+
+Like a failure file it is pure JSON, and nothing in it is imported or called. It has no
+history, as the run gave none.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from hashlib import sha256
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from isolation_spec.model.scenario import Scenario
+
+__all__ = [
+    "SUFFIX",
+    "BadHangFile",
+    "HangReport",
+    "hang_name",
+    "load_hang",
+    "save_hang",
+]
+
+SUFFIX = ".hang.json"
+_MOST_BYTES = 1024 * 1024
+
+
+class BadHangFile(Exception):
+    """A file cannot be read as one of a run that hung or died; the text says why."""
+
+
+class HangReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A run that hung, or took its process with it.
+
+    Attributes:
+        engine: the name under which the engine was verified.
+        how: `hung`, or `died` with the process in which it was.
+        why: in what, for how long, or by which signal or exit code, in one clause.
+        method: of the adapter; "" where none is on the stack.
+        place: file, line and function, "" if unknown.
+        allowed: seconds of the wall clock that it was given.
+        scenario: with the choices that the run had followed, as far as they are known.
+        stack: the innermost call last, bounded.
+    """
+
+    format: Literal["isolation-spec-hang"] = "isolation-spec-hang"
+    version: Literal[1] = 1
+    engine: str
+    how: Literal["hung", "died"]
+    why: str
+    method: str = ""
+    place: str = ""
+    allowed: float = 0.0
+    scenario: Scenario | None = None
+    stack: tuple[str, ...] = ()
+
+    def sentence(self) -> str:
+        """What happened, and in which method of the adapter."""
+        where = self.method or "the engine"
+        if self.place:
+            where += f" ({self.place})"
+        if self.how == "died":
+            return f"{where} ended the process: {self.why}"
+        return (
+            f"{where} did not come back {self.why}: it blocks the loop, on which all "
+            "users wait"
+        )
+
+
+def save_hang(stuck: HangReport, folder: Path) -> Path:
+    """Saves it in the folder, atomically and readable by its owner alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / hang_name(stuck)
+    data = msgspec.json.format(msgspec.json.encode(stuck), indent=2)
+    descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".saving-")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data + b"\n")
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def hang_name(stuck: HangReport) -> str:
+    """The name of its file: engine, method and, in a digest, the scenario."""
+    engine = "".join(c if c.isalnum() or c in "-+." else "-" for c in stuck.engine)
+    where = stuck.method.rpartition(".")[2] or "engine"
+    digest = sha256(msgspec.json.encode(stuck.scenario)).hexdigest()[:8]
+    return f"{engine}-{where}-{digest}{SUFFIX}"
+
+
+def load_hang(path: Path) -> HangReport:
+    """What is kept in a file.
+
+    Raises:
+        BadStuckFile: it is missing, too large, or not of that form.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+    except OSError as error:
+        message = f"{path} cannot be read: {error.strerror or error}"
+        raise BadHangFile(message) from None
+    try:
+        if len(data) > _MOST_BYTES:
+            message = f"it is larger than {_MOST_BYTES} bytes"
+            raise ValueError(message)
+        stuck = msgspec.json.decode(data, type=HangReport)
+        if stuck.scenario is None:
+            message = "it has no scenario"
+            raise ValueError(message)
+        for problem in stuck.scenario.problems():
+            raise ValueError(problem)
+    except (ValueError, RecursionError) as error:
+        message = f"{path} is not the file of a run that hung: {error}"
+        raise BadHangFile(message) from None
+    return stuck

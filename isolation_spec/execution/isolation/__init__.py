@@ -1,0 +1,1 @@
+"""Isolation of a run in a process that may hang or die."""

@@ -1,0 +1,159 @@
+"""Objects and what they hold: sharing between contexts, and writing into what was
+given.
+
+Only the engine's own objects are looked into: attributes, slots and containers, never
+those of libraries, of code, or of tasks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import types
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from typing import Any
+
+__all__ = ["mutate_deeply", "shared_objects"]
+
+_MOST = 3000
+_LIBRARIES = (
+    "_asyncio",
+    "_contextvars",
+    "aiosqlite",
+    "asyncio",
+    "builtins",
+    "concurrent",
+    "functools",
+    "greenlet",
+    "isolation_spec.contract",
+    "isolation_spec.engines.reference.adapter",
+    "isolation_spec.execution",
+    "isolation_spec.model",
+    "isolation_spec.world",
+    "logging",
+    "random",
+    "sqlalchemy",
+    "sqlite3",
+    "threading",
+    "weakref",
+    "websockets",
+)
+_CONTAINERS = (list, dict, set, deque, bytearray)
+_ATOMS = (
+    str,
+    bytes,
+    int,
+    float,
+    type,
+    types.ModuleType,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.CoroutineType,
+    asyncio.Future,
+)
+
+
+def shared_objects(
+    holders: Iterable[tuple[int, tuple[Any, ...]]], declared: Iterable[Any]
+) -> Iterator[tuple[int, int, str]]:
+    """Yields (user, other user, both paths) for each mutable object that both reach.
+
+    `holders` are (user, objects to look from); what is reached through a declared
+    object is shared on purpose.
+    """
+    excluded = set(map(id, _reach(declared)))
+    owners: dict[int, tuple[int, str]] = {}
+    for user, roots in holders:
+        for thing, path in _paths(roots, excluded):
+            owner, first = owners.setdefault(id(thing), (user, path))
+            if owner != user:
+                yield user, owner, f"{path}, the same object as {first}"
+
+
+def _reach(roots: Iterable[Any]) -> list[Any]:
+    """What contexts share on purpose: declared objects and their attributes."""
+    found = []
+    for root in roots:
+        found.append(root)
+        found.extend(value for _, value in _parts(root))
+    return found
+
+
+def _paths(roots: Iterable[Any], excluded: set[int]) -> Iterator[tuple[Any, str]]:
+    """Yields (mutable object, path) reached from the roots, nearest first."""
+    waiting = deque((root, type(root).__name__) for root in roots)
+    seen = set(excluded)
+    while waiting and len(seen) < _MOST:
+        thing, path = waiting.popleft()
+        if id(thing) in seen or thing is None or isinstance(thing, _ATOMS):
+            continue
+        seen.add(id(thing))
+        if _is_mutable(thing):
+            yield thing, path
+        for name, part in _parts(thing):
+            waiting.append((part, f"{path}{name}"))
+
+
+def _is_mutable(thing: Any) -> bool:
+    """True for containers that can change, and objects of the engine's own classes."""
+    if isinstance(thing, _CONTAINERS):
+        return True
+    frozen = getattr(
+        getattr(type(thing), "__dataclass_params__", None), "frozen", False
+    )
+    return not frozen and _is_own(thing) and hasattr(thing, "__dict__")
+
+
+def _is_own(thing: Any) -> bool:
+    module = type(thing).__module__ or ""
+    return not module.startswith(_LIBRARIES)
+
+
+def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(thing, dict):
+        for key, value in thing.items():
+            yield f"[{str(key)[:20]!r}]", value
+    elif isinstance(thing, list | tuple | set | frozenset | deque):
+        for index, value in enumerate(thing):
+            yield f"[{index}]", value
+    elif _is_own(thing) and not isinstance(thing, _ATOMS):
+        for name, value in getattr(thing, "__dict__", {}).items():
+            yield f".{name}", value
+        for owner in type(thing).__mro__:
+            slots = owner.__dict__.get("__slots__", ())
+            for name in (slots,) if isinstance(slots, str) else slots:
+                if hasattr(thing, name):
+                    yield f".{name}", getattr(thing, name)
+
+
+def _public_parts(thing: Any) -> list[Any]:
+    """What anybody who was given the object can reach without private names."""
+    if isinstance(thing, Mapping):
+        return list(thing.values())
+    if isinstance(thing, list | tuple | set | frozenset | deque):
+        return list(thing)
+    if dataclasses.is_dataclass(thing) and not isinstance(thing, type):
+        names = [field.name for field in dataclasses.fields(thing)]
+        return [getattr(thing, name) for name in names if not name.startswith("_")]
+    return []
+
+
+def mutate_deeply(thing: Any, value: str, depth: int = 0) -> None:
+    """Writes the value into every container that can be changed, at any depth."""
+    if depth > 6:
+        return
+    for part in _public_parts(thing):
+        if not isinstance(part, _ATOMS):
+            mutate_deeply(part, value, depth + 1)
+    try:
+        if isinstance(thing, list | deque):
+            thing.append(value)
+        elif isinstance(thing, MutableMapping):
+            thing[value] = value
+        elif isinstance(thing, set):
+            thing.add(value)
+    except TypeError:
+        # A mapping that looks mutable and refuses is as good as an immutable one.
+        return

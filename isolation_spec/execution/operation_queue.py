@@ -1,0 +1,123 @@
+"""What may be asked next: each user's operations in order, those of the world between.
+
+A user's next operation is one more arrival as soon as the one before it has ended, so
+the scheduler alone decides how those of different users interleave.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import TypeAlias
+
+from isolation_spec.model.scenario import (
+    AdvanceTime,
+    CollectGarbage,
+    Moment,
+    Operation,
+    RunAgent,
+    Scenario,
+    Shutdown,
+    UserOperation,
+    WorldOperation,
+    aims,
+)
+
+__all__ = ["OperationQueue"]
+
+_Post: TypeAlias = Callable[[int | None, str, Callable[[], None]], None]
+
+
+class OperationQueue:
+    """The operations of one run that have not ended.
+
+    Arguments:
+        post: makes an arrival of a lane, the world's if None: takes lane, name and what
+            is to be done when it comes.
+        launch: begins an operation that has arrived.
+
+    Attributes:
+        active: operation id -> the operation, from its offer to its end.
+        lanes: user -> what that user has not been offered yet.
+    """
+
+    def __init__(
+        self, scenario: Scenario, post: _Post, launch: Callable[[Operation], None]
+    ) -> None:
+        self.active: dict[int, Operation] = {}
+        self.lanes: dict[int, deque[UserOperation]] = {}
+        self._world_lane: deque[WorldOperation] = deque()
+        self._unlaunched: dict[int, None] = {}
+        self._aims = aims(scenario)
+        self._reached: dict[tuple[int, Moment], None] = {}
+        self._held: dict[tuple[int, Moment], list[int]] = {}
+        self._post = post
+        self._launch = launch
+        for operation in scenario.operations:
+            self._enter(operation)
+
+    def _enter(self, operation: Operation) -> None:
+        self._unlaunched[operation.id] = None
+        if isinstance(operation, AdvanceTime | CollectGarbage | Shutdown):
+            self._world_lane.append(operation)
+        else:
+            self.lanes.setdefault(operation.user, deque()).append(operation)
+
+    @property
+    def is_done(self) -> bool:
+        """True once every operation has ended: until then, one is always offered."""
+        return not self.active
+
+    def begin(self) -> None:
+        """Offers everybody's first operation."""
+        for user in self.lanes:
+            self._offer(user)
+        self._offer_world()
+
+    def ended(self, number: int) -> None:
+        """The task of an operation has ended; its user may go on."""
+        self._reach(number, "ended")
+        operation = self.active.pop(number, None)
+        user = getattr(operation, "user", None)
+        if user is not None and not getattr(operation, "background", False):
+            self._offer(user)
+
+    def _offer(self, user: int) -> None:
+        """A user's next operation is one more arrival; an attack waits for its aim.
+
+        Waits are for operations that stand before the attack, so they form no circle.
+        """
+        if not self.lanes[user]:
+            return
+        aim = self._aims.get(self.lanes[user][0].id)
+        if aim is not None and aim not in self._reached:
+            self._held.setdefault(aim, []).append(user)
+            return
+        self._arrive(self.lanes[user].popleft(), user)
+
+    def _reach(self, number: int, moment: Moment) -> None:
+        """An operation has come to where an attack on it makes sense."""
+        self._reached[number, moment] = None
+        for user in self._held.pop((number, moment), ()):
+            self._offer(user)
+
+    def _offer_world(self) -> None:
+        """The world's next operation waits until all before it have been started."""
+        while self._world_lane:
+            first = next(iter(self._unlaunched), None)
+            if first != self._world_lane[0].id:
+                return
+            self._arrive(self._world_lane.popleft(), None)
+            del self._unlaunched[first]
+
+    def _arrive(self, operation: Operation, lane: int | None) -> None:
+        self.active[operation.id] = operation
+        self._post(lane, f"{operation.id}/start", lambda: self._begin(operation))
+
+    def _begin(self, operation: Operation) -> None:
+        self._unlaunched.pop(operation.id, None)
+        self._reach(operation.id, "begun")
+        self._launch(operation)
+        if isinstance(operation, RunAgent) and operation.background:
+            self._offer(operation.user)
+        self._offer_world()

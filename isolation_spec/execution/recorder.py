@@ -1,0 +1,136 @@
+"""Writes the history of one run: who was at work, when, and what was seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from isolation_spec.contract.adapter import Row
+from isolation_spec.contract.checked_adapter import CheckedAdapter
+from isolation_spec.execution.object_graph import shared_objects
+from isolation_spec.model.history.entries import (
+    CancellationDelivered,
+    Entry,
+    ExceptionUnhandled,
+    GaugeRead,
+    ObjectShared,
+    PhaseStarted,
+    ResourceAlive,
+    RowStored,
+    SessionMoved,
+    ThreadStarted,
+    ToolRan,
+)
+from isolation_spec.model.history.rendering import render
+from isolation_spec.model.scenario import Cancellation, Scenario
+from isolation_spec.world.instrumentation import LiveResource
+from isolation_spec.world.interface import WorldInterface
+from isolation_spec.world.loop import REQUESTER
+
+__all__ = ["Recorder"]
+
+EntryT = TypeVar("EntryT", bound=Entry)
+
+
+class Recorder:
+    """The entries of one run, in the order in which they were seen; judges nothing.
+
+    Attributes:
+        entries: what was seen so far.
+        users_of: operation id -> its user; None for those of the world, and for what
+            no operation asked for.
+    """
+
+    def __init__(
+        self, scenario: Scenario, adapter: CheckedAdapter, world: WorldInterface
+    ) -> None:
+        self.entries: list[Entry] = []
+        self.users_of: dict[int | None, int | None] = {None: None}
+        for operation in scenario.operations:
+            self.users_of[operation.id] = getattr(operation, "user", None)
+        self._index = {user.id: index for index, user in enumerate(scenario.users)}
+        self._adapter = adapter
+        self._world = world
+
+    def listen(self) -> None:
+        """From here on, the world tells of sessions, threads and unhandled errors."""
+        self._world.moved = self._session
+        self._world.unhandled = self._unhandled
+        self._world.threaded = self._thread
+
+    def record(
+        self, kind: type[EntryT], operation: int | None = None, /, **fields: Any
+    ) -> None:
+        """Appends an entry, with time, turn and the user of its operation."""
+        time, turn = self._world.moment()
+        user = self.users_of.get(operation)
+        self.entries.append(
+            kind(time=time, turn=turn, operation=operation, user=user, **fields)
+        )
+
+    def _of_user(self, kind: type[EntryT], user: int | None, /, **fields: Any) -> None:
+        """Appends an entry that no operation caused."""
+        time, turn = self._world.moment()
+        self.entries.append(kind(time=time, turn=turn, user=user, **fields))
+
+    def phase(self, phase: str) -> None:
+        """A phase of the run begins."""
+        self.record(PhaseStarted, phase=phase)
+
+    def cancellation(self, number: int, aimed: Cancellation, place: str) -> None:
+        """An operation was cancelled at a place."""
+        self.record(
+            CancellationDelivered,
+            number,
+            step=aimed.step,
+            early=aimed.early,
+            place=place,
+        )
+
+    def tool(self, tool: str, argument: str, identity: str | None, moment: str) -> None:
+        """A tool began or ended, for whoever is at work."""
+        self.record(
+            ToolRan,
+            REQUESTER.get(),
+            tool=tool,
+            argument=argument,
+            identity=identity,
+            moment=moment,
+        )
+
+    def alive(self, alive: LiveResource) -> None:
+        """A resource is still there."""
+        self.record(ResourceAlive, alive.requester, kind=alive.kind, what=alive.what)
+
+    def gauges(self, user: str | None) -> None:
+        """What the engine counts for a user after their cleanup; None: for all."""
+        for gauge, value in sorted(self._adapter.gauges(user).items()):
+            index = None if user is None else self._index[user]
+            self._of_user(GaugeRead, index, gauge=gauge, value=value)
+
+    def shared(self, holders: Iterable[tuple[int, Any]]) -> None:
+        """Mutable objects that contexts of two users both hold: (user, context)."""
+        held = [(user, tuple(self._adapter.holdings(c))) for user, c in holders]
+        for user, other, what in shared_objects(held, self._adapter.shared()):
+            self._of_user(ObjectShared, user, other=other, what=what)
+
+    def rows(self, before: frozenset[Row]) -> None:
+        """What is stored and was not before."""
+        for row in self._adapter.observe():
+            if row not in before:
+                fields = {k: render(v) for k, v in row._asdict().items()}
+                self.record(RowStored, **fields)
+
+    def _session(self, session: int, move: str, requester: int | None) -> None:
+        self.record(SessionMoved, requester, session=session, move=move)
+
+    def _thread(self, what: str, place: str) -> None:
+        self.record(ThreadStarted, REQUESTER.get(), what=what, place=place)
+
+    def _unhandled(self, context: dict[str, Any]) -> None:
+        error = context.get("exception")
+        self.unhandled(f"{context.get('message')}: {render(error)}")
+
+    def unhandled(self, message: str) -> None:
+        """Something went wrong that nobody was told of."""
+        self.record(ExceptionUnhandled, message=message)

@@ -1,0 +1,192 @@
+"""What one user would have seen alone: runs of a user's own part of a scenario.
+
+The *projection* of a user drops the operations of all others; world operations stay,
+and the others' identities stay as literals. A solo run lets its arrivals in, in the
+order in which the joint run had them, as far as they come: a connection that another
+user left in the pool is now opened, so some arrivals are new and some never come.
+Where the user then sees something else, further solo runs under other schedules tell
+what depends on the user's own timing from what does not.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable
+from hashlib import blake2s
+
+import msgspec
+
+from isolation_spec.claims import CLAIMS, Claim, Judgement, judge
+from isolation_spec.claims.noninterference import unlike
+from isolation_spec.contract.adapter import Adapter
+from isolation_spec.execution.run import run
+from isolation_spec.model.history.entries import (
+    CancellationDelivered,
+    OperationEnded,
+    OperationStarted,
+)
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import (
+    AdvanceTime,
+    Operation,
+    RunAgent,
+    Scenario,
+    Schedule,
+    Shutdown,
+    names_victim,
+)
+from isolation_spec.world.schedulers.base import Scheduler
+from isolation_spec.world.schedulers.replay import ReplayScheduler
+
+__all__ = [
+    "SoloCache",
+    "Solos",
+    "comparable",
+    "judge_with_solos",
+    "projection",
+    "run_alone",
+    "solo_runs",
+]
+
+Solos = dict[int, tuple[History, ...]]
+"""User -> the solo runs; the first follows the joint run's order of arrivals."""
+
+SoloCache = dict[tuple[bytes, object], History]
+"""Solo runs made before, by projection and by order or seed."""
+
+_NOT = ("refused", "unavailable")
+_ROUNDS = ((0, 8), (8, 40))
+"""Seeds of further solo runs, as long as something is still unlike all of them."""
+
+
+def projection(scenario: Scenario, user: int) -> Scenario:
+    """The user's own operations, one after the other, and the world's.
+
+    What names another user's context or run is left out, as there is none alone; and
+    nothing is decided.
+    """
+    kept = tuple(
+        msgspec.structs.replace(operation, background=False)
+        if isinstance(operation, RunAgent)
+        else operation
+        for operation in scenario.operations
+        if getattr(operation, "user", user) == user and not names_victim(operation)
+    )
+    schedule = Schedule(split=scenario.schedule.split)
+    return msgspec.structs.replace(scenario, operations=kept, schedule=schedule)
+
+
+def comparable(history: History) -> tuple[int, ...]:
+    """The users whose solo run is the same question.
+
+    Each whose operations came one after the other: of what overlaps, any order is as
+    good as any other. Not one whose attack was not refused, as it may count as the
+    user's own, or who is cancelled at a step that is counted. Nobody, where the outside
+    stood still, the engine was shut down under its users, or more time passed than a
+    limit of an engine may be.
+    """
+    operations = history.scenario.operations
+    if not history.settled or any(map(_stops, operations)):
+        return ()
+    disturbed: set[int | None] = {None}
+    busy: dict[int | None, int] = {}
+    named = {operation.id: names_victim(operation) for operation in operations}
+    for entry in history.entries:
+        if isinstance(entry, CancellationDelivered):
+            disturbed.add(entry.user)
+        elif isinstance(entry, OperationStarted):
+            if entry.user in busy:
+                disturbed.add(entry.user)
+            busy[entry.user] = entry.operation or 0
+        elif isinstance(entry, OperationEnded):
+            busy.pop(entry.user, None)
+            if named[entry.operation or 0] and entry.outcome not in _NOT:
+                disturbed.add(entry.user)
+    own = {getattr(operation, "user", None) for operation in operations}
+    return tuple(sorted(user for user in own - disturbed if user is not None))
+
+
+_LONG = 10.0
+"""Seconds; less than an engine's limits, so that no clock ends anything."""
+
+
+def _stops(operation: Operation) -> bool:
+    if isinstance(operation, AdvanceTime):
+        return operation.stalled or operation.seconds > _LONG
+    return isinstance(operation, Shutdown)
+
+
+def run_alone(
+    history: History, make_adapter: Callable[[], Adapter], user: int
+) -> History:
+    """The user's own part of a run, its arrivals in the order which they had there."""
+    scenario, order = _alone(history, user)
+    following = ReplayScheduler(scenario.schedule, order)
+    return run(scenario, make_adapter, scheduler=following)
+
+
+def _alone(history: History, user: int) -> tuple[Scenario, tuple[str, ...]]:
+    """The user's own part of a scenario, and of the order of arrivals."""
+    scenario = projection(history.scenario, user)
+    own = {str(operation.id) for operation in scenario.operations} | {"world"}
+    return scenario, tuple(c for c in history.order if c.partition("/")[0] in own)
+
+
+def solo_runs(
+    history: History,
+    make_adapter: Callable[[], Adapter],
+    users: Iterable[int],
+    kept: SoloCache | None = None,
+) -> Solos:
+    """The solo runs of these users; more than one where the first differs.
+
+    A run that is kept is not made again; what is made is kept.
+    """
+    solos: Solos = {}
+    kept = {} if kept is None else kept
+
+    def once(scenario: Scenario, key: object, scheduler: Scheduler) -> History:
+        name = (scenario.to_json(), key)
+        if name not in kept:
+            kept[name] = run(scenario, make_adapter, scheduler=scheduler)
+        return kept[name]
+
+    for user in users:
+        scenario, order = _alone(history, user)
+        following = ReplayScheduler(scenario.schedule, order)
+        runs: tuple[History, ...] = (once(scenario, order, following),)
+        for first, last in _ROUNDS:
+            if not unlike(history, runs, user):
+                break
+            runs += tuple(
+                once(scenario, seed, _further(scenario, seed))
+                for seed in range(first, last)
+            )
+        solos[user] = runs
+    return solos
+
+
+def _further(scenario: Scenario, seed: int) -> Scheduler:
+    """Plain order first, then some in which arrivals are held back at random."""
+    if not seed:
+        return Scheduler(scenario.schedule)
+    chance = random.Random(seed)
+    schedule = Schedule(split=scenario.schedule.split, burst=seed % 3)
+    points = [chance.randint(1, 60) for _ in range(2)]
+
+    def draw_class(chain: str) -> int:
+        return blake2s(f"{seed}/{chain}".encode(), digest_size=1).digest()[0] % 4
+
+    return Scheduler(schedule, change_points=points, draw_class=draw_class)
+
+
+def judge_with_solos(
+    history: History,
+    make_adapter: Callable[[], Adapter],
+    claims: tuple[Claim, ...] = CLAIMS,
+) -> tuple[Judgement, ...]:
+    """Judges by these claims, with solo runs of every user if one asks for them."""
+    solos: Solos | None = None
+    if any(claim.compares for claim in claims):
+        solos = solo_runs(history, make_adapter, comparable(history))
+    return judge(history, make_adapter().capabilities, claims, solos=solos)

@@ -1,0 +1,166 @@
+"""A failure as a pytest test: the scenario in constructor calls, and nothing to load.
+
+Everything that comes from a file is written as a literal, by `repr`, or as a comment of
+one line, so that no text of a file can become code.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from isolation_spec.claims import find_claim
+from isolation_spec.failure.file import Failure
+from isolation_spec.model.scenario import Scenario
+
+__all__ = ["export_test", "to_python"]
+
+_COLUMNS = 88
+
+
+def export_test(failure: Failure, engine: str) -> str:
+    """The source of a pytest test that the claim holds on the engine of that name.
+
+    It fails with the whole story as long as the claim is violated, and when the
+    scenario no longer puts it to the test. It needs no file but itself.
+    """
+    claim = find_claim(failure.claim)
+    wrapped = textwrap.wrap(claim.statement, _COLUMNS - 8)
+    story = (*failure.violation.let, failure.violation.then, failure.violation.however)
+    return "\n".join(
+        (
+            f'"""The claim {claim.id}, put to the test by a scenario that broke it."""',
+            "",
+            *_import(
+                [*sorted(_names(failure.scenario), key=str.lower), "assert_holds"]
+            ),
+            "",
+            f"ENGINE = {_string(engine)}",
+            "",
+            *_comments(story),
+            *_assignment("SCENARIO", failure.scenario),
+            "",
+            "",
+            f"def test_{claim.id.replace('-', '_')}_holds() -> None:",
+            *textwrap.indent(_docstring("\n".join(wrapped)), "    ").splitlines(),
+            f'    assert_holds(SCENARIO, engine=ENGINE, claim="{claim.id}")',
+            "",
+        )
+    )
+
+
+def _docstring(text: str) -> str:
+    return f'"""{text}\n"""' if "\n" in text else f'"""{text}"""'
+
+
+def _import(names: list[str]) -> Iterator[str]:
+    line = f"from isolation_spec import {', '.join(names)}"
+    if len(line) <= _COLUMNS:
+        yield line
+        return
+    yield "from isolation_spec import ("
+    yield from (f"    {name}," for name in names)
+    yield ")"
+
+
+def _comments(story: tuple[str, ...]) -> Iterator[str]:
+    """The facts of the violation, each in lines of its own that are comments."""
+    *let, then, however = story
+    heads = ["Let", *("and" for _ in let[1:])][: len(let)]
+    facts = [f"{head} {fact}." for head, fact in zip(heads, let, strict=True)]
+    for fact in (*facts, f"Then {then}.", f"However, {however}: contradiction."):
+        printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in fact)
+        wrapped = textwrap.wrap(printable, _COLUMNS - 2, break_on_hyphens=False)
+        yield from (f"# {line}" for line in wrapped)
+
+
+def to_python(scenario: Scenario) -> str:
+    """The scenario in calls of constructors, as ruff formats it.
+
+    Each user, operation and demotion begins a line of its own. Evaluated with the names
+    of `isolation_spec`, it gives an equal scenario.
+    """
+    return "\n".join(_lines("", scenario, ""))
+
+
+def _assignment(name: str, scenario: Scenario) -> list[str]:
+    return list(_lines(f"{name} = ", scenario, ""))
+
+
+def _names(value: Any) -> set[str]:
+    """The constructors that the value is written with."""
+    if isinstance(value, tuple):
+        return set().union(*map(_names, value))
+    if not isinstance(value, msgspec.Struct):
+        return set()
+    given = (part for _, part in _given(value))
+    return {type(value).__name__}.union(*map(_names, given))
+
+
+def _given(struct: msgspec.Struct) -> Iterator[tuple[str, Any]]:
+    """The fields that a call must name: those that are not at their defaults."""
+    for field in msgspec.structs.fields(struct):
+        value = getattr(struct, field.name)
+        default = field.default
+        if field.default_factory is not msgspec.NODEFAULT:
+            default = field.default_factory()
+        if value != default or type(value) is not type(default):
+            yield field.name, value
+
+
+_SPREAD = {"users", "operations", "demotions"}
+"""Fields of which each item begins a line, as the reader goes through them."""
+
+
+def _lines(head: str, value: Any, tail: str, *, spread: bool = False) -> Iterator[str]:
+    """The value after `head` and before `tail`, on one line if it fits."""
+    flat = f"{head}{_flat(value)}{tail}"
+    parts = list(_parts(value))
+    whole = isinstance(value, Scenario) or (spread and len(value) > 1)
+    if not parts or (len(flat) <= _COLUMNS and not whole):
+        yield flat
+        return
+    opening, closing = _brackets(value)
+    yield f"{head}{opening}"
+    for name, part in parts:
+        for line in _lines(name, part, ",", spread=name.rstrip("=") in _SPREAD):
+            yield f"    {line}"
+    yield f"{closing}{tail}"
+
+
+def _parts(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yields (what stands before it, part) of what can be broken into lines."""
+    if isinstance(value, msgspec.Struct):
+        yield from ((f"{name}=", part) for name, part in _given(value))
+    elif isinstance(value, tuple):
+        yield from (("", part) for part in value)
+    elif isinstance(value, dict):
+        yield from ((f"{_string(key)}: ", part) for key, part in value.items())
+
+
+def _brackets(value: Any) -> tuple[str, str]:
+    if isinstance(value, msgspec.Struct):
+        return f"{type(value).__name__}(", ")"
+    return ("{", "}") if isinstance(value, dict) else ("(", ")")
+
+
+def _flat(value: Any) -> str:
+    if isinstance(value, str):
+        return _string(value)
+    if not isinstance(value, msgspec.Struct | tuple | dict):
+        return repr(value)
+    opening, closing = _brackets(value)
+    inner = ", ".join(f"{name}{_flat(part)}" for name, part in _parts(value))
+    comma = "," if isinstance(value, tuple) and len(value) == 1 else ""
+    return f"{opening}{inner}{comma}{closing}"
+
+
+def _string(text: str) -> str:
+    """A literal in double quotes, unless that takes more escapes."""
+    literal = repr(text)
+    if literal[0] == '"' or '"' in text:
+        return literal
+    return f'"{literal[1:-1]}"'

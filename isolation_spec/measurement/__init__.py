@@ -1,0 +1,1 @@
+"""Measurements of the suite itself: mutation score, benchmark, replay fidelity."""

@@ -1,0 +1,1 @@
+"""The model: scenarios to run and histories of observations, as plain data."""

@@ -1,0 +1,69 @@
+"""Counters of the activity that a run really reached, and the waits of its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import msgspec
+
+__all__ = ["ActivityCounters", "Await", "Handoff", "InFlightInterval"]
+
+
+class InFlightInterval(msgspec.Struct, frozen=True):
+    """Something outside of this kind, as "call" or "database", was asked for, and had
+    not answered: between two numbers of turns after a step of a task."""
+
+    step: int
+    first: int
+    last: int
+    kind: str
+
+
+class Handoff(msgspec.Struct, frozen=True):
+    """Before a step of a task it waited for another operation, the giver; None: for one
+    of the world."""
+
+    step: int
+    giver: int | None
+
+
+class Await(msgspec.Struct, frozen=True):
+    """The task of an operation came to an await in the engine, before `entry`."""
+
+    operation: int
+    place: str
+    entry: int
+
+
+class ActivityCounters(msgspec.Struct, kw_only=True):
+    """How much really happened, counted inside the libraries that do the work.
+
+    Runs and tools are counted by the scripted agent itself, events where `websockets`
+    hands a message to a client, handshakes where its client completes one, database
+    sessions where SQLAlchemy begins a transaction for one. Attacks are operations that
+    named what is another user's, or a token of nobody's, and were put to the engine.
+    """
+
+    users: int = 0
+    runs_completed: int = 0
+    tools_run: int = 0
+    events_delivered: int = 0
+    handshakes: int = 0
+    database_sessions: int = 0
+    cancellations: int = 0
+    cleanups: int = 0
+    attacks: int = 0
+
+    def add(self, other: ActivityCounters) -> None:
+        """Adds the counts of another run to these."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+    def missing(self, required: Collection[str] | None = None) -> tuple[str, ...]:
+        """The names of the counts that stayed zero, of all or of the required ones."""
+        wanted = self.__struct_fields__ if required is None else required
+        return tuple(
+            name
+            for name in self.__struct_fields__
+            if name in wanted and not getattr(self, name)
+        )

@@ -1,0 +1,200 @@
+"""The entries of a history: one observation each, in the order of observation."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias, TypeVar
+
+import msgspec
+
+__all__ = [
+    "AgentStepped",
+    "CancellationDelivered",
+    "ConnectionClosed",
+    "ConnectionOpened",
+    "Entry",
+    "EntryT",
+    "EventReceived",
+    "ExceptionUnhandled",
+    "GaugeRead",
+    "IdentityChanged",
+    "ObjectShared",
+    "OperationEnded",
+    "OperationStarted",
+    "PhaseStarted",
+    "ResourceAlive",
+    "RowStored",
+    "SessionMoved",
+    "ThreadStarted",
+    "ToolRan",
+]
+
+Outcome: TypeAlias = Literal[
+    "returned", "failed", "cancelled", "refused", "unavailable", "unfinished"
+]
+"""How an operation ended. Unavailable: what it names was never opened, so the engine
+was not asked. Unfinished: still under way when the time of the run was up."""
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True, tag_field="saw"):
+    """`time` in virtual seconds; `turn` counts the runs of the ready queue."""
+
+    time: float
+    turn: int
+    operation: int | None = None
+    user: int | None = None
+
+
+class OperationStarted(_Entry, tag="operation_started", frozen=True, kw_only=True):
+    """An operation was handed to its task."""
+
+
+class OperationEnded(_Entry, tag="operation_ended", frozen=True, kw_only=True):
+    """The task of an operation ended."""
+
+    outcome: Outcome
+    value: str = ""
+    error: str = ""
+
+
+class AgentStepped(_Entry, tag="agent_stepped", frozen=True, kw_only=True):
+    """A scripted agent began (step `begin`) or ended one step, and saw this.
+
+    `path` counts into spawned scripts. `identity` is whom the engine says the current
+    code works for, None where it has no such notion. `outcome` says how the step ended:
+    refused, if by an exception by which the engine refuses.
+    """
+
+    path: tuple[int, ...]
+    step: str
+    seen: str
+    identity: str | None
+    outcome: Literal["ok", "failed", "cancelled", "refused"] = "ok"
+
+
+class IdentityChanged(_Entry, tag="identity_changed", frozen=True, kw_only=True):
+    """At an await of an operation's task, the engine said it works for another
+    user."""
+
+    identity: str
+    place: str
+
+
+class ConnectionOpened(_Entry, tag="connection_opened", frozen=True, kw_only=True):
+    """The handshake of a connection was completed, as its client saw it."""
+
+    connection: str
+
+
+class ConnectionClosed(_Entry, tag="connection_closed", frozen=True, kw_only=True):
+    """The client saw its connection end, with this close code."""
+
+    connection: str
+    code: int | None
+
+
+class EventReceived(_Entry, tag="event_received", frozen=True, kw_only=True):
+    """A client read one message; `user` is the owner of the connection's token."""
+
+    connection: str
+    text: str
+
+
+class SessionMoved(_Entry, tag="session_moved", frozen=True, kw_only=True):
+    """A SQLAlchemy session, numbered from 1, was used by `operation`, or ended."""
+
+    session: int
+    move: Literal["began", "used", "committed", "rolled_back", "closed"]
+
+
+class CancellationDelivered(
+    _Entry, tag="cancellation_delivered", frozen=True, kw_only=True
+):
+    """The task of an operation was cancelled by the world around this step of its
+    own."""
+
+    step: int
+    early: bool
+    place: str
+
+
+class PhaseStarted(_Entry, tag="phase_started", frozen=True, kw_only=True):
+    """The run went on to its next phase."""
+
+    phase: Literal["operations", "cleanup", "teardown", "observed"]
+
+
+class ResourceAlive(_Entry, tag="resource_alive", frozen=True, kw_only=True):
+    """Something was alive that should not be: after cleanup of `user`, or in the
+    end."""
+
+    kind: str
+    what: str
+
+
+class GaugeRead(_Entry, tag="gauge_read", frozen=True, kw_only=True):
+    """What the engine says it still holds, after cleanup of `user` or in the end."""
+
+    gauge: str
+    value: float
+
+
+class ExceptionUnhandled(_Entry, tag="exception_unhandled", frozen=True, kw_only=True):
+    """The loop's exception handler was called."""
+
+    message: str
+
+
+class ToolRan(_Entry, tag="tool_ran", frozen=True, kw_only=True):
+    """The body of a tool looked around; `identity` is for whom it was told to work."""
+
+    tool: str
+    argument: str
+    identity: str | None
+    moment: Literal["began", "went on", "ended"] = "began"
+
+
+class ObjectShared(_Entry, tag="object_shared", frozen=True, kw_only=True):
+    """A mutable object was found in contexts of two users; `what` names both paths."""
+
+    other: int
+    what: str
+
+
+class ThreadStarted(_Entry, tag="thread_started", frozen=True, kw_only=True):
+    """A real thread was started, which the world does not schedule, at
+    `module:line`."""
+
+    what: str
+    place: str
+
+
+class RowStored(_Entry, tag="row_stored", frozen=True, kw_only=True):
+    """The independent observer read this row in the end; `owner` is an identity."""
+
+    owner: str
+    thread: str
+    key: str
+    value: str
+
+
+Entry: TypeAlias = (
+    OperationStarted
+    | OperationEnded
+    | AgentStepped
+    | IdentityChanged
+    | ConnectionOpened
+    | ConnectionClosed
+    | EventReceived
+    | SessionMoved
+    | CancellationDelivered
+    | PhaseStarted
+    | ResourceAlive
+    | GaugeRead
+    | ExceptionUnhandled
+    | ToolRan
+    | ObjectShared
+    | ThreadStarted
+    | RowStored
+)
+
+EntryT = TypeVar("EntryT", bound=_Entry)

@@ -1,0 +1,98 @@
+"""What was observed while a scenario ran: pure data, in the order of observation.
+
+Entries say what users, agents, connections, databases and the ledger of live resources
+showed. Claims read nothing else. Two runs are the same when their digests are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+
+import msgspec
+
+from isolation_spec.model.event_names import EventNames
+from isolation_spec.model.history.activity import (
+    ActivityCounters,
+    Await,
+    Handoff,
+    InFlightInterval,
+)
+from isolation_spec.model.history.entries import Entry, EntryT
+from isolation_spec.model.scenario import (
+    AdvanceTime,
+    CollectGarbage,
+    Operation,
+    Scenario,
+    Schedule,
+    Shutdown,
+    UserOperation,
+)
+
+__all__ = ["History"]
+
+
+class History(msgspec.Struct, frozen=True, kw_only=True):
+    """One complete run of one scenario.
+
+    Attributes:
+        schedule: the choices that the run really followed, keyed by chain.
+        unused: the choices of the scenario whose place never came.
+        arrivals: digest of the order in which external completions arrived.
+        settled: False when operations or live resources kept the run from its end.
+        choices: how often the scheduler had more than one arrival to choose from.
+        overlapped: True if operations of two users were under way at once.
+        order: the chain of each arrival, in order; none where it is not recorded.
+        steps: operation id -> where in the engine its task waited before each of its
+            steps, if they were counted.
+        handed: operation id -> the steps before which it waited for another operation
+            and not for an answer of its own, and for which, if steps were counted.
+        waited: operation id -> what was under way while its task waited, if steps were
+            counted.
+        awaits: the awaits of all operations, in order, if steps were counted.
+        limits: the limits that the engine declares.
+        event_names: what the engine's events name, None if it does not say.
+        varying: patterns of what may differ from a run of a user alone.
+    """
+
+    scenario: Scenario
+    entries: tuple[Entry, ...]
+    reached: ActivityCounters
+    schedule: Schedule
+    unused: tuple[str, ...]
+    arrivals: str
+    settled: bool
+    choices: int
+    overlapped: bool
+    order: tuple[str, ...] = ()
+    steps: dict[int, tuple[str, ...]] = {}
+    handed: dict[int, tuple[Handoff, ...]] = {}
+    waited: dict[int, tuple[InFlightInterval, ...]] = {}
+    awaits: tuple[Await, ...] = ()
+    limits: dict[str, int] = {}
+    event_names: EventNames | None = None
+    varying: tuple[str, ...] = ()
+
+    def of(self, kind: type[EntryT]) -> Iterator[EntryT]:
+        """Yields the entries of one kind, in order."""
+        return (entry for entry in self.entries if isinstance(entry, kind))
+
+    def digest(self) -> str:
+        """A digest of all that was observed; equal digests are equal runs."""
+        return sha256(msgspec.json.encode(self.entries)).hexdigest()
+
+    def label(self, user: int | None) -> str:
+        """The label of a user, or "world"."""
+        return "world" if user is None else self.scenario.users[user].label
+
+    def operations(self) -> dict[int, Operation]:
+        """Operation id -> operation."""
+        return {operation.id: operation for operation in self.scenario.operations}
+
+    def user_operations(self) -> dict[int, UserOperation]:
+        """Operation id -> operation, of users only."""
+        return {
+            operation.id: operation
+            for operation in self.scenario.operations
+            if not isinstance(operation, AdvanceTime | CollectGarbage | Shutdown)
+        }

@@ -1,0 +1,247 @@
+"""What users ask of an engine, what the world does beside it, and cancellations."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
+
+from isolation_spec.model.scenario.fields import (
+    LARGEST,
+    ConnectionName,
+    ContextName,
+    Data,
+    Id,
+    Key,
+    Seconds,
+    UserIndex,
+    Value,
+    Victim,
+)
+from isolation_spec.model.scenario.script import Script
+
+__all__ = [
+    "AdvanceTime",
+    "CancelRun",
+    "Cancellation",
+    "CleanupEngine",
+    "CleanupUser",
+    "CollectGarbage",
+    "Connect",
+    "Disconnect",
+    "Erase",
+    "Mutate",
+    "OpenContext",
+    "Operation",
+    "Read",
+    "Reconnect",
+    "RunAgent",
+    "Shutdown",
+    "UserOperation",
+    "WorldOperation",
+    "Write",
+    "names_victim",
+]
+
+
+class Cancellation(Data, frozen=True, kw_only=True):
+    """The task of an operation is cancelled around its `step`-th step, counted from 1.
+
+    Late: just before that step, when what it awaited has completed already. Early: just
+    after that step, while what it awaits next is still under way; so many turns of the
+    loop later, others, and what it awaits, have got further.
+    """
+
+    step: Annotated[
+        int, Meta(ge=1, le=LARGEST, description="Which step, counted from 1.")
+    ]
+    early: Annotated[
+        bool, Meta(description="Whether just after that step, not just before it.")
+    ] = False
+    turns: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=LARGEST,
+            description="How many turns of the loop after an early step it comes.",
+        ),
+    ] = 0
+
+
+class _Operation(Data, frozen=True, kw_only=True, tag_field="operation"):
+    """One entry of a scenario; `id` is unique in it and survives shrinking."""
+
+    id: Id
+
+
+class _UserOperation(_Operation, frozen=True, kw_only=True):
+    """One request of one user, performed in a task of its own."""
+
+    user: UserIndex
+    cancel: Annotated[
+        Cancellation | None, Meta(description="Where its task is cancelled, if it is.")
+    ] = None
+
+
+class Connect(_UserOperation, tag="connect", frozen=True, kw_only=True):
+    """The user opens a connection by a real handshake and reads its events.
+
+    With a `victim`, the client presents the user's own token and claims to be that
+    user; `forged`, it presents a token that nobody has. `unread`, nothing that is sent
+    to it arrives before the operations are over, and soon there is no room for more.
+    """
+
+    connection: ConnectionName
+    victim: Victim = None
+    forged: Annotated[bool, Meta(description="Whether the token is nobody's.")] = False
+    unread: Annotated[bool, Meta(description="Whether the client reads nothing.")] = (
+        False
+    )
+
+
+class Disconnect(_UserOperation, tag="disconnect", frozen=True, kw_only=True):
+    """The user closes a connection, or drops it without a closing handshake."""
+
+    connection: ConnectionName
+    abrupt: Annotated[
+        bool, Meta(description="Whether without a closing handshake.")
+    ] = False
+
+
+class Reconnect(_UserOperation, tag="reconnect", frozen=True, kw_only=True):
+    """The user opens a connection while an older one is still there, then closes
+    that."""
+
+    connection: ConnectionName
+    replaces: Annotated[
+        str, Meta(description="The connection that is closed afterwards.")
+    ]
+
+
+class OpenContext(_UserOperation, tag="open_context", frozen=True, kw_only=True):
+    """The user asks the engine for a context of their own on a thread."""
+
+    context: ContextName
+    thread: Annotated[
+        str, Meta(description="The conversation for which the context is opened.")
+    ]
+
+
+class RunAgent(_UserOperation, tag="run_agent", frozen=True, kw_only=True):
+    """The user runs a scripted agent; in the background, the next operation goes ahead.
+
+    With a `victim`, the context is that user's, and the request still the user's own.
+    """
+
+    context: ContextName
+    script: Script
+    background: Annotated[
+        bool, Meta(description="Whether the next operation need not wait.")
+    ] = False
+    victim: Victim = None
+
+
+class CancelRun(_UserOperation, tag="cancel_run", frozen=True, kw_only=True):
+    """The user asks the engine to cancel a run, named by its operation's id.
+
+    With a `victim`, the run is that user's.
+    """
+
+    run: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=LARGEST,
+            description="The id of the operation that runs the agent.",
+        ),
+    ]
+    victim: Victim = None
+
+
+class Read(_UserOperation, tag="read", frozen=True, kw_only=True):
+    """The user reads everything that the engine's read interfaces show them.
+
+    With a `victim`, here and below, the context that is named is that user's.
+    """
+
+    context: ContextName
+    victim: Victim = None
+
+
+class Write(_UserOperation, tag="write", frozen=True, kw_only=True):
+    """The user stores one durable value, outside any run."""
+
+    context: ContextName
+    key: Key
+    value: Value
+    victim: Victim = None
+
+
+class Mutate(_UserOperation, tag="mutate", frozen=True, kw_only=True):
+    """The user reads, writes a value into all that was handed out and in, reads
+    again."""
+
+    context: ContextName
+    value: Annotated[
+        str, Meta(description="What is written into everything; a canary.")
+    ]
+    victim: Victim = None
+
+
+class Erase(_UserOperation, tag="erase", frozen=True, kw_only=True):
+    """The user erases all that is stored for their thread."""
+
+    context: ContextName
+    victim: Victim = None
+
+
+class CleanupEngine(_UserOperation, tag="cleanup_engine", frozen=True, kw_only=True):
+    """The user's one context is cleaned up."""
+
+    context: ContextName
+    victim: Victim = None
+
+
+class CleanupUser(_UserOperation, tag="cleanup_user", frozen=True, kw_only=True):
+    """Everything of the user is cleaned up."""
+
+
+class AdvanceTime(_Operation, tag="advance_time", frozen=True, kw_only=True):
+    """Virtual seconds pass; stalled, nothing arrives from outside meanwhile."""
+
+    seconds: Seconds
+    stalled: Annotated[bool, Meta(description="Whether nothing arrives meanwhile.")] = (
+        False
+    )
+
+
+class CollectGarbage(_Operation, tag="collect_garbage", frozen=True, kw_only=True):
+    """Unreachable objects are collected."""
+
+
+class Shutdown(_Operation, tag="shutdown", frozen=True, kw_only=True):
+    """The engine is shut down under its users."""
+
+
+UserOperation: TypeAlias = (
+    Connect
+    | Disconnect
+    | Reconnect
+    | OpenContext
+    | RunAgent
+    | CancelRun
+    | Read
+    | Write
+    | Mutate
+    | Erase
+    | CleanupEngine
+    | CleanupUser
+)
+WorldOperation: TypeAlias = AdvanceTime | CollectGarbage | Shutdown
+Operation: TypeAlias = UserOperation | WorldOperation
+
+
+def names_victim(operation: Operation) -> bool:
+    """True if it names a run or a context that is another user's."""
+    named = getattr(operation, "victim", None) is not None
+    return named and not isinstance(operation, Connect)

@@ -1,0 +1,53 @@
+"""The choices of the scheduler, hung on chains."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from isolation_spec.model.scenario.fields import LARGEST, Data
+
+__all__ = ["Demotion", "Schedule"]
+
+
+class Demotion(Data, frozen=True, kw_only=True):
+    """A chain falls to a rank behind every class once it has had so many arrivals."""
+
+    chain: Annotated[str, Meta(description="The chain that falls.")]
+    consumed: Annotated[
+        int, Meta(ge=0, le=LARGEST, description="After so many of its arrivals.")
+    ]
+    rank: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=LARGEST,
+            description="How far behind every class; 0 is the first place there.",
+        ),
+    ]
+
+
+class Schedule(Data, frozen=True, kw_only=True):
+    """The choices of the scheduler; empty means what plain asyncio does.
+
+    A chain is named `operation/kind`, or `operation/kind/ordinal` for the second and
+    later streams of a kind. Classes: 0 is first. `burst`: so many arrivals may come in
+    before the ready callbacks run. `split`: adjacent data arrives piece by piece.
+    """
+
+    classes: Annotated[
+        dict[str, Annotated[int, Meta(ge=0, le=LARGEST)]],
+        Meta(description="Chain to class; a chain not named has class 0."),
+    ] = msgspec.field(default_factory=dict)
+    demotions: Annotated[
+        tuple[Demotion, ...], Meta(description="Which chains fall behind, and when.")
+    ] = ()
+    burst: Annotated[
+        int,
+        Meta(ge=0, le=LARGEST, description="How many arrivals may come in at once."),
+    ] = 0
+    split: Annotated[
+        bool, Meta(description="Whether adjacent data arrives piece by piece.")
+    ] = False

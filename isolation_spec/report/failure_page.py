@@ -1,0 +1,187 @@
+"""The timeline page of one failure: what happened, to whom, and why it should not."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+from isolation_spec.claims import find_claim
+from isolation_spec.diagnosis.diagnosis import Diagnosis, ScheduleChoice
+from isolation_spec.diagnosis.wording import describe_operation
+from isolation_spec.failure import Failure
+from isolation_spec.model.history.history import History
+from isolation_spec.report.html import MOST_BYTES, render, script_data
+from isolation_spec.report.timeline.layout import make_timeline
+from isolation_spec.report.timeline.shapes import Timeline
+from isolation_spec.report.timeline.words import Part, parts_of
+
+__all__ = ["failure_page"]
+
+_MINOR = ("agent_stepped", "session_moved", "gauge_read", "operation_ended")
+_SIZES = ((400, 400), (250, 300), (150, 200), (90, 120), (50, 80), (25, 50), (10, 20))
+"""Rows of the timeline and lines of the scenario that are tried, the most first."""
+_LONGEST_LINE = 400
+
+
+def failure_page(
+    failure: Failure,
+    history: History,
+    story: Diagnosis | None,
+    *,
+    engine: str = "",
+    outcome: str = "REPRODUCED",
+    note: str = "",
+    file: str = "",
+    values: bool = False,
+) -> str:
+    """The page of one run, of at most `MOST_BYTES` bytes.
+
+    A run that is too long is cut to what surrounds the failing step, and the page says
+    so. Without a story the claim was not violated in it.
+    """
+    page = _Page(failure, history, story, engine, outcome, note, file, values)
+    for rows, lines in _SIZES:
+        text = page.render(rows, lines)
+        if len(text.encode()) <= MOST_BYTES:
+            break
+    return text
+
+
+class _Page:
+    """One page in the making."""
+
+    def __init__(
+        self,
+        failure: Failure,
+        history: History,
+        story: Diagnosis | None,
+        engine: str,
+        outcome: str,
+        note: str,
+        file: str,
+        values: bool,
+    ) -> None:
+        self.failure = failure
+        self.history = history
+        self.story = story
+        self.violation = failure.violation if story is None else story.violation
+        self.values = values
+        self.head = {
+            "claim": failure.claim,
+            "statement": find_claim(failure.claim).statement,
+            "engine": _short(engine or failure.engine),
+            "outcome": outcome,
+            "note": _short(note),
+            "file": file,
+            "violated": story is not None,
+            "versions": [(n, _short(v)) for n, v in failure.versions.items()][:10],
+            "minor": _MINOR,
+            "let": [_say(fact) for fact in self.violation.let[:20]],
+            "then": _say(self.violation.then),
+        }
+
+    def render(self, rows: int, lines: int) -> str:
+        """The page with so many rows and lines at most."""
+        story = self.story
+        beside = None if story is None else story.neighbour
+        failing = make_timeline(
+            self.history,
+            violation=None if story is None else self.violation,
+            hops=() if story is None else story.hops,
+            parting=None if beside is None else beside.step,
+            most=rows,
+            values=self.values,
+        )
+        neighbour = beside and make_timeline(
+            beside.history, parting=beside.step, most=rows, values=self.values
+        )
+        drawn = {"failing": failing, "neighbour": neighbour}
+        text, cut = self._scenario(lines)
+        return render(
+            "page.html.j2",
+            styles=("base.css", "page.css"),
+            script="page.js",
+            **self.head,
+            however=_say(self.violation.however, failing.values),
+            **drawn,
+            values=[_short(value) for value in failing.values],
+            hops=0 if story is None else len(story.hops),
+            without="" if beside is None else _short(beside.without),
+            decisions=_decisions(() if story is None else story.decisions),
+            scenario=text,
+            cuts=[*_cuts(failing), *cut],
+            data=script_data(
+                {name: _drawing(one) for name, one in drawn.items() if one}
+            ),
+        )
+
+    def _scenario(self, most: int) -> tuple[str, list[str]]:
+        """The scenario as text, of about so many lines around what fails."""
+        lines = [_short(line, _LONGEST_LINE) for line in self._lines()]
+        if len(lines) <= most:
+            return "\n".join(lines), []
+        entries = self.history.entries[self.violation.entry :]
+        number = entries[0].operation if entries else None
+        places = {o.id: i for i, o in enumerate(self.history.scenario.operations)}
+        first = places.get(number or -1, len(lines) // 2) - most // 2
+        first = min(max(0, first), len(lines) - most)
+        shown = [
+            f"… {first:,} lines are left out",
+            *lines[first : first + most],
+            f"… {len(lines) - first - most:,} lines are left out",
+        ]
+        cut = (
+            f"The scenario has {len(lines):,} lines; those around the failing step "
+            "are shown."
+        )
+        return "\n".join(shown), [cut]
+
+    def _lines(self) -> Iterator[str]:
+        scenario = self.history.scenario
+        for user in scenario.users:
+            if user.id != user.label:
+                yield f"To the engine {user.label} is {user.id!a}."
+        for operation in scenario.operations:
+            who = self.history.label(getattr(operation, "user", None))
+            victim = getattr(operation, "victim", None)
+            whose = "" if victim is None else f", naming {self.history.label(victim)}'s"
+            words = describe_operation(operation)
+            yield f"{operation.id:>3}  {who:<6} {words}{whose}"
+
+
+def _say(text: str, values: Collection[str] = ()) -> tuple[Part, ...]:
+    return parts_of(text, None, values)
+
+
+def _short(text: str, most: int = 200) -> str:
+    return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
+
+
+def _decisions(decisions: Sequence[ScheduleChoice]) -> list[dict[str, str]]:
+    def verdict(one: ScheduleChoice) -> str:
+        if not one.tried:
+            return "not tried"
+        return (
+            "the claim holds: it is needed" if one.needed else "violated all the same"
+        )
+
+    return [{"text": _short(d.text), "verdict": verdict(d)} for d in decisions[:60]]
+
+
+def _cuts(timeline: Timeline) -> Iterator[str]:
+    if timeline.left_out:
+        yield (
+            f"The run has {timeline.entries:,} entries; this page shows those around "
+            f"the failing step, and leaves out {timeline.left_out:,}."
+        )
+    if timeline.lanes_left_out:
+        yield (
+            f"{timeline.lanes_left_out} further users have no lane: those whom the "
+            "violation concerns come first."
+        )
+
+
+def _drawing(timeline: Timeline) -> dict[str, Any]:
+    """What the script draws; the rows stand in the page itself."""
+    names = ("lanes", "bars", "ticks", "arrows", "path")
+    return {name: getattr(timeline, name) for name in names}

@@ -1,0 +1,1 @@
+"""The search: many workloads under many schedules in many processes."""

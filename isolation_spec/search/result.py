@@ -1,0 +1,89 @@
+"""The result of a search, as people and machines read it."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+import msgspec
+
+from isolation_spec.claims import Verdict
+from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.search.coverage import Coverage
+from isolation_spec.world.schedulers.pct import Bound
+
+__all__ = ["ClaimResult", "Result", "WorldKind", "not_reached"]
+
+WorldKind: TypeAlias = Literal["simulated", "live"]
+"""Where scenarios were run; what is found in a live world cannot be replayed."""
+
+
+class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How one claim stands after a search; `evidence` counts situations."""
+
+    id: str
+    verdict: Verdict
+    evidence: int
+    reason: str = ""
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that a search found and spent.
+
+    Attributes:
+        seconds: wall clock, start-up of the search included.
+        peak_memory_mb: proportional set size, summed over the process tree, in 10^6
+            bytes; 0 where the system does not tell it.
+        places: places in the engine at which operations were seen to wait, for each
+            kind of operation; `places_cancelled`: those at which one was cancelled.
+        reruns: runs that were repeated in a fresh world and compared step by step; they
+            count as no interleavings.
+        exhausted: small scopes of which every order of arrivals was run.
+        pct: the bound of the share that was run as pure PCT, None if there was none.
+        coverage: how often operations ended how, and each of those places.
+        failures: paths of the saved failure files.
+        stuck: paths of the files of runs that hung or ended their process.
+        reasons: why the verdict is not green, a sentence each.
+        max_time: seconds after which no further run was begun; 0 for no such limit.
+        time_up: the search ended for want of time; its verdict is about what was run.
+    """
+
+    engine: str
+    world: WorldKind = "simulated"
+    profile: str
+    verdict: Verdict
+    examples: int
+    interleavings: int
+    seconds: float
+    peak_memory_mb: float
+    claims: tuple[ClaimResult, ...]
+    reached: ActivityCounters
+    places: int = 0
+    places_cancelled: int = 0
+    reruns: int = 0
+    exhausted: int = 0
+    pct: Bound | None = None
+    coverage: Coverage = msgspec.field(default_factory=Coverage)
+    failures: tuple[str, ...]
+    stuck: tuple[str, ...] = ()
+    reasons: tuple[str, ...]
+    seed: int
+    interrupted: bool = False
+    time_up: bool = False
+    max_time: float = 0
+
+    def to_json(self) -> bytes:
+        """The result as indented JSON."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+
+def not_reached(result: Result, claim: ClaimResult) -> bool:
+    """True if the search found something before it came to this claim.
+
+    Such a claim is inconclusive, and that is no news beside what was found. One whose
+    check crashed was reached.
+    """
+    return (
+        result.verdict is Verdict.VIOLATED
+        and claim.verdict is Verdict.INCONCLUSIVE
+        and claim.reason.startswith("never reached")
+    )

@@ -1,0 +1,1 @@
+"""The live world: stock asyncio, real sockets, real threads, a real database."""

@@ -1,0 +1,1 @@
+"""Schedulers: each decides the next arrival of a run."""

@@ -1,0 +1,87 @@
+"""Shares of a search beside the seeded one: pure PCT, and small scopes exhausted.
+
+Neither draws anything with Hypothesis: both work on a workload that was drawn.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+import msgspec
+
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import (
+    Connect,
+    OpenContext,
+    Operation,
+    Scenario,
+    Schedule,
+)
+from isolation_spec.strategies.schedules import SearchParameters
+from isolation_spec.world.schedulers.pct import PCTScheduler
+
+__all__ = ["SCOPE_ORDERS", "pct_attempts", "small_scope"]
+
+SCOPE_ORDERS = 200
+"""Orders of a small scope after which it is not small: three of four have fewer."""
+
+_SPARE = 1.25
+"""k over the arrivals of the first run: other orders have somewhat more."""
+
+
+def pct_attempts(
+    first: History, search: SearchParameters, count: int, *, depth: int
+) -> Iterator[PCTScheduler]:
+    """Yields schedulers for so many runs of a workload that has been run once.
+
+    The workload is the same in all of them, its identities and disruptions included, as
+    the bound speaks of one program.
+    """
+    steps = max(1, round(len(first.order) * _SPARE))
+    for index in range(count):
+        chance = random.Random(f"{search}/pct/{index}")
+        yield PCTScheduler(first.scenario.schedule, chance, depth=depth, steps=steps)
+
+
+def small_scope(scenario: Scenario, search: SearchParameters) -> Scenario | None:
+    """Two users of a workload with little to do: one, and what the other does next.
+
+    A user opens a context or a connection, and does one thing more that names it; the
+    other only opens theirs. None where the workload has no two such users.
+    """
+    chance = random.Random(f"{search}/small")
+    openings = [o for o in scenario.operations if isinstance(o, OpenContext | Connect)]
+    chance.shuffle(openings)
+    for one in openings:
+        further = [o for o in scenario.operations if _goes_on(o, one)]
+        others = [o for o in openings if o.user != one.user and not _attacks(o)]
+        if further and others and not _attacks(one):
+            kept = {one.id, chance.choice(further).id, chance.choice(others).id}
+            return _cut(scenario, kept)
+    return None
+
+
+def _goes_on(operation: Operation, opening: OpenContext | Connect) -> bool:
+    """True if it is the same user's, and names what was opened, at first hand."""
+    if getattr(operation, "user", None) != opening.user or operation is opening:
+        return False
+    if isinstance(opening, OpenContext):
+        return getattr(
+            operation, "context", None
+        ) == opening.context and not isinstance(operation, OpenContext)
+    names = (
+        getattr(operation, "connection", None),
+        getattr(operation, "replaces", None),
+    )
+    return opening.connection in names and not isinstance(operation, Connect)
+
+
+def _attacks(operation: Operation) -> bool:
+    return getattr(operation, "victim", None) is not None
+
+
+def _cut(scenario: Scenario, kept: set[int]) -> Scenario:
+    operations = tuple(o for o in scenario.operations if o.id in kept)
+    form = Schedule(burst=scenario.schedule.burst, split=scenario.schedule.split)
+    return msgspec.structs.replace(scenario, operations=operations, schedule=form)

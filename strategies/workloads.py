@@ -1,0 +1,77 @@
+"""Draws so many workloads, each as unlike the others as Hypothesis can make it."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import hypothesis
+from hypothesis.stateful import run_state_machine_as_test
+
+from isolation_spec.model.scenario import Scenario
+from isolation_spec.strategies.machine import IsolationMachine
+from isolation_spec.strategies.profiles import Profile
+from isolation_spec.strategies.schedules import SearchParameters
+
+__all__ = ["Workload", "draw_workloads"]
+
+_FRESH = 2
+"""Examples of one search by Hypothesis: the smallest, the same in all, and a new one.
+
+In one longer search five variations follow each new example, and the first tenth is
+small: of 300 examples 143 differed in their kinds of operations.
+"""
+
+
+class Workload(NamedTuple):
+    """A scenario, its users called by their labels, and the search around it."""
+
+    scenario: Scenario
+    search: SearchParameters
+    number: int = 0
+
+
+def draw_workloads(
+    profile: Profile, *, seed: int, examples: int, first: int = 0, stride: int = 1
+) -> Iterator[Workload]:
+    """Yields the workloads of a seed with the numbers `range(first, examples, stride)`.
+
+    Seed and number decide what is drawn, whoever draws it and in whatever order: shares
+    that have no number in common have no workload in common, and together they have the
+    same ones however many there are. Nothing is run while Hypothesis draws, so what an
+    engine does cannot look flaky to it.
+    """
+    for number in range(first, examples, stride):
+        # The last of so many, as the first is the smallest of all.
+        every = profile.crowd_every
+        crowded = bool(every) and number % every == every - 1
+        drawn = _drawn(profile, f"{seed}/{number}", crowded)
+        # The smallest one is the same in all, and belongs to a single number.
+        for scenario, search in drawn[:1] if seed == number == 0 else drawn[1:]:
+            yield Workload(scenario, search, number)
+
+
+def _drawn(
+    profile: Profile, seed: str, crowded: bool
+) -> list[tuple[Scenario, SearchParameters]]:
+    found: list[tuple[Scenario, SearchParameters]] = []
+
+    def keep(scenario: Scenario, search: SearchParameters) -> None:
+        found.append((scenario, search))
+
+    def make() -> IsolationMachine:
+        # No class of its own, as Hypothesis reads the source of each class anew.
+        machine = IsolationMachine()
+        machine.examine = keep
+        machine.is_crowded = crowded
+        return machine
+
+    # Any callable will do, says Hypothesis, but its types ask for a class.
+    factory: Any = make
+    with contextlib.redirect_stdout(io.StringIO()):
+        run_state_machine_as_test(
+            hypothesis.seed(seed)(factory), settings=profile.settings(examples=_FRESH)
+        )
+    return found

@@ -1,0 +1,307 @@
+"""An adapter alone: what works, what is missing, and what strangers get wrong."""
+
+import asyncio
+import importlib
+import itertools
+import signal
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from isolation_spec.adapter_check.check import assert_adapter_works, check_adapter
+from isolation_spec.adapter_check.result import MethodResult
+from isolation_spec.contract.adapter import Adapter, Row
+from isolation_spec.contract.errors import AdapterError, NotImplementedYet
+from isolation_spec.engines.reference.adapter import ReferenceAdapter
+from isolation_spec.engines.registry import own_engine
+
+STRANGERS = Path(__file__).parents[1] / "strangers"
+COUNT = itertools.count()
+
+
+@pytest.fixture
+def notebook(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    monkeypatch.syspath_prepend(str(STRANGERS))
+    return importlib.import_module("notebook")
+
+
+def checks(make: Callable[[], Adapter]) -> list[MethodResult]:
+    found: list[MethodResult] = []
+    check_adapter(own_engine(make), found.append, lambda _: None)
+    return found
+
+
+def changed(notebook: ModuleType, **members: Any) -> type[Adapter]:
+    """The notebook's adapter with these members instead."""
+    return type("Changed", (notebook.NotebookAdapter,), members)
+
+
+def noted(found: list[MethodResult], method: str, status: str) -> str:
+    """What was noted of the method in that status; fails if nothing was."""
+    notes = [one.note for one in found if (one.method, one.status) == (method, status)]
+    assert notes, [one for one in found if one.status != "ok"]
+    return " ".join(notes)
+
+
+# In order
+
+
+@pytest.mark.parametrize("which", ["reference", "notebook"])
+def test_of_a_correct_adapter_there_is_nothing_to_say(
+    notebook: ModuleType, which: str
+) -> None:
+    """Every method is in order or not declared; no hint, nothing broken."""
+    adapter = notebook.NotebookAdapter if which == "notebook" else ReferenceAdapter
+    found = checks(adapter)
+
+    assert {"ok", "not exercised"} >= {one.status for one in found}
+    methods = {one.method for one in found if one.status == "ok"}
+    assert {
+        "start",
+        "open_context",
+        "run_agent",
+        "agent: think",
+        "read",
+        "write",
+        "observe",
+        "erase",
+        "cancel_run",
+        "shared",
+        "cleanup_context",
+        "cleanup_user",
+        "shutdown",
+        "read of another's",
+        "the end",
+        "the same twice",
+    } <= methods
+
+
+def test_what_is_not_declared_is_not_exercised(notebook: ModuleType) -> None:
+    """A method of a capability that is not declared says which one that is."""
+    found = checks(notebook.NotebookAdapter)
+
+    note = noted(found, "connect", "not exercised")
+    assert "'connections' is not declared" == note
+
+
+# Wrong
+
+
+async def _nothing(self: Any, *_: Any) -> None:
+    pass
+
+
+async def _raising(self: Any, *_: Any) -> None:
+    raise OSError("port taken")
+
+
+async def _waiting(self: Any, *_: Any) -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+async def _unwritten(self: Any, *_: Any) -> None:
+    """Close it."""
+    raise NotImplementedYet
+
+
+async def _leaving(self: Any, *_: Any) -> None:
+    raise SystemExit(3)
+
+
+async def _listed(self: Any, *_: Any) -> Any:
+    return ["a", "b"]
+
+
+async def _performing_for_nothing(
+    self: Any, user: str, context: Any, agent: Any
+) -> Any:
+    from notebook import Desk  # type: ignore[import-not-found]
+
+    await agent.perform(Desk(self.notebook, context))
+
+
+def _nobodys(self: Any) -> Iterable[Row]:
+    return ()
+
+
+def _denying(self: Any, *_: Any) -> Any:
+    raise PermissionError("not yours")
+
+
+BROKEN: dict[str, tuple[str, Any, str, tuple[str, ...]]] = {
+    "raises": ("start", _raising, "start", ("Changed.start", "port taken")),
+    "no handle": ("open_context", _nothing, "open_context", ("handle", "None")),
+    "never performed": ("run_agent", _nothing, "run_agent", ("never performed",)),
+    "no result": (
+        "run_agent",
+        _performing_for_nothing,
+        "agent: the result",
+        ("return what the engine says is the result",),
+    ),
+    "shape": ("read", _listed, "read", ("must return a mapping", "list")),
+    "waits": ("read", _waiting, "read", ("Changed.read", "did not return within")),
+    "leaves": ("cleanup_user", _leaving, "the process", ("SystemExit", "cleanup_user")),
+    "observes nothing": ("observe", _nobodys, "observe", ("which write stored",)),
+    "no erasure": ("erase", _nothing, "erase", ("left 2 rows",)),
+    "no cancel": ("cancel_run", _nothing, "cancel_run", ("did not end the run",)),
+    "denies": ("read", _denying, "read", ("PermissionError", "must be granted")),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_what_breaks_the_contract_says_what_to_write(
+    notebook: ModuleType, case: str
+) -> None:
+    """The method is named, with what it did and what to write instead."""
+    member, instead, method, words = BROKEN[case]
+    found = checks(changed(notebook, **{member: instead}))
+
+    note = noted(found, method, "breaks")
+    for word in words:
+        assert word in note
+
+
+def test_what_is_not_written_says_what_to_write(notebook: ModuleType) -> None:
+    """The docstring of a method that is still to be written is what is told."""
+    adapter = changed(notebook, cleanup_user=_unwritten)
+    found = checks(adapter)
+
+    note = noted(found, "cleanup_user", "not written")
+    assert "Changed.cleanup_user is not written yet: Close it." == note
+    with pytest.raises(AdapterError, match="is not written yet: Close it"):
+        assert_adapter_works(adapter)
+
+
+def test_what_comes_after_what_is_missing_is_not_exercised(
+    notebook: ModuleType,
+) -> None:
+    """Without a start there is nothing more to be asked for."""
+    found = checks(changed(notebook, start=_raising))
+
+    assert 1 == sum(one.status == "breaks" for one in found)
+    assert {"breaks", "not exercised"} == {one.status for one in found}
+
+
+# Hints
+
+
+def _opened(notebook: ModuleType) -> Any:
+    def require(self: Any, session: Any, user: str) -> None:
+        pass
+
+    return type("Open", (notebook.Notebook,), {"require": require})
+
+
+def test_a_request_that_is_not_refused_is_a_hint(notebook: ModuleType) -> None:
+    """What another user asks for and gets is reported, and not judged."""
+    found = checks(changed(notebook, engine_class=_opened(notebook)))
+
+    assert "was returned, when bob named alice's" in noted(
+        found, "read of another's", "hint"
+    )
+
+
+def test_an_exception_that_is_no_refusal_is_a_hint(notebook: ModuleType) -> None:
+    """An engine says no by an exception that the adapter does not name."""
+    found = checks(changed(notebook, refusals=()))
+
+    assert "Refused" in noted(found, "read of another's", "hint")
+    assert "is none of refusals" in noted(found, "read of another's", "hint")
+
+
+def test_nothing_shared_is_a_hint(notebook: ModuleType) -> None:
+    """An adapter that names no shared object has likely forgotten to."""
+    found = checks(changed(notebook, shared=lambda self: ()))
+
+    assert "the engine first" in noted(found, "shared", "hint")
+
+
+def test_a_method_without_its_capability_is_a_hint(notebook: ModuleType) -> None:
+    """What is written, and never asked for, is told, of adapter and services."""
+    found = checks(changed(notebook, capabilities=frozenset()))
+
+    assert "'memory' is not declared" in noted(found, "write", "hint")
+    assert "'cancel' is not declared" in noted(found, "cancel_run", "hint")
+    assert "'tools' is not declared" in noted(found, "agent: call_tool", "hint")
+
+
+def test_a_read_that_hides_what_is_stored_is_a_hint(notebook: ModuleType) -> None:
+    """What write stored should be shown by one of the ways of looking."""
+
+    async def read(self: Any, user: str, context: Any) -> Any:
+        self.notebook.require(context, user)
+        return {}
+
+    found = checks(changed(notebook, read=read))
+
+    assert "does not show what write stored" in noted(found, "read", "hint")
+
+
+def test_what_is_left_alive_is_a_hint(notebook: ModuleType) -> None:
+    """A task that outlives shutdown is named."""
+
+    async def start(self: Any, environment: Any) -> None:
+        await notebook.NotebookAdapter.start(self, environment)
+        self.task = asyncio.ensure_future(asyncio.sleep(1e6))
+
+    found = checks(changed(notebook, start=start))
+
+    assert "a task was still alive" in noted(found, "the end", "hint")
+
+
+def test_what_is_not_deterministic_is_a_hint(notebook: ModuleType) -> None:
+    """Two runs that see different things show the first of them."""
+
+    async def read(self: Any, user: str, context: Any) -> Any:
+        shown = await notebook.NotebookAdapter.read(self, user, context)
+        return {**shown, "at": f"number {next(COUNT)}"}
+
+    found = checks(changed(notebook, read=read))
+
+    note = noted(found, "the same twice", "hint")
+    assert "two runs differ" in note
+    assert 2 == note.count("number ")
+
+
+def test_threads_signals_and_prints_are_hints(notebook: ModuleType) -> None:
+    """What an adapter does to its process is told."""
+    done = threading.Event()
+
+    async def start(self: Any, environment: Any) -> None:
+        print("hello")
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        threading.Thread(target=done.wait, name="mine", daemon=True).start()
+        await notebook.NotebookAdapter.start(self, environment)
+
+    try:
+        found = checks(changed(notebook, start=start))
+    finally:
+        done.set()
+
+    assert "(mine" in noted(found, "threads", "hint")
+    assert "SIGTERM" in noted(found, "signals", "hint")
+    assert noted(found, "print", "hint")
+
+
+# As a test
+
+
+def test_a_correct_adapter_is_required_in_silence(notebook: ModuleType) -> None:
+    """Nothing is raised where all that is required works."""
+    assert_adapter_works(notebook.NotebookAdapter)
+
+
+def test_the_methods_are_told_before_they_are_asked_for(notebook: ModuleType) -> None:
+    """Whoever watches knows in which method an adapter hangs."""
+    order: list[str] = []
+    check_adapter(
+        own_engine(notebook.NotebookAdapter),
+        lambda one: order.append(f"{one.method} {one.status}"),
+        order.append,
+    )
+
+    assert ["start", "start ok", "open_context", "open_context ok"] == order[:4]

@@ -1,0 +1,592 @@
+"""A broken contract is one clear error; what the engine does badly is none."""
+
+import asyncio
+import contextlib
+import json
+import zlib
+from collections.abc import Awaitable, Iterable, Mapping
+from typing import Any
+
+import msgspec
+import pytest
+
+from isolation_spec.contract.adapter import Adapter, Row
+from isolation_spec.contract.capabilities import Capability
+from isolation_spec.contract.environment import Environment
+from isolation_spec.contract.errors import AdapterError, AgentFailure
+from isolation_spec.contract.scripted_agent import FILLER, ScriptedAgent
+from isolation_spec.contract.services import ToolOutcome
+from isolation_spec.engines.registry import own_engine
+from isolation_spec.execution.run import run
+from isolation_spec.model.event_names import EventNames
+from isolation_spec.model.history.entries import OperationEnded
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import (
+    AdvanceTime,
+    CallTool,
+    CancelRun,
+    CleanupEngine,
+    CleanupUser,
+    Connect,
+    Erase,
+    OpenContext,
+    Operation,
+    Read,
+    RunAgent,
+    Scenario,
+    Shutdown,
+    Spawn,
+    Step,
+    Think,
+    User,
+    Write,
+)
+
+USERS = (User(label="alice", id="a"), User(label="bob", id="b"))
+PERFORM = (
+    ": an agent performs its script by such methods, so write it as in "
+    "isolation_spec.Services"
+)
+
+
+class Whole(Adapter):
+    """A whole adapter of an engine that is its own services."""
+
+    refusals = (PermissionError,)
+
+    async def start(self, environment: Environment) -> None:
+        self.environment = environment
+
+    async def open_context(
+        self, user: str, thread: str, metadata: dict[str, Any]
+    ) -> Any:
+        return user
+
+    async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
+        return await agent.perform(Services())
+
+    async def read(self, user: str, context: Any) -> Mapping[str, Any]:
+        return {"all": ""}
+
+    async def cleanup_context(self, user: str, context: Any) -> None:
+        pass
+
+    async def cleanup_user(self, user: str) -> None:
+        pass
+
+    async def shutdown(self) -> None:
+        pass
+
+
+class Silence:
+    """A connection on which nothing is heard."""
+
+    close_code = 1000
+
+    async def __aiter__(self) -> Any:
+        for message in ():
+            yield message
+
+    async def close(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+class Services:
+    """All that a script of this module needs."""
+
+    def identity(self) -> str | None:
+        return None
+
+    async def think(self, prompt: str) -> str:
+        return prompt
+
+    async def call_tool(self, tool: str, argument: str) -> ToolOutcome:
+        return ToolOutcome(True, argument, None)
+
+    async def spawn(self, agent: ScriptedAgent) -> Any:
+        return await agent.perform(self)
+
+
+THINK = Think(prompt="p")
+OPEN = OpenContext(id=1, user=0, context="x", thread="t")
+RUN = RunAgent(id=2, user=0, context="x", script=(THINK,))
+READ = Read(id=3, user=0, context="x")
+CONNECT = Connect(id=4, user=0, connection="c")
+
+
+def performed(adapter: type[Adapter], *operations: Operation) -> History:
+    given = operations or (OPEN, RUN, READ)
+    return run(Scenario(users=USERS, operations=given), adapter)
+
+
+def broken(name: str, member: Any, base: type[Adapter] = Whole) -> type[Adapter]:
+    """A class `Broken` with this member instead."""
+    return type("Broken", (base,), {name: member})
+
+
+def said(adapter: type[Adapter], *operations: Operation) -> str:
+    """What is said of the contract when the adapter is declared or runs."""
+    with pytest.raises(AdapterError) as caught:
+        performed(own_engine(adapter).make_adapter, *operations)  # type: ignore[arg-type]
+    return str(caught.value)
+
+
+def outcomes(history: History) -> dict[int | None, str]:
+    return {one.operation: one.outcome for one in history.of(OperationEnded)}
+
+
+def returning(value: Any) -> Any:
+    """An async method that returns the value, whatever it is asked."""
+
+    async def method(self: Any, *arguments: Any, **named: Any) -> Any:
+        return value
+
+    return method
+
+
+def raising(error: BaseException) -> Any:
+    async def method(self: Any, *arguments: Any, **named: Any) -> Any:
+        raise error
+
+    return method
+
+
+def test_a_whole_adapter_breaks_nothing() -> None:
+    """The adapter that these tests break is itself in order."""
+    history = performed(own_engine(Whole).make_adapter)  # type: ignore[arg-type]
+
+    assert {1: "returned", 2: "returned", 3: "returned"} == outcomes(history)
+
+
+# What is declared
+
+
+@pytest.mark.parametrize(
+    ("found", "saw"),
+    [
+        (["tools"], "list"),
+        ("tools", "'tools'"),
+        (None, "None"),
+        (frozenset({"tolls", "memory"}), "'tolls' in it"),
+    ],
+)
+def test_capabilities_are_a_set_of_capability(found: Any, saw: str) -> None:
+    """Whatever else is declared is refused with what was seen."""
+    assert (
+        f"Broken.capabilities must be a set of Capability, saw {saw}: write "
+        "frozenset({Capability.TOOLS}), of those that the engine has"
+    ) == said(broken("capabilities", found))
+
+
+@pytest.mark.parametrize(
+    ("capability", "method"),
+    [
+        (Capability.CONNECTIONS, "connect"),
+        (Capability.CANCEL, "cancel_run"),
+        (Capability.MEMORY, "write"),
+        (Capability.ERASE, "erase"),
+        (Capability.TRANSACTIONS, "observe"),
+    ],
+)
+def test_a_capability_has_its_methods(capability: Capability, method: str) -> None:
+    """A capability without its method is refused before anything runs."""
+    assert (
+        f"Broken.{method} is not implemented, but the adapter declares the capability "
+        f"'{capability}': implement the method or leave the capability out"
+    ) == said(broken("capabilities", frozenset({capability})))
+
+
+def test_refusals_are_exception_classes() -> None:
+    """A class alone, though `except` takes one, is not a tuple of classes."""
+    assert (
+        "Broken.refusals must be a tuple of exception classes, saw type: write "
+        "(PermissionError,), of those by which the engine refuses"
+    ) == said(broken("refusals", PermissionError))
+
+
+def test_limits_are_those_that_there_are() -> None:
+    """A limit by another name would never be tested, so it is refused."""
+    assert (
+        "Broken.limits must be a mapping of contexts_per_user and runs_per_context to "
+        "whole numbers, saw {'contexts': 3}: write {'contexts_per_user': 3}, or nothing"
+    ) == said(broken("limits", {"contexts": 3}))
+
+
+def test_limits_come_with_their_capability() -> None:
+    """Limits without the capability would be declared, and never judged."""
+    assert (
+        "Broken.limits must be given if and only if 'limits' is declared, saw 1 limits "
+        "and no capability: give both or neither"
+    ) == said(broken("limits", {"contexts_per_user": 3}))
+
+
+@pytest.mark.parametrize(
+    ("found", "says"),
+    [
+        ({"run": "id"}, "must be EventNames, or None, saw dict"),
+        (
+            msgspec.structs.replace(EventNames(), ended="done"),
+            "must name fields by strings and types by tuples of strings, saw Expected "
+            "`array`, got `str` - at `$.ended`",
+        ),
+    ],
+)
+def test_event_names_are_fields_and_types(found: Any, says: str) -> None:
+    """What would never be found in an event is refused before anything runs."""
+    assert (
+        f'Broken.event_names {says}: write EventNames(run="run", number=""), or nothing'
+    ) == said(broken("event_names", found))
+
+
+def test_a_method_takes_what_it_is_given() -> None:
+    """A method with other parameters is refused before anything runs."""
+
+    async def open_context(self: Any, user: str, thread: str) -> Any:
+        return user
+
+    assert (
+        "Broken.open_context must take (user, thread, metadata), saw (user, thread): "
+        "write 'async def open_context' with those parameters"
+    ) == said(broken("open_context", open_context))
+
+
+# What is given back
+
+
+def test_start_raises_nothing() -> None:
+    """An engine that does not start is no finding; the text is one line."""
+    assert (
+        "Broken.start raised OSError: port taken: whatever happens in it is the "
+        "adapter's to handle"
+    ) == said(broken("start", raising(OSError("port\ntaken"))))
+
+
+def test_a_context_has_a_handle() -> None:
+    """A context that is None cannot be told from none."""
+    assert (
+        "Broken.open_context must return a handle of the context, saw None: return the "
+        "object that read, run_agent and cleanup_context are given"
+    ) == said(broken("open_context", returning(None)))
+
+
+@pytest.mark.parametrize(
+    ("shown", "saw"), [(None, "None"), (["a"], "list"), ("a", "'a'")]
+)
+def test_what_is_read_is_a_mapping(shown: Any, saw: str) -> None:
+    """Each read interface is named."""
+    assert (
+        "Broken.read must return a mapping of each read interface to what it shows, "
+        f"saw {saw}: write return {{'notes': ...}}"
+    ) == said(broken("read", returning(shown)))
+
+
+@pytest.mark.parametrize(
+    ("row", "saw"),
+    [
+        (("a", "t", "k", "v"), "('a', 't', 'k', 'v')"),
+        ({"owner": "a"}, "dict"),
+        (Row("a", "t", "k", 1), "Row(owner='a', thread='t', key='k', value=1)"),  # type: ignore[arg-type]
+    ],
+)
+def test_what_is_observed_is_rows(row: Any, saw: str) -> None:
+    """Rows are named tuples of text, as claims compare them with what was written."""
+    assert (
+        "Broken.observe must give Row(owner, thread, key, value), each a text, saw "
+        f"{saw}: write return [Row(*row) for row in rows]"
+    ) == said(broken("observe", lambda self: [row]))
+
+
+def test_an_observer_gives_something_to_iterate_over() -> None:
+    """An observer that returns nothing at all observed nothing."""
+    assert (
+        "Broken.observe must give something to iterate over, saw None: write 'def "
+        "observe', a plain one"
+    ) == said(broken("observe", lambda self: None))
+
+
+@pytest.mark.parametrize(
+    ("found", "saw"),
+    [(None, "None"), ([1], "list"), ({"open": "none"}, "'open': 'none'")],
+)
+def test_gauges_are_numbers(found: Any, saw: str) -> None:
+    """A gauge that is no number cannot be compared with zero."""
+    assert (
+        f"Broken.gauges must give a mapping of names to numbers, saw {saw}: write "
+        "return {'open contexts': 0}"
+    ) == said(broken("gauges", lambda self, user: found))
+
+
+@pytest.mark.parametrize("method", ["observe", "gauges", "holdings", "shared"])
+def test_what_reads_without_the_engine_is_a_plain_method(method: str) -> None:
+    """An async one would give a coroutine, which is never empty and never judged."""
+    assert (
+        f"Broken.{method} must be a plain method, saw a coroutine: write 'def {method}'"
+        ", not async"
+    ) == said(broken(method, returning(())))
+
+
+@pytest.mark.parametrize("method", ["observe", "gauges"])
+def test_what_reads_without_the_engine_raises_nothing(method: str) -> None:
+    """What it cannot read, it cannot judge."""
+
+    def failing(self: Any, *_: Any) -> Any:
+        raise OSError("no table")
+
+    assert (
+        f"Broken.{method} raised OSError: no table: whatever happens in it is the "
+        "adapter's to handle"
+    ) == said(broken(method, failing))
+
+
+class Half(Silence):
+    abort = None  # type: ignore[assignment]
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "abort":
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize(
+    ("connection", "saw"),
+    [
+        (None, "NoneType without __aiter__, close, abort, close_code"),
+        (Half(), "Half without abort"),
+    ],
+)
+def test_a_connection_has_its_form(connection: Any, saw: str) -> None:
+    """A connection can be read, closed, dropped and asked for its code."""
+    members = {
+        "capabilities": frozenset({Capability.CONNECTIONS}),
+        "connect": returning(connection),
+    }
+
+    assert (
+        "Broken.connect must return a connection with __aiter__, close, abort, "
+        f"close_code, saw {saw}: return a client of websockets, or an object of its "
+        "form"
+    ) == said(type("Broken", (Whole,), members), CONNECT)
+
+
+PLAIN: list[tuple[str, Operation]] = [
+    ("start", OPEN),
+    ("open_context", OPEN),
+    ("run_agent", RUN),
+    ("read", READ),
+    ("write", Write(id=5, user=0, context="x", key="k", value="v")),
+    ("erase", Erase(id=5, user=0, context="x")),
+    ("cleanup_context", CleanupEngine(id=5, user=0, context="x")),
+    ("cleanup_user", OPEN),
+    ("shutdown", OPEN),
+]
+
+
+@pytest.mark.parametrize(("method", "operation"), PLAIN, ids=[n for n, _ in PLAIN])
+def test_a_request_is_a_coroutine_method(method: str, operation: Operation) -> None:
+    """A plain method in the place of an async one is named, also in the cleanup."""
+    adapter = broken(method, lambda self, *arguments: 7)
+    operations = dict.fromkeys((OPEN, operation))
+
+    assert (
+        f"Broken.{method} must be a coroutine method, saw 7: write 'async def {method}'"
+    ) == said(adapter, *operations)
+
+
+def test_a_stream_is_no_coroutine() -> None:
+    """A run that is written as an async generator would never begin."""
+
+    async def run_agent(self: Any, *arguments: Any) -> Any:
+        yield "event"
+
+    assert (
+        "Broken.run_agent must be a coroutine method, saw async_generator: write "
+        "'async def run_agent'"
+    ) == said(broken("run_agent", run_agent))
+
+
+def test_a_plain_method_may_return_a_coroutine() -> None:
+    """What can be awaited need not be written `async def`."""
+
+    def read(self: Any, user: str, context: Any) -> Awaitable[Any]:
+        return returning({"all": ""})(self)  # type: ignore[no-any-return]
+
+    assert {1: "returned", 2: "returned", 3: "returned"} == outcomes(
+        performed(own_engine(broken("read", read)).make_adapter)  # type: ignore[arg-type]
+    )
+
+
+# The agent
+
+
+def test_a_run_performs_its_agent() -> None:
+    """A run that returns without its agent would make everything hold."""
+    assert (
+        "Broken.run_agent never performed the agent, saw no call of agent.perform in "
+        "run-2: let the engine run an agent that awaits agent.perform(services), and "
+        "raise one of refusals or AgentFailure if it did not run it"
+    ) == said(broken("run_agent", returning(None)))
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome"),
+    [
+        (PermissionError("not yours"), "refused"),
+        (AgentFailure("failed early"), "failed"),
+        (LookupError("a bug of the engine"), "failed"),
+        (asyncio.CancelledError(), "cancelled"),
+    ],
+)
+def test_a_run_that_never_began_breaks_nothing(
+    error: BaseException, outcome: str
+) -> None:
+    """A refused, failed or cancelled run need not have performed its agent."""
+    history = performed(broken("run_agent", raising(error)))
+
+    assert outcome == outcomes(history)[2]
+
+
+@pytest.mark.parametrize(
+    "reason",
+    [
+        CancelRun(id=9, user=0, run=2),
+        CancelRun(id=9, user=1, run=2, victim=0),
+        CleanupEngine(id=9, user=0, context="x"),
+        CleanupUser(id=9, user=0),
+        Shutdown(id=9),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_a_run_that_was_ended_by_its_engine_breaks_nothing(
+    reason: Operation,
+) -> None:
+    """An engine may return quietly from a run that it was told to end."""
+    history = performed(
+        type(
+            "Quiet",
+            (Whole,),
+            {"run_agent": returning(None), "cancel_run": returning(None)},
+        ),
+        OPEN,
+        RUN,
+        reason,
+    )
+
+    assert "returned" == outcomes(history)[2]
+
+
+def test_an_intruder_may_get_nothing() -> None:
+    """A run in somebody else's context may be answered with nothing at all."""
+    intrusion = RunAgent(id=2, user=1, context="x", script=(THINK,), victim=0)
+    wait = AdvanceTime(id=3, seconds=1.0)
+    operations = (OPEN, wait, intrusion)
+
+    assert (
+        "returned"
+        == outcomes(performed(broken("run_agent", returning(None)), *operations))[2]
+    )
+
+
+def served(services: type, *script: Step, swallow: bool = False) -> str:
+    """What is said when the engine's agent performs the script with such services."""
+
+    class Serving(Whole):
+        async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
+            try:
+                return await agent.perform(services())
+            except Exception:
+                if not swallow:
+                    raise
+
+    return said(Serving, OPEN, RunAgent(id=2, user=0, context="x", script=script))
+
+
+class Mute(Services):
+    """No tool can be called with it."""
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "call_tool":
+            raise AttributeError(name)
+        return super().__getattribute__(name)
+
+
+@pytest.mark.parametrize("swallow", [False, True])
+def test_services_have_the_methods_of_the_steps(swallow: bool) -> None:
+    """A missing method is named even if the engine swallows what its agent raises."""
+    step = CallTool(tool="echo", argument="a")
+
+    assert f"Mute.call_tool is missing{PERFORM}" == served(Mute, step, swallow=swallow)
+
+
+class Hushing(Services):
+    """Swallows what its children raise."""
+
+    async def spawn(self, agent: ScriptedAgent) -> Any:
+        with contextlib.suppress(Exception):
+            await agent.perform(Mute())
+
+
+def test_services_of_a_child_have_them_too() -> None:
+    """What a child agent lacks is told even if its parent goes on."""
+    child = Spawn(script=(CallTool(tool="echo", argument="a"),))
+
+    assert f"Mute.call_tool is missing{PERFORM}" == served(Hushing, child)
+
+
+def test_services_say_for_whom_they_work() -> None:
+    """`identity` is asked for before the first step."""
+    nobody = type("Nobody", (), {})
+
+    assert f"Nobody.identity is missing{PERFORM}" == served(nobody, THINK)
+
+
+def test_services_can_be_awaited() -> None:
+    """A plain method in the place of an async one is named."""
+    plain = type("Plain", (Services,), {"think": lambda self, prompt: "answer"})
+
+    assert (
+        "Plain.think cannot be called and awaited (object str can't be used in 'await' "
+        f"expression){PERFORM}"
+    ) == served(plain, THINK)
+
+
+@pytest.mark.parametrize("error", [TypeError("not so"), AttributeError("think")])
+def test_an_error_inside_a_service_is_the_engines(error: Exception) -> None:
+    """A TypeError or AttributeError of the engine's own fails the run, no more."""
+    services = type("Buggy", (Services,), {"think": raising(error)})
+
+    async def run_agent(self: Any, user: str, context: Any, agent: Any) -> Any:
+        return await agent.perform(services())
+
+    assert "failed" == outcomes(performed(broken("run_agent", run_agent)))[2]
+
+
+def test_what_an_engine_does_badly_is_for_the_claims() -> None:
+    """Requests that raise end as failed or refused, and the run goes on."""
+    failing = broken("read", raising(TypeError("a bug of the engine")))
+    refusing = broken("open_context", raising(PermissionError()))
+
+    assert "failed" == outcomes(performed(failing))[3]
+    assert {1: "refused", 2: "unavailable", 3: "unavailable"} == outcomes(
+        performed(refusing)
+    )
+
+
+def rows(self: Any) -> Iterable[Row]:
+    yield Row("a", "t", "k", "v")
+
+
+def test_a_generator_of_rows_is_an_observer() -> None:
+    """Rows may be given one by one."""
+    assert 3 == len(outcomes(performed(broken("observe", rows))))
+
+
+def test_what_is_large_stays_large_when_compressed() -> None:
+    """Two such events are more than a transport holds back by default, 64 KiB, with
+    the compression that `websockets` offers unless told not to."""
+    deflated = zlib.compress(FILLER.encode(), 9)
+
+    assert 64 * 1024 < 2 * len(deflated)
+    assert json.dumps(FILLER) == f'"{FILLER}"'

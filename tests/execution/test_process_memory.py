@@ -1,0 +1,32 @@
+"""What is garbage, and what is not looked at for it."""
+
+import gc
+
+import pytest
+
+from isolation_spec.execution.process_memory import frozen_heap
+
+
+class Boom(Exception):
+    """What ends the work on a frozen heap."""
+
+
+def test_what_was_alive_before_is_not_looked_at() -> None:
+    """Within, what is alive is frozen, and garbage is still collected."""
+    with frozen_heap():
+        within = gc.get_freeze_count()
+        ring: list[object] = []
+        ring.append(ring)
+        del ring
+        collected = gc.collect()
+
+    assert within > 1000
+    assert collected >= 1
+
+
+def test_nothing_stays_frozen_after_an_error() -> None:
+    """What follows is as collectable as it was before."""
+    with pytest.raises(Boom), frozen_heap():
+        raise Boom
+
+    assert 0 == gc.get_freeze_count()

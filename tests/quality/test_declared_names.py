@@ -1,0 +1,54 @@
+"""Every module declares its public names."""
+
+import ast
+import importlib
+from pathlib import Path
+
+import pytest
+
+from tests.sources import SOURCES
+
+
+def declared(path: Path) -> tuple[str, ...] | None:
+    """The `__all__` that a module writes down, None if it has none."""
+    for node in ast.parse(path.read_text()).body:
+        targets = node.targets if isinstance(node, ast.Assign) else ()
+        if any(getattr(target, "id", "") == "__all__" for target in targets):
+            return tuple(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+    return None
+
+
+def kind_and_name(name: str) -> tuple[int, str]:
+    """Constants, then classes, then functions, each by name."""
+    if name.isupper():
+        return 0, name
+    return (1 if name[0].isupper() else 2), name
+
+
+@pytest.mark.parametrize("path", SOURCES.values(), ids=SOURCES)
+def test_a_module_says_what_is_public(path: Path) -> None:
+    """Each module that defines or gathers something public has a sorted `__all__`."""
+    names = declared(path)
+    tree = ast.parse(path.read_text())
+    has_content = any(not isinstance(node, ast.Expr) for node in tree.body)
+
+    if not has_content:
+        assert names is None
+        return
+    assert names is not None
+    assert sorted(names, key=kind_and_name) == list(names)
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_what_is_public_is_there(name: str) -> None:
+    """Every name in `__all__` exists."""
+    module = importlib.import_module(name)
+
+    missing = [
+        public
+        for public in getattr(module, "__all__", ())
+        if not hasattr(module, public)
+    ]
+
+    assert [] == missing

@@ -1,0 +1,167 @@
+"""What brought about what: runs their events, and endings what was under way."""
+
+from typing import Any
+
+import pytest
+
+from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.model.history.entries import (
+    AgentStepped,
+    CancellationDelivered,
+    ConnectionClosed,
+    Entry,
+    EventReceived,
+    OperationEnded,
+    OperationStarted,
+    ToolRan,
+)
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import (
+    CancelRun,
+    CleanupEngine,
+    CleanupUser,
+    Connect,
+    Disconnect,
+    Operation,
+    Reconnect,
+    RunAgent,
+    Scenario,
+    Schedule,
+    Shutdown,
+    User,
+)
+from isolation_spec.report.timeline.causality import causes
+
+RUN = RunAgent(id=1, user=0, context="x", script=())
+CONNECT = Connect(id=2, user=0, connection="c")
+
+
+def history_of(operations: tuple[Operation, ...], *entries: Entry) -> History:
+    users = (User(label="alice", id="alice"), User(label="bob", id="bob"))
+    return History(
+        scenario=Scenario(users=users, operations=operations),
+        entries=entries,
+        reached=ActivityCounters(),
+        schedule=Schedule(),
+        unused=(),
+        arrivals="",
+        settled=True,
+        choices=0,
+        overlapped=True,
+    )
+
+
+def at(kind: Any, operation: int | None, user: int | None = 0, **fields: Any) -> Entry:
+    entry: Entry = kind(time=0.0, turn=0, operation=operation, user=user, **fields)
+    return entry
+
+
+def started(number: int, user: int | None = 0) -> Entry:
+    return at(OperationStarted, number, user)
+
+
+def ended(number: int, outcome: str, user: int | None = 0) -> Entry:
+    return at(OperationEnded, number, user, outcome=outcome)
+
+
+@pytest.mark.parametrize(
+    "text", ['{"run_id": "run-1"}', "of run-1", '{"run_id":"run-1"']
+)
+def test_a_run_brings_about_its_events(text: str) -> None:
+    """An event that names a run follows from the latest that the run did."""
+    event = at(EventReceived, 2, connection="c", text=text)
+    stepped = at(AgentStepped, 1, path=(), step="begin", seen="", identity=None)
+
+    found = causes(history_of((RUN, CONNECT), started(1), stepped, event))
+
+    assert [(1, 2)] == list(found)
+
+
+@pytest.mark.parametrize("text", ['{"run_id": "run-12"}', "of run-9", ""])
+def test_an_event_of_no_run_has_no_cause(text: str) -> None:
+    """A run that is not in the history, or another number, explains nothing."""
+    event = at(EventReceived, 2, connection="c", text=text)
+
+    assert [] == list(causes(history_of((RUN, CONNECT), started(1), event)))
+
+
+def test_a_run_brings_about_its_tools() -> None:
+    """A tool that begins follows from its run."""
+    tool = at(ToolRan, 1, tool="echo", argument="a", identity=None)
+
+    assert [(0, 1)] == list(causes(history_of((RUN,), started(1), tool)))
+
+
+@pytest.mark.parametrize(
+    "ender",
+    [
+        CancelRun(id=3, user=0, run=1),
+        CancelRun(id=3, user=1, run=1, victim=0),
+        CleanupEngine(id=3, user=0, context="x"),
+        CleanupEngine(id=3, user=1, context="x", victim=0),
+        CleanupUser(id=3, user=0),
+        Shutdown(id=3),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_what_ends_a_run_brings_about_its_end(ender: Operation) -> None:
+    """A run that is cancelled was ended by the latest operation that could."""
+    history = history_of(
+        (RUN, ender), started(1), started(3, None), ended(1, "cancelled")
+    )
+
+    assert [(1, 2)] == list(causes(history))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        CancelRun(id=3, user=0, run=7),
+        CleanupEngine(id=3, user=0, context="y"),
+        CleanupUser(id=3, user=1),
+        Connect(id=3, user=0, connection="d"),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_what_cannot_end_a_run_does_not(other: Operation) -> None:
+    """What names another run, context or user did not end this one."""
+    history = history_of((RUN, other), started(1), started(3), ended(1, "cancelled"))
+
+    assert [] == list(causes(history))
+
+
+def test_what_was_over_before_ended_nothing() -> None:
+    """A cleanup before a run began is not the cause of its end."""
+    cleanup = CleanupUser(id=3, user=0)
+    history = history_of((RUN, cleanup), started(3), started(1), ended(1, "cancelled"))
+
+    assert [] == list(causes(history))
+
+
+def test_a_run_that_the_world_cancels_is_ended_by_the_world() -> None:
+    """A cancellation is the world's, and the end needs no other cause."""
+    cancelled = at(CancellationDelivered, 1, step=1, early=False, place="somewhere")
+    cleanup = CleanupUser(id=3, user=0)
+    history = history_of(
+        (RUN, cleanup), started(1), started(3), cancelled, ended(1, "cancelled")
+    )
+
+    assert [(None, 2)] == list(causes(history))
+
+
+@pytest.mark.parametrize(
+    "ender",
+    [
+        Disconnect(id=3, user=0, connection="c"),
+        Reconnect(id=3, user=0, connection="d", replaces="c"),
+        CleanupUser(id=3, user=0),
+        Shutdown(id=3),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_what_ends_a_connection_brings_about_its_end(ender: Operation) -> None:
+    """A connection that ends after what may end it was ended by it."""
+    closed = at(ConnectionClosed, 2, connection="c", code=1000)
+    history = history_of((CONNECT, ender), started(2), started(3), closed)
+
+    assert [(1, 2)] == list(causes(history))

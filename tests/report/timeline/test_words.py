@@ -1,0 +1,130 @@
+"""The words of a page: every kind of entry, canaries, and what is kept back."""
+
+from typing import Any, get_args
+
+import pytest
+
+from isolation_spec.model.history.entries import (
+    AgentStepped,
+    CancellationDelivered,
+    Entry,
+    EventReceived,
+    GaugeRead,
+    OperationEnded,
+    ToolRan,
+)
+from isolation_spec.model.scenario import canary
+from isolation_spec.report.timeline.words import Part, Words, kind_of, parts_of
+from tests.report.failing import sample
+
+OWN = canary("alice", 1, 1)
+FOREIGN = canary("bob", 2, 1)
+SECRET = "postgres://admin:hunter2@db"
+
+
+def entry_of(kind: Any, text: str) -> Entry:
+    """An entry in which every text that an engine gives is this one."""
+    fields: dict[str, Any] = {"time": 0.0, "turn": 1, "operation": 1, "user": 0}
+    given = {
+        "outcome": "returned",
+        "move": "began",
+        "phase": "operations",
+        "moment": "began",
+        "path": (),
+        "session": 1,
+        "step": 1 if kind is CancellationDelivered else "think",
+        "early": False,
+        "place": "engine:1",
+        "code": 1000,
+        "value": 1.0 if kind is GaugeRead else text,
+        "other": 1,
+        "connection": "c",
+        "kind": "task",
+        "what": "beat",
+        "gauge": "connections",
+        "tool": "echo",
+        "identity": "alice",
+        "owner": "alice",
+        "thread": "t",
+        "key": "k",
+    }
+    names = set(kind.__struct_fields__) - set(fields)
+    entry: Entry = kind(**fields, **{name: given.get(name, text) for name in names})
+    return entry
+
+
+@pytest.mark.parametrize("kind", get_args(Entry), ids=lambda one: one.__name__)
+def test_each_kind_of_entry_has_words(kind: Any) -> None:
+    """No kind is told by its bare name alone, and none in Python's notation."""
+    words = Words(sample().history).of(entry_of(kind, FOREIGN))
+
+    assert words
+    assert "None" not in words
+    assert words != kind_of(entry_of(kind, FOREIGN)).replace("_", " ")
+
+
+@pytest.mark.parametrize("kind", get_args(Entry), ids=lambda one: one.__name__)
+def test_what_an_engine_gave_is_kept_back(kind: Any) -> None:
+    """A value without a canary is not told, with one only its canaries are."""
+    words = Words(sample().history)
+
+    assert SECRET not in words.of(entry_of(kind, SECRET))
+    assert SECRET not in words.of(entry_of(kind, f"Oops {SECRET} {FOREIGN}"))
+
+
+@pytest.mark.parametrize("kind", [OperationEnded, AgentStepped, EventReceived, ToolRan])
+def test_values_are_told_when_asked_for(kind: Any) -> None:
+    """With `values`, what an engine gave is told; without, it is counted."""
+    entry = entry_of(kind, SECRET)
+
+    assert SECRET in Words(sample().history, values=True).of(entry)
+    assert 0 == Words(sample().history, values=True).hidden(entry)
+    assert Words(sample().history).hidden(entry) >= len(SECRET)
+
+
+def test_an_event_is_told_by_type_and_run() -> None:
+    """An event's type and run are names, and told as long as they look like names."""
+    words = Words(sample().history)
+    event = entry_of(EventReceived, '{"type": "agent_started", "run_id": "run-3"}')
+    strange = entry_of(EventReceived, '{"type": "<a b>", "run_id": []}')
+
+    assert "c receives agent_started of run-3" == words.of(event)
+    assert "c receives an event" == words.of(strange)
+
+
+def test_an_error_is_told_by_its_name() -> None:
+    """Of an error its type is told; its text only where it carries a canary."""
+    words = Words(sample().history)
+
+    assert "KeyError" == words.error(f"KeyError {SECRET}")
+    assert f"KeyError {FOREIGN}" == words.error(f"KeyError 'x' {FOREIGN}")
+
+
+def test_a_text_is_cut_at_its_canaries() -> None:
+    """Each canary is a part of its own; strong where it is not its owner who sees
+    it."""
+    assert (
+        Part("a "),
+        Part(OWN, "alice"),
+        Part(" b "),
+        Part(FOREIGN, "bob", True),
+    ) == parts_of(f"a {OWN} b {FOREIGN}", "alice")
+
+
+def test_the_value_of_the_way_is_strong_everywhere() -> None:
+    """The value that is told is strong with its owner, too."""
+    assert (Part(OWN, "alice", True),) == parts_of(OWN, "alice", (OWN,))
+
+
+def test_what_only_looks_like_a_canary_is_text() -> None:
+    """A canary proves itself by its digest."""
+    assert (Part("alice~1.1~00000000"),) == parts_of("alice~1.1~00000000", "bob")
+
+
+def test_a_long_text_is_shortened() -> None:
+    """A part that no screen bears is told by both its ends."""
+    (part,) = parts_of("a" * 1000 + "b" * 1000, None)
+
+    assert len(part.text) < 200
+    assert part.text.startswith("aaa")
+    assert part.text.endswith("bbb")

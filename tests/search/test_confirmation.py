@@ -1,0 +1,127 @@
+"""Failures are confirmed with what the engine offers, and told by what they violate."""
+
+import gc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isolation_spec.claims import Violation, find_claim
+from isolation_spec.contract.capabilities import Capability
+from isolation_spec.diagnosis.shrink.predicate import FailurePredicate
+from isolation_spec.engines.registry import Engine, own_engine
+from isolation_spec.execution.run import run
+from isolation_spec.execution.solo_runs import judge_with_solos
+from isolation_spec.model.scenario import (
+    OpenContext,
+    Read,
+    Recall,
+    Remember,
+    RunAgent,
+    Scenario,
+    Schedule,
+    Spawn,
+    User,
+    Write,
+    canary,
+)
+from isolation_spec.search.confirmation import confirm
+from isolation_spec.search.failure_store import FailureStore
+from isolation_spec.search.findings import confirm_findings
+from isolation_spec.search.result import Result
+from isolation_spec.search.statistics import Finding, SearchStatistics
+from isolation_spec.search.verification import verify
+from tests.strangers.test_ten_minutes import leaking
+
+PLAIN = frozenset({Capability.MEMORY, Capability.IDENTITY})
+
+
+def adapter_of(source: str) -> Any:
+    names: dict[str, Any] = {"__name__": "confirmed"}
+    exec(source, names)
+    return names["MyAdapter"]
+
+
+@pytest.fixture(scope="module")
+def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    folder = tmp_path_factory.mktemp("kept")
+    engine = own_engine(adapter_of(leaking()))
+    return verify(engine, processes=0, folder=folder)
+
+
+def test_what_an_engine_does_not_offer_is_not_asked_for() -> None:
+    """Shrinking makes children of two runs; an engine without them is never asked."""
+    child = RunAgent(
+        id=2,
+        user=0,
+        context="x",
+        script=(Spawn(script=(Remember(key="k", value="v"), Recall(key="k"))),),
+    )
+    scenario = Scenario(
+        users=(User(label="alice", id="alice"),),
+        operations=(OpenContext(id=1, user=0, context="x", thread="t"), child),
+    )
+    violation = Violation(
+        claim="teardown", clause="", let=(), then="", however="", entry=0, users=()
+    )
+    made = adapter_of(leaking())
+    assert PLAIN == made.capabilities
+
+    probe = FailurePredicate(made, scenario, (violation,))
+
+    assert not probe.fails(scenario)
+
+
+def test_a_violation_is_kept_through_the_shrinking(result: Result) -> None:
+    """An engine without children, erasure or tools gets its shrunk failures."""
+    assert "violated" == result.verdict
+    assert () == result.reasons
+    assert [] == [path for path in result.failures if "unconfirmed" in Path(path).name]
+
+
+def a_difference() -> tuple[Engine, Finding]:
+    """A leaking engine, and what noninterference says of it."""
+    engine = own_engine(adapter_of(leaking()))
+    scenario = Scenario(
+        users=(User(label="alice", id="alice"), User(label="bob", id="bob")),
+        operations=(
+            OpenContext(id=1, user=0, context="x", thread="t"),
+            OpenContext(id=2, user=1, context="y", thread="t"),
+            Write(id=3, user=1, context="y", key="k", value=canary("bob", 3, 1)),
+            Read(id=4, user=0, context="x"),
+        ),
+        schedule=Schedule(classes={"4/start": 1}),
+    )
+    history = run(scenario, engine.make_adapter)
+    claims = (find_claim("noninterference"),)
+    (judgement,) = judge_with_solos(history, engine.make_adapter, claims)
+    return engine, Finding(scenario=scenario, violation=judgement.violations[0])
+
+
+def test_a_difference_is_told_by_the_claim_that_says_what_leaked(
+    tmp_path: Path,
+) -> None:
+    """What differs from solo runs is judged by the other claims when it is shrunk."""
+    engine, found = a_difference()
+    tally = SearchStatistics(found=[found])
+
+    saved, reasons = confirm_findings(
+        engine, tally, FailureStore(tmp_path, lambda _: None), lambda _: None, None
+    )
+
+    assert [] == reasons
+    assert ["noninterference", "context-ownership"] == [one.claim for one in saved]
+    assert all(one.confirmed for one in saved)
+
+
+def test_collections_are_fast_while_a_failure_is_shrunk(tmp_path: Path) -> None:
+    """A scenario that collects garbage, or leaves something, is run hundreds of times:
+    on a heap that is not looked at."""
+    engine, found = a_difference()
+    frozen: list[int] = []
+
+    confirm(engine, found, tmp_path, lambda _: frozen.append(gc.get_freeze_count()))
+
+    assert frozen
+    assert all(frozen)
+    assert 0 == gc.get_freeze_count()

@@ -1,0 +1,234 @@
+"""Workers share one search: nothing twice, nothing left out, the same failure first."""
+
+import contextlib
+import functools
+import multiprocessing
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from isolation_spec.claims import Violation
+from isolation_spec.engines.registry import find_engine
+from isolation_spec.execution.solo_runs import solo_runs
+from isolation_spec.model.history.history import History
+from isolation_spec.search.events import Event, Progressed
+from isolation_spec.search.statistics import Finding, SearchStatistics
+from isolation_spec.search.worker import Message, _work, _workloads, search_share
+from isolation_spec.search.worker_pool import WorkerPool, first_found
+from isolation_spec.strategies.profiles import PROFILES, find_profile
+from tests.search.test_in_flight import SCENARIO
+
+EXAMPLES = 8
+
+
+def shards(
+    engine: str = "reference",
+    *,
+    processes: int = 1,
+    seed: int = 0,
+    examples: int = EXAMPLES,
+    profile: str = "quick",
+    deadline: float | None = None,
+) -> WorkerPool:
+    return WorkerPool(
+        find_engine(engine),
+        profile,
+        examples,
+        seed,
+        processes,
+        lambda _: None,
+        None,
+        deadline=deadline,
+    )
+
+
+@functools.cache
+def drawn(seed: int, processes: int, worker: int, profile: str = "quick") -> list[str]:
+    """The workloads of one worker, as text, without their numbers and searches."""
+    share = shards(seed=seed, processes=processes, profile=profile)._share(
+        worker, processes
+    )
+    return [w.scenario.to_json().decode() for w in _workloads(share, None)]
+
+
+@pytest.mark.parametrize("processes", [2, 3, 5])
+def test_workers_never_repeat_one_another(processes: int) -> None:
+    """Together they draw what one alone would draw, and no workload twice."""
+    all_of_them = [w for n in range(processes) for w in drawn(0, processes, n)]
+
+    assert EXAMPLES == len(all_of_them)
+    assert len(set(all_of_them)) == len(all_of_them)
+    assert set(drawn(0, 1, 0)) == set(all_of_them)
+
+
+def test_seeds_never_repeat_one_another() -> None:
+    """Not even where a seed of one is what another might make of its workers."""
+    seeds = (0, 1, 1000, 1001, -1)
+    all_of_them = [w for s in seeds for n in range(2) for w in drawn(s, 2, n)]
+
+    assert len(seeds) * EXAMPLES == len(all_of_them)
+    assert len(set(all_of_them)) == len(all_of_them)
+
+
+@pytest.mark.parametrize("profile", [p.name for p in PROFILES])
+def test_the_same_seed_draws_the_same(profile: str) -> None:
+    """Drawn again, by another worker, a number is the same workload."""
+    first = drawn(3, 1, 0, profile)
+    drawn.cache_clear()
+
+    assert first[1::2] == drawn(3, 2, 1, profile)
+
+
+def found(processes: int) -> tuple[int, bytes]:
+    """The number of the workload that is told of, and its scenario."""
+    searched = shards("reference+commit-on-error", processes=processes, examples=60)
+    tally = searched.run() if processes else searched.run_here()
+    first = tally.found[0]
+    return first.number, first.scenario.to_json()
+
+
+def test_the_same_failure_is_found_whoever_is_quickest() -> None:
+    """However many workers there are, the workload of the lowest number is told of."""
+    alone = found(0)
+
+    assert alone == found(1) == found(3)
+
+
+def test_the_lowest_number_is_told_of() -> None:
+    """Of several workers' findings those of one workload are left, in their order."""
+    violation = Violation(
+        claim="teardown", clause="x", let=(), then="x", however="x", entry=0
+    )
+    findings = [
+        Finding(scenario=SCENARIO, violation=violation, number=number)
+        for number in (5, 3, 4, 3)
+    ]
+
+    assert [findings[1], findings[3]] == first_found(findings)
+    assert [] == first_found([])
+
+
+class Flag:
+    """A value that workers share, and an event that nobody sets."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def is_set(self) -> bool:
+        return False
+
+
+def test_a_worker_passes_what_another_found_before_it_ends() -> None:
+    """Workloads of lower numbers are searched to their end, and none beyond."""
+    share = shards(examples=50)._share(0, 1)
+    receiving, sending = multiprocessing.Pipe(duplex=False)
+    _work(share, sending, Flag(0), Flag(1))
+    while True:
+        message = msgspec.msgpack.decode(receiving.recv_bytes(), type=Message)
+        if message.last:
+            break
+    schedules = find_profile("quick").schedules
+
+    assert (2, 2 * schedules + 1) == (message.tally.number, message.tally.runs)
+
+
+def counts(tally: SearchStatistics) -> tuple[int, int, dict[str, int], bytes]:
+    reached = msgspec.json.encode(tally.reached)
+    return tally.runs, tally.interleavings, dict(tally.evidence), reached
+
+
+def test_any_number_of_workers_does_the_same() -> None:
+    """The sum of runs, evidence and what was reached is that of one process."""
+    one, two = (shards(processes=processes, examples=3).run() for processes in (1, 2))
+
+    assert counts(one) == counts(two)
+
+
+def test_who_is_run_alone_depends_on_the_workload(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its solo runs are of the same users, whatever its worker has run before.
+
+    Three of them could be, and eight schedules are no multiple of three.
+    """
+    alone: dict[bytes, list[object]] = {}
+
+    def spy(history: History, make: Any, users: tuple[int, ...]) -> Any:
+        workload = msgspec.json.encode(history.scenario.operations)
+        alone.setdefault(workload, []).append((history.digest(), users))
+        return solo_runs(history, make, ())
+
+    monkeypatch.setattr(
+        "isolation_spec.search.workload_runner.comparable", lambda _: (0, 1, 2)
+    )
+    monkeypatch.setattr("isolation_spec.search.workload_runner.solo_runs", spy)
+    seen = []
+    for share in ((0, 1), (1, 2)):
+        alone.clear()
+        searched = shards(seed=1, examples=2, profile="ci")
+        search_share(searched.engine, searched._share(*share), lambda _: True)
+        seen.append(dict(alone))
+    both, second = seen
+
+    assert second
+    assert {workload: both[workload] for workload in second} == second
+
+
+@pytest.mark.parametrize("processes", [0, 2])
+def test_time_that_is_up_ends_the_search_between_runs(processes: int) -> None:
+    """Each worker ends after the run under way, and says why."""
+    searched = shards(processes=processes, deadline=time.monotonic(), examples=50)
+    tally = searched.run() if processes else searched.run_here()
+
+    assert tally.time_up
+    assert not tally.interrupted
+    assert 1 <= tally.runs <= max(processes, 1)
+
+
+def test_time_that_is_left_over_is_not_up() -> None:
+    """A search that ends before its time says nothing of time."""
+    tally = shards(examples=1, deadline=time.monotonic() + 3600).run_here()
+
+    assert not tally.time_up
+
+
+def test_a_search_without_an_end_tells_no_total(tmp_path: Path) -> None:
+    """While fuzzing, progress is of 0 examples: time alone ends it."""
+    heard: list[Event] = []
+    WorkerPool(
+        find_engine("reference"),
+        "fuzz",
+        1,
+        5,
+        1,
+        heard.append,
+        None,
+        fuzz=tmp_path,
+        deadline=time.monotonic(),
+    ).run()
+
+    assert {0} == {e.of_examples for e in heard if isinstance(e, Progressed)}
+
+
+def test_an_interrupt_during_the_imports_is_heard(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An import may swallow what is raised in it: the interrupt waits for its end."""
+
+    def importing() -> None:
+        with contextlib.suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.01)
+
+    monkeypatch.setattr("isolation_spec.search.worker_pool._import_all", importing)
+    search = shards(examples=60)
+
+    tally = search.run()
+
+    assert tally.interrupted
+    assert tally.examples < 60

@@ -1,0 +1,208 @@
+"""Cancellations aim at what a run of the workload showed, oftener than chance would."""
+
+import random
+
+from isolation_spec.model.history.activity import Handoff, InFlightInterval
+from isolation_spec.model.scenario import (
+    Cancellation,
+    Connect,
+    OpenContext,
+    RunAgent,
+    Scenario,
+    Think,
+    User,
+)
+from isolation_spec.strategies.cancellations import (
+    CancelledScenario,
+    FirstRunReport,
+    with_cancellations,
+    with_each_cancellation,
+)
+
+COUNT = 600
+ALICE, BOB = 0, 1
+SCENARIO = Scenario(
+    users=(User(label="alice", id="a"), User(label="bob", id="b")),
+    operations=(
+        OpenContext(id=1, user=ALICE, context="x", thread="t"),
+        OpenContext(id=2, user=BOB, context="x", thread="t"),
+        *(
+            RunAgent(
+                id=3 + 2 * number + user,
+                user=user,
+                context="x",
+                script=(Think(prompt=""), Think(prompt="")),
+            )
+            for number in range(2)
+            for user in (ALICE, BOB)
+        ),
+        *(Connect(id=7 + n, user=ALICE, connection=f"c{n}") for n in range(4)),
+    ),
+)
+"""Two contexts, alice's runs 3 and 5, bob's runs 4 and 6, and four connections."""
+
+PLACES = ("before its first step", "a:1", "a:2", "b:1", "a:1", "a:1", "a:1")
+EVERYWHERE = {operation.id: PLACES for operation in SCENARIO.operations}
+
+
+def strikes(looked: FirstRunReport) -> list[CancelledScenario]:
+    return [
+        with_cancellations(SCENARIO, random.Random(n), looked) for n in range(COUNT)
+    ]
+
+
+def cancels(scenario: Scenario) -> dict[int, Cancellation]:
+    """Operation id -> where it is cancelled."""
+    found = {o.id: getattr(o, "cancel", None) for o in scenario.operations}
+    return {number: cancel for number, cancel in found.items() if cancel is not None}
+
+
+def share(looked: FirstRunReport, *sites: tuple[int, int]) -> float:
+    """How often somebody is cancelled at one of these (operation, step), before it or
+    after the one before."""
+    found = 0
+    for strike in strikes(looked):
+        at = {(n, c.step + c.early) for n, c in cancels(strike.scenario).items()}
+        found += not at.isdisjoint(sites)
+    return found / COUNT
+
+
+def test_without_a_run_to_look_at_nobody_is_cancelled() -> None:
+    """A step that nobody saw may never come."""
+    assert all(SCENARIO == strike.scenario for strike in strikes(FirstRunReport({})))
+
+
+def test_half_of_the_time_nobody_at_all_or_somebody_anywhere() -> None:
+    """Mostly none, one or two are cancelled, each operation, before and after a
+    step."""
+    found = [cancels(strike.scenario) for strike in strikes(FirstRunReport(EVERYWHERE))]
+    counts = [sum(len(one) == n for one in found) / COUNT for n in range(3)]
+
+    assert 0.94 < sum(counts) < 1
+    assert all(0.15 < count for count in counts)
+    assert set(EVERYWHERE) == {number for one in found for number in one}
+    assert {True, False} == {c.early for one in found for c in one.values()}
+    assert all(1 <= c.step <= len(PLACES) for one in found for c in one.values())
+
+
+def test_who_waits_for_another_is_cancelled_while_waiting_and_when_served() -> None:
+    """One alone or two at once, before and after."""
+    line = {5: (Handoff(3, 4),), 6: (Handoff(3, 4), Handoff(6, 3))}
+    waiting = (5, 3), (6, 3), (6, 6)
+    looked = FirstRunReport(EVERYWHERE, handed=line)
+
+    assert 2 * share(FirstRunReport(EVERYWHERE), *waiting) < share(looked, *waiting)
+    found = [cancels(strike.scenario) for strike in strikes(looked)]
+    assert 0.03 < sum({5, 6} <= set(one) for one in found) / COUNT < 0.2
+    of_five = [one.get(5) for one in found]
+    assert Cancellation(step=3, early=False) in of_five
+    assert Cancellation(step=2, early=True) in of_five
+
+
+def test_whom_others_wait_for_is_cancelled_too() -> None:
+    """At any step; a world that nobody can cancel is nobody's."""
+    steps = [(4, step) for step in range(2, 8)]
+    looked = FirstRunReport(EVERYWHERE, handed={5: (Handoff(3, 4),)})
+    of_the_world = FirstRunReport(EVERYWHERE, handed={5: (Handoff(3, None),)})
+
+    assert share(of_the_world, *steps) + 0.04 < share(looked, *steps)
+
+
+def test_two_users_are_cancelled_at_one_place() -> None:
+    """A run of each, at steps that wait at the same place in the engine; sometimes all
+    runs that come there."""
+    there = {3: PLACES, 4: PLACES, 5: PLACES[:1], 6: PLACES[:1]}
+    found = [cancels(strike.scenario) for strike in strikes(FirstRunReport(there))]
+    at = [{n: PLACES[c.step + c.early - 1] for n, c in one.items()} for one in found]
+    one_place = [set(one) for one in at if len(one) > 1 and len({*one.values()}) == 1]
+
+    both = sum({3, 4} == one for one in one_place)
+    assert 0.08 < both / COUNT < 0.3
+    assert {3, 4, 5, 6} in one_place
+
+
+# Where others work for somebody
+
+
+def midsts(looked: FirstRunReport) -> list[Cancellation]:
+    """Those that come some turns after a step."""
+    found = (c for s in strikes(looked) for c in cancels(s.scenario).values())
+    return [cancel for cancel in found if cancel.turns]
+
+
+def test_who_waits_for_work_in_other_tasks_is_cancelled_in_the_midst_of_it() -> None:
+    """While it is under way, and while its answer is handed on; where an agent works
+    in the task of its operation, rarely."""
+    waited = {3: (InFlightInterval(2, 7, 20, "call"),)}
+    few = dict.fromkeys(EVERYWHERE, PLACES[:3])
+    elsewhere = midsts(FirstRunReport(few, waited=waited))
+    here = midsts(FirstRunReport(EVERYWHERE, waited=waited))
+
+    assert {2} == {cancel.step for cancel in elsewhere}
+    assert set(range(8, 24)) == {cancel.turns for cancel in elsewhere}
+    under_way = sum(cancel.turns <= 20 for cancel in elsewhere)
+    assert 0.5 < under_way / len(elsewhere) < 0.9
+    assert 0.4 < len(elsewhere) / COUNT < 1.0
+    assert 0.0 < len(here) / COUNT < 0.05
+
+
+def test_what_is_rare_among_what_is_under_way_is_struck_as_often() -> None:
+    """One call among twenty answers of the database is the place of half of what comes
+    in the midst of a wait."""
+    waits = (
+        *[InFlightInterval(2, 7, 20, "database")] * 20,
+        InFlightInterval(2, 47, 60, "call"),
+    )
+    few = dict.fromkeys(EVERYWHERE, PLACES[:3])
+
+    turns = [c.turns for c in midsts(FirstRunReport(few, waited={3: waits}))]
+
+    assert 0.4 < sum(47 < turn for turn in turns) / len(turns) < 0.6
+
+
+def test_all_are_cancelled_in_the_midst_of_their_work() -> None:
+    """Now and then every run, where agents work in tasks of their own."""
+    few = dict.fromkeys(EVERYWHERE, PLACES[:3])
+    looked = FirstRunReport(
+        few, waited={n: (InFlightInterval(2, 7, 20, "call"),) for n in (3, 4, 5, 6)}
+    )
+
+    every = [
+        strike
+        for strike in strikes(looked)
+        if [3, 4, 5, 6] == [n for n, c in cancels(strike.scenario).items() if c.turns]
+    ]
+
+    assert 0.08 < len(every) / COUNT < 0.25
+
+
+def test_what_counts_turns_is_worth_the_very_same_schedule() -> None:
+    """Turns are of one schedule, who waits mostly of one; steps are of any."""
+    waited = FirstRunReport(
+        {3: PLACES[:3]}, waited={3: (InFlightInterval(2, 7, 20, "call"),)}
+    )
+
+    for strike in strikes(waited):
+        counted = any(c.turns for c in cancels(strike.scenario).values())
+        assert counted == (strike.again == 0.8)
+    assert {0.0, 0.5} == {
+        strike.again for strike in strikes(FirstRunReport(EVERYWHERE))
+    }
+
+
+# All of them
+
+
+def test_a_sweep_cancels_before_and_after_every_step() -> None:
+    """One at a time, and each of them once."""
+    there = {3: PLACES[:2], 4: PLACES[:1]}
+    found = [
+        cancels(scenario)
+        for scenario in with_each_cancellation(SCENARIO, FirstRunReport(there))
+    ]
+
+    assert [
+        {number: Cancellation(step=step, early=early)}
+        for number, step in ((3, 1), (3, 2), (4, 1))
+        for early in (False, True)
+    ] == found

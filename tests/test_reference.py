@@ -1,5 +1,0 @@
-"""The reference engine is verified by plain pytest, as a user's own engine would be."""
-
-from isolation_spec.verify import isolation_test_case
-
-TestReferenceEngine = isolation_test_case("reference")
