@@ -249,7 +249,7 @@ def _waits(
 
 def _is_in_the_midst(scenario: Scenario) -> bool:
     """True if somebody is cancelled while others work for them."""
-    cancels = (getattr(operation, "cancel", None) for operation in scenario.operations)
+    cancels = (operation.cancel for operation in scenario.operations)
     return any(cancel is not None and cancel.turns for cancel in cancels)
 
 

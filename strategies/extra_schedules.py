@@ -13,8 +13,10 @@ import msgspec
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import (
     Connect,
+    Disconnect,
     OpenContext,
     Operation,
+    Reconnect,
     Scenario,
     Schedule,
 )
@@ -64,21 +66,20 @@ def small_scope(scenario: Scenario, search: SearchParameters) -> Scenario | None
 
 def _goes_on(operation: Operation, opening: OpenContext | Connect) -> bool:
     """True if it is the same user's, and names what was opened, at first hand."""
-    if getattr(operation, "user", None) != opening.user or operation is opening:
+    if operation.user != opening.user or operation is opening:
         return False
     if isinstance(opening, OpenContext):
-        return getattr(
-            operation, "context", None
-        ) == opening.context and not isinstance(operation, OpenContext)
-    names = (
-        getattr(operation, "connection", None),
-        getattr(operation, "replaces", None),
+        again = isinstance(operation, OpenContext)
+        return operation.context == opening.context and not again
+    if isinstance(operation, Reconnect):
+        return opening.connection in (operation.connection, operation.replaces)
+    return (
+        isinstance(operation, Disconnect) and operation.connection == opening.connection
     )
-    return opening.connection in names and not isinstance(operation, Connect)
 
 
 def _attacks(operation: Operation) -> bool:
-    return getattr(operation, "victim", None) is not None
+    return operation.victim is not None
 
 
 def _cut(scenario: Scenario, kept: set[int]) -> Scenario:

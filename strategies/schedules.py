@@ -137,7 +137,7 @@ def fifo_attempt(scenario: Scenario, search: SearchParameters) -> ScheduledRun:
     scenario = identified(scenario, random.Random(f"{search}"))
     operations = tuple(
         msgspec.structs.replace(operation, cancel=None)
-        if getattr(operation, "cancel", None) is not None
+        if operation.cancel is not None
         else operation
         for operation in scenario.operations
     )

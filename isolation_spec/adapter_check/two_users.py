@@ -93,7 +93,7 @@ def _attacks(history: History) -> Iterator[MethodResult]:
     operations = history.operations()
     for entry in history.of(OperationEnded):
         operation = operations[entry.operation or 0]
-        if getattr(operation, "victim", None) is None:
+        if operation.victim is None:
             continue
         method = _METHOD_OF[type(operation)]
         if entry.outcome == "refused":

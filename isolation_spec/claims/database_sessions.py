@@ -112,7 +112,7 @@ def _written_once(observed: HistoryIndex, step: Transact) -> bool:
     for other in observed.history.user_operations().values():
         if isinstance(other, Erase):
             return False
-        for _, found in walk(getattr(other, "script", ())):
+        for _, found in walk(other.script):
             if found is not step and keys & _written_by(found):
                 return False
         if isinstance(other, Write) and other.key in keys:

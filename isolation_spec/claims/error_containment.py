@@ -12,6 +12,7 @@ from isolation_spec.claims.history_index import (
     HistoryIndex,
     OperationSpan,
 )
+from isolation_spec.model.history.entries import ConnectionClosed, OperationEnded
 from isolation_spec.model.scenario import (
     AdvanceTime,
     CallTool,
@@ -112,7 +113,7 @@ _TROUBLE = (CancelRun, CleanupEngine, CleanupUser, Disconnect, Reconnect)
 def _is_trouble(operation: UserOperation) -> bool:
     if operation.cancel is not None or isinstance(operation, _TROUBLE):
         return True
-    if getattr(operation, "victim", None) is not None:
+    if operation.victim is not None:
         return True
     if isinstance(operation, Connect):
         return operation.forged or operation.unread
@@ -143,7 +144,7 @@ def _failed(observed: HistoryIndex, span: OperationSpan) -> Violation | None:
         return None
     name = observed.label(span.operation.user)
     entry = observed.entries[min(span.ended, len(observed.entries) - 1)]
-    error = getattr(entry, "error", "")
+    error = entry.error if isinstance(entry, OperationEnded) else ""
     return Violation(
         claim=_ID,
         clause="failed",
@@ -221,7 +222,7 @@ def _cut_off(observed: HistoryIndex, user: int, first: int) -> Iterator[Violatio
         if [link.operation] != connects or link.closed >= min(first, observed.end):
             continue
         closed = observed.entries[link.closed]
-        code = getattr(closed, "code", None)
+        code = closed.code if isinstance(closed, ConnectionClosed) else None
         idle = closed.time - _last_used(observed, link)
         if code not in _ENDED_BY_NOBODY or idle > _IDLE:
             continue

@@ -14,13 +14,18 @@ from isolation_spec.claims.history_index import (
     OperationSpan,
 )
 from isolation_spec.contract.capabilities import Capability
-from isolation_spec.model.history.entries import ConnectionClosed, OperationStarted
+from isolation_spec.model.history.entries import (
+    ConnectionClosed,
+    ConnectionOpened,
+    OperationStarted,
+)
 from isolation_spec.model.scenario import (
     CleanupEngine,
     CleanupUser,
     Connect,
     Disconnect,
     Emit,
+    Operation,
     Reconnect,
     RunAgent,
     Shutdown,
@@ -72,7 +77,7 @@ def _forged(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
     """
     for link in observed.links:
         span = observed.spans.get(link.operation)
-        if span is None or not getattr(span.operation, "forged", False):
+        if span is None or not span.operation.forged:
             continue
         heard = any(e.entry.operation == link.operation for e in observed.events)
         closed = observed.entries[min(link.closed, len(observed.entries) - 1)]
@@ -97,14 +102,16 @@ def _left(observed: HistoryIndex, link: ConnectionSpan) -> bool:
     """True if the user closed the connection, or replaced it."""
     name = _name(observed, link)
     return any(
-        span.operation.user == link.user
-        and name
-        in (
-            getattr(span.operation, "replaces", None),
-            isinstance(span.operation, Disconnect) and span.operation.connection,
-        )
+        span.operation.user == link.user and name == _closed_by(span.operation)
         for span in observed.spans.values()
     )
+
+
+def _closed_by(operation: Operation) -> str | None:
+    """The connection that the operation closes."""
+    if isinstance(operation, Reconnect):
+        return operation.replaces
+    return operation.connection if isinstance(operation, Disconnect) else None
 
 
 def _others_connected(observed: HistoryIndex, event: Event) -> bool:
@@ -218,7 +225,8 @@ def attended_runs(
 def _timed_out(observed: HistoryIndex, link: ConnectionSpan) -> bool:
     """True if a stall ended the connection, as nothing answered its keepalive."""
     closed = observed.entries[min(link.closed, len(observed.entries) - 1)]
-    return observed.stalled and getattr(closed, "code", None) == 1011
+    lost = isinstance(closed, ConnectionClosed) and closed.code == 1011
+    return observed.stalled and lost
 
 
 def _known(observed: HistoryIndex, link: ConnectionSpan, span: OperationSpan) -> bool:
@@ -356,7 +364,8 @@ _ENDED = {"returned": "returned", "failed": "failed", "cancelled": "was cancelle
 
 
 def _name(observed: HistoryIndex, link: ConnectionSpan) -> str:
-    return str(getattr(observed.entries[link.opened], "connection", "?"))
+    opened = observed.entries[link.opened]
+    return opened.connection if isinstance(opened, ConnectionOpened) else "?"
 
 
 def _described(event: Event) -> str:

@@ -82,7 +82,7 @@ def _too_many(
     held: list[tuple[int, int]] = []
     for span in opens:
         if span.outcome == "returned":
-            name = getattr(span.operation, "context", "")
+            name = span.operation.context
             released = [
                 cleanup.started
                 for cleanup in _released(observed, user, name)
@@ -123,7 +123,7 @@ def _refused_early(
             span.ended < refused.started
         ):
             continue
-        name = getattr(span.operation, "context", "")
+        name = span.operation.context
         gone = any(
             cleanup.outcome == "returned"
             and cleanup.started > span.ended

@@ -169,8 +169,8 @@ class HistoryIndex:
         return tuple(
             link
             for link in self.links
-            if not getattr(operations[link.operation], "forged", False)
-            and not getattr(operations[link.operation], "unread", False)
+            if not operations[link.operation].forged
+            and not operations[link.operation].unread
         )
 
     @cached_property

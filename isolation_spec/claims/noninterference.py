@@ -163,9 +163,9 @@ def _reading(scenario: Scenario) -> set[int]:
     """The operations whose clients read all the time; who does not may be cut off as
     soon as there is too much for them, which is a matter of order."""
     operations = scenario.operations
-    if any(getattr(operation, "stalled", False) for operation in operations):
+    if any(operation.stalled for operation in operations):
         return set()
-    return {o.id for o in operations if not getattr(o, "unread", False)}
+    return {o.id for o in operations if not o.unread}
 
 
 def _cut_off(code: int | None) -> str:

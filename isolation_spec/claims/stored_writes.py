@@ -117,7 +117,7 @@ def _of_operation(span: OperationSpan, place: Place, value: str) -> _Written:
 
 
 def _intrudes(operation: UserOperation) -> bool:
-    return getattr(operation, "victim", None) is not None
+    return operation.victim is not None
 
 
 def _of_run(

@@ -88,7 +88,7 @@ def missing_capabilities(
 ) -> Iterator[tuple[str, Capability]]:
     """Yields (what asks for it, capability) for each that the scenario goes without."""
     for operation in scenario.operations:
-        steps = (step for _, step in walk(getattr(operation, "script", ())))
+        steps = (step for _, step in walk(operation.script))
         for one in (operation, *steps):
             for needed in sorted(_needed(one) - set(capabilities)):
                 kind = str(type(one).__struct_config__.tag).replace("_", " ")

@@ -184,7 +184,7 @@ def _decisions(
     """Yields each decision with the scenario that goes without it."""
     places = {e.operation: e.place for e in history.of(CancellationDelivered)}
     for index, operation in enumerate(scenario.operations):
-        cancel: Cancellation | None = getattr(operation, "cancel", None)
+        cancel = operation.cancel
         if cancel is None or operation.id not in places:
             continue
         kept = list(scenario.operations)

@@ -77,7 +77,7 @@ def _said(history: History, index: int | None) -> str:
     words = describe_entry(entry)
     if isinstance(entry, OperationStarted):
         operation = history.operations()[entry.operation or 0]
-        if getattr(operation, "cancel", None) is not None:
+        if operation.cancel is not None:
             # Its cancellation is a step of its own.
             operation = msgspec.structs.replace(operation, **{"cancel": None})
         words = f"begins to {describe_operation(operation)}"

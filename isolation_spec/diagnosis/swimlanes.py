@@ -59,7 +59,7 @@ def draw_lanes(history: History, width: int) -> list[str]:
 
 
 def _user(operation: Operation) -> int | None:
-    return getattr(operation, "user", None)
+    return operation.user
 
 
 def _lane(history: History, operation: Operation) -> str:
@@ -90,10 +90,10 @@ _ENDED = {"": "", "returned": "", "unavailable": " -> names nothing open"}
 
 
 def _said(history: History, operation: Operation, outcome: str) -> str:
-    victim = getattr(operation, "victim", None)
+    victim = operation.victim
     whose = "" if victim is None else f", naming {history.label(victim)}'s"
     ended = _ENDED.get(outcome, f" -> {outcome}")
-    if outcome == "cancelled" and getattr(operation, "cancel", None) is not None:
+    if outcome == "cancelled" and operation.cancel is not None:
         ended = ""
     return printable(
         strip_canary_digests(f"{describe_operation(operation)}{whose}{ended}")

@@ -32,6 +32,7 @@ from isolation_spec.model.scenario import (
     CANARY,
     AdvanceTime,
     Cancellation,
+    CancelRun,
     Connect,
     Demotion,
     Disconnect,
@@ -117,7 +118,7 @@ def describe_operation(operation: Operation) -> str:
     words = type(operation).__name__
     words = "".join(f" {c.lower()}" if c.isupper() else c for c in words).strip()
     detail = _detail(operation)
-    cancel = getattr(operation, "cancel", None)
+    cancel = operation.cancel
     text = f"{words} {detail}".strip()
     return f"{text}, cancelled {describe_cancellation(cancel)}" if cancel else text
 
@@ -125,7 +126,7 @@ def describe_operation(operation: Operation) -> str:
 def describe_cancellation(cancel: Cancellation | CancellationDelivered) -> str:
     """When it strikes, in steps of the task and turns of the loop."""
     side = "after" if cancel.early else "before"
-    turns = getattr(cancel, "turns", 0)
+    turns = cancel.turns if isinstance(cancel, Cancellation) else 0
     later = f"{turns} turn{'s' * (turns > 1)} of the loop " if turns else ""
     return f"{later}{side} its step {cancel.step}"
 
@@ -154,9 +155,10 @@ def _detail(operation: Operation) -> str:
         case AdvanceTime():
             how = ", the outside stalled" if operation.stalled else ""
             return f"by {operation.seconds:g} s{how}"
+        case CancelRun():
+            return f"{operation.run}"
         case _:
-            named = getattr(operation, "context", None) or getattr(operation, "run", "")
-            return f"{named}"
+            return operation.context or ""
 
 
 def describe_step(step: Step) -> str:
@@ -183,7 +185,7 @@ def describe_owner(scenario: Scenario, operation: int | None) -> str:
     """Whose operation it is: `bob's operation 7`."""
     for one in scenario.operations:
         if one.id == operation:
-            user = getattr(one, "user", None)
+            user = one.user
             whose = "the world" if user is None else scenario.users[user].label
             return f"{whose}'s operation {operation}"
     return "the world" if operation is None else f"operation {operation}"

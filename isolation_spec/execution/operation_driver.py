@@ -232,7 +232,7 @@ class OperationDriver:
             isinstance(other, Shutdown)
             or (
                 isinstance(other, CancelRun | CleanupEngine | CleanupUser)
-                and run.user in (other.user, getattr(other, "victim", None))
+                and run.user in (other.user, other.victim)
             )
             for other in self.scenario.operations
         )
@@ -242,13 +242,13 @@ class OperationDriver:
     async def _connect(
         self, user: User, operation: Connect | Reconnect, name: str
     ) -> None:
-        victim = getattr(operation, "victim", None)
+        victim = operation.victim
         client = await self.adapter.connect(
             user.id,
             claims_to_be=None if victim is None else self.scenario.users[victim].id,
-            forged=getattr(operation, "forged", False),
+            forged=operation.forged,
         )
-        if getattr(operation, "unread", False):
+        if operation.unread:
             self.world.hold_back(operation.id)
         self.clients[operation.user, name] = client
         self._record(ConnectionOpened, operation.id, connection=name)

@@ -78,9 +78,8 @@ class OperationQueue:
         """The task of an operation has ended; its user may go on."""
         self._reach(number, "ended")
         operation = self.active.pop(number, None)
-        user = getattr(operation, "user", None)
-        if user is not None and not getattr(operation, "background", False):
-            self._offer(user)
+        if isinstance(operation, UserOperation) and not operation.background:
+            self._offer(operation.user)
 
     def _offer(self, user: int) -> None:
         """A user's next operation is one more arrival; an attack waits for its aim.

@@ -47,7 +47,7 @@ class Recorder:
         self.entries: list[Entry] = []
         self.users_of: dict[int | None, int | None] = {None: None}
         for operation in scenario.operations:
-            self.users_of[operation.id] = getattr(operation, "user", None)
+            self.users_of[operation.id] = operation.user
         self._index = {user.id: index for index, user in enumerate(scenario.users)}
         self._adapter = adapter
         self._world = world

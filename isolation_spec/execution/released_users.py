@@ -55,4 +55,4 @@ def users_already_released(
 
 
 def _is_own(operation: Operation) -> bool:
-    return getattr(operation, "victim", None) is None
+    return operation.victim is None

@@ -115,7 +115,7 @@ class Run:
         self.uncancelled = {
             operation.id: None
             for operation in scenario.operations
-            if getattr(operation, "cancel", None) is not None
+            if operation.cancel is not None
         }
         self.tasks: dict[asyncio.Task[Any], int] = {}
         self.steps: dict[int, tuple[str, ...]] = {}
@@ -174,7 +174,7 @@ class Run:
 
     async def _conduct_operations(self) -> None:
         self.agenda.begin()
-        passing = sum(getattr(o, "seconds", 0.0) for o in self.scenario.operations)
+        passing = sum(o.seconds for o in self.scenario.operations)
         try:
             async with asyncio.timeout(self.world.limit + passing):
                 while not self.agenda.is_done:
@@ -256,7 +256,7 @@ class Run:
     # One operation
 
     def _launch(self, operation: Operation) -> None:
-        cancel: Cancellation | None = getattr(operation, "cancel", None)
+        cancel = operation.cancel
         aim = None
         if cancel is not None or self.count_steps:
             aim = StepTracker(cancel, partial(self._cancelled, cancel))
@@ -393,5 +393,4 @@ def _handed(step: int, chain: str) -> Handoff:
 
 def _attacks(operation: Operation) -> bool:
     """True if it names what is another user's, or shows a token of nobody's."""
-    named = getattr(operation, "victim", None) is not None
-    return named or getattr(operation, "forged", False)
+    return operation.victim is not None or operation.forged

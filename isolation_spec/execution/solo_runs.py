@@ -70,7 +70,7 @@ def projection(scenario: Scenario, user: int) -> Scenario:
         if isinstance(operation, RunAgent)
         else operation
         for operation in scenario.operations
-        if getattr(operation, "user", user) == user and not names_victim(operation)
+        if operation.user in (user, None) and not names_victim(operation)
     )
     schedule = Schedule(split=scenario.schedule.split)
     return msgspec.structs.replace(scenario, operations=kept, schedule=schedule)
@@ -102,7 +102,7 @@ def comparable(history: History) -> tuple[int, ...]:
             busy.pop(entry.user, None)
             if named[entry.operation or 0] and entry.outcome not in _NOT:
                 disturbed.add(entry.user)
-    own = {getattr(operation, "user", None) for operation in operations}
+    own = {operation.user for operation in operations}
     return tuple(sorted(user for user in own - disturbed if user is not None))
 
 

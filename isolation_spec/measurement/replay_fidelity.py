@@ -177,7 +177,7 @@ def _failing(engine: Engine, workloads: list[Workload]) -> Iterator[Failure]:
 
 def _failures(engine: Engine, history: History) -> Iterator[Failure]:
     scenario = msgspec.structs.replace(history.scenario, schedule=history.schedule)
-    users = {getattr(operation, "user", None) for operation in scenario.operations}
+    users = {operation.user for operation in scenario.operations}
     _, decisions, _ = size(scenario)
     if len(users - {None}) < 2 or not decisions:
         return

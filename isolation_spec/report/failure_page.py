@@ -142,8 +142,8 @@ class _Page:
             if user.id != user.label:
                 yield f"To the engine {user.label} is {user.id!a}."
         for operation in scenario.operations:
-            who = self.history.label(getattr(operation, "user", None))
-            victim = getattr(operation, "victim", None)
+            who = self.history.label(operation.user)
+            victim = operation.victim
             whose = "" if victim is None else f", naming {self.history.label(victim)}'s"
             words = describe_operation(operation)
             yield f"{operation.id:>3}  {who:<6} {words}{whose}"

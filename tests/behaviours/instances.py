@@ -19,6 +19,7 @@ from isolation_spec.model.scenario import (
     CleanupUser,
     OpenContext,
     Read,
+    Return,
     RunAgent,
     Sleep,
     Transact,
@@ -101,11 +102,16 @@ def judge_concurrent_runs(observed: HistoryIndex) -> Iterator[str]:
     for span, operation in runs(observed):
         entry = observed.entries[min(span.ended, len(observed.entries) - 1)]
         if not isinstance(entry, OperationEnded) or entry.outcome != "returned":
-            yield f"run {operation.id} {span.outcome}: {getattr(entry, 'error', '')}"
+            error = entry.error if isinstance(entry, OperationEnded) else ""
+            yield f"run {operation.id} {span.outcome}: {error}"
             continue
         written = [s for s in operation.script if isinstance(s, WriteState)]
         expected = {operation.script[-1], *written[-1:]}
-        lacking = [s for s in expected if getattr(s, "value", "") not in entry.value]
+        lacking = [
+            s
+            for s in expected
+            if isinstance(s, WriteState | Return) and s.value not in entry.value
+        ]
         foreign = list(observed.foreign(entry.value, operation.user))
         if lacking:
             yield f"the result of run {operation.id} lacks {lacking}"
@@ -205,7 +211,7 @@ def judge_cleanups(observed: HistoryIndex) -> Iterator[str]:
     }
     for entry in observed.history.of(AgentStepped):
         span = observed.spans[entry.operation or 0]
-        if getattr(span.operation, "context", "") != "y":
+        if span.operation.context != "y":
             continue
         # The model is told of its user by what the context was opened with.
         new = {entry.operation, opened[entry.user]}

@@ -259,7 +259,7 @@ def _lived_through(observed: HistoryIndex, user: int) -> Counts:
             continue
         if entry.step == "call_tool":
             span = observed.spans[entry.operation or 0]
-            step = getattr(span.operation, "script", ())[entry.path[0]]
+            step = span.operation.script[entry.path[0]]
             called, worked, failed, seconds = counts.get(step.tool, (0, 0, 0, 0.0))
             counts[step.tool] = (
                 called + 1,

@@ -294,7 +294,7 @@ def test_a_connection_that_nobody_used_may_be_closed() -> None:
     assert violated("cut-off") == connected(early, RECENT)
 
 
-OWN_DOING = {
+OWN_DOING: dict[str, Operation] = {
     "disconnects": Disconnect(id=8, user=ALICE, connection="c1"),
     "cleans up": CleanupUser(id=8, user=ALICE),
     "connects again": Connect(id=8, user=ALICE, connection="c8"),
@@ -306,7 +306,7 @@ OWN_DOING = {
 @pytest.mark.parametrize("doing", OWN_DOING)
 def test_who_does_something_against_it_is_not_cut_off(doing: str) -> None:
     """A user who leaves, cleans up or connects again may lose the connection."""
-    user = getattr(OWN_DOING[doing], "user", None)
+    user = OWN_DOING[doing].user
 
     done = (started(8, user), ended(8, user))
 

@@ -348,10 +348,10 @@ def test_a_connection_that_closed_meanwhile_is_not_missed() -> None:
     ],
     ids=["user", "engine", "shutdown"],
 )
-def test_a_run_ended_by_a_cleanup_is_not_missed(stop: object) -> None:
+def test_a_run_ended_by_a_cleanup_is_not_missed(stop: Operation) -> None:
     """A cleanup or shutdown may end a run without a word."""
-    world = scenario(*ALONE.operations, stop)  # type: ignore[arg-type]
-    user = getattr(stop, "user", None)
+    world = scenario(*ALONE.operations, stop)
+    user = stop.user
 
     assert NOT_REACHED == attended(started(5, user), ended(5, user), world=world)
 
@@ -450,7 +450,7 @@ def test_time_that_passed_after_a_stall_shows_that_it_is_known() -> None:
 
 def heard_late(*operations: Operation) -> Judged:
     """Of her run alice hears all, but late."""
-    others = (started(o.id, getattr(o, "user", None)) for o in operations)
+    others = (started(o.id, o.user) for o in operations)
     world = scenario(*ALONE.operations, *operations)
     return attended(*others, world=world, late=HEARD)
 

@@ -38,7 +38,7 @@ def opens(*users: int) -> tuple[OpenContext, ...]:
 
 
 def done(operation: Operation, outcome: str = "returned") -> tuple[Entry, ...]:
-    user = getattr(operation, "user", None)
+    user = operation.user
     return started(operation.id, user), ended(operation.id, user, outcome)
 
 

@@ -51,7 +51,7 @@ BOBS_WRITE = Write(id=9, user=BOB, context="x1", key="k", value=BOBS)
 
 
 def done(operation: Operation, outcome: str = "returned", **more: Any) -> list[Entry]:
-    user = getattr(operation, "user", None)
+    user = operation.user
     return [
         started(operation.id, user),
         *more.get("within", ()),

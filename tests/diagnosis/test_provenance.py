@@ -55,7 +55,7 @@ OPERATIONS: tuple[Operation, ...] = (
     CleanupUser(id=7, user=0),
     CancelRun(id=8, user=1, run=4),
 )
-OWNERS: dict[int, int] = {op.id: getattr(op, "user", 0) for op in OPERATIONS}
+OWNERS: dict[int, int] = {op.id: op.user or 0 for op in OPERATIONS}
 
 
 def at(entry: Any, operation: int | None = None, **fields: Any) -> Any:

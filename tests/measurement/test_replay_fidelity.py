@@ -26,7 +26,7 @@ def test_failures_are_worth_replaying(failures: list[Failure]) -> None:
     """Two users at work, a decision or a disruption, and no two of them are equal."""
     for failure in failures:
         operations = failure.scenario.operations
-        users = {getattr(operation, "user", None) for operation in operations}
+        users = {operation.user for operation in operations}
 
         assert 2 <= len(users - {None})
         assert 1 <= size(failure.scenario)[1]

@@ -157,7 +157,7 @@ def _moves(lane: Lane, worth: frozenset[Operation] | None) -> Iterator[Operation
     yield from _moves_at_connections(lane)
     yield from _moves_in_contexts(lane, worth)
     yield CleanupUser(id=0, user=0)
-    if any(getattr(operation, "background", False) for operation in lane):
+    if any(operation.background for operation in lane):
         yield CancelRun(id=0, user=0, run=_OWN)
     if not any(map(_victim, lane)):
         yield from _attacks()
@@ -252,7 +252,7 @@ def _users(names: Names) -> tuple[User, ...]:
 
 
 def _victim(operation: Operation) -> bool:
-    return getattr(operation, "victim", None) is not None
+    return operation.victim is not None
 
 
 def _has(lanes: tuple[Lane, ...], user: int) -> bool:
@@ -263,7 +263,7 @@ def _has(lanes: tuple[Lane, ...], user: int) -> bool:
     needed = (
         ran if isinstance(one, CancelRun) else opened
         for one in lanes[user]
-        if getattr(one, "victim", None) is not None and not isinstance(one, Connect)
+        if one.victim is not None and not isinstance(one, Connect)
     )
     return all(needed)
 
@@ -283,7 +283,7 @@ def _merged(lanes: tuple[Lane, ...], worldly: int) -> Iterator[Lane]:
 
 def _of_user(operation: Any, user: int) -> Operation:
     victim = 1 - user if _victim(operation) else None
-    named = {} if not hasattr(operation, "victim") else {"victim": victim}
+    named = {"victim": victim} if "victim" in operation.__struct_fields__ else {}
     changed: Operation = replace(operation, user=user, **named)
     return changed
 
@@ -297,7 +297,7 @@ def _numbered(operations: Iterable[Any], names: Names) -> tuple[Operation, ...]:
         if isinstance(one, RunAgent):
             runs[one.user] = number
     for number, one in enumerate(operations, start=1):
-        user = getattr(one, "user", None)
+        user = one.user
         label = None if user is None else LABELS[user]
         changed: dict[str, Any] = {"id": number}
         if isinstance(one, Write | Mutate) and label is not None:
@@ -320,7 +320,7 @@ def decided(history: History) -> Iterator[Scenario]:
     for each that had a place in it."""
     scenario = history.scenario
     for index, operation in enumerate(scenario.operations):
-        if getattr(operation, "cancel", "none") is None:
+        if not operation.is_world and operation.cancel is None:
             for cancel in _cancellations(len(history.steps.get(operation.id, ()))):
                 cancelled: Any = replace(operation, **{"cancel": cancel})
                 operations = list(scenario.operations)
@@ -453,7 +453,7 @@ class Relevance:
                 yield scenario
 
     def _is_for_two(self, scenario: Scenario) -> bool:
-        users = {getattr(one, "user", None) for one in scenario.operations}
+        users = {one.user for one in scenario.operations}
         return not self._two or {0, 1} <= users
 
 

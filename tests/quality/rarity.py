@@ -74,7 +74,7 @@ def plain(scenario: Scenario) -> Scenario:
     """The workload alone: nothing is held back, and nobody cancelled by the world."""
     operations = tuple(
         msgspec.structs.replace(operation, cancel=None)
-        if getattr(operation, "cancel", None) is not None
+        if operation.cancel is not None
         else operation
         for operation in scenario.operations
     )
@@ -114,7 +114,7 @@ def told(minimum: Minimum) -> Scenario:
 
 def _size(scenario: Scenario) -> tuple[int, int]:
     schedule = scenario.schedule
-    cancelled = [o for o in scenario.operations if getattr(o, "cancel", None)]
+    cancelled = [o for o in scenario.operations if o.cancel]
     return len(scenario.operations), len(cancelled) + len(schedule.classes) + len(
         schedule.demotions
     )

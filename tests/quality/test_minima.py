@@ -50,7 +50,7 @@ def size(minimum: Minimum) -> tuple[int, int]:
     """(operations, decisions), counted here and not by what shrinks."""
     scenario = tell(minimum.story, names_of(minimum.fault))
     schedule = scenario.schedule
-    cancelled = [o for o in scenario.operations if getattr(o, "cancel", None)]
+    cancelled = [o for o in scenario.operations if o.cancel]
     decisions = len(schedule.classes) + len(schedule.demotions) + len(cancelled)
     decisions += bool(schedule.burst) + schedule.split
     return len(scenario.operations), decisions
@@ -122,7 +122,7 @@ def test_nothing_that_is_smaller_fails(fault: str) -> None:
 def has_single_steps(minimum: Minimum) -> bool:
     """True if no agent in it does two things: the enumerator has no others."""
     scenario = tell(minimum.story, names_of(minimum.fault))
-    return all(len(getattr(o, "script", ())) < 2 for o in scenario.operations)
+    return all(len(o.script) < 2 for o in scenario.operations)
 
 
 def check_the_enumerator_finds_the_same(fault: Fault) -> None:

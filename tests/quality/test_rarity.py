@@ -61,7 +61,7 @@ def test_chance_cancels_any_operation_at_any_step() -> None:
     places: set[tuple[int, int, bool]] = set()
     for _ in range(2000):
         drawn, _ = uniform(workload, steps, chance)
-        cancels = [(o.id, getattr(o, "cancel", None)) for o in drawn.operations]
+        cancels = [(o.id, o.cancel) for o in drawn.operations]
         cancels = [(number, c) for number, c in cancels if c is not None]
         counts[len(cancels)] += 1
         places |= {(number, c.step, c.early) for number, c in cancels}

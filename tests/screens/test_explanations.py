@@ -56,7 +56,7 @@ class Planted(NamedTuple):
 
     def scenario(self) -> Scenario:
         """Only users who do something are in it."""
-        users = {getattr(operation, "user", ALICE) for operation in self.operations}
+        users = {operation.user or ALICE for operation in self.operations}
         return Scenario(
             users=USERS[: max(users) + 1],
             operations=self.operations,

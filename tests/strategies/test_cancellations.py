@@ -53,7 +53,7 @@ def strikes(looked: FirstRunReport) -> list[CancelledScenario]:
 
 def cancels(scenario: Scenario) -> dict[int, Cancellation]:
     """Operation id -> where it is cancelled."""
-    found = {o.id: getattr(o, "cancel", None) for o in scenario.operations}
+    found = {o.id: o.cancel for o in scenario.operations}
     return {number: cancel for number, cancel in found.items() if cancel is not None}
 
 

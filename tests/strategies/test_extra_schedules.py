@@ -95,7 +95,7 @@ def test_small_scopes_are_small() -> None:
     assert 80 < len(found)
     for scope in found:
         opened = [o for o in scope.operations if isinstance(o, OpenContext | Connect)]
-        users = {getattr(operation, "user", None) for operation in scope.operations}
+        users = {operation.user for operation in scope.operations}
 
         assert 3 == len(scope.operations)
         assert 2 == len({operation.user for operation in opened}) == len(users)

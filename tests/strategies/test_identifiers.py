@@ -16,7 +16,7 @@ THREADS = {
     thread
     for drawn in draw(examples=400)
     for operation in drawn.scenario.operations
-    if (thread := getattr(operation, "thread", None)) is not None
+    if (thread := operation.thread) is not None
 }
 
 
@@ -118,8 +118,7 @@ def test_plain_identities_occur() -> None:
 def test_users_meet_on_a_thread() -> None:
     """Two users of one scenario use the same thread id; threads prefix each other."""
     assert any(
-        len({o.user for o in drawn.scenario.operations if getattr(o, "thread", 0) == t})
-        > 1
+        len({o.user for o in drawn.scenario.operations if o.thread == t}) > 1
         for drawn in draw(examples=400)
         for t in THREADS
     )

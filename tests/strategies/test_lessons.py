@@ -58,7 +58,7 @@ def share(is_one: Callable[[Scenario], bool]) -> float:
 
 def steps(scenario: Scenario) -> Iterator[Step]:
     for operation in scenario.operations:
-        for _, step in walk(getattr(operation, "script", ())):
+        for _, step in walk(operation.script):
             yield step
 
 
@@ -105,7 +105,7 @@ def test_cancellations_reach_every_place_of_an_operation() -> None:
         (STEPS[cancel.step - 1 + cancel.early], cancel.early)
         for attempt in attempts
         for operation in attempt.scenario.operations
-        if (cancel := getattr(operation, "cancel", None)) is not None
+        if (cancel := operation.cancel) is not None
         and cancel.step <= len(STEPS) - cancel.early
     }
 
@@ -117,9 +117,9 @@ def test_cancelled_attempts_are_many() -> None:
     """More than a third of the further attempts cancel something that was not."""
     drawn = draw()[5]
     counted = {o.id: STEPS for o in drawn.workload.operations}
-    before = [getattr(o, "cancel", None) for o in drawn.workload.operations]
+    before = [o.cancel for o in drawn.workload.operations]
     cancelled = [
-        before != [getattr(o, "cancel", None) for o in attempt.scenario.operations]
+        before != [o.cancel for o in attempt.scenario.operations]
         for attempt in further_attempts(
             drawn.workload,
             drawn.search,
@@ -198,8 +198,8 @@ def test_the_first_user_leaves_while_others_go_on() -> None:
         gone = False
         for operation in scenario.operations:
             leaves = isinstance(operation, CleanupUser | CancelRun)
-            cancelled = getattr(operation, "cancel", None) is not None
-            user = getattr(operation, "user", None)
+            cancelled = operation.cancel is not None
+            user = operation.user
             gone = gone or ((leaves or cancelled) and user == 0)
             if gone and user not in (None, 0) and isinstance(operation, RunAgent):
                 return True

@@ -8,7 +8,7 @@ import pytest
 from hypothesis.stateful import initialize, invariant, precondition, rule
 
 from isolation_spec.model.scenario import (
-    AdvanceTime,
+    CallTool,
     Connect,
     OpenContext,
     Operation,
@@ -16,6 +16,7 @@ from isolation_spec.model.scenario import (
     Scenario,
     Spawn,
     Step,
+    Transact,
     canaries_in,
     metadata_canary,
     owned_canaries,
@@ -35,12 +36,10 @@ def steps(scenario: Scenario) -> list[Any]:
         return [
             inner
             for step in script
-            for inner in (step, *within(getattr(step, "script", ())))
+            for inner in (step, *within(step.script if isinstance(step, Spawn) else ()))
         ]
 
-    return within(
-        tuple(s for o in scenario.operations for s in getattr(o, "script", ()))
-    )
+    return within(tuple(s for o in scenario.operations for s in o.script))
 
 
 def test_so_many_are_drawn() -> None:
@@ -68,9 +67,7 @@ def test_every_user_has_a_context_and_a_run() -> None:
     """Whoever takes part has something that can be harmed."""
     for scenario in scenarios():
         kinds = {
-            (type(o).__name__, o.user)
-            for o in scenario.operations
-            if not isinstance(o, AdvanceTime) and hasattr(o, "user")
+            (type(o).__name__, o.user) for o in scenario.operations if not o.is_world
         }
         for user in range(len(scenario.users)):
             assert {("OpenContext", user), ("RunAgent", user)} <= kinds
@@ -91,9 +88,9 @@ def test_each_kind_of_step_occurs(kind: type) -> None:
 @pytest.mark.parametrize("tool", tools)
 def test_each_tool_is_called(tool: str) -> None:
     """Allowed, slow, failing, denied and unknown tools are all called."""
-    called = {getattr(step, "tool", "") for s in scenarios() for step in steps(s)}
+    called = [s for every in scenarios() for s in steps(every)]
 
-    assert tool in called
+    assert tool in {step.tool for step in called if isinstance(step, CallTool)}
 
 
 def test_some_runs_go_on_in_the_background() -> None:
@@ -106,7 +103,7 @@ def test_some_runs_go_on_in_the_background() -> None:
 def test_some_operations_are_cancelled_and_most_are_not() -> None:
     """Cancellations occur, late and early, and leave most operations alone."""
     cancels = [
-        getattr(operation, "cancel", None)
+        operation.cancel
         for scenario in scenarios()
         for operation in scenario.operations
     ]
@@ -149,8 +146,9 @@ def values(thing: Any) -> list[str]:
     """Every value in an operation or step, of spawned scripts and transactions, too,
     but for what all users ask alike."""
     own = [getattr(thing, name) for name in VALUES if hasattr(thing, name)]
-    items = [value for _, value in getattr(thing, "items", ())]
-    inner = [v for step in getattr(thing, "script", ()) for v in values(step)]
+    items = [v for _, v in thing.items] if isinstance(thing, Transact) else []
+    script = thing.script if isinstance(thing, RunAgent | Spawn) else ()
+    inner = [value for step in script for value in values(step)]
     return [value for value in own + items + inner if value != COMMON]
 
 

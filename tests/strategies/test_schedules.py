@@ -118,7 +118,7 @@ def test_the_workload_stays_what_it_is() -> None:
         for old, new in changed:
             assert old == msgspec.structs.replace(
                 new,
-                cancel=getattr(old, "cancel", None),  # type: ignore[call-arg]
+                cancel=old.cancel,  # type: ignore[call-arg]
             )
 
 
@@ -216,7 +216,7 @@ def follows(attempt: ScheduledRun) -> bool:
 
 def cancels(attempt: ScheduledRun) -> dict[int, Cancellation]:
     """Operation id -> where it is cancelled."""
-    found = {o.id: getattr(o, "cancel", None) for o in attempt.scenario.operations}
+    found = {o.id: o.cancel for o in attempt.scenario.operations}
     return {number: cancel for number, cancel in found.items() if cancel is not None}
 
 

@@ -17,7 +17,7 @@ def size(scenario: Scenario) -> tuple[int, int, int]:
         + len(schedule.demotions)
         + bool(schedule.burst)
         + schedule.split
-        + sum(getattr(o, "cancel", None) is not None for o in scenario.operations)
+        + sum(o.cancel is not None for o in scenario.operations)
     )
     scripts = [o.script for o in scenario.operations if isinstance(o, RunAgent)]
     return len(scenario.operations), decisions, sum(map(_steps, scripts))

@@ -18,7 +18,7 @@ from isolation_spec.model.scenario.fields import (
     Value,
     Victim,
 )
-from isolation_spec.model.scenario.script import Script
+from isolation_spec.model.scenario.script import Script, Step
 
 __all__ = [
     "AdvanceTime",
@@ -69,9 +69,78 @@ class Cancellation(Data, frozen=True, kw_only=True):
 
 
 class _Operation(Data, frozen=True, kw_only=True, tag_field="operation"):
-    """One entry of a scenario; `id` is unique in it and survives shrinking."""
+    """One entry of a scenario; `id` is unique in it and survives shrinking.
+
+    Every operation answers the questions below; a kind that has a field of the same
+    name answers with the field.
+    """
 
     id: Id
+
+    @property
+    def is_world(self) -> bool:
+        """Whether the world performs it, not a user."""
+        return True
+
+    @property
+    def user(self) -> int | None:
+        """The index of the user who performs it; None for the world."""
+        return None
+
+    @property
+    def victim(self) -> int | None:
+        """The index of the other user whose connection, context or run it names."""
+        return None
+
+    @property
+    def owner(self) -> int | None:
+        """The index of the user whose connection, context or run it names."""
+        return self.user if self.victim is None else self.victim
+
+    @property
+    def cancel(self) -> Cancellation | None:
+        """Where its task is cancelled; None for no cancellation."""
+        return None
+
+    @property
+    def context(self) -> str | None:
+        """The owner's name of the context that it opens or uses."""
+        return None
+
+    @property
+    def thread(self) -> str | None:
+        """The conversation for which it opens a context."""
+        return None
+
+    @property
+    def script(self) -> tuple[Step, ...]:
+        """The steps of the agent that it runs."""
+        return ()
+
+    @property
+    def background(self) -> bool:
+        """Whether its user's next operation starts before its end."""
+        return False
+
+    @property
+    def forged(self) -> bool:
+        """Whether its client presents a token of no user."""
+        return False
+
+    @property
+    def unread(self) -> bool:
+        """Whether its client reads nothing before the operations are over."""
+        return False
+
+    @property
+    def stalled(self) -> bool:
+        """Whether nothing arrives from outside during it."""
+        return False
+
+    @property
+    def seconds(self) -> float:
+        """The virtual seconds that it lets pass."""
+        return 0.0
 
 
 class _UserOperation(_Operation, frozen=True, kw_only=True):
@@ -81,6 +150,11 @@ class _UserOperation(_Operation, frozen=True, kw_only=True):
     cancel: Annotated[
         Cancellation | None, Meta(description="Where its task is cancelled, if it is.")
     ] = None
+
+    @property
+    def is_world(self) -> bool:
+        """False: a user performs it."""
+        return False
 
 
 class Connect(_UserOperation, tag="connect", frozen=True, kw_only=True):
@@ -243,5 +317,4 @@ Operation: TypeAlias = UserOperation | WorldOperation
 
 def names_victim(operation: Operation) -> bool:
     """True if it names a run or a context that is another user's."""
-    named = getattr(operation, "victim", None) is not None
-    return named and not isinstance(operation, Connect)
+    return operation.victim is not None and not isinstance(operation, Connect)

@@ -62,10 +62,7 @@ class Scenario(Data, frozen=True, kw_only=True):
         if len(set(ids)) != len(ids):
             yield "operation ids must be unique"
         for operation in self.operations:
-            for user in (
-                getattr(operation, "user", None),
-                getattr(operation, "victim", None),
-            ):
+            for user in (operation.user, operation.victim):
                 if user is not None and not 0 <= user < len(labels):
                     yield f"operation {operation.id} names user {user} of {len(labels)}"
         owners = {o.id: o.user for o in self.operations if isinstance(o, RunAgent)}
@@ -111,14 +108,14 @@ def aims(scenario: Scenario) -> dict[int, tuple[int, Moment]]:
     runs: set[int] = set()
     opened: dict[tuple[int, str], int] = {}
     for operation in scenario.operations:
-        victim = getattr(operation, "victim", None)
+        victim = operation.victim
         if isinstance(operation, OpenContext):
             opened[operation.user, operation.context] = operation.id
         elif isinstance(operation, CancelRun):
             if victim is not None and operation.run in runs:
                 found[operation.id] = operation.run, "begun"
         elif victim is not None and not isinstance(operation, Connect):
-            aim = opened.get((victim, getattr(operation, "context", "")))
+            aim = opened.get((victim, operation.context or ""))
             if aim is not None:
                 found[operation.id] = aim, "ended"
         if isinstance(operation, RunAgent):

@@ -86,8 +86,9 @@ def _ender(
 
 
 def _ends(ender: Operation | None, ended: Operation | None, entry: Entry) -> bool:
-    owner = getattr(ender, "victim", None)
-    owner = getattr(ender, "user", None) if owner is None else owner
+    if ender is None:
+        return False
+    owner = ender.owner
     match ender:
         case Shutdown():
             return True

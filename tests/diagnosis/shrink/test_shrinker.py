@@ -35,6 +35,7 @@ from isolation_spec.model.scenario import (
     Transact,
     User,
     Write,
+    walk,
 )
 from tests.diagnosis.shrink.small_scenarios import Fails, kinds, running, two
 
@@ -230,30 +231,26 @@ def test_a_cancellation_is_as_small_as_it_can_be(
     """Late before early, and the earliest step that still fails."""
 
     def fails(scenario: Scenario) -> bool:
-        return any(needed(getattr(o, "cancel", None)) for o in scenario.operations)
+        return any(needed(o.cancel) for o in scenario.operations)
 
     small = minimal(fails)
 
-    assert [left] == [getattr(o, "cancel", None) for o in small.operations]
+    assert [left] == [o.cancel for o in small.operations]
 
 
 # Scripts
 
 
 def steps(scenario: Scenario) -> list[object]:
-    return [step for o in scenario.operations for step in getattr(o, "script", ())]
+    return [step for o in scenario.operations for step in o.script]
 
 
 def inside(kind: type) -> Fails:
     """A step of this kind stands in some script, at any depth."""
 
-    def within(script: tuple[object, ...]) -> bool:
-        return any(
-            isinstance(step, kind) or within(getattr(step, "script", ()))
-            for step in script
-        )
-
-    return lambda s: any(within(getattr(o, "script", ())) for o in s.operations)
+    return lambda s: any(
+        isinstance(step, kind) for o in s.operations for _, step in walk(o.script)
+    )
 
 
 def test_a_script_is_emptied() -> None:
@@ -271,9 +268,7 @@ def test_a_run_comes_to_the_foreground() -> None:
 
 def test_a_run_stays_in_the_background_if_it_must() -> None:
     """What fails only in the background stays there."""
-    small = minimal(
-        lambda s: any(getattr(o, "background", False) for o in s.operations)
-    )
+    small = minimal(lambda s: any(o.background for o in s.operations))
 
     assert (1, 0, 0) == size(small)
 
@@ -319,7 +314,8 @@ def test_one_row_of_a_transaction_stays_alone(key: str) -> None:
     """Of the rows that a transaction writes, the one that is needed is left."""
 
     def fails(scenario: Scenario) -> bool:
-        return any(key in dict(getattr(step, "items", ())) for step in steps(scenario))
+        written = [s.items for s in steps(scenario) if isinstance(s, Transact)]
+        return any(key in dict(items) for items in written)
 
     (step,) = steps(minimal(fails))
 
@@ -335,7 +331,7 @@ def test_names_become_plain() -> None:
     small = minimal(has(OpenContext, "bob"))
 
     assert (User(label="bob", id="bob"),) == small.users
-    assert ["t"] == [getattr(o, "thread", None) for o in small.operations]
+    assert ["t"] == [o.thread for o in small.operations]
 
 
 def test_odd_names_stay_if_they_must() -> None:
@@ -343,7 +339,7 @@ def test_odd_names_stay_if_they_must() -> None:
     small = minimal(
         lambda s: (
             any("/" in user.id for user in s.users)
-            and any(getattr(o, "thread", "") == "t10" for o in s.operations)
+            and any(o.thread == "t10" for o in s.operations)
         )
     )
 
@@ -453,7 +449,7 @@ def victims(scenario: Scenario) -> list[str]:
     return [
         scenario.users[operation.victim].label
         for operation in scenario.operations
-        if getattr(operation, "victim", None) is not None
+        if operation.victim is not None
     ]
 
 
@@ -472,7 +468,7 @@ def test_an_attack_dies_with_its_victim() -> None:
         aimed = {
             operation.id: candidate.users[operation.victim].label
             for operation in candidate.operations
-            if getattr(operation, "victim", None) is not None
+            if operation.victim is not None
         }
 
         assert aimed.items() <= {10: "alice", 11: "bob", 12: "dave"}.items()
@@ -618,14 +614,14 @@ def test_an_operation_is_given_for_a_decision() -> None:
 
     def fails(scenario: Scenario) -> bool:
         ids = {operation.id for operation in scenario.operations}
-        cancelled = any(getattr(o, "cancel", None) for o in scenario.operations)
+        cancelled = any(o.cancel for o in scenario.operations)
         return 1 in ids and (2 in ids or cancelled)
 
     small = Shrinker(fails, look=lambda _: RunObservation((), {1: 3})).shrink(
         two(CleanupUser(id=1, user=0), CleanupUser(id=2, user=1))
     )
 
-    assert [Cancellation(step=1)] == [getattr(o, "cancel", 0) for o in small.operations]
+    assert [Cancellation(step=1)] == [o.cancel for o in small.operations]
 
 
 def test_two_operations_are_given_for_another_one() -> None:
@@ -651,7 +647,7 @@ def test_two_who_meet_are_left_alone() -> None:
 
     def fails(scenario: Scenario) -> bool:
         meeting = [[Sleep, Remember], [Sleep, Think]]
-        scripts = [getattr(o, "script", ()) for o in scenario.operations]
+        scripts = [o.script for o in scenario.operations]
         made = [[type(step) for step in script] for script in scripts if script]
         crowded = len(scenario.operations) == 8 and held_back(scenario, 3)
         return (crowded and made == [[Recall, Remember], [Think]]) or made == meeting

@@ -38,7 +38,7 @@ replace = msgspec.structs.replace
 def calm(scenario: Scenario) -> Iterator[Scenario]:
     """Yields the scenario without one of its cancellations, for each."""
     for index, operation in enumerate(scenario.operations):
-        if getattr(operation, "cancel", None) is not None:
+        if operation.cancel is not None:
             undisturbed: Any = replace(operation, **{"cancel": None})
             yield exchanged(scenario, index, undisturbed)
 
@@ -48,7 +48,7 @@ def with_cancellations(
 ) -> Iterator[Scenario]:
     """Yields the scenario with one more cancellation, for each step that was made."""
     for index, operation in enumerate(scenario.operations):
-        if getattr(operation, "cancel", "none") is None:
+        if not operation.is_world and operation.cancel is None:
             yield from _struck_in(scenario, index, steps)
 
 
@@ -83,7 +83,7 @@ def with_cancellations_nearby(scenario: Scenario, look: Look) -> Iterator[Scenar
     """Removes something, and lets a cancellation strike the same operation at another
     step."""
     for struck_at, operation in enumerate(scenario.operations):
-        cancel: Cancellation | None = getattr(operation, "cancel", None)
+        cancel = operation.cancel
         if cancel is None:
             continue
         undisturbed: Any = replace(operation, **{"cancel": None})

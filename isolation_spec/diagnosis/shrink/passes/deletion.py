@@ -16,6 +16,7 @@ from isolation_spec.model.scenario import (
     Schedule,
     Spawn,
     Step,
+    Transact,
 )
 
 __all__ = [
@@ -64,10 +65,8 @@ def has_all_that_is_named(operations: tuple[Operation, ...]) -> bool:
     fails without it was tried before."""
     opened = {(o.user, o.context) for o in operations if isinstance(o, OpenContext)}
     for operation in operations:
-        context = getattr(operation, "context", None)
-        owner = getattr(operation, "victim", None)
-        owner = getattr(operation, "user", None) if owner is None else owner
-        if context is not None and (owner, context) not in opened:
+        named = (operation.owner, operation.context)
+        if operation.context is not None and named not in opened:
             return False
     return True
 
@@ -76,11 +75,11 @@ def without_delays(scenario: Scenario) -> Iterator[Scenario]:
     """Removes an operation that only takes time: its user's next one yields instead."""
     for index in range(len(scenario.operations) - 1, -1, -1):
         gone = scenario.operations[index]
-        user = getattr(gone, "user", None)
+        user = gone.user
         later = (
             operation
             for operation in scenario.operations[index + 1 :]
-            if user is not None and getattr(operation, "user", None) == user
+            if user is not None and operation.user == user
         )
         following = next(later, None)
         if following is None:
@@ -104,10 +103,7 @@ def redirected(scenario: Scenario, gone: OpenContext, context: str) -> Scenario:
     """The scenario without a context, another of its user in its place."""
 
     def redirect(operation: Operation) -> Any:
-        owner = getattr(operation, "victim", None)
-        owner = getattr(operation, "user", None) if owner is None else owner
-        named = getattr(operation, "context", None)
-        if owner == gone.user and named == gone.context:
+        if (operation.owner, operation.context) == (gone.user, gone.context):
             return replace(operation, **{"context": context})
         return operation
 
@@ -150,15 +146,16 @@ def without_user(scenario: Scenario, gone: int) -> Scenario:
 
 
 def _users_of(operation: Operation) -> tuple[int, ...]:
-    named = (getattr(operation, "user", None), getattr(operation, "victim", None))
+    named = (operation.user, operation.victim)
     return tuple(user for user in named if user is not None)
 
 
 def _renumbered(operation: Operation, gone: int) -> Operation:
+    named = {"user": operation.user, "victim": operation.victim}
     changed: dict[str, Any] = {
         name: user - 1
-        for name in ("user", "victim")
-        if (user := getattr(operation, name, None)) is not None and user > gone
+        for name, user in named.items()
+        if user is not None and user > gone
     }
     return replace(operation, **changed) if changed else operation
 
@@ -171,7 +168,7 @@ def with_fewer_choices(scenario: Scenario) -> Iterator[Scenario]:
     for changed in _fewer(schedule):
         yield replace(scenario, schedule=changed)
     for index, operation in enumerate(scenario.operations):
-        cancel = getattr(operation, "cancel", None)
+        cancel = operation.cancel
         if cancel is None:
             continue
         yield exchanged(scenario, index, replace(operation, cancel=None))
@@ -226,10 +223,9 @@ def _shorter(script: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
     for index in range(len(script) - 1, -1, -1):
         before, step, after = script[:index], script[index], script[index + 1 :]
         yield before + after
-        items: Any = getattr(step, "items", ())
-        if len(items) > 1:
-            for gone in range(len(items)):
-                rest = items[:gone] + items[gone + 1 :]
+        if isinstance(step, Transact) and len(step.items) > 1:
+            for gone in range(len(step.items)):
+                rest = step.items[:gone] + step.items[gone + 1 :]
                 yield (*before, replace(step, items=rest), *after)
         if isinstance(step, Spawn):
             yield before + step.script + after

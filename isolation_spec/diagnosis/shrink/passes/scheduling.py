@@ -90,10 +90,10 @@ def _rearranged(
     operations: tuple[Operation, ...],
 ) -> Iterator[tuple[Operation, ...]]:
     """The lanes in another order; then single operations at another place."""
-    lanes = list(dict.fromkeys(getattr(o, "user", None) for o in operations))
+    lanes = list(dict.fromkeys(o.user for o in operations))
     for first in lanes[1:]:
-        ours = tuple(o for o in operations if getattr(o, "user", None) == first)
-        theirs = tuple(o for o in operations if getattr(o, "user", None) != first)
+        ours = tuple(o for o in operations if o.user == first)
+        theirs = tuple(o for o in operations if o.user != first)
         yield ours + theirs
     for index, operation in enumerate(operations):
         others = operations[:index] + operations[index + 1 :]

@@ -18,6 +18,7 @@ from isolation_spec.model.scenario import (
     OpenContext,
     Operation,
     Read,
+    Recall,
     Reconnect,
     Remember,
     RunAgent,
@@ -27,7 +28,9 @@ from isolation_spec.model.scenario import (
     Think,
     Transact,
     User,
+    UserOperation,
     Write,
+    WriteState,
     canary,
     walk,
 )
@@ -49,11 +52,11 @@ _SECONDS = (0.1, 1.0, 6.0, 31.0)
 def plainness(scenario: Scenario) -> tuple[float, ...]:
     """Smaller for a scenario that is read more easily; the first number counts most."""
     operations, schedule = scenario.operations, scenario.schedule
-    cancels = [c for o in operations if (c := getattr(o, "cancel", None)) is not None]
+    cancels = [c for o in operations if (c := o.cancel) is not None]
     odd = [user.id for user in scenario.users if user.id != user.label]
     text = scenario.to_json()
     return (
-        sum(getattr(operation, "background", False) for operation in operations),
+        sum(operation.background for operation in operations),
         sum(map(_rank, operations)),
         sum(cancel.early for cancel in cancels),
         sum(cancel.step + cancel.turns for cancel in cancels)
@@ -75,13 +78,12 @@ def _rank(operation: Operation) -> int:
 
 def _waiting(operation: Operation) -> float:
     """Seconds, and one more for an outside that stands still."""
-    script = operation.script if isinstance(operation, RunAgent) else ()
     sleeping = sum(
-        step.seconds for _, step in walk(script) if isinstance(step, Sleep | Think)
+        step.seconds
+        for _, step in walk(operation.script)
+        if isinstance(step, Sleep | Think)
     )
-    stalled: bool = getattr(operation, "stalled", False)
-    seconds: float = getattr(operation, "seconds", 0.0)
-    return sleeping + seconds + stalled
+    return sleeping + operation.seconds + operation.stalled
 
 
 def with_simpler_operations(scenario: Scenario) -> Iterator[Scenario]:
@@ -116,10 +118,7 @@ _FEW = 8
 def _others(operation: Operation, scenario: Scenario) -> Iterator[Operation]:
     """Everything that can be asked in the context of the operation."""
     if isinstance(operation, RunAgent | Mutate | Erase | CleanupEngine | Write | Read):
-        named: Any = {
-            name: getattr(operation, name)
-            for name in ("id", "user", "cancel", "context", "victim")
-        }
+        named = _in_context(operation)
         yield Erase(**named)
         yield CleanupEngine(**named)
         yield Read(**named)
@@ -127,13 +126,21 @@ def _others(operation: Operation, scenario: Scenario) -> Iterator[Operation]:
         yield Write(**named, key="k", value=canary(label, operation.id, 1))
 
 
+def _in_context(operation: UserOperation) -> dict[str, Any]:
+    """The fields of another operation of the same user in the same context."""
+    return {
+        "id": operation.id,
+        "user": operation.user,
+        "cancel": operation.cancel,
+        "context": operation.context,
+        "victim": operation.victim,
+    }
+
+
 def _simpler(operation: Operation, scenario: Scenario) -> Iterator[Operation]:
     match operation:
         case RunAgent() | Mutate() | Erase() | CleanupEngine() | Write():
-            named: Any = {
-                name: getattr(operation, name)
-                for name in ("id", "user", "cancel", "context", "victim")
-            }
+            named = _in_context(operation)
             yield Read(**named)
             stored = tuple(_stored(operation))
             label = scenario.users[operation.user].label
@@ -178,9 +185,8 @@ def _plainer(step: Step) -> Iterator[Step]:
             yield replace(step, seconds=0.1)
         case Think(seconds=seconds) if seconds > 0:
             yield replace(step, seconds=0.0)
-    if getattr(step, "key", "k") not in ("k", "s"):
-        plain: Any = step
-        yield replace(plain, key="k")
+    if isinstance(step, WriteState | Remember | Recall) and step.key not in ("k", "s"):
+        yield replace(step, key="k")
 
 
 def with_labels_for_names(scenario: Scenario) -> Iterator[Scenario]:
@@ -188,9 +194,8 @@ def with_labels_for_names(scenario: Scenario) -> Iterator[Scenario]:
     users = tuple(User(label=user.label, id=user.label) for user in scenario.users)
     yield replace(scenario, users=users)
     for index, operation in enumerate(scenario.operations):
-        if getattr(operation, "thread", "t") != "t":
-            plain: Any = replace(operation, **{"thread": "t"})
-            yield exchanged(scenario, index, plain)
+        if isinstance(operation, OpenContext) and operation.thread != "t":
+            yield exchanged(scenario, index, replace(operation, thread="t"))
 
 
 def with_shorter_names(scenario: Scenario) -> Iterator[Scenario]:

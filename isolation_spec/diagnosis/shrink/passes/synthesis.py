@@ -75,7 +75,7 @@ def ingredients(scenario: Scenario) -> Ingredients:
     for operation in scenario.operations:
         if isinstance(operation, OpenContext):
             opened.setdefault(operation.user, replace(operation, cancel=None))
-        elif hasattr(operation, "context") and operation.victim is None:
+        elif operation.context is not None and operation.victim is None:
             asked.append(operation)
     pairs = tuple(itertools.permutations(opened, 2))
     plain = all(user.id == user.label for user in scenario.users)

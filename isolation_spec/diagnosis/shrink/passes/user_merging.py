@@ -79,8 +79,8 @@ def with_attackers(scenario: Scenario) -> Iterator[Scenario]:
     others do nothing but connect, too."""
     users = range(len(scenario.users))
     for attacker, victim in itertools.permutations(users, 2):
-        own = [o.id for o in scenario.operations if _user(o) == attacker]
-        rest = tuple(o for o in scenario.operations if _user(o) != attacker)
+        own = [o.id for o in scenario.operations if o.user == attacker]
+        rest = tuple(o for o in scenario.operations if o.user != attacker)
         clients = tuple(o for o in rest if isinstance(o, Connect))
         for others, forged in itertools.product((rest, clients), (True, False)):
             if own and len(others) + 1 < len(scenario.operations):
@@ -94,11 +94,6 @@ def with_attackers(scenario: Scenario) -> Iterator[Scenario]:
                 yield with_operations(scenario, (*others, attack))
 
 
-def _user(operation: Operation) -> int | None:
-    user: int | None = getattr(operation, "user", None)
-    return user
-
-
 def _given(
     scenario: Scenario, asked: Collection[Operation], gone: int, instead: int
 ) -> Scenario:
@@ -106,10 +101,10 @@ def _given(
     them."""
     label = scenario.users[instead].label
     operations = tuple(
-        asked_by(o, instead, label) if o in asked and _user(o) == gone else o
+        asked_by(o, instead, label) if o in asked and o.user == gone else o
         for o in scenario.operations
     )
-    owners = {o.id: _user(o) for o in operations}
+    owners = {o.id: o.user for o in operations}
     aimed = (_aimed(operation, owners, gone, instead) for operation in operations)
     return replace(scenario, operations=tuple(aimed))
 
@@ -119,14 +114,14 @@ def _aimed(
 ) -> Operation:
     """The operation aimed at whoever has now what it names: to cancel what is another
     user's without saying so would be no attack, and its success no fault."""
-    victim = getattr(operation, "victim", None)
+    victim = operation.victim
     if isinstance(operation, CancelRun):
         victim = owners.get(operation.run, victim)
     elif victim == gone and gone not in owners.values():
         victim = instead
-    if victim == _user(operation):
+    if victim == operation.user:
         victim = None
-    changed = victim != getattr(operation, "victim", None)
+    changed = victim != operation.victim
     aimed: Operation = replace(operation, victim=victim) if changed else operation
     return aimed
 

@@ -22,7 +22,7 @@ LATE = Cancellation(step=7)
 
 def looked(scenario: Scenario) -> RunObservation:
     """A run makes three steps and two for each step of its script; others three."""
-    scripts = {o.id: getattr(o, "script", ()) for o in scenario.operations}
+    scripts = {o.id: o.script for o in scenario.operations}
     return RunObservation((), {number: 3 + 2 * len(s) for number, s in scripts.items()})
 
 
@@ -31,7 +31,7 @@ def cancelled(number: int, user: int, *steps: Sleep | Think) -> RunAgent:
 
 
 def at(operation: Operation) -> int:
-    cancel: Cancellation | None = getattr(operation, "cancel", None)
+    cancel: Cancellation | None = operation.cancel
     return cancel.step if cancel is not None else 0
 
 

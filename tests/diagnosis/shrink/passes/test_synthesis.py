@@ -45,7 +45,7 @@ def shrunk(wanted: list[list[str]], contexts: int, behind: int = 0) -> Scenario:
 
     def fails(scenario: Scenario) -> bool:
         opened = kinds(scenario).count("OpenContext")
-        waiting = sum(getattr(o, "background", False) for o in scenario.operations)
+        waiting = sum(o.background for o in scenario.operations)
         made = (scripts(scenario), opened, waiting)
         return scenario == CROWD or made == (wanted, contexts, behind)
 

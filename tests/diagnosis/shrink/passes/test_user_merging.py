@@ -97,7 +97,7 @@ def test_every_context_that_is_named_is_opened() -> None:
         asked = {
             operation.user
             for operation in candidate.operations
-            if hasattr(operation, "context")
+            if operation.context is not None
         }
         assert asked <= opened
 

@@ -1,0 +1,86 @@
+"""What every operation answers, and what of it stands in JSON."""
+
+import typing
+
+import msgspec
+import pytest
+
+from isolation_spec.model.scenario import (
+    AdvanceTime,
+    CancelRun,
+    CleanupUser,
+    Connect,
+    Operation,
+    Read,
+    RunAgent,
+    Think,
+    UserOperation,
+    WorldOperation,
+)
+
+QUESTIONS = {
+    "user": None,
+    "victim": None,
+    "owner": None,
+    "cancel": None,
+    "context": None,
+    "thread": None,
+    "script": (),
+    "background": False,
+    "forged": False,
+    "unread": False,
+    "stalled": False,
+    "seconds": 0.0,
+}
+"""Question -> the answer of an operation that has no such field."""
+
+
+def least(kind: type[Operation]) -> Operation:
+    """An operation of the kind with the least that has to be given."""
+    given = {"id": 1, "user": 3, "run": 2, "seconds": 1.0, "script": ()}
+    fields = [f for f in msgspec.structs.fields(kind) if f.required]
+    return kind(**{f.name: given.get(f.name, "x") for f in fields})
+
+
+@pytest.mark.parametrize("kind", typing.get_args(Operation), ids=lambda k: k.__name__)
+def test_every_operation_answers(kind: type[Operation]) -> None:
+    """An operation answers with its field, and with the default where it has none."""
+    operation = least(kind)
+    answers = QUESTIONS | msgspec.structs.asdict(operation)
+
+    assert {**answers, "owner": operation.user} == {
+        name: getattr(operation, name) for name in answers
+    }
+
+
+@pytest.mark.parametrize("kind", typing.get_args(Operation), ids=lambda k: k.__name__)
+def test_answers_are_no_fields(kind: type[Operation]) -> None:
+    """Only the fields of a kind stand in its JSON."""
+    written = msgspec.json.decode(msgspec.json.encode(least(kind)))
+
+    assert {"operation", *kind.__struct_fields__} == set(written)
+
+
+def test_the_owner_is_the_victim_or_the_user() -> None:
+    """An attack names what belongs to its victim, any other operation its user's."""
+    assert 2 == Read(id=1, user=0, context="x", victim=2).owner
+    assert 0 == CancelRun(id=1, user=0, run=4, victim=0).owner
+    assert 1 == CleanupUser(id=1, user=1).owner
+    assert AdvanceTime(id=1, seconds=1.0).owner is None
+
+
+def test_the_world_has_its_own_operations() -> None:
+    """An operation is the world's exactly if no user performs it."""
+    worlds = {k for k in typing.get_args(Operation) if least(k).is_world}
+
+    assert set(typing.get_args(WorldOperation)) == worlds
+    assert set(typing.get_args(UserOperation)).isdisjoint(worlds)
+
+
+def test_fields_win_over_defaults() -> None:
+    """A field that is given is the answer."""
+    script = (Think(prompt="p"),)
+    run = RunAgent(id=1, user=0, context="x", script=script, background=True)
+
+    assert (script, True, "x") == (run.script, run.background, run.context)
+    assert Connect(id=1, user=0, connection="c", forged=True, unread=True).forged
