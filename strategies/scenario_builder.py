@@ -12,6 +12,7 @@ from isolation_spec.model.scenario import (
     CallTool,
     Cancellation,
     CancelRun,
+    Chain,
     CleanupEngine,
     CleanupUser,
     Connect,
@@ -140,7 +141,7 @@ class ScenarioBuilder:
         number = len(self.operations) + 1
         for kind, drawn in zip(CHAINS, classes, strict=False):
             if drawn:
-                self.classes[f"{number}/{kind}"] = drawn
+                self.classes[Chain.text(number, kind)] = drawn
         return number
 
     def _intrude_further(

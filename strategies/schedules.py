@@ -15,7 +15,7 @@ from typing import NamedTuple
 import msgspec
 from hypothesis import strategies as st
 
-from isolation_spec.model.scenario import Cancellation, Scenario, Schedule
+from isolation_spec.model.scenario import Cancellation, ChainKind, Scenario, Schedule
 from isolation_spec.strategies.cancellations import (
     FirstRunReport,
     with_cancellations,
@@ -35,7 +35,7 @@ __all__ = [
     "searches",
 ]
 
-CHAINS = ("start", "database", "call", "to-client")
+CHAINS = (ChainKind.START, ChainKind.DATABASE, ChainKind.CALL, ChainKind.TO_CLIENT)
 """The kinds of chains whose class is drawn with an operation."""
 _CLASSES = 8
 _HORIZON = 150

@@ -10,6 +10,7 @@ from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.scenario import (
     CallTool,
     CancelRun,
+    Chain,
     Connect,
     Disconnect,
     Emit,
@@ -132,15 +133,15 @@ def _script(
 
 def _choices(schedule: Schedule, kept: tuple[Operation, ...]) -> Schedule:
     """The choices that concern what is kept, so that none waits for its place."""
-    ids = {str(operation.id) for operation in kept}
+    ids = {operation.id for operation in kept}
     return msgspec.structs.replace(
         schedule,
         classes={
             chain: number
             for chain, number in schedule.classes.items()
-            if chain.partition("/")[0] in ids
+            if Chain.parse(chain).owner in ids
         },
         demotions=tuple(
-            one for one in schedule.demotions if one.chain.partition("/")[0] in ids
+            one for one in schedule.demotions if Chain.parse(one.chain).owner in ids
         ),
     )

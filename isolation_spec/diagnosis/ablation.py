@@ -21,14 +21,13 @@ from isolation_spec.diagnosis.wording import (
     describe_chain,
     describe_demotion,
     describe_owner,
-    number_in,
 )
 from isolation_spec.execution.await_probe import BEFORE_FIRST_STEP
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import judge_with_solos, run_alone
 from isolation_spec.model.history.entries import CancellationDelivered
 from isolation_spec.model.history.history import History
-from isolation_spec.model.scenario import Cancellation, Scenario, Schedule
+from isolation_spec.model.scenario import Cancellation, Chain, Scenario, Schedule
 from isolation_spec.world.schedulers.replay import ReplayScheduler
 
 __all__ = ["diagnose"]
@@ -161,7 +160,7 @@ def _swappable(order: tuple[str, ...]) -> Iterator[int]:
     """Yields places at which arrivals of two operations follow each other, last
     first."""
     for index in range(len(order) - 2, -1, -1):
-        owners = {_owner(chain) for chain in order[index : index + 2]}
+        owners = {Chain.parse(chain).owner for chain in order[index : index + 2]}
         if len(owners) == 2 and None not in owners:
             yield index
 
@@ -215,12 +214,15 @@ def _choices(scenario: Scenario) -> Iterator[tuple[ScheduleChoice, Schedule]]:
     for chain in schedule.classes:
         rest = {c: n for c, n in schedule.classes.items() if c != chain}
         text = f"holding back {describe_chain(scenario, chain)}"
-        yield _decision("class", _owner(chain), text), replace(schedule, classes=rest)
+        yield (
+            _decision("class", Chain.parse(chain).owner, text),
+            replace(schedule, classes=rest),
+        )
     for index, demotion in enumerate(schedule.demotions):
         kept = schedule.demotions[:index] + schedule.demotions[index + 1 :]
         text = describe_demotion(scenario, demotion)
         yield (
-            _decision("demotion", _owner(demotion.chain), text),
+            _decision("demotion", Chain.parse(demotion.chain).owner, text),
             replace(schedule, demotions=kept),
         )
     if schedule.burst:
@@ -230,7 +232,3 @@ def _choices(scenario: Scenario) -> Iterator[tuple[ScheduleChoice, Schedule]]:
     if schedule.split:
         text = "delivering adjacent data piece by piece"
         yield _decision("split", None, text), replace(schedule, split=False)
-
-
-def _owner(chain: str) -> int | None:
-    return number_in(chain.partition("/")[0])

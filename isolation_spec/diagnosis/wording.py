@@ -33,6 +33,8 @@ from isolation_spec.model.scenario import (
     AdvanceTime,
     Cancellation,
     CancelRun,
+    Chain,
+    ChainKind,
     Connect,
     Demotion,
     Disconnect,
@@ -49,6 +51,7 @@ from isolation_spec.model.scenario import (
     Write,
     canary,
 )
+from isolation_spec.model.scenario.chain import number_in
 
 __all__ = [
     "around",
@@ -59,7 +62,6 @@ __all__ = [
     "describe_operation",
     "describe_owner",
     "describe_step",
-    "number_in",
     "printable",
     "strip_canary_digests",
 ]
@@ -204,29 +206,17 @@ _STREAMS = {
 
 def describe_chain(scenario: Scenario, chain: str) -> str:
     """What arrives in a chain: `the database's answers to bob's operation 7`."""
-    owner, _, rest = chain.partition("/")
-    kind, _, ordinal = rest.partition("/")
+    owner, kind, ordinal = Chain.parse(chain)
     words = _STREAMS.get(kind, f"{kind or 'what arrives'} of @")
     before, _, after = words.partition("@")
-    number = number_in(ordinal)
-    which = "" if number is None else f" (stream {number + 1})"
-    return f"{before}{describe_owner(scenario, number_in(owner))}{after}{which}"
-
-
-def number_in(text: str) -> int | None:
-    """The number that a text is, None if it is none, or a monstrous one."""
-    is_number = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
-    return int(text) if is_number else None
-
-
-_DIGITS = 18
-"""Python refuses to read very long numbers, and ids of operations are short."""
+    which = f" (stream {ordinal + 1})" if ordinal else ""
+    return f"{before}{describe_owner(scenario, owner)}{after}{which}"
 
 
 def describe_demotion(scenario: Scenario, demotion: Demotion) -> str:
     """What a demotion does, as a noun: `holding back ... from its second on`."""
     chain = describe_chain(scenario, demotion.chain)
-    if not demotion.consumed or "/start" in demotion.chain:
+    if not demotion.consumed or Chain.parse(demotion.chain).kind == ChainKind.START:
         return f"holding back {chain}"
     first = "first" if demotion.consumed == 1 else f"first {demotion.consumed}"
     return f"holding back {chain} after the {first}"

@@ -12,6 +12,8 @@ from typing import TypeAlias
 
 from isolation_spec.model.scenario import (
     AdvanceTime,
+    Chain,
+    ChainKind,
     CollectGarbage,
     Moment,
     Operation,
@@ -111,7 +113,8 @@ class OperationQueue:
 
     def _arrive(self, operation: Operation, lane: int | None) -> None:
         self.active[operation.id] = operation
-        self._post(lane, f"{operation.id}/start", lambda: self._begin(operation))
+        chain = Chain.text(operation.id, ChainKind.START)
+        self._post(lane, chain, lambda: self._begin(operation))
 
     def _begin(self, operation: Operation) -> None:
         self._unlaunched.pop(operation.id, None)

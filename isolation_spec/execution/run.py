@@ -13,7 +13,7 @@ import asyncio
 import gc
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, starmap
 from typing import Any, TypeVar
 
 from isolation_spec.contract.adapter import Adapter, Row
@@ -296,7 +296,7 @@ class Run:
             self.steps[number] = tuple(self.waits.get(number, (BEFORE_FIRST_STEP,)))
             aim = self.counted[number]
             if aim.handed:
-                self.handed[number] = tuple(_handed(*one) for one in aim.handed)
+                self.handed[number] = tuple(starmap(Handoff, aim.handed))
             self.waited[number] = tuple(self._waits(number, aim.turns))
         self.agenda.ended(number)
         if self._all_done.done():
@@ -384,11 +384,6 @@ class Run:
             event_names=self.adapter.adapter.event_names,
             varying=tuple(self.adapter.adapter.varying),
         )
-
-
-def _handed(step: int, chain: str) -> Handoff:
-    owner = chain.partition("/")[0]
-    return Handoff(step, int(owner) if owner.isdecimal() else None)
 
 
 def _attacks(operation: Operation) -> bool:

@@ -28,6 +28,7 @@ from isolation_spec.model.history.entries import (
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import (
     AdvanceTime,
+    Chain,
     Operation,
     RunAgent,
     Scenario,
@@ -128,8 +129,8 @@ def run_alone(
 def _alone(history: History, user: int) -> tuple[Scenario, tuple[str, ...]]:
     """The user's own part of a scenario, and of the order of arrivals."""
     scenario = projection(history.scenario, user)
-    own = {str(operation.id) for operation in scenario.operations} | {"world"}
-    return scenario, tuple(c for c in history.order if c.partition("/")[0] in own)
+    own = {operation.id for operation in scenario.operations} | {None}
+    return scenario, tuple(c for c in history.order if Chain.parse(c).owner in own)
 
 
 def solo_runs(

@@ -21,6 +21,7 @@ from typing import Any
 
 import aiosqlite
 
+from isolation_spec.model.scenario import ChainKind
 from isolation_spec.world.loop import WorldLoop, settle
 from isolation_spec.world.schedulers.base import Source
 
@@ -73,7 +74,7 @@ class DatabaseWorker:
         if self.loop.is_closed():
             function()
             return
-        chain = self.loop.chain("database")
+        chain = self.loop.chain(ChainKind.DATABASE)
 
         def deliver() -> None:
             self._run(future, function, chain, None)

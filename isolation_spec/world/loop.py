@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
 from typing import Any
 
-from isolation_spec.model.scenario import Cancellation
+from isolation_spec.model.scenario import Cancellation, Chain, ChainKind
 from isolation_spec.world.schedulers.base import Scheduler, Source
 
 __all__ = [
@@ -70,9 +70,9 @@ class StepTracker:
 
     Attributes:
         steps: how many it made so far.
-        handed: (step, chain) of those of them before which it waited for another
-            operation: something arrived meanwhile, nothing of that was its own, and no
-            time passed. The chain is that of what arrived last.
+        handed: (step, owner) of each step before which it waited for another
+            operation: arrivals came in meanwhile, not one of them its own, and no time
+            passed. The owner is that of the last arrival, None for the world.
         turns: the turn of each of its steps.
     """
 
@@ -86,7 +86,7 @@ class StepTracker:
         self.cancellation = cancellation
         self.delivered = delivered
         self.steps = 0
-        self.handed: list[tuple[int, str]] = []
+        self.handed: list[tuple[int, int | None]] = []
         self.turns: list[int] = []
         self._since = (0, 0.0)
 
@@ -98,9 +98,10 @@ class StepTracker:
         self.turns.append(turn)
         (first, then), self._since = self._since, (len(arrived), now)
         meanwhile = arrived[first:]
-        own = f"{owner}/"
-        if meanwhile and then == now and not any(c.startswith(own) for c in meanwhile):
-            self.handed.append((self.steps, meanwhile[-1]))
+        if meanwhile and then == now:
+            owners = [chain.owner for chain in map(Chain.parse, meanwhile)]
+            if owner not in owners:
+                self.handed.append((self.steps, owners[-1]))
 
 
 class WorldLoop(asyncio.BaseEventLoop):
@@ -247,12 +248,10 @@ class WorldLoop(asyncio.BaseEventLoop):
     def flights(self, owner: int) -> Iterator[tuple[str, int, int]]:
         """Yields (kind, turns in which it was asked for, and came) of each arrival for
         this operation, or for none, as what works for all may ask it."""
-        names = (f"{owner}/", "world/")
-        for chain, turns in zip(
-            self.scheduler.arrived, self.scheduler.flights, strict=True
-        ):
-            if chain.startswith(names):
-                yield chain.split("/", 2)[1], *turns
+        chains = map(Chain.parse, self.scheduler.arrived)
+        for (asker, kind, _), turns in zip(chains, self.scheduler.flights, strict=True):
+            if asker == owner or asker is None:
+                yield kind, *turns
 
     def _hit(self, task: WorldTask, aim: StepTracker) -> None:
         del self.aims[task]
@@ -277,15 +276,14 @@ class WorldLoop(asyncio.BaseEventLoop):
 
     def chain(self, kind: str) -> str:
         """The name of the chain for what the current operation asks of the outside."""
-        requester = REQUESTER.get()
-        return f"{'world' if requester is None else requester}/{kind}"
+        return Chain.text(REQUESTER.get(), kind)
 
     def new_chain(self, kind: str) -> str:
         """Like `chain`, for a further stream of its own: the second one is `.../1`."""
         requester = REQUESTER.get()
         ordinal = self._ordinals.get((requester, kind), 0)
         self._ordinals[requester, kind] = ordinal + 1
-        return self.chain(kind) + (f"/{ordinal}" if ordinal else "")
+        return Chain.text(requester, kind, ordinal)
 
     async def completion(self) -> None:
         """Something outside answers; when, the scheduler decides."""
@@ -330,7 +328,7 @@ class WorldLoop(asyncio.BaseEventLoop):
                 self.call_soon(settle, future, result, None)
 
         source = Source("executor job")
-        self.scheduler.post(source, self.new_chain("call"), complete)
+        self.scheduler.post(source, self.new_chain(ChainKind.CALL), complete)
         return future
 
     def call_soon_threadsafe(  # type: ignore[override]

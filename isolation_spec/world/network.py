@@ -15,6 +15,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from isolation_spec.model.scenario import ChainKind
 from isolation_spec.world.loop import REQUESTER, WorldLoop
 from isolation_spec.world.schedulers.base import Source
 from isolation_spec.world.transport import MemoryTransport, Pipe, set_result_unless_done
@@ -159,7 +160,7 @@ class NetworkLoop(WorldLoop):
         source = Source("connecting socket")
         self.scheduler.post(
             source,
-            self.new_chain("connect"),
+            self.new_chain(ChainKind.CONNECT),
             lambda: set_result_unless_done(connected),
         )
         if listener is not None:
@@ -188,15 +189,15 @@ class NetworkLoop(WorldLoop):
             else:
                 server.hang_up(reset=True)
 
-        self.scheduler.post(listener.source, self.chain("accept"), arrive)
+        self.scheduler.post(listener.source, self.chain(ChainKind.ACCEPT), arrive)
 
     def _pair(
         self, listener: _Listener | None, port: int
     ) -> tuple[MemoryTransport, MemoryTransport]:
         host = listener.address[0] if listener else "127.0.0.1"
         near, far = (host, self._new_port()), (host, port)
-        forth = Pipe(self, "bytes to the server", self.new_chain("to-server"))
-        back = Pipe(self, "bytes to the client", self.new_chain("to-client"))
+        forth = Pipe(self, "bytes to the server", self.new_chain(ChainKind.TO_SERVER))
+        back = Pipe(self, "bytes to the client", self.new_chain(ChainKind.TO_CLIENT))
         requester = REQUESTER.get()
         made = partial(
             MemoryTransport, requester=requester, living=self.network.transports

@@ -16,6 +16,7 @@ from isolation_spec.execution.run import AdapterFactory, run
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import (
     CallTool,
+    Chain,
     Emit,
     OpenContext,
     Operation,
@@ -94,9 +95,9 @@ class Story:
         """Appends an operation and returns its id."""
         number = len(self.operations) + 1
         self.operations.append(kind(id=number, **fields))
-        for chain, drawn in zip(CHAINS, self.draw(classes()), strict=True):
+        for kind, drawn in zip(CHAINS, self.draw(classes()), strict=True):
             if drawn:
-                self.classes[f"{number}/{chain}"] = drawn
+                self.classes[Chain.text(number, kind)] = drawn
         return number
 
     def open(self, user: int, thread: str | None = None, name: str = "x") -> str:

@@ -6,6 +6,7 @@ from isolation_spec.execution.operation_queue import OperationQueue
 from isolation_spec.model.scenario import (
     AdvanceTime,
     CancelRun,
+    Chain,
     OpenContext,
     Operation,
     Read,
@@ -21,7 +22,7 @@ class Desk:
     """An agenda whose arrivals come when the test lets them."""
 
     def __init__(self, *operations: Operation) -> None:
-        self.arriving: dict[int, Callable[[], None]] = {}
+        self.arriving: dict[int | None, Callable[[], None]] = {}
         self.launched: list[int] = []
         scenario = Scenario(users=USERS, operations=operations)
         self.agenda = OperationQueue(
@@ -30,10 +31,10 @@ class Desk:
         self.agenda.begin()
 
     def post(self, lane: int | None, chain: str, arrive: Callable[[], None]) -> None:
-        self.arriving[int(chain.split("/")[0])] = arrive
+        self.arriving[Chain.parse(chain).owner] = arrive
 
     @property
-    def offered(self) -> set[int]:
+    def offered(self) -> set[int | None]:
         return set(self.arriving)
 
     def come(self, number: int) -> None:

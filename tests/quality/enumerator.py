@@ -40,6 +40,7 @@ from isolation_spec.model.scenario import (
     CallTool,
     Cancellation,
     CancelRun,
+    Chain,
     CleanupEngine,
     CleanupUser,
     CollectGarbage,
@@ -339,8 +340,8 @@ def _cancellations(steps: int) -> Iterator[Cancellation]:
 
 def _schedules(scenario: Scenario, order: Iterable[str]) -> Iterator[Schedule]:
     schedule = scenario.schedule
-    own = {str(operation.id) for operation in scenario.operations}
-    arrivals = Counter(c for c in order if c.partition("/")[0] in own)
+    own = {operation.id for operation in scenario.operations}
+    arrivals = Counter(c for c in order if Chain.parse(c).owner in own)
     for chain in arrivals:
         if chain not in schedule.classes:
             yield replace(schedule, classes={**schedule.classes, chain: 1})

@@ -9,6 +9,7 @@ import pytest
 from isolation_spec.model.history.activity import Handoff, InFlightInterval
 from isolation_spec.model.scenario import (
     Cancellation,
+    Chain,
     OpenContext,
     Operation,
     RunAgent,
@@ -153,10 +154,10 @@ def test_the_first_attempt_is_what_was_drawn() -> None:
 def test_drawn_classes_hang_on_operations_that_there_are() -> None:
     """No choice of a drawn scenario concerns an operation that it has not."""
     for drawn in draw():
-        ids = {str(operation.id) for operation in drawn.scenario.operations}
+        ids = {operation.id for operation in drawn.scenario.operations}
         chains = drawn.scenario.schedule.classes
 
-        assert {chain.partition("/")[0] for chain in chains} <= ids
+        assert {Chain.parse(chain).owner for chain in chains} <= ids
 
 
 def test_plain_asyncio_order_occurs() -> None:

@@ -781,4 +781,4 @@ def test_a_step_that_waited_for_another_knows_for_whom() -> None:
         arrived += more
         aim.step(1, arrived, now, turn=len(arrived))
 
-    assert [(2, "3/call")] == aim.handed
+    assert [(2, 3)] == aim.handed

@@ -11,6 +11,7 @@ cancellation stands on its operation, so deleting an operation deletes its choic
 from __future__ import annotations
 
 from isolation_spec.model.scenario.canary import CANARY, canaries_in, canary
+from isolation_spec.model.scenario.chain import Chain, ChainKind
 from isolation_spec.model.scenario.fields import MOST_OPERATIONS, MOST_USERS, User
 from isolation_spec.model.scenario.operations import (
     AdvanceTime,
@@ -71,6 +72,8 @@ __all__ = [
     "CallTool",
     "CancelRun",
     "Cancellation",
+    "Chain",
+    "ChainKind",
     "CleanupEngine",
     "CleanupUser",
     "CollectGarbage",

@@ -28,6 +28,8 @@ import msgspec
 from isolation_spec.contract.toolbox import Toolbox
 from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.scenario import (
+    Chain,
+    ChainKind,
     RunAgent,
     Scenario,
     Schedule,
@@ -252,7 +254,7 @@ class LiveWorld:
     async def completion(self, asked: str = "") -> None:
         """Something outside answers after a tiny delay, or a short one."""
         await asyncio.sleep(self._answers.seconds(asked) or self._delay())
-        self._note(f"{REQUESTER.get()}/call")
+        self._note(Chain.text(REQUESTER.get(), ChainKind.CALL))
 
     def observe(self) -> Any:
         """A fresh connection that shares nothing with the engine's; close it."""

@@ -14,6 +14,7 @@ from isolation_spec.model.scenario import (
     AdvanceTime,
     CallTool,
     Cancellation,
+    Chain,
     CleanupUser,
     CollectGarbage,
     Connect,
@@ -396,9 +397,9 @@ def test_choices_die_with_their_operation(fails: Fails) -> None:
     for candidate in every_candidate(fails):
         schedule = candidate.schedule
         chains = [*schedule.classes, *(d.chain for d in schedule.demotions)]
-        owners = {chain.partition("/")[0] for chain in chains} - {"world"}
+        owners = {Chain.parse(chain).owner for chain in chains} - {None}
 
-        assert owners <= {str(o.id) for o in candidate.operations}
+        assert owners <= {o.id for o in candidate.operations}
 
 
 @each_predicate

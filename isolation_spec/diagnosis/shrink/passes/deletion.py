@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 
 from isolation_spec.model.scenario import (
+    Chain,
+    ChainKind,
     OpenContext,
     Operation,
     RunAgent,
@@ -86,7 +88,10 @@ def without_delays(scenario: Scenario) -> Iterator[Scenario]:
             continue
         kept = scenario.operations[:index] + scenario.operations[index + 1 :]
         smaller = with_operations(scenario, kept)
-        classes = {**smaller.schedule.classes, f"{following.id}/start": 1}
+        classes = {
+            **smaller.schedule.classes,
+            Chain.text(following.id, ChainKind.START): 1,
+        }
         yield replace(smaller, schedule=replace(smaller.schedule, classes=classes))
 
 
@@ -113,11 +118,10 @@ def redirected(scenario: Scenario, gone: OpenContext, context: str) -> Scenario:
 
 def with_operations(scenario: Scenario, operations: tuple[Operation, ...]) -> Scenario:
     """The scenario with these operations, and only the choices that hang on them."""
-    ids = {str(operation.id) for operation in operations}
+    owners = {operation.id for operation in operations} | {None}
 
     def stays(chain: str) -> bool:
-        owner = chain.partition("/")[0]
-        return owner == "world" or owner in ids
+        return Chain.parse(chain).owner in owners
 
     schedule = replace(
         scenario.schedule,

@@ -29,6 +29,8 @@ from isolation_spec.diagnosis.shrink.passes.merging import (
     sleeping,
 )
 from isolation_spec.model.scenario import (
+    Chain,
+    ChainKind,
     Demotion,
     OpenContext,
     Operation,
@@ -218,15 +220,15 @@ def decided_otherwise(scenario: Scenario, look: Look) -> Iterator[Scenario]:
                 yield from _decided(without, look)
 
 
-_FIRST = ("start", "call", "database")
+_FIRST: tuple[str, ...] = (ChainKind.START, ChainKind.CALL, ChainKind.DATABASE)
 """The kinds of chains that are held back first; they matter most often."""
 
 
 def _decided(scenario: Scenario, look: Look) -> Iterator[Scenario]:
     """Yields the scenario with one more decision, for each that has a place."""
     places = look(scenario)
-    own = {str(operation.id) for operation in scenario.operations}
-    arrivals = Counter(c for c in places.order if c.partition("/")[0] in own)
+    own = {operation.id for operation in scenario.operations}
+    arrivals = Counter(c for c in places.order if Chain.parse(c).owner in own)
     chains = sorted(arrivals, key=_usefulness)
     schedule = scenario.schedule
     for chain in chains:
@@ -243,5 +245,5 @@ def _decided(scenario: Scenario, look: Look) -> Iterator[Scenario]:
 
 
 def _usefulness(chain: str) -> tuple[int, str]:
-    kind = chain.split("/")[1]
+    kind = Chain.parse(chain).kind
     return (_FIRST.index(kind) if kind in _FIRST else len(_FIRST), chain)
