@@ -6,10 +6,8 @@ from collections.abc import Callable, Iterable
 
 from isolation_spec.contract.environment import Environment
 from isolation_spec.contract.errors import AgentFailure
-from isolation_spec.model.scenario import (
-    User,
-    permitted,
-)
+from isolation_spec.model.history.states import ToolMoment
+from isolation_spec.model.scenario import User, permitted
 
 __all__ = ["NOBODY", "Toolbox"]
 
@@ -35,7 +33,7 @@ class Toolbox:
         self,
         environment: Environment,
         users: Iterable[User],
-        record: Callable[[str, str, str | None, str], None],
+        record: Callable[[str, str, str | None, ToolMoment], None],
     ) -> None:
         self._environment = environment
         self._users = {user.id: user for user in users}
@@ -54,13 +52,13 @@ class Toolbox:
         Raises:
             AgentFailure: in the failing tool, with its argument in the text.
         """
-        self._record(name, argument, identity(), "began")
+        self._record(name, argument, identity(), ToolMoment.BEGAN)
         await self._environment.completion()
         if name == "slow":
-            self._record(name, argument, identity(), "went on")
+            self._record(name, argument, identity(), ToolMoment.WENT_ON)
             await self._environment.completion()
         who = identity()
-        self._record(name, argument, who, "ended")
+        self._record(name, argument, who, ToolMoment.ENDED)
         if name == "whoami":
             return NOBODY if who is None else who
         if name == "failing":

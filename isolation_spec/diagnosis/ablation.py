@@ -14,7 +14,12 @@ import msgspec
 from isolation_spec.claims import Verdict, Violation, find_claim
 from isolation_spec.contract.adapter import Adapter
 from isolation_spec.contract.errors import AdapterError
-from isolation_spec.diagnosis.diagnosis import Diagnosis, PassingRun, ScheduleChoice
+from isolation_spec.diagnosis.diagnosis import (
+    ChoiceKind,
+    Diagnosis,
+    PassingRun,
+    ScheduleChoice,
+)
 from isolation_spec.diagnosis.provenance import trace_provenance
 from isolation_spec.diagnosis.wording import (
     describe_cancellation,
@@ -190,7 +195,7 @@ def _decisions(
         kept[index] = replace(operation, cancel=None)
         words = _cancellation(scenario, operation.id, cancel, places[operation.id])
         yield (
-            _decision("cancellation", operation.id, words),
+            _decision(ChoiceKind.CANCELLATION, operation.id, words),
             replace(scenario, operations=tuple(kept)),
         )
     for decision, schedule in _choices(scenario):
@@ -205,7 +210,7 @@ def _cancellation(
     return f"the cancellation of {whose} {describe_cancellation(cancel)}{where}"
 
 
-def _decision(kind: str, operation: int | None, text: str) -> ScheduleChoice:
+def _decision(kind: ChoiceKind, operation: int | None, text: str) -> ScheduleChoice:
     return ScheduleChoice(kind=kind, operation=operation, text=text, needed=False)
 
 
@@ -215,20 +220,20 @@ def _choices(scenario: Scenario) -> Iterator[tuple[ScheduleChoice, Schedule]]:
         rest = {c: n for c, n in schedule.classes.items() if c != chain}
         text = f"holding back {describe_chain(scenario, chain)}"
         yield (
-            _decision("class", Chain.parse(chain).owner, text),
+            _decision(ChoiceKind.CLASS, Chain.parse(chain).owner, text),
             replace(schedule, classes=rest),
         )
     for index, demotion in enumerate(schedule.demotions):
         kept = schedule.demotions[:index] + schedule.demotions[index + 1 :]
         text = describe_demotion(scenario, demotion)
         yield (
-            _decision("demotion", Chain.parse(demotion.chain).owner, text),
+            _decision(ChoiceKind.DEMOTION, Chain.parse(demotion.chain).owner, text),
             replace(schedule, demotions=kept),
         )
     if schedule.burst:
         more = "a further arrival" if schedule.burst == 1 else "further arrivals"
         text = f"letting {more} in before ready callbacks run"
-        yield _decision("burst", None, text), replace(schedule, burst=0)
+        yield _decision(ChoiceKind.BURST, None, text), replace(schedule, burst=0)
     if schedule.split:
         text = "delivering adjacent data piece by piece"
-        yield _decision("split", None, text), replace(schedule, split=False)
+        yield _decision(ChoiceKind.SPLIT, None, text), replace(schedule, split=False)

@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 from isolation_spec.claims import Violation
 from isolation_spec.diagnosis.provenance import ProvenanceStep
 from isolation_spec.model.history.history import History
 
-__all__ = ["Diagnosis", "PassingRun", "ScheduleChoice"]
+__all__ = ["ChoiceKind", "Diagnosis", "PassingRun", "ScheduleChoice"]
+
+
+class ChoiceKind(StrEnum):
+    """The forms of a choice: a field of the schedule, or a cancellation."""
+
+    CLASS = "class"
+    DEMOTION = "demotion"
+    BURST = "burst"
+    SPLIT = "split"
+    CANCELLATION = "cancellation"
 
 
 class ScheduleChoice(msgspec.Struct, frozen=True, kw_only=True):
     """One choice of the schedule, or one cancellation.
 
     Attributes:
-        kind: "class", "demotion", "burst", "split" or "cancellation".
+        kind: the form of the choice.
         operation: id of the operation that it concerns, None for all or the world.
         text: what it does, in words.
         needed: True if without it, all else equal, the claim is not violated.
         tried: False if nobody ran the scenario without it.
     """
 
-    kind: str
+    kind: ChoiceKind
     operation: int | None
     text: str
     needed: bool

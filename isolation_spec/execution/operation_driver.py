@@ -20,6 +20,7 @@ from isolation_spec.model.history.entries import (
     EventReceived,
 )
 from isolation_spec.model.history.rendering import render
+from isolation_spec.model.history.states import StepOutcome
 from isolation_spec.model.scenario import (
     AdvanceTime,
     CancelRun,
@@ -83,13 +84,14 @@ class OperationDriver:
         self._readers: dict[asyncio.Task[None], None] = {}
         self._record = record
 
-    def outcome_of(self, what: Any) -> str:
+    def outcome_of(self, what: Any) -> StepOutcome:
         """How something ended that returned or raised this."""
         if isinstance(what, self.adapter.refusals):
-            return "refused"
+            return StepOutcome.REFUSED
         if isinstance(what, asyncio.CancelledError):
-            return "cancelled"
-        return "failed" if isinstance(what, BaseException) else "ok"
+            return StepOutcome.CANCELLED
+        failed = isinstance(what, BaseException)
+        return StepOutcome.FAILED if failed else StepOutcome.OK
 
     async def perform(self, operation: Operation) -> Any:
         """Asks the engine for one operation and returns what it answered.

@@ -78,7 +78,7 @@ class OperationQueue:
 
     def ended(self, number: int) -> None:
         """The task of an operation has ended; its user may go on."""
-        self._reach(number, "ended")
+        self._reach(number, Moment.ENDED)
         operation = self.active.pop(number, None)
         if isinstance(operation, UserOperation) and not operation.background:
             self._offer(operation.user)
@@ -118,7 +118,7 @@ class OperationQueue:
 
     def _begin(self, operation: Operation) -> None:
         self._unlaunched.pop(operation.id, None)
-        self._reach(operation.id, "begun")
+        self._reach(operation.id, Moment.BEGUN)
         self._launch(operation)
         if isinstance(operation, RunAgent) and operation.background:
             self._offer(operation.user)

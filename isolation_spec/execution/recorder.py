@@ -22,6 +22,7 @@ from isolation_spec.model.history.entries import (
     ToolRan,
 )
 from isolation_spec.model.history.rendering import render
+from isolation_spec.model.history.states import Phase, SessionMove, ToolMoment
 from isolation_spec.model.scenario import Cancellation, Scenario
 from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.interface import WorldInterface
@@ -73,7 +74,7 @@ class Recorder:
         time, turn = self._world.moment()
         self.entries.append(kind(time=time, turn=turn, user=user, **fields))
 
-    def phase(self, phase: str) -> None:
+    def phase(self, phase: Phase) -> None:
         """A phase of the run begins."""
         self.record(PhaseStarted, phase=phase)
 
@@ -87,7 +88,9 @@ class Recorder:
             place=place,
         )
 
-    def tool(self, tool: str, argument: str, identity: str | None, moment: str) -> None:
+    def tool(
+        self, tool: str, argument: str, identity: str | None, moment: ToolMoment
+    ) -> None:
         """A tool began or ended, for whoever is at work."""
         self.record(
             ToolRan,
@@ -121,7 +124,7 @@ class Recorder:
                 fields = {k: render(v) for k, v in row._asdict().items()}
                 self.record(RowStored, **fields)
 
-    def _session(self, session: int, move: str, requester: int | None) -> None:
+    def _session(self, session: int, move: SessionMove, requester: int | None) -> None:
         self.record(SessionMoved, requester, session=session, move=move)
 
     def _thread(self, what: str, place: str) -> None:

@@ -15,6 +15,7 @@ from isolation_spec.model.history.entries import (
     OperationEnded,
     OperationStarted,
 )
+from isolation_spec.model.history.states import Outcome
 from isolation_spec.model.scenario import CleanupUser, Operation, Scenario
 
 __all__ = ["users_already_released"]
@@ -47,7 +48,7 @@ def users_already_released(
             cut_off.add(user)
         elif isinstance(entry, OperationEnded):
             pending.pop(number, None)
-            if number in leaving and entry.outcome == "returned":
+            if number in leaving and entry.outcome == Outcome.RETURNED:
                 left.add(user)
         elif isinstance(entry, AgentStepped) and _is_own(operations[number]):
             pending.pop(number, None)

@@ -40,6 +40,7 @@ from isolation_spec.model.history.entries import (
 )
 from isolation_spec.model.history.history import History
 from isolation_spec.model.history.rendering import render
+from isolation_spec.model.history.states import Outcome, Phase, ToolMoment
 from isolation_spec.model.scenario import Cancellation, Operation, Scenario
 from isolation_spec.world import World
 from isolation_spec.world.instrumentation import LiveResource
@@ -142,15 +143,15 @@ class Run:
         if self.world.persistent:
             self.stored_before = frozenset(self.adapter.observe())
         self.world.begin()
-        self.recorder.phase("operations")
+        self.recorder.phase(Phase.OPERATIONS)
         await self._conduct_operations()
         # What has not come by now is kept up by somebody who does not read.
         await self.world.settle(SETTLE)
-        self.recorder.phase("cleanup")
+        self.recorder.phase(Phase.CLEANUP)
         await self._clean_up_users()
-        self.recorder.phase("teardown")
+        self.recorder.phase(Phase.TEARDOWN)
         await self._tear_down()
-        self.recorder.phase("observed")
+        self.recorder.phase(Phase.OBSERVED)
         # What was left open is recorded by now, and must not lock the observer out.
         self.world.release_database()
         self.recorder.rows(self.stored_before)
@@ -192,7 +193,7 @@ class Run:
             if number in waits:
                 name = type(self.adapter.adapter).__name__
                 error = f"it waits in {attribute(frames_waiting(waits[number]), name)}"
-            self.record(OperationEnded, number, outcome="unfinished", error=error)
+            self.record(OperationEnded, number, outcome=Outcome.UNFINISHED, error=error)
         for task in tuple(self.tasks):
             task.cancel()
 
@@ -319,19 +320,20 @@ class Run:
         number = operation.id
         self._note_overlap(number)
         self.record(OperationStarted, number)
-        outcome, value, error = "returned", "", ""
+        outcome, value, error = Outcome.RETURNED, "", ""
         try:
             value = render(await self.performer.perform(operation))
         except asyncio.CancelledError:
-            outcome = "cancelled"
+            outcome = Outcome.CANCELLED
         except NotOpened:
-            outcome = "unavailable"
+            outcome = Outcome.UNAVAILABLE
         except AdapterError:
             raise
         except Exception as raised:
-            outcome = self.performer.outcome_of(raised)
+            outcome = Outcome(self.performer.outcome_of(raised))
             error = render(raised)
-        self.world.reached.attacks += outcome != "unavailable" and _attacks(operation)
+        asked = outcome != Outcome.UNAVAILABLE
+        self.world.reached.attacks += asked and _attacks(operation)
         if number in self.agenda.active:
             self.record(
                 OperationEnded, number, outcome=outcome, value=value, error=error
@@ -351,9 +353,9 @@ class Run:
         self.recorder.cancellation(number, aimed, await_site(task))
 
     def _use_tool(
-        self, tool: str, argument: str, identity: str | None, moment: str
+        self, tool: str, argument: str, identity: str | None, moment: ToolMoment
     ) -> None:
-        self.world.reached.tools_run += moment == "ended"
+        self.world.reached.tools_run += moment == ToolMoment.ENDED
         self.recorder.tool(tool, argument, identity, moment)
 
     def history(self) -> History:

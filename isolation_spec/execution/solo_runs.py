@@ -26,6 +26,7 @@ from isolation_spec.model.history.entries import (
     OperationStarted,
 )
 from isolation_spec.model.history.history import History
+from isolation_spec.model.history.states import Outcome
 from isolation_spec.model.scenario import (
     AdvanceTime,
     Chain,
@@ -55,7 +56,7 @@ Solos = dict[int, tuple[History, ...]]
 SoloCache = dict[tuple[bytes, object], History]
 """Solo runs made before, by projection and by order or seed."""
 
-_NOT = ("refused", "unavailable")
+_NOT = (Outcome.REFUSED, Outcome.UNAVAILABLE)
 _ROUNDS = ((0, 8), (8, 40))
 """Seeds of further solo runs, as long as something is still unlike all of them."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any, Literal, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import event
@@ -19,11 +19,10 @@ from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
 
 from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.model.history.states import SessionMove
 from isolation_spec.world.loop import REQUESTER
 
-__all__ = ["Instrumentation", "LiveResource", "Move"]
-
-Move = Literal["began", "used", "committed", "rolled_back", "closed"]
+__all__ = ["Instrumentation", "LiveResource"]
 
 
 class LiveResource(NamedTuple):
@@ -42,7 +41,9 @@ class Instrumentation:
     """
 
     def __init__(
-        self, reached: ActivityCounters, moved: Callable[[int, Move, int | None], None]
+        self,
+        reached: ActivityCounters,
+        moved: Callable[[int, SessionMove, int | None], None],
     ) -> None:
         self.reached = reached
         self.moved = moved
@@ -102,9 +103,9 @@ class Instrumentation:
             self._last_user[number] = None
         return number
 
-    def _move(self, session: Session, move: Move) -> None:
+    def _move(self, session: Session, move: SessionMove) -> None:
         number, requester = self._number(session), REQUESTER.get()
-        if move == "used" and self._last_user[number] == requester:
+        if move == SessionMove.USED and self._last_user[number] == requester:
             return
         self._last_user[number] = requester
         self.moved(number, move, requester)
@@ -112,26 +113,26 @@ class Instrumentation:
     def _on_begin(self, session: Session, *_: Any) -> None:
         self.reached.database_sessions += 1
         self._open_sessions[self._number(session)] = REQUESTER.get()
-        self._move(session, "began")
+        self._move(session, SessionMove.BEGAN)
 
     def _on_execute(self, state: Any) -> None:
-        self._move(state.session, "used")
+        self._move(state.session, SessionMove.USED)
 
     def _on_flush(self, session: Session, *_: Any) -> None:
-        self._move(session, "used")
+        self._move(session, SessionMove.USED)
 
     def _on_commit(self, session: Session) -> None:
-        self._move(session, "committed")
+        self._move(session, SessionMove.COMMITTED)
 
     def _on_rollback(self, session: Session) -> None:
-        self._move(session, "rolled_back")
+        self._move(session, SessionMove.ROLLED_BACK)
 
     def _closing(self, original: Callable[[Session], None]) -> Callable[..., None]:
         def close(session: Session) -> None:
             original(session)
             if session in self._sessions:
                 self._open_sessions.pop(self._number(session), None)
-                self._move(session, "closed")
+                self._move(session, SessionMove.CLOSED)
 
         return close
 

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, Protocol, Self, TypeVar
 
 from isolation_spec.contract.environment import Environment
 from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.model.history.states import SessionMove
 from isolation_spec.model.scenario import Scenario, Schedule
-from isolation_spec.world.instrumentation import LiveResource, Move
+from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.loop import StepTracker
 
 __all__ = ["Choices", "WorldInterface"]
@@ -43,7 +44,7 @@ class WorldInterface(Environment, Protocol):
     persistent: bool
     limit: float
     reached: ActivityCounters
-    moved: Callable[[int, Move, int | None], None]
+    moved: Callable[[int, SessionMove, int | None], None]
     unhandled: Callable[[dict[str, Any]], None] | None
     threaded: Callable[[str, str], None]
 

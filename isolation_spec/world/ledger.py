@@ -7,12 +7,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.model.history.states import SessionMove
 from isolation_spec.world.database import Databases
-from isolation_spec.world.instrumentation import Instrumentation, LiveResource, Move
+from isolation_spec.world.instrumentation import Instrumentation, LiveResource
 from isolation_spec.world.loop import REQUESTER, WorldTask
 from isolation_spec.world.network import NetworkLoop
 
-__all__ = ["Ledger", "LiveResource", "Move"]
+__all__ = ["Ledger", "LiveResource"]
 
 
 class Ledger(Instrumentation):
@@ -27,7 +28,7 @@ class Ledger(Instrumentation):
         loop: NetworkLoop,
         databases: Databases,
         reached: ActivityCounters,
-        moved: Callable[[int, Move, int | None], None],
+        moved: Callable[[int, SessionMove, int | None], None],
     ) -> None:
         super().__init__(reached, moved)
         self.loop = loop

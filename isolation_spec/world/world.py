@@ -15,9 +15,10 @@ from typing import Any, Self, TypeVar
 
 from isolation_spec.contract.toolbox import Toolbox
 from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.model.history.states import SessionMove
 from isolation_spec.model.scenario import Scenario
 from isolation_spec.world.database import Databases
-from isolation_spec.world.instrumentation import LiveResource, Move
+from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.interface import Choices
 from isolation_spec.world.ledger import Ledger
 from isolation_spec.world.loop import REQUESTER, StepTracker, WorldExhausted, WorldTask
@@ -50,7 +51,7 @@ class World:
         self.loop = NetworkLoop(scheduler)
         self.databases = Databases(self.loop)
         self.database_url = self.databases.url
-        self.moved: Callable[[int, Move, int | None], None] = _ignore
+        self.moved: Callable[[int, SessionMove, int | None], None] = _ignore
         self.threaded: Callable[[str, str], None] = _ignore_thread
         self.ledger = Ledger(self.loop, self.databases, self.reached, self._move)
         self._lanes: dict[int | None, Source] = {}
@@ -184,7 +185,7 @@ class World:
     def _start_thread(self, what: str, place: str) -> None:
         self.threaded(what, place)
 
-    def _move(self, session: int, move: Move, requester: int | None) -> None:
+    def _move(self, session: int, move: SessionMove, requester: int | None) -> None:
         self.moved(session, move, requester)
 
     def _drain(self) -> None:
@@ -238,7 +239,7 @@ class World:
         return self.databases.observe()
 
 
-def _ignore(session: int, move: Move, requester: int | None) -> None:
+def _ignore(session: int, move: SessionMove, requester: int | None) -> None:
     """Takes the moves of sessions of a world in which nobody records them."""
 
 

@@ -19,7 +19,6 @@ from isolation_spec.model.history.entries import (
     ObjectShared,
     OperationEnded,
     OperationStarted,
-    Outcome,
     PhaseStarted,
     ResourceAlive,
     RowStored,
@@ -29,6 +28,13 @@ from isolation_spec.model.history.entries import (
 )
 from isolation_spec.model.history.history import History
 from isolation_spec.model.history.rendering import render
+from isolation_spec.model.history.states import (
+    Outcome,
+    Phase,
+    SessionMove,
+    StepOutcome,
+    ToolMoment,
+)
 
 __all__ = [
     "ActivityCounters",
@@ -49,11 +55,15 @@ __all__ = [
     "OperationEnded",
     "OperationStarted",
     "Outcome",
+    "Phase",
     "PhaseStarted",
     "ResourceAlive",
     "RowStored",
+    "SessionMove",
     "SessionMoved",
+    "StepOutcome",
     "ThreadStarted",
+    "ToolMoment",
     "ToolRan",
     "render",
 ]

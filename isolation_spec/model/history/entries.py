@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
+
+from isolation_spec.model.history.states import (
+    Outcome,
+    Phase,
+    SessionMove,
+    StepOutcome,
+    ToolMoment,
+)
 
 __all__ = [
     "AgentStepped",
@@ -27,12 +35,6 @@ __all__ = [
     "ThreadStarted",
     "ToolRan",
 ]
-
-Outcome: TypeAlias = Literal[
-    "returned", "failed", "cancelled", "refused", "unavailable", "unfinished"
-]
-"""How an operation ended. Unavailable: what it names was never opened, so the engine
-was not asked. Unfinished: still under way when the time of the run was up."""
 
 
 class _Entry(msgspec.Struct, frozen=True, kw_only=True, tag_field="saw"):
@@ -68,7 +70,7 @@ class AgentStepped(_Entry, tag="agent_stepped", frozen=True, kw_only=True):
     step: str
     seen: str
     identity: str | None
-    outcome: Literal["ok", "failed", "cancelled", "refused"] = "ok"
+    outcome: StepOutcome = StepOutcome.OK
 
 
 class IdentityChanged(_Entry, tag="identity_changed", frozen=True, kw_only=True):
@@ -103,7 +105,7 @@ class SessionMoved(_Entry, tag="session_moved", frozen=True, kw_only=True):
     """A SQLAlchemy session, numbered from 1, was used by `operation`, or ended."""
 
     session: int
-    move: Literal["began", "used", "committed", "rolled_back", "closed"]
+    move: SessionMove
 
 
 class CancellationDelivered(
@@ -120,7 +122,7 @@ class CancellationDelivered(
 class PhaseStarted(_Entry, tag="phase_started", frozen=True, kw_only=True):
     """The run went on to its next phase."""
 
-    phase: Literal["operations", "cleanup", "teardown", "observed"]
+    phase: Phase
 
 
 class ResourceAlive(_Entry, tag="resource_alive", frozen=True, kw_only=True):
@@ -150,7 +152,7 @@ class ToolRan(_Entry, tag="tool_ran", frozen=True, kw_only=True):
     tool: str
     argument: str
     identity: str | None
-    moment: Literal["began", "went on", "ended"] = "began"
+    moment: ToolMoment = ToolMoment.BEGAN
 
 
 class ObjectShared(_Entry, tag="object_shared", frozen=True, kw_only=True):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, TypeAlias
+from enum import StrEnum
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -98,7 +99,11 @@ class Scenario(Data, frozen=True, kw_only=True):
         return scenario
 
 
-Moment: TypeAlias = Literal["begun", "ended"]
+class Moment(StrEnum):
+    """The moments of an operation for which another one may wait."""
+
+    BEGUN = "begun"
+    ENDED = "ended"
 
 
 def aims(scenario: Scenario) -> dict[int, tuple[int, Moment]]:
@@ -113,11 +118,11 @@ def aims(scenario: Scenario) -> dict[int, tuple[int, Moment]]:
             opened[operation.user, operation.context] = operation.id
         elif isinstance(operation, CancelRun):
             if victim is not None and operation.run in runs:
-                found[operation.id] = operation.run, "begun"
+                found[operation.id] = operation.run, Moment.BEGUN
         elif victim is not None and not isinstance(operation, Connect):
             aim = opened.get((victim, operation.context or ""))
             if aim is not None:
-                found[operation.id] = aim, "ended"
+                found[operation.id] = aim, Moment.ENDED
         if isinstance(operation, RunAgent):
             runs.add(operation.id)
     return found

@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary
 
 from isolation_spec.model.history.activity import ActivityCounters
-from isolation_spec.world.instrumentation import Instrumentation, LiveResource, Move
+from isolation_spec.model.history.states import SessionMove
+from isolation_spec.world.instrumentation import Instrumentation, LiveResource
 from isolation_spec.world.live.database import LiveDatabase
 from isolation_spec.world.loop import REQUESTER
 
@@ -40,7 +41,7 @@ class LiveLedger(Instrumentation):
         loop: asyncio.AbstractEventLoop,
         database: LiveDatabase,
         reached: ActivityCounters,
-        moved: Callable[[int, Move, int | None], None],
+        moved: Callable[[int, SessionMove, int | None], None],
     ) -> None:
         super().__init__(reached, moved)
         self.loop = loop

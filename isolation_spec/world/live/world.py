@@ -27,6 +27,7 @@ import msgspec
 
 from isolation_spec.contract.toolbox import Toolbox
 from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.model.history.states import SessionMove
 from isolation_spec.model.scenario import (
     Chain,
     ChainKind,
@@ -38,7 +39,7 @@ from isolation_spec.model.scenario import (
     Step,
     Think,
 )
-from isolation_spec.world.instrumentation import LiveResource, Move
+from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.interface import Choices
 from isolation_spec.world.live.database import DEFAULT_URL, LiveDatabase
 from isolation_spec.world.live.ledger import LiveLedger
@@ -77,7 +78,7 @@ class LiveWorld:
     def __init__(self, seed: str = "0", database: str = DEFAULT_URL) -> None:
         self.random = random.Random(seed)
         self.reached = ActivityCounters()
-        self.moved: Callable[[int, Move, int | None], None] = lambda *_: None
+        self.moved: Callable[[int, SessionMove, int | None], None] = lambda *_: None
         self.unhandled: Callable[[dict[str, Any]], None] | None = None
         self.threaded: Callable[[str, str], None] = lambda *_: None
         self.database = LiveDatabase(database)
@@ -270,8 +271,8 @@ class LiveWorld:
     def _note(self, chain: str) -> None:
         self._order.update(chain.encode() + b"\n")
 
-    def _move(self, session: int, move: Move, requester: int | None) -> None:
-        if move == "began":
+    def _move(self, session: int, move: SessionMove, requester: int | None) -> None:
+        if move == SessionMove.BEGAN:
             self._note(f"{requester}/session")
         self.moved(session, move, requester)
 
