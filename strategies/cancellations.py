@@ -98,8 +98,8 @@ def with_each_cancellation(
 ) -> Iterator[Scenario]:
     """The scenario with one more cancellation, before and after every step."""
     for place in _places(scenario, looked):
-        for early in (False, True):
-            cancel = Cancellation(step=place.step, early=early)
+        for after_step in (False, True):
+            cancel = Cancellation(step=place.step, after_step=after_step)
             yield _cancelled(scenario, place.operation, cancel)
 
 
@@ -158,8 +158,8 @@ def _in_line(
         own = [one for one in places if scenario.operations[one.operation].id == first]
         return _cancelled_at(scenario, chance, chance.choice(own)) if own else scenario
     for place, _ in chance.sample(line, min(len(line), chance.choice((1, 1, 2)))):
-        early = chance.random() < 0.4
-        cancel = Cancellation(step=place.step - early, early=early)
+        after_step = chance.random() < 0.4
+        cancel = Cancellation(step=place.step - after_step, after_step=after_step)
         scenario = _cancelled(scenario, place.operation, cancel)
     return scenario
 
@@ -218,7 +218,7 @@ def _midst(
     turns = chance.randint(wait.first + 1, wait.last)
     if chance.random() < 0.3:
         turns = wait.last + chance.randint(1, _HANDED_ON)
-    return index, Cancellation(step=wait.step, early=True, turns=turns)
+    return index, Cancellation(step=wait.step, after_step=True, turns=turns)
 
 
 def _all_in_the_midst(
@@ -269,8 +269,8 @@ def _works_elsewhere(scenario: Scenario, looked: FirstRunReport) -> bool:
 
 def _cancelled_at(scenario: Scenario, chance: random.Random, place: _Place) -> Scenario:
     """Waiting before a step is waiting after the one before."""
-    early = place.step > 1 and chance.random() < 0.5
-    cancel = Cancellation(step=place.step - early, early=early)
+    after_step = place.step > 1 and chance.random() < 0.5
+    cancel = Cancellation(step=place.step - after_step, after_step=after_step)
     return _cancelled(scenario, place.operation, cancel)
 
 

@@ -46,9 +46,9 @@ _ANY = st.integers(0, 15)
 _INTRUSIONS = ("cancel", "cancel", "read", "write", "mutate", "erase", "clean up")
 """What an intruder asks for after a run: another's run or context is named in each."""
 _LEAVING = (
-    Cancellation(step=3, early=True),
-    Cancellation(step=3, early=True),
-    Cancellation(step=2, early=True),
+    Cancellation(step=3, after_step=True),
+    Cancellation(step=3, after_step=True),
+    Cancellation(step=2, after_step=True),
     Cancellation(step=4),
     None,
 )

@@ -51,7 +51,7 @@ def classes() -> st.SearchStrategy[tuple[int, ...]]:
 
 def cancellations() -> st.SearchStrategy[Cancellation | None]:
     """A cancellation of an operation's own task, or, four times of five, none."""
-    drawn = st.builds(Cancellation, step=st.integers(1, 20), early=st.booleans())
+    drawn = st.builds(Cancellation, step=st.integers(1, 20), after_step=st.booleans())
     return st.integers(0, 4).flatmap(lambda n: drawn if n == 4 else st.none())
 
 

@@ -127,7 +127,7 @@ def describe_operation(operation: Operation) -> str:
 
 def describe_cancellation(cancel: Cancellation | CancellationDelivered) -> str:
     """When it strikes, in steps of the task and turns of the loop."""
-    side = "after" if cancel.early else "before"
+    side = "after" if cancel.after_step else "before"
     turns = cancel.turns if isinstance(cancel, Cancellation) else 0
     later = f"{turns} turn{'s' * (turns > 1)} of the loop " if turns else ""
     return f"{later}{side} its step {cancel.step}"

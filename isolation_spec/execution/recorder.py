@@ -84,7 +84,7 @@ class Recorder:
             CancellationDelivered,
             number,
             step=aimed.step,
-            early=aimed.early,
+            after_step=aimed.after_step,
             place=place,
         )
 

@@ -218,7 +218,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         cancel = aim.cancellation
         if cancel is None or aim.steps != cancel.step:
             handle._run()
-        elif cancel.early:
+        elif cancel.after_step:
             handle._run()
             if not task.done():
                 self._strike(task, aim)

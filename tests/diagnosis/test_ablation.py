@@ -43,7 +43,7 @@ BLOCKED = Scenario(
             user=0,
             context="x1",
             script=THINK,
-            cancel=Cancellation(step=1, early=True),
+            cancel=Cancellation(step=1, after_step=True),
         ),
         OpenContext(id=3, user=1, context="x3", thread="t"),
         RunAgent(id=4, user=1, context="x3", script=THINK),

@@ -219,7 +219,7 @@ def test_whoever_failed_sees_what_others_did() -> None:
         begins(8),
         ends(8),
         begins(4),
-        at(CancellationDelivered, 4, step=1, early=False, place="engine:1"),
+        at(CancellationDelivered, 4, step=1, after_step=False, place="engine:1"),
         ends(4, "cancelled"),
         ends(3, "failed", error="No"),
         claim="error-containment",

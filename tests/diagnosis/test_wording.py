@@ -123,7 +123,7 @@ WORDS = [
         "cleanup user, cancelled before its step 3",
     ),
     (
-        Read(id=1, user=0, context="x1", cancel=Cancellation(step=1, early=True)),
+        Read(id=1, user=0, context="x1", cancel=Cancellation(step=1, after_step=True)),
         "read x1, cancelled after its step 1",
     ),
 ]
@@ -349,7 +349,7 @@ ENTRIES = [
         "database session 3 rolls back",
     ),
     (
-        CancellationDelivered(**AT, step=2, early=False, place="engine:3"),
+        CancellationDelivered(**AT, step=2, after_step=False, place="engine:3"),
         "is cancelled before its step 2, at engine:3",
     ),
     (PhaseStarted(**AT, phase="teardown"), "the engine is shut down"),

@@ -67,7 +67,7 @@ def test_what_the_world_cancelled_may_go_on_behind(number: int) -> None:
         operation=number,
         user=ALICE,
         step=1,
-        early=False,
+        after_step=False,
         place="a:1",
     )
 

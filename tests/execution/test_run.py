@@ -216,7 +216,7 @@ def rich_ones() -> list[Scenario]:
     return [
         rich(Schedule(), None),
         rich(chosen, Cancellation(step=6)),
-        rich(Schedule(split=True, burst=2), Cancellation(step=9, early=True)),
+        rich(Schedule(split=True, burst=2), Cancellation(step=9, after_step=True)),
     ]
 
 
@@ -429,11 +429,11 @@ def test_opening_that_failed_opens_nothing() -> None:
 @pytest.mark.parametrize("step", range(1, 6))
 def test_cancellation_at_its_place(step: int, early: bool) -> None:
     """A cancellation is delivered around its step, or reported as without a place."""
-    cancel = Cancellation(step=step, early=early)
+    cancel = Cancellation(step=step, after_step=early)
     asked = scenario(opened(1), agent(2, THINK, THINK, THINK, cancel=cancel))
     history = run(asked, Small)
     delivered = [
-        (entry.operation, entry.step, entry.early, entry.user)
+        (entry.operation, entry.step, entry.after_step, entry.user)
         for entry in history.of(CancellationDelivered)
     ]
     # Three completions are four steps; after the last one there is nothing to cancel.
@@ -471,7 +471,7 @@ def test_cancellation_before_the_first_step_is_seen_as_ended() -> None:
 
 def test_place_of_a_cancellation_is_in_the_engine() -> None:
     """The place is the innermost line of the engine, here of the test's adapter."""
-    cancel = Cancellation(step=1, early=True)
+    cancel = Cancellation(step=1, after_step=True)
     history = run(scenario(opened(1, cancel=cancel)), Small)
     (entry,) = history.of(CancellationDelivered)
     module, line = entry.place.rsplit(":", 1)

@@ -114,7 +114,12 @@ def every_kind() -> Scenario:
             CancelRun(id=8, user=1, run=3, victim=0),
             AdvanceTime(id=9, seconds=1.0, stalled=True),
             Reconnect(id=10, user=0, connection="c2", replaces="c1"),
-            Erase(id=11, user=1, context="x1", cancel=Cancellation(step=2, early=True)),
+            Erase(
+                id=11,
+                user=1,
+                context="x1",
+                cancel=Cancellation(step=2, after_step=True),
+            ),
             CleanupEngine(id=12, user=1, context="x1"),
             Disconnect(id=13, user=0, connection="c2", abrupt=True),
             CollectGarbage(id=14),

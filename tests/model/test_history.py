@@ -239,7 +239,7 @@ ENTRIES: tuple[Entry, ...] = (
     EventReceived(time=0.0, turn=2, connection="c", text="hello"),
     ConnectionClosed(time=0.0, turn=2, connection="c", code=1000),
     SessionMoved(time=0.0, turn=2, session=1, move="began"),
-    CancellationDelivered(time=0.0, turn=3, step=1, early=True, place="m:1"),
+    CancellationDelivered(time=0.0, turn=3, step=1, after_step=True, place="m:1"),
     PhaseStarted(time=0.0, turn=3, phase="teardown"),
     ResourceAlive(time=0.0, turn=3, kind="task", what="x"),
     GaugeRead(time=0.0, turn=3, gauge="connections", value=0),

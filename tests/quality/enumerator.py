@@ -335,7 +335,7 @@ def _cancellations(steps: int) -> Iterator[Cancellation]:
     for step in range(1, steps + 1):
         yield Cancellation(step=step)
         if step < steps:
-            yield Cancellation(step=step, early=True)
+            yield Cancellation(step=step, after_step=True)
 
 
 def _schedules(scenario: Scenario, order: Iterable[str]) -> Iterator[Schedule]:

@@ -95,7 +95,7 @@ def uniform(
     operations = list(workload.operations)
     cancels = chance.choices((0, 1, 2), (50, 35, 15))[0]
     for index, step, early in chance.choices(places, k=cancels) if places else ():
-        cancel = Cancellation(step=step, early=early)
+        cancel = Cancellation(step=step, after_step=early)
         operations[index] = msgspec.structs.replace(operations[index], cancel=cancel)
     cancelled = msgspec.structs.replace(workload, operations=tuple(operations))
     return cancelled, RandomScheduler(cancelled.schedule, chance)

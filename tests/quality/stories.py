@@ -136,7 +136,7 @@ def _operation(word: str, lane: list[Operation]) -> Operation:
     opened = sum(isinstance(one, OpenContext) for one in lane)
     connected = sum(isinstance(one, Connect) for one in lane)
     cancel = (
-        Cancellation(step=int(step), early=bool(early), turns=int(turns or 0))
+        Cancellation(step=int(step), after_step=bool(early), turns=int(turns or 0))
         if step
         else None
     )

@@ -64,7 +64,7 @@ def test_chance_cancels_any_operation_at_any_step() -> None:
         cancels = [(o.id, o.cancel) for o in drawn.operations]
         cancels = [(number, c) for number, c in cancels if c is not None]
         counts[len(cancels)] += 1
-        places |= {(number, c.step, c.early) for number, c in cancels}
+        places |= {(number, c.step, c.after_step) for number, c in cancels}
         assert drawn.schedule == Schedule()
 
     assert all(counts)

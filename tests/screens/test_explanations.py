@@ -183,7 +183,7 @@ PLANTED = {
                 user=ALICE,
                 context="x1",
                 script=(Think(prompt="hello"),),
-                cancel=Cancellation(step=1, early=True),
+                cancel=Cancellation(step=1, after_step=True),
             ),
             opened(3, BOB),
             RunAgent(id=4, user=BOB, context="x3", script=(Think(prompt="hello"),)),

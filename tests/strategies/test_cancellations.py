@@ -62,7 +62,7 @@ def share(looked: FirstRunReport, *sites: tuple[int, int]) -> float:
     after the one before."""
     found = 0
     for strike in strikes(looked):
-        at = {(n, c.step + c.early) for n, c in cancels(strike.scenario).items()}
+        at = {(n, c.step + c.after_step) for n, c in cancels(strike.scenario).items()}
         found += not at.isdisjoint(sites)
     return found / COUNT
 
@@ -81,7 +81,7 @@ def test_half_of_the_time_nobody_at_all_or_somebody_anywhere() -> None:
     assert 0.94 < sum(counts) < 1
     assert all(0.15 < count for count in counts)
     assert set(EVERYWHERE) == {number for one in found for number in one}
-    assert {True, False} == {c.early for one in found for c in one.values()}
+    assert {True, False} == {c.after_step for one in found for c in one.values()}
     assert all(1 <= c.step <= len(PLACES) for one in found for c in one.values())
 
 
@@ -95,8 +95,8 @@ def test_who_waits_for_another_is_cancelled_while_waiting_and_when_served() -> N
     found = [cancels(strike.scenario) for strike in strikes(looked)]
     assert 0.03 < sum({5, 6} <= set(one) for one in found) / COUNT < 0.2
     of_five = [one.get(5) for one in found]
-    assert Cancellation(step=3, early=False) in of_five
-    assert Cancellation(step=2, early=True) in of_five
+    assert Cancellation(step=3, after_step=False) in of_five
+    assert Cancellation(step=2, after_step=True) in of_five
 
 
 def test_whom_others_wait_for_is_cancelled_too() -> None:
@@ -113,7 +113,9 @@ def test_two_users_are_cancelled_at_one_place() -> None:
     runs that come there."""
     there = {3: PLACES, 4: PLACES, 5: PLACES[:1], 6: PLACES[:1]}
     found = [cancels(strike.scenario) for strike in strikes(FirstRunReport(there))]
-    at = [{n: PLACES[c.step + c.early - 1] for n, c in one.items()} for one in found]
+    at = [
+        {n: PLACES[c.step + c.after_step - 1] for n, c in one.items()} for one in found
+    ]
     one_place = [set(one) for one in at if len(one) > 1 and len({*one.values()}) == 1]
 
     both = sum({3, 4} == one for one in one_place)
@@ -202,7 +204,7 @@ def test_a_sweep_cancels_before_and_after_every_step() -> None:
     ]
 
     assert [
-        {number: Cancellation(step=step, early=early)}
+        {number: Cancellation(step=step, after_step=early)}
         for number, step in ((3, 1), (3, 2), (4, 1))
         for early in (False, True)
     ] == found

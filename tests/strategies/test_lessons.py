@@ -102,11 +102,11 @@ def test_cancellations_reach_every_place_of_an_operation() -> None:
     )
 
     hit = {
-        (STEPS[cancel.step - 1 + cancel.early], cancel.early)
+        (STEPS[cancel.step - 1 + cancel.after_step], cancel.after_step)
         for attempt in attempts
         for operation in attempt.scenario.operations
         if (cancel := operation.cancel) is not None
-        and cancel.step <= len(STEPS) - cancel.early
+        and cancel.step <= len(STEPS) - cancel.after_step
     }
 
     assert {place for place, _ in hit} == set(STEPS)

@@ -109,7 +109,7 @@ def test_some_operations_are_cancelled_and_most_are_not() -> None:
     ]
     given = [cancel for cancel in cancels if cancel is not None]
 
-    assert {True, False} == {cancel.early for cancel in given}
+    assert {True, False} == {cancel.after_step for cancel in given}
     assert 0 < len(given) < len(cancels) / 4
 
 

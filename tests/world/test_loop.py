@@ -140,7 +140,7 @@ def aimed(world: World, body: Any, turns: int) -> Any:
     context = contextvars.Context()
     context.run(REQUESTER.set, 7)
     task = world.loop.create_task(body, context=context)
-    cancel = Cancellation(step=1, early=True, turns=turns)
+    cancel = Cancellation(step=1, after_step=True, turns=turns)
     world.loop.aims[task] = StepTracker(cancel, lambda _: None)
     return task
 
@@ -305,7 +305,7 @@ def test_cancellation_around_every_step(step: int, early: bool, play: Any) -> No
         delivered: list[WorldTask] = []
         task = world.loop.create_task(body())
         world.loop.aims[task] = StepTracker(
-            Cancellation(step=step, early=early), delivered.append
+            Cancellation(step=step, after_step=early), delivered.append
         )
         await asyncio.wait([task])
         return task.cancelled(), body.marks, delivered == [task], dict(world.loop.aims)
@@ -348,7 +348,7 @@ def test_late_finds_what_was_awaited_done(play: Any) -> None:
         task = world.loop.create_task(waits())
         step = 1 if early else 2
         world.loop.aims[task] = StepTracker(
-            Cancellation(step=step, early=early), delivered
+            Cancellation(step=step, after_step=early), delivered
         )
         world.loop.call_later(1, future.set_result, None)
         await asyncio.wait([task])

@@ -111,11 +111,17 @@ class SessionMoved(_Entry, tag="session_moved", frozen=True, kw_only=True):
 class CancellationDelivered(
     _Entry, tag="cancellation_delivered", frozen=True, kw_only=True
 ):
-    """The task of an operation was cancelled by the world around this step of its
-    own."""
+    """The world cancelled the task of an operation at one of its steps.
+
+    Attributes:
+        step: the number of the step, counted from 1.
+        after_step: whether just after the step, rather than just before it; `early` in
+            JSON.
+        place: the await site, `module:line`.
+    """
 
     step: int
-    early: bool
+    after_step: bool = msgspec.field(name="early")
     place: str
 
 

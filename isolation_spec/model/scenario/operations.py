@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
+import msgspec
 from msgspec import Meta
 
 from isolation_spec.model.scenario.fields import (
@@ -45,25 +46,32 @@ __all__ = [
 
 
 class Cancellation(Data, frozen=True, kw_only=True):
-    """The task of an operation is cancelled around its `step`-th step, counted from 1.
+    """The task of an operation is cancelled at one of its steps, counted from 1.
 
-    Late: just before that step, when what it awaited has completed already. Early: just
-    after that step, while what it awaits next is still under way; so many turns of the
-    loop later, others, and what it awaits, have got further.
+    Before the step, the awaited result is there but not yet used. After the step, the
+    next await is still pending; with `turns`, the cancellation comes that many turns of
+    the loop later, when other tasks and the awaited work have gone on.
+
+    Attributes:
+        step: the number of the step.
+        after_step: whether just after the step, rather than just before it; `early` in
+            JSON.
+        turns: turns of the loop between the step and the cancellation; only with
+            `after_step`.
     """
 
     step: Annotated[
         int, Meta(ge=1, le=LARGEST, description="Which step, counted from 1.")
     ]
-    early: Annotated[
+    after_step: Annotated[
         bool, Meta(description="Whether just after that step, not just before it.")
-    ] = False
+    ] = msgspec.field(default=False, name="early")
     turns: Annotated[
         int,
         Meta(
             ge=0,
             le=LARGEST,
-            description="How many turns of the loop after an early step it comes.",
+            description="How many turns of the loop after the step it comes.",
         ),
     ] = 0
 

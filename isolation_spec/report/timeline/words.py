@@ -136,7 +136,7 @@ class Words:
             case SessionMoved():
                 return f"database session {entry.session} {_spaced(entry.move)}"
             case CancellationDelivered():
-                side = "after" if entry.early else "before"
+                side = "after" if entry.after_step else "before"
                 return f"the world cancels it {side} its step {entry.step}"
             case PhaseStarted():
                 return PHASES[entry.phase]

@@ -78,7 +78,7 @@ class StepCounter(Coroutine[Any, Any, None]):
         self.aim.steps += 1
         if cancel is None or self.aim.steps != cancel.step:
             return resume()
-        if cancel.early:
+        if cancel.after_step:
             awaited = resume()
             self._hit()
             return awaited

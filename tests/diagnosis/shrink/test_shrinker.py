@@ -57,7 +57,7 @@ def operations_of(user: int, first: int) -> tuple[Operation, ...]:
             user=user,
             context=context,
             thread="t10",
-            cancel=Cancellation(step=7, early=True),
+            cancel=Cancellation(step=7, after_step=True),
         ),
         RunAgent(
             id=first + 2,
@@ -220,7 +220,10 @@ def test_the_form_of_a_turn_stays_alone(choice: str) -> None:
     ("needed", "left"),
     [
         (lambda c: c is not None, Cancellation(step=1)),
-        (lambda c: c is not None and c.early, Cancellation(step=1, early=True)),
+        (
+            lambda c: c is not None and c.after_step,
+            Cancellation(step=1, after_step=True),
+        ),
         (lambda c: c is not None and c.step >= 4, Cancellation(step=4)),
         (lambda c: c is not None and c.step == 7, Cancellation(step=7)),
     ],

@@ -7,6 +7,7 @@ import pytest
 
 from isolation_spec.model.scenario import (
     AdvanceTime,
+    Cancellation,
     CancelRun,
     CleanupUser,
     Connect,
@@ -84,3 +85,12 @@ def test_fields_win_over_defaults() -> None:
 
     assert (script, True, "x") == (run.script, run.background, run.context)
     assert Connect(id=1, user=0, connection="c", forged=True, unread=True).forged
+
+
+def test_the_side_of_a_cancellation_is_called_early_in_json() -> None:
+    """Scenarios that were saved with `early` are read, and new ones look the same."""
+    after = Cancellation(step=2, after_step=True)
+    written = b'{"step":2,"early":true,"turns":0}'
+
+    assert written == msgspec.json.encode(after)
+    assert after == msgspec.json.decode(written, type=Cancellation)

@@ -78,7 +78,7 @@ steps = st.recursive(
 )
 scripts = st.lists(steps, max_size=4).map(tuple)
 cancels = st.none() | st.builds(
-    Cancellation, step=st.integers(1, 99), early=st.booleans()
+    Cancellation, step=st.integers(1, 99), after_step=st.booleans()
 )
 CONNECTIONS = (Connect, Disconnect, Reconnect)
 IN_CONTEXT = (Read, Erase, CleanupEngine)

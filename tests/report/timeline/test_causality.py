@@ -140,7 +140,9 @@ def test_what_was_over_before_ended_nothing() -> None:
 
 def test_a_run_that_the_world_cancels_is_ended_by_the_world() -> None:
     """A cancellation is the world's, and the end needs no other cause."""
-    cancelled = at(CancellationDelivered, 1, step=1, early=False, place="somewhere")
+    cancelled = at(
+        CancellationDelivered, 1, step=1, after_step=False, place="somewhere"
+    )
     cleanup = CleanupUser(id=3, user=0)
     history = history_of(
         (RUN, cleanup), started(1), started(3), cancelled, ended(1, "cancelled")

@@ -33,7 +33,7 @@ def entry_of(kind: Any, text: str) -> Entry:
         "path": (),
         "session": 1,
         "step": 1 if kind is CancellationDelivered else "think",
-        "early": False,
+        "after_step": False,
         "place": "engine:1",
         "code": 1000,
         "value": 1.0 if kind is GaugeRead else text,

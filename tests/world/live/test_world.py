@@ -219,7 +219,7 @@ def test_cancellation_around_a_step(step: int, early: bool) -> None:
     """Late, the step itself is not done any more; early, it is the last one done."""
     log: list[str] = []
     hits: list[asyncio.Task[Any]] = []
-    aim = StepTracker(Cancellation(step=step, early=early), hits.append)
+    aim = StepTracker(Cancellation(step=step, after_step=early), hits.append)
 
     async def main(world: LiveWorld) -> tuple[bool, int]:
         task = world.launch(three_steps(log), name="x", requester=1, aim=aim)

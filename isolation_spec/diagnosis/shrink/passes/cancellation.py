@@ -59,8 +59,8 @@ def _struck_in(
     made = steps.get(operation.id, 0)
     for step in range(1, made + 1):
         # After its last step a task has ended.
-        for early in (False, True)[: 1 + (step < made)]:
-            cancel = Cancellation(step=step, early=early)
+        for after_step in (False, True)[: 1 + (step < made)]:
+            cancel = Cancellation(step=step, after_step=after_step)
             cancelled: Any = replace(operation, **{"cancel": cancel})
             yield exchanged(scenario, index, cancelled)
 

@@ -180,8 +180,8 @@ def with_fewer_choices(scenario: Scenario) -> Iterator[Scenario]:
             if 0 <= turns < cancel.turns:
                 sooner = replace(cancel, turns=turns)
                 yield exchanged(scenario, index, replace(operation, cancel=sooner))
-        if cancel.early:
-            late = replace(cancel, early=False, turns=0)
+        if cancel.after_step:
+            late = replace(cancel, after_step=False, turns=0)
             yield exchanged(scenario, index, replace(operation, cancel=late))
         for step in sorted({1, cancel.step // 2, cancel.step - 1}):
             if 0 < step < cancel.step:

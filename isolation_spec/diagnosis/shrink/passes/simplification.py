@@ -58,7 +58,7 @@ def plainness(scenario: Scenario) -> tuple[float, ...]:
     return (
         sum(operation.background for operation in operations),
         sum(map(_rank, operations)),
-        sum(cancel.early for cancel in cancels),
+        sum(cancel.after_step for cancel in cancels),
         sum(cancel.step + cancel.turns for cancel in cancels)
         + sum(schedule.classes.values()),
         len(scenario.users),

@@ -86,7 +86,7 @@ def test_each_step_is_struck_before_and_after() -> None:
 
     assert [
         Cancellation(step=1),
-        Cancellation(step=1, early=True),
+        Cancellation(step=1, after_step=True),
         Cancellation(step=2),
     ] == made
 
