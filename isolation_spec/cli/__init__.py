@@ -8,6 +8,7 @@ import io
 import logging
 import os
 import sys
+import time
 import traceback
 import warnings
 from collections.abc import Iterator
@@ -18,7 +19,11 @@ import click
 if TYPE_CHECKING:
     from isolation_spec.engines.registry import Engine
 
-__all__ = ["ExitCode", "UsageError", "main", "quietly_found"]
+__all__ = ["STARTED", "ExitCode", "UsageError", "main", "quietly_found"]
+
+STARTED = time.monotonic()
+"""The start of the command. The process itself may be older: a shell runs its last
+command in its own process, after the set-up that came before."""
 
 _COMMANDS = (
     *("bench", "check-adapter", "claims", "export", "faults", "init", "profiles"),

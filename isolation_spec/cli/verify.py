@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import time
 from pathlib import Path
 
 import click
 
 from isolation_spec.claims import Verdict
-from isolation_spec.cli import ExitCode, UsageError, quietly_found
+from isolation_spec.cli import STARTED, ExitCode, UsageError, quietly_found
 from isolation_spec.cli.duration import Duration
 from isolation_spec.cli.outputs import Outputs
 from isolation_spec.contract.errors import AdapterError
@@ -153,7 +151,6 @@ def command(
 
     outputs = Outputs(output, json_file, jsonl_file, junit_file, sarif_file, failures)
     outputs.prepare()
-    started = time.monotonic() - _age()
     terminal = Terminal(Console(highlight=False), quiet=quiet)
     listeners = EventDispatcher([terminal, *outputs.listeners()])
     try:
@@ -165,7 +162,7 @@ def command(
             folder=outputs.failures,
             fuzz=outputs.fuzz,
             listen=listeners,
-            started=started,
+            started=STARTED,
             live=worlds,
             pct=pct,
             max_time=max_time,
@@ -191,16 +188,6 @@ def _reason(error: Exception) -> str:
             return f"the system refuses what a search needs: {why}"
         return f"{error.filename} cannot be used: {why}"
     return str(error.args[0])
-
-
-def _age() -> float:
-    """Seconds since this process was started, as its user counts them; else 0."""
-    try:
-        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
-        born = int(fields[19]) / os.sysconf("SC_CLK_TCK")
-        return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - born)
-    except (OSError, ValueError, IndexError, AttributeError):
-        return 0.0
 
 
 def _exit_code(result: Result) -> int:

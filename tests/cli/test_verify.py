@@ -337,30 +337,36 @@ def test_the_result_says_what_happened(verified: Verified) -> None:
     assert 10 < result["peak_memory_mb"] < 1000
 
 
-def test_age_counts_from_the_start_of_the_process() -> None:
-    """What a process did before it knew of us is a part of its age."""
-    code = (
-        "import time; time.sleep(1);"
-        "from isolation_spec.cli.verify import _age; print(_age())"
-    )
-    began = time.monotonic()
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
-    )
-
-    assert 1.0 < float(done.stdout) < time.monotonic() - began + 0.1
-
-
-def test_seconds_count_from_the_start_of_the_process(
+def test_seconds_count_from_the_start_of_the_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The seconds in the result are those that the user waited, not the search's."""
-    monkeypatch.setattr("isolation_spec.cli.verify._age", lambda: 1000.0)
+    """The seconds in the result are those of the whole command, not of its search."""
+    monkeypatch.setattr("isolation_spec.cli.verify.STARTED", time.monotonic() - 1000.0)
     monkeypatch.chdir(tmp_path)
 
     CliRunner().invoke(command, [FAULTY, "--processes=1", "--json=r.json"])
 
     assert 1000 < json.loads(Path("r.json").read_text())["seconds"] < 2000
+
+
+def test_the_set_up_before_the_command_is_not_counted(tmp_path: Path) -> None:
+    """A process that becomes the command after its set-up reports the command only."""
+    code = (
+        "import os, sys, time; time.sleep(3.0); print(time.monotonic(), flush=True); "
+        "os.execv(sys.argv[1], sys.argv[1:])"
+    )
+    verify = (SCRIPT, "verify", FAULTY, "--quiet", "--processes=1", "--json=r.json")
+    done = subprocess.run(
+        [sys.executable, "-c", code, *verify],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    waited = time.monotonic() - float(done.stdout.splitlines()[0])
+
+    assert json.loads((tmp_path / "r.json").read_text())["seconds"] < waited
 
 
 def test_the_same_seed_finds_the_same_failure(
