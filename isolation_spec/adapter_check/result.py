@@ -13,6 +13,7 @@ __all__ = [
     "BOB",
     "LATER",
     "THREAD",
+    "MethodBegan",
     "MethodResult",
     "Status",
 ]
@@ -25,7 +26,13 @@ THREAD = "thread-1"
 LATER = "what comes before it does not work yet"
 
 
-class MethodResult(msgspec.Struct, frozen=True, kw_only=True):
+class MethodBegan(msgspec.Struct, frozen=True, tag=True):
+    """The check of a method begins; sent by the process in which it runs."""
+
+    method: str
+
+
+class MethodResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """How one method stands, and what to write where it does not do."""
 
     method: str

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
@@ -65,42 +64,45 @@ def command(engine: str, run_timeout: float) -> int:
 
 
 def _checks(engine: Engine, allowed: float) -> list[MethodResult]:
-    """What is found out in a process of its own, as an adapter may hang or end it."""
-    import msgspec
-
+    """The result of each method, from a process that the adapter may hang or end."""
     from isolation_spec.adapter_check.check import check_adapter
-    from isolation_spec.adapter_check.result import MethodResult
-    from isolation_spec.execution.isolation.beacon import RunBeacon
-    from isolation_spec.execution.isolation.subprocess import run_in_subprocess
+    from isolation_spec.adapter_check.result import MethodBegan, MethodResult
+    from isolation_spec.execution.isolation.subprocess import Parent, run_in_subprocess
 
-    found: list[MethodResult] = []
-    asked = "start"
+    results: list[MethodResult] = []
+    under_way = "start"
 
-    def work(slate: RunBeacon, send: Callable[[bytes], None], _: object) -> None:
+    def work(parent: Parent[MethodBegan | MethodResult]) -> None:
         def began(method: str) -> None:
-            slate.renewed()
-            send(msgspec.json.encode(method))
+            parent.beacon.beat()
+            parent.send(MethodBegan(method))
 
-        check_adapter(engine, lambda one: send(msgspec.json.encode(one)), began)
+        parent.beacon.beat()
+        check_adapter(engine, parent.send, began)
 
-    def heard(data: bytes) -> None:
-        nonlocal asked
-        told = msgspec.json.decode(data, type=MethodResult | str)
-        if isinstance(told, str):
-            asked = told
+    def receive(message: MethodBegan | MethodResult) -> None:
+        nonlocal under_way
+        if isinstance(message, MethodBegan):
+            under_way = message.method
         else:
-            found.append(told)
+            results.append(message)
 
-    stuck = run_in_subprocess(
-        work,
-        heard=heard,
-        engine=engine.name,
-        adapter=engine.adapter_name,
-        allowed=allowed,
-    )
-    if stuck is not None:
-        found.append(MethodResult(method=asked, status="breaks", note=stuck.sentence()))
-    return found
+    try:
+        hang = run_in_subprocess(
+            work,
+            MethodBegan | MethodResult,
+            receive=receive,
+            name="the check",
+            engine=engine.name,
+            adapter=engine.adapter_name,
+            allowed=allowed,
+        )
+        problem = None if hang is None else hang.sentence()
+    except AdapterError as error:
+        problem = str(error)
+    if problem is not None:
+        results.append(MethodResult(method=under_way, status="breaks", note=problem))
+    return results
 
 
 def _show(console: Console, engine: Engine, checks: list[MethodResult]) -> None:

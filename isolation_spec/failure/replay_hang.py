@@ -1,18 +1,17 @@
-"""A run that hung, or ended its process, is run again in a process of its own."""
+"""Replays a run that hung, or that ended its process, in a process of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal, TypeAlias
+
+import msgspec
 
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.engines.registry import Engine
 from isolation_spec.execution.hang import HangReport
-from isolation_spec.execution.isolation.beacon import RunBeacon
-from isolation_spec.execution.isolation.subprocess import run_in_subprocess
+from isolation_spec.execution.isolation.subprocess import Parent, run_in_subprocess
 from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT
 from isolation_spec.execution.run import run
-from isolation_spec.model.scenario import Scenario
 from isolation_spec.world.schedulers.base import Scheduler
 
 __all__ = ["run_again"]
@@ -20,37 +19,45 @@ __all__ = ["run_again"]
 Again: TypeAlias = Literal["REPRODUCED", "FIXED", "DRIFTED", "UNSUPPORTED"]
 
 
-def run_again(stuck: HangReport, engine: Engine) -> tuple[Again, str]:
-    """What another run of it shows, and a sentence that says why."""
-    scenario = stuck.scenario
+class Unused(msgspec.Struct, frozen=True, tag=True):
+    """The run ended, and these choices of its scenario had no place in it."""
+
+    choices: tuple[str, ...]
+
+
+def run_again(hang: HangReport, engine: Engine) -> tuple[Again, str]:
+    """The outcome of another run of a hang, and a sentence that says why."""
+    scenario = hang.scenario
     assert scenario is not None
-    told: list[str] = []
-    again = run_in_subprocess(
-        _work(scenario, engine),
-        heard=lambda data: told.append(data.decode()),
-        engine=engine.name,
-        adapter=engine.adapter_name,
-        allowed=stuck.allowed or RUN_TIMEOUT,
-    )
+    received: list[Unused] = []
+
+    def work(parent: Parent[Unused]) -> None:
+        scheduler = Scheduler(scenario.schedule)
+        parent.beacon.begin_run(0, scenario, scheduler)
+        history = run(scenario, engine.make_adapter, scheduler=scheduler)
+        parent.send(Unused(history.unused))
+
+    try:
+        again = run_in_subprocess(
+            work,
+            Unused,
+            receive=received.append,
+            name="the replay",
+            engine=engine.name,
+            adapter=engine.adapter_name,
+            allowed=hang.allowed or RUN_TIMEOUT,
+        )
+    except AdapterError as error:
+        return "UNSUPPORTED", str(error)
     if again is not None:
         return "REPRODUCED", again.sentence()
-    (said,) = told
-    if said.startswith("error "):
-        return "UNSUPPORTED", said.removeprefix("error ")
+    unused = ", ".join(received[0].choices)
     ended = f"the run came to its end on {engine.name}"
-    return ("FIXED", ended) if said == "-" else ("DRIFTED", f"{ended}; {said}")
-
-
-def _work(
-    scenario: Scenario, engine: Engine
-) -> Callable[[RunBeacon, Callable[[bytes], None], object], None]:
-    def work(slate: RunBeacon, send: Callable[[bytes], None], _: object) -> None:
-        scheduler = Scheduler(scenario.schedule)
-        slate.began(0, scenario, scheduler)
-        try:
-            unused = run(scenario, engine.make_adapter, scheduler=scheduler).unused
-            send(f"no place for the {', '.join(unused)}".encode() if unused else b"-")
-        except AdapterError as error:
-            send(f"error {error}".encode())
-
-    return work
+    return (
+        ("DRIFTED", f"{ended}; no place for the {unused}")
+        if unused
+        else (
+            "FIXED",
+            ended,
+        )
+    )

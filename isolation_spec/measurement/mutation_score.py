@@ -10,9 +10,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from hashlib import blake2s
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -25,13 +23,14 @@ from isolation_spec.diagnosis.shrink.sort_key import size
 from isolation_spec.engines.faults import FAULTS, Fault, least_of
 from isolation_spec.engines.registry import Engine, find_engine
 from isolation_spec.execution.containment import without_pool_warnings
-from isolation_spec.execution.isolation.parent_death import end_with_parent
+from isolation_spec.execution.isolation.process_map import map_in_processes
 from isolation_spec.execution.process_memory import frozen_heap
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import judge_with_solos
 from isolation_spec.measurement.workloads import gathered
+from isolation_spec.search.plan import make_plan
 from isolation_spec.search.statistics import SearchStatistics
-from isolation_spec.search.workload_runner import search
+from isolation_spec.search.worker import Share, import_strategies, search_share
 
 __all__ = [
     "Baseline",
@@ -188,16 +187,8 @@ def _made(wanted: list[Wanted], jobs: int) -> Iterator[tuple[Wanted, Trial]]:
         for one in wanted:
             yield one, _hunt(one)
         return
-    with ProcessPoolExecutor(
-        jobs, mp_context=get_context("spawn"), initializer=end_with_parent
-    ) as pool:
-        futures = {pool.submit(_hunt, one): one for one in wanted}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+    import_strategies()
+    yield from map_in_processes(_hunt, wanted, Trial, jobs=jobs, name="a trial")
 
 
 # One search
@@ -209,27 +200,29 @@ def _hunt(wanted: Wanted) -> Trial:
     engine = find_engine(f"reference+{wanted.fault}")
     started = time.perf_counter()
     if wanted.layer == "gather":
-        tally = _gather(engine)
+        statistics = _gather(engine)
     else:
-        tally = search(
+        plan = make_plan(
             engine,
-            profile=PROFILE,
+            PROFILE,
             examples=wanted.examples,
             seed=wanted.seed,
-            progressed=lambda tally: tally.interleavings < LIMIT,
             control="none" if wanted.layer == "search" else wanted.layer,
+        )
+        statistics = search_share(
+            Share(plan), lambda so_far: so_far.interleavings < LIMIT
         )
     seconds = time.perf_counter() - started
     shrunk = _Shrunk()
-    if tally.found and wanted.layer == "search" and not wanted.seed:
-        shrunk = _shrink(engine, wanted.fault, tally)
+    if statistics.findings and wanted.layer == "search" and not wanted.seed:
+        shrunk = _shrink(engine, wanted.fault, statistics)
     return Trial(
         fault=wanted.fault,
         seed=wanted.seed,
         layer=wanted.layer,
-        caught=bool(tally.found),
-        claims=tuple(sorted({found.violation.claim for found in tally.found})),
-        interleavings=tally.interleavings if tally.found else LIMIT + 1,
+        caught=bool(statistics.findings),
+        claims=tuple(sorted({found.violation.claim for found in statistics.findings})),
+        interleavings=statistics.interleavings if statistics.findings else LIMIT + 1,
         seconds=round(seconds, 4),
         operations=shrunk.operations,
         decisions=shrunk.decisions,
@@ -240,13 +233,13 @@ def _hunt(wanted: Wanted) -> Trial:
 
 def _gather(engine: Engine) -> SearchStatistics:
     """Five users at once, once: what a hand-written test does."""
-    tally = SearchStatistics(interleavings=1)
+    statistics = SearchStatistics(interleavings=1)
     history = run(gathered(), engine.make_adapter)
     for judgement in judge_with_solos(history, engine.make_adapter):
-        tally.count(judgement)
+        statistics.count(judgement)
         for violation in judgement.violations[:1]:
-            tally.add_found(history.scenario, violation)
-    return tally
+            statistics.add_finding(history.scenario, violation)
+    return statistics
 
 
 class _Shrunk(NamedTuple):
@@ -257,11 +250,13 @@ class _Shrunk(NamedTuple):
 
 
 @frozen_heap()
-def _shrink(engine: Engine, fault: str, tally: SearchStatistics) -> _Shrunk:
+def _shrink(engine: Engine, fault: str, statistics: SearchStatistics) -> _Shrunk:
     """Shrinks what was found first, a claim that the fault names before any other."""
     (planted,) = find_faults((fault,))
-    named = [one for one in tally.found if one.violation.claim in planted.claims]
-    found = (named or tally.found)[0]
+    named = [
+        one for one in statistics.findings if one.violation.claim in planted.claims
+    ]
+    found = (named or statistics.findings)[0]
     probe = FailurePredicate(
         engine.make_adapter, found.scenario, (found.violation,), same_clause=False
     )

@@ -1,4 +1,4 @@
-"""Makes of a violation what its reader gets: shrunk, replayed twice, told, saved."""
+"""Confirms a finding: shrinks it, replays it twice, explains and saves it."""
 
 from __future__ import annotations
 
@@ -36,20 +36,22 @@ __all__ = ["Confirmation", "confirm"]
 
 
 class Confirmation(msgspec.Struct, frozen=True):
-    """How a violation of a claim was saved, and what came out on the way.
+    """The outcome of confirming one finding.
 
     Attributes:
-        difference: of two runs that should have been the same, None if there is none.
-        stuck: the sentence about a run that hung or died, else "".
-        beside: what else the shrunk scenario violates, of a claim that compares a user
-            with the user alone: it says that something leaks, and others say what.
+        path: the failure file, "" if it could not be written.
+        confirmed: whether two replays of the shrunk scenario showed the same failure.
+        divergence: where two runs of one scenario differed, None if nowhere.
+        hang: the sentence about a run that hung or died, else "".
+        beside: for a claim that compares users with solo runs: further findings in
+            the shrunk scenario. That claim says that something leaks; they say what.
     """
 
     claim: str
     path: str
     confirmed: bool
-    difference: Divergence | None = None
-    stuck: str = ""
+    divergence: Divergence | None = None
+    hang: str = ""
     beside: tuple[Finding, ...] = ()
 
 
@@ -57,115 +59,134 @@ class Confirmation(msgspec.Struct, frozen=True):
 @frozen_heap()
 def confirm(
     engine: Engine,
-    found: Finding,
-    folder: Path,
-    listen: Listener,
+    finding: Finding,
+    store: FailureStore,
+    listen: Listener | None = None,
     check: Callable[[], None] = lambda: None,
-    keeper: FailureStore | None = None,
     seconds: float = SHRINK_SECONDS,
 ) -> Confirmation:
     """Saves a violation as found, shrinks it, replays it twice, and saves the result.
 
     Shrinking ends after so many seconds with the smallest scenario so far. `check` is
-    called before each run; what it raises leaves the file that was saved first.
+    called before each run; the file that was saved first survives its exceptions.
+    Events go to `listen`, by default to the listener of the store.
     """
-    keeper = keeper or FailureStore(folder, listen)
-    history = run(found.scenario, engine.make_adapter)
-    unshrunk = make_failure(engine.name, history, found.violation, confirmed=False)
-    first = keeper.keep(unshrunk)
-    listen(FailureFound(violation=found.violation, path=keeper.place(first)))
-    probe = FailurePredicate(
-        engine.make_adapter, found.scenario, (found.violation,), check=check
+    return _Confirming(engine, finding, store, listen or store.listen, check).confirm(
+        seconds
     )
-    if not probe.fails(found.scenario):
-        difference = found.difference or divergence_of_rerun(
-            history, engine.make_adapter
+
+
+class _Confirming:
+    """The steps of one confirmation."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        finding: Finding,
+        store: FailureStore,
+        listen: Listener,
+        check: Callable[[], None],
+    ) -> None:
+        self.engine = engine
+        self.finding = finding
+        self.store = store
+        self.listen = listen
+        self.check = check
+
+    def confirm(self, seconds: float) -> Confirmation:
+        finding = self.finding
+        history = run(finding.scenario, self.engine.make_adapter)
+        unshrunk = make_failure(
+            self.engine.name, history, finding.violation, confirmed=False
         )
-        place = keeper.place(first)
-        return Confirmation(found.violation.claim, place, False, difference)
+        first = self.store.save(unshrunk)
+        path = self.store.path_of(first)
+        self.listen(FailureFound(violation=finding.violation, path=path))
+        predicate = self._predicate()
+        if not predicate.fails(finding.scenario):
+            divergence = finding.divergence or self._divergence(history)
+            return self._unconfirmed(first, divergence)
+        smallest = self._shrink(predicate, seconds)
+        # A predicate of its own: the shrinker's knows the solo runs of before.
+        fails = self._predicate().failure
+        failures = [
+            one for one in (fails(smallest), fails(smallest)) if one is not None
+        ]
+        if not failures:
+            history = run(smallest, self.engine.make_adapter)
+            divergence = self._divergence(history) or finding.divergence
+            return self._unconfirmed(first, divergence)
+        digests = {history.digest() for history, _ in failures}
+        confirmed = len(failures) == 2 and len(digests) == 1
+        return self._save(first, *failures[0], confirmed=confirmed)
 
-    def progressed(runs: int, smallest: Scenario) -> None:
-        so_far = size(smallest)[:2]
-        listen(Shrinking(claim=found.violation.claim, runs=runs, size=so_far))
-
-    shrinker = Shrinker(
-        probe.fails, look=probe.places, seconds=seconds, progressed=progressed
-    )
-    small = shrinker.shrink(found.scenario)
-    listen(
-        Shrunk(
-            claim=found.violation.claim,
-            before=size(found.scenario)[:2],
-            after=size(small)[:2],
-            runs=shrinker.runs,
+    def _predicate(self) -> FailurePredicate:
+        return FailurePredicate(
+            self.engine.make_adapter,
+            self.finding.scenario,
+            (self.finding.violation,),
+            check=self.check,
         )
-    )
-    # What is confirmed is run anew, the runs of single users included.
-    fails = FailurePredicate(
-        engine.make_adapter, found.scenario, (found.violation,), check=check
-    ).failure
-    return _confirm_small(engine, found, small, fails, first, keeper, listen, check)
 
+    def _divergence(self, history: History) -> Divergence | None:
+        return divergence_of_rerun(history, self.engine.make_adapter)
 
-Fails = Callable[[Scenario], tuple[History, Violation] | None]
+    def _unconfirmed(self, first: Path, divergence: Divergence | None) -> Confirmation:
+        path, claim = self.store.path_of(first), self.finding.violation.claim
+        return Confirmation(claim, path, False, divergence)
 
+    def _shrink(self, predicate: FailurePredicate, seconds: float) -> Scenario:
+        claim, scenario = self.finding.violation.claim, self.finding.scenario
 
-def _confirm_small(
-    engine: Engine,
-    found: Finding,
-    small: Scenario,
-    fails: Fails,
-    first: Path,
-    keeper: FailureStore,
-    listen: Listener,
-    check: Callable[[], None],
-) -> Confirmation:
-    """Saves what a first replay shows, confirmed if a second one shows the same.
+        def progressed(runs: int, smallest: Scenario) -> None:
+            self.listen(Shrinking(claim=claim, runs=runs, size=size(smallest)[:2]))
 
-    Should neither fail as the scenario did that was found, that stays as it was saved.
-    """
-    runs = [shown for shown in (fails(small), fails(small)) if shown is not None]
-    if not runs:
-        history = run(small, engine.make_adapter)
-        difference = (
-            divergence_of_rerun(history, engine.make_adapter) or found.difference
+        shrinker = Shrinker(
+            predicate.fails,
+            look=predicate.places,
+            seconds=seconds,
+            progressed=progressed,
         )
-        place = keeper.place(first)
-        return Confirmation(found.violation.claim, place, False, difference)
-    history, violation = runs[0]
-    digests = {shown[0].digest() for shown in runs}
-    confirmed = len(runs) == 2 and len(digests) == 1
-    difference = None
-    if not confirmed:
-        difference = (
-            divergence_of_rerun(history, engine.make_adapter) or found.difference
-        )
-    failure = make_failure(engine.name, history, violation, confirmed=confirmed)
+        smallest = shrinker.shrink(scenario)
+        before, after = size(scenario)[:2], size(smallest)[:2]
+        self.listen(Shrunk(claim=claim, before=before, after=after, runs=shrinker.runs))
+        return smallest
 
-    def make_adapter() -> Adapter:
-        check()
-        return engine.make_adapter()
-
-    # Before it is saved: whoever interrupts this keeps the file saved as found.
-    story = explain(diagnose(history, violation, make_adapter))
-    path = keeper.keep(failure)
-    if path != first:
-        keeper.drop(first)
-    listen(
-        FailureSaved(
-            scenario=failure.scenario,
-            violation=violation,
-            engine=engine.name,
-            path=keeper.place(path),
-            confirmed=confirmed,
-            difference=str(difference or ""),
-            story=story,
+    def _save(
+        self, first: Path, history: History, violation: Violation, *, confirmed: bool
+    ) -> Confirmation:
+        """Saves a failure of the shrunk scenario in place of the first one."""
+        divergence = None
+        if not confirmed:
+            divergence = self._divergence(history) or self.finding.divergence
+        failure = make_failure(
+            self.engine.name, history, violation, confirmed=confirmed
         )
-    )
-    beside = _beside(engine, history, violation) if confirmed else ()
-    return Confirmation(
-        violation.claim, keeper.place(path), confirmed, difference, beside=beside
-    )
+        # Explained before it is saved: an interrupt then leaves the first file.
+        story = explain(diagnose(history, violation, self._make_checked))
+        path = self.store.save(failure)
+        if path != first:
+            self.store.drop(first)
+        saved = self.store.path_of(path)
+        self.listen(
+            FailureSaved(
+                scenario=failure.scenario,
+                violation=violation,
+                engine=self.engine.name,
+                path=saved,
+                confirmed=confirmed,
+                difference=str(divergence or ""),
+                story=story,
+            )
+        )
+        beside = _beside(self.engine, history, violation) if confirmed else ()
+        return Confirmation(
+            violation.claim, saved, confirmed, divergence, beside=beside
+        )
+
+    def _make_checked(self) -> Adapter:
+        self.check()
+        return self.engine.make_adapter()
 
 
 def _beside(

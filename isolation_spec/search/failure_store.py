@@ -1,4 +1,4 @@
-"""Keeps what a search finds: in files, and where that fails, in the output, whole."""
+"""Saves failures and hangs in files, and reports each that cannot be saved."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["FailureStore", "Unsaved"]
 
 
 class Unsaved(msgspec.Struct, frozen=True, kw_only=True):
-    """What could not be saved, why, and under which name it should have been.
+    """A file that could not be written: its path, its whole content, and why.
 
-    Without `data` it is no longer worth being told.
+    Without `data` the file is no longer needed.
     """
 
     path: str
@@ -27,43 +27,42 @@ class Unsaved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FailureStore:
-    """Saves failures in one folder; holds those that it cannot save until `tell`.
+    """Saves failures in one folder, and holds unsaved ones until `report_unsaved`.
 
     Arguments:
         folder: made when it is needed.
-        listen: is told what could not be saved.
+        listen: takes an event for each file that could not be saved.
 
     Attributes:
-        folder: where all is saved.
-        unsaved_listener: takes what could not be saved, instead of this keeper.
+        unsaved_listener: takes unsaved files, instead of this store.
     """
 
     def __init__(self, folder: Path, listen: Listener) -> None:
         self.folder = folder
         self.listen = listen
         self.unsaved_listener: Callable[[Unsaved], None] = self.take_unsaved
-        self._stuck: dict[tuple[str, str, str], list[str]] = {}
+        self._hangs: dict[tuple[str, str, str], list[str]] = {}
         self._sentences: list[str] = []
         self._unsaved: dict[str, Unsaved] = {}
         self._missed: set[Path] = set()
 
     @property
-    def stuck(self) -> tuple[str, ...]:
+    def hangs(self) -> tuple[str, ...]:
         """Paths of the runs that hung or died."""
-        paths = (path for paths in self._stuck.values() for path in paths)
+        paths = (path for paths in self._hangs.values() for path in paths)
         return tuple(dict.fromkeys(path for path in paths if path))
 
     @property
     def reasons(self) -> list[str]:
-        """What keeps a verdict from being green, a sentence for each method."""
-        times = [len(paths) for paths in self._stuck.values()]
+        """Why the verdict is not green: one sentence for each method that hung."""
+        times = [len(paths) for paths in self._hangs.values()]
         return [
             sentence + (f"; {count} runs ended like this" if count > 1 else "")
             for sentence, count in zip(self._sentences, times, strict=True)
         ]
 
-    def keep(self, failure: Failure) -> Path:
-        """Where the failure is, or would be if it could be saved."""
+    def save(self, failure: Failure) -> Path:
+        """The path of the failure file, even if it could not be written."""
         try:
             return save(failure, self.folder)
         except OSError as error:
@@ -71,49 +70,49 @@ class FailureStore:
             self._miss(path, error, failure)
             return path
 
-    def place(self, path: Path) -> str:
-        """The path of what was kept, "" if it could not be saved."""
+    def path_of(self, path: Path) -> str:
+        """The path of a file that was saved, "" if it could not be written."""
         return "" if path in self._missed else str(path)
 
     def drop(self, path: Path) -> None:
-        """A failure that was kept is no longer worth it."""
+        """Removes a failure file that a better one replaces."""
         with contextlib.suppress(OSError):
             path.unlink(missing_ok=True)
         self.unsaved_listener(Unsaved(path=str(path), problem="", data=""))
 
-    def keep_stuck(self, stuck: HangReport) -> str:
-        """Keeps a run that hung or died, if it is known which; its path, else ""."""
-        kind = (stuck.how, stuck.method, stuck.place)
-        if kind not in self._stuck:
-            self._stuck[kind] = []
-            self._sentences.append(stuck.sentence())
-        path = self._saved(stuck) if stuck.scenario is not None else ""
-        self._stuck[kind].append(path)
+    def save_hang(self, hang: HangReport) -> str:
+        """The path of a run that hung or died, "" if its scenario is unknown."""
+        kind = (hang.how, hang.method, hang.place)
+        if kind not in self._hangs:
+            self._hangs[kind] = []
+            self._sentences.append(hang.sentence())
+        path = self._write_hang(hang) if hang.scenario is not None else ""
+        self._hangs[kind].append(path)
         return path
 
-    def _saved(self, stuck: HangReport) -> str:
+    def _write_hang(self, hang: HangReport) -> str:
         try:
-            return str(save_hang(stuck, self.folder))
+            return str(save_hang(hang, self.folder))
         except OSError as error:
-            self._miss(self.folder / hang_name(stuck), error, stuck)
+            self._miss(self.folder / hang_name(hang), error, hang)
             return ""
 
     def take_unsaved(self, unsaved: Unsaved) -> None:
-        """Holds what could not be saved, or drops it."""
+        """Holds a file that could not be written, or drops it."""
         if unsaved.data:
             self._unsaved[unsaved.path] = unsaved
         else:
             self._unsaved.pop(unsaved.path, None)
 
-    def tell(self) -> None:
-        """Tells what could not be saved, whole."""
+    def report_unsaved(self) -> None:
+        """Reports each file that could not be written, with its whole content."""
         for one in self._unsaved.values():
             event = NotSaved(path=one.path, problem=one.problem, data=one.data)
             self.listen(event)
         self._unsaved.clear()
 
-    def _miss(self, path: Path, error: OSError, what: Failure | HangReport) -> None:
+    def _miss(self, path: Path, error: OSError, content: Failure | HangReport) -> None:
         self._missed.add(path)
         problem = error.strerror or str(error)
-        data = msgspec.json.encode(what).decode()
+        data = msgspec.json.encode(content).decode()
         self.unsaved_listener(Unsaved(path=str(path), problem=problem, data=data))

@@ -1,195 +1,200 @@
-"""What becomes of the violations that a search found, one for each claim."""
+"""Confirms the findings of a search: one failure file for each violated claim."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from typing import TypeAlias
 
 import msgspec
 
-from isolation_spec.contract.errors import AdapterError
 from isolation_spec.diagnosis.ablation import diagnose
 from isolation_spec.diagnosis.explanation import explain
-from isolation_spec.engines.registry import Engine
 from isolation_spec.execution.interrupts import Interrupts
-from isolation_spec.execution.isolation.beacon import RunBeacon, with_heartbeat
-from isolation_spec.execution.isolation.subprocess import run_in_subprocess
+from isolation_spec.execution.isolation.beacon import with_heartbeat
+from isolation_spec.execution.isolation.subprocess import Parent, run_in_subprocess
 from isolation_spec.failure import make_failure
 from isolation_spec.model.history.history import History
 from isolation_spec.search.confirmation import Confirmation, confirm
-from isolation_spec.search.events import Event, FailureFound, FailureSaved, Listener
+from isolation_spec.search.events import Event, FailureFound, FailureSaved
 from isolation_spec.search.failure_store import FailureStore, Unsaved
+from isolation_spec.search.plan import SearchPlan
 from isolation_spec.search.statistics import Finding, SearchStatistics
 from isolation_spec.world.schedulers.base import Scheduler
 
 __all__ = ["confirm_findings"]
 
 
+class EventSent(msgspec.Struct, frozen=True, tag=True):
+    """An event for the listeners of the parent."""
+
+    event: Event
+
+
+class NotWritten(msgspec.Struct, frozen=True, tag=True):
+    """A file for the parent to hold, as it could not be written."""
+
+    unsaved: Unsaved
+
+
+class Confirmed(msgspec.Struct, frozen=True, tag=True):
+    """The result of a confirmation."""
+
+    confirmation: Confirmation
+
+
+Message: TypeAlias = EventSent | NotWritten | Confirmed
+
+
 def confirm_findings(
-    engine: Engine,
-    tally: SearchStatistics,
-    keeper: FailureStore,
-    listen: Listener,
-    run_timeout: float | None,
+    plan: SearchPlan, statistics: SearchStatistics, store: FailureStore
 ) -> tuple[list[Confirmation], list[str]]:
     """Shrinks, confirms and saves one failure for each claim that was violated.
 
-    In processes of their own, unless `run_timeout` is None. Interrupted, it keeps the
-    file that was saved as found.
+    Each is confirmed in a process of its own, unless the plan has this process alone.
+    Returns the confirmations, and why some finding is inconclusive. An interrupt leaves
+    the file that was saved as found.
     """
-    saved: dict[str, Confirmation] = {}
+    confirmations: dict[str, Confirmation] = {}
     reasons: list[str] = []
-    first: list[str] = []
-
-    def remember(event: Event) -> None:
-        if isinstance(event, FailureFound):
-            first.append(event.path)
-        listen(event)
-
-    found = deque(tally.found)
-    while found:
-        one = found.popleft()
-        claim = one.violation.claim
-        if claim in saved:
+    findings = deque(statistics.findings)
+    while findings:
+        finding = findings.popleft()
+        claim = finding.violation.claim
+        if claim in confirmations:
             continue
-        if one.history is not None:
-            saved[claim] = _save_live(engine, one, one.history, keeper, listen)
-            continue
+        try:
+            confirmation = _Confirmer(plan, store, finding).confirm()
+        except _Interrupted as interrupted:
+            statistics.interrupted = True
+            path = interrupted.path
+            if path is not None:
+                confirmations[claim] = Confirmation(claim, path, False)
+            break
+        confirmations[claim] = confirmation
+        findings.extend(confirmation.beside)
+        reasons += _reasons(confirmation, is_live=finding.history is not None)
+    return list(confirmations.values()), reasons
+
+
+def _reasons(confirmation: Confirmation, *, is_live: bool) -> list[str]:
+    once = f"{confirmation.claim}: violated once, "
+    if confirmation.hang:
+        return [f"{once}then {confirmation.hang}"]
+    if confirmation.confirmed or is_live:
+        return []
+    if confirmation.divergence is not None:
+        return [f"{once}but not deterministic: {confirmation.divergence}"]
+    return [
+        f"{once}but not deterministic: no step of a second run differed, but its "
+        "verdict"
+    ]
+
+
+class _Interrupted(Exception):
+    """An interrupt ended a confirmation; `path` is the file saved as found, if any."""
+
+    def __init__(self, path: str | None) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class _Confirmer:
+    """Confirms one finding, in the way that the plan requires."""
+
+    def __init__(self, plan: SearchPlan, store: FailureStore, finding: Finding) -> None:
+        self.plan = plan
+        self.engine = plan.engine
+        self.store = store
+        self.finding = finding
+        self.first_path: str | None = None
+        self.confirmation: Confirmation | None = None
+
+    def confirm(self) -> Confirmation:
+        """The confirmation of the finding, saved and reported.
+
+        Raises:
+            AdapterError: the adapter broke its contract.
+            _Interrupted: there was an interrupt.
+        """
+        if self.finding.history is not None:
+            return self._save_live(self.finding.history)
         try:
             with Interrupts() as interrupts:
-                if run_timeout is None:
-                    failure = confirm(
-                        engine, one, keeper.folder, remember, interrupts.check, keeper
-                    )
-                else:
-                    failure = _confirm_apart(
-                        engine, one, keeper, remember, interrupts, run_timeout
-                    )
+                if self.plan.processes:
+                    return self._confirm_apart(interrupts)
+                return self._confirm_here(interrupts)
         except KeyboardInterrupt:
-            tally.interrupted = True
-            saved.update({p: Confirmation(claim, p, False) for p in first[-1:]})
-            break
-        saved[claim] = failure
-        found.extend(failure.beside)
-        if failure.stuck:
-            reasons.append(f"{claim}: violated once, then {failure.stuck}")
-        elif not failure.confirmed:
-            reasons.append(f"{claim}: violated once, but {_unlike(failure)}")
-    return list(saved.values()), reasons
+            raise _Interrupted(self.first_path) from None
 
+    def _listen(self, event: Event) -> None:
+        if isinstance(event, FailureFound):
+            self.first_path = event.path
+        self.store.listen(event)
 
-def _unlike(failure: Confirmation) -> str:
-    if failure.difference is None:
-        return "not deterministic: no step of a second run differed, but its verdict"
-    return f"not deterministic: {failure.difference}"
-
-
-class SubprocessMessage(msgspec.Struct, kw_only=True):
-    """What a process that confirms a failure tells."""
-
-    event: Event | None = None
-    unsaved: Unsaved | None = None
-    saved: Confirmation | None = None
-    interrupted: bool = False
-    error: str = ""
-
-
-def _confirm_apart(
-    engine: Engine,
-    found: Finding,
-    keeper: FailureStore,
-    listen: Listener,
-    interrupts: Interrupts,
-    run_timeout: float,
-) -> Confirmation:
-    """As `confirm`, in a process that the engine may hang, or end.
-
-    Raises:
-        KeyboardInterrupt: there was an interrupt.
-        AdapterError: the adapter broke its contract.
-    """
-    told = SubprocessMessage()
-    first = ""
-
-    def work(
-        slate: RunBeacon, send: Callable[[bytes], None], stopped: Callable[[], bool]
-    ) -> None:
-        slate.began(0, found.scenario, Scheduler(found.scenario.schedule))
-        watched = engine._replace(
-            make_adapter=with_heartbeat(engine.make_adapter, slate)
+    def _confirm_here(self, interrupts: Interrupts) -> Confirmation:
+        return confirm(
+            self.engine, self.finding, self.store, self._listen, interrupts.check
         )
 
-        def tell(**fields: Any) -> None:
-            send(msgspec.msgpack.encode(SubprocessMessage(**fields)))
+    def _confirm_apart(self, interrupts: Interrupts) -> Confirmation:
+        """Confirms in a process that the engine may hang, or end."""
+        hang = run_in_subprocess(
+            self._work,
+            Message,
+            receive=self._receive,
+            name="the shrinking",
+            engine=self.engine.name,
+            adapter=self.engine.adapter_name,
+            allowed=self.plan.run_timeout,
+            is_interrupted=lambda: interrupts.heard,
+        )
+        if self.confirmation is not None:
+            return self.confirmation
+        assert hang is not None
+        path = self.store.save_hang(hang)
+        claim = self.finding.violation.claim
+        return Confirmation(claim, self.first_path or path, False, hang=hang.sentence())
+
+    def _work(self, parent: Parent[Message]) -> None:
+        scenario = self.finding.scenario
+        parent.beacon.begin_run(0, scenario, Scheduler(scenario.schedule))
+        make_adapter = with_heartbeat(self.engine.make_adapter, parent.beacon)
+        engine = self.engine._replace(make_adapter=make_adapter)
+
+        def listen(event: Event) -> None:
+            parent.send(EventSent(event))
 
         def check() -> None:
-            if stopped():
+            if parent.wants_stop():
                 raise KeyboardInterrupt
 
-        own = FailureStore(keeper.folder, lambda event: tell(event=event))
-        own.unsaved_listener = lambda unsaved: tell(unsaved=unsaved)
-        try:
-            saved = confirm(
-                watched, found, own.folder, lambda e: tell(event=e), check, own
+        store = FailureStore(self.store.folder, listen)
+        store.unsaved_listener = lambda unsaved: parent.send(NotWritten(unsaved))
+        parent.send(Confirmed(confirm(engine, self.finding, store, listen, check)))
+
+    def _receive(self, message: Message) -> None:
+        match message:
+            case EventSent(event):
+                self._listen(event)
+            case NotWritten(unsaved):
+                self.store.take_unsaved(unsaved)
+            case Confirmed(confirmation):
+                self.confirmation = confirmation
+
+    def _save_live(self, history: History) -> Confirmation:
+        """Saves a violation as found: a live run can be neither shrunk nor replayed."""
+        violation = self.finding.violation
+        failure = make_failure(self.engine.name, history, violation, confirmed=False)
+        path = self.store.path_of(self.store.save(failure))
+        self.store.listen(
+            FailureSaved(
+                scenario=failure.scenario,
+                violation=violation,
+                engine=self.engine.name,
+                path=path,
+                confirmed=False,
+                world="live",
+                story=explain(diagnose(history, violation, None)),
             )
-            tell(saved=saved)
-        except KeyboardInterrupt:
-            tell(interrupted=True)
-        except AdapterError as error:
-            tell(error=str(error))
-        except Exception as error:
-            tell(error=f"the shrinking broke off: {type(error).__name__}: {error}")
-
-    def heard(data: bytes) -> None:
-        nonlocal told, first
-        told = msgspec.msgpack.decode(data, type=SubprocessMessage)
-        if isinstance(told.event, FailureFound):
-            first = told.event.path
-        if told.event is not None:
-            listen(told.event)
-        if told.unsaved is not None:
-            keeper.take_unsaved(told.unsaved)
-
-    stuck = run_in_subprocess(
-        work,
-        heard=heard,
-        engine=engine.name,
-        adapter=engine.adapter_name,
-        allowed=run_timeout,
-        interrupted=lambda: interrupts.heard,
-    )
-    if told.interrupted or (stuck is not None and interrupts.heard):
-        raise KeyboardInterrupt
-    if told.error:
-        raise AdapterError(told.error)
-    if told.saved is not None:
-        return told.saved
-    assert stuck is not None
-    path = keeper.keep_stuck(stuck)
-    told_of = stuck.sentence()
-    return Confirmation(found.violation.claim, first or path, False, stuck=told_of)
-
-
-def _save_live(
-    engine: Engine,
-    found: Finding,
-    history: History,
-    keeper: FailureStore,
-    listen: Listener,
-) -> Confirmation:
-    """Saves a violation as it was found: it can be neither shrunk nor replayed."""
-    failure = make_failure(engine.name, history, found.violation, confirmed=False)
-    path = keeper.keep(failure)
-    listen(
-        FailureSaved(
-            scenario=failure.scenario,
-            violation=found.violation,
-            engine=engine.name,
-            path=keeper.place(path),
-            confirmed=False,
-            world="live",
-            story=explain(diagnose(history, found.violation, None)),
         )
-    )
-    return Confirmation(found.violation.claim, keeper.place(path), False)
+        return Confirmation(violation.claim, path, False)

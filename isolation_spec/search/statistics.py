@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from isolation_spec.claims import Judgement, Verdict, Violation
@@ -14,38 +12,38 @@ from isolation_spec.model.scenario import Scenario
 from isolation_spec.search.coverage import Coverage
 from isolation_spec.world.schedulers.pct import Bound
 
-if TYPE_CHECKING:
-    pass
-
 __all__ = ["Finding", "SearchStatistics"]
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):
-    """A violation, with the scenario and schedule under which it showed.
+    """A violation, with the scenario and schedule that show it.
 
-    One that was found live has its history with it, as no other run will show it.
-    `difference` is where a second run of it was another one, None if nowhere.
-    `number` is that of the workload.
+    Attributes:
+        history: of a live run, which cannot be repeated; else None.
+        divergence: where a second run differed, None if nowhere.
+        number: of the workload.
     """
 
     scenario: Scenario
     violation: Violation
     history: History | None = None
-    difference: Divergence | None = None
+    divergence: Divergence | None = None
     number: int = 0
 
 
 class SearchStatistics(msgspec.Struct, kw_only=True):
-    """What a search has done so far; tallies of several processes add up.
+    """The work of a search so far.
 
     Attributes:
-        places: (kind of operation, place in the engine) at which operations waited.
-        cancelled: those of them at which the world cancelled one.
-        reruns: runs that were repeated, to see whether the same happens.
-        difference: the first that was seen in one that violates nothing.
+        examples: workloads that were begun.
+        evidence: claim -> opportunities to violate it.
+        reasons: claim -> why it is inconclusive.
+        crashes: claim -> how its check crashed.
+        reruns: runs that were repeated, and compared step by step.
+        divergence: the first one in a run without a violation.
         exhausted: small scopes of which every order of arrivals was run.
-        pct: of the share that was run as pure PCT.
-        time_up: True if the search ended for want of time.
+        pct: the bound of the runs under pure PCT, None if there were none.
+        time_up: whether the deadline ended the search.
         number: of the workload under way.
     """
 
@@ -55,13 +53,12 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
     reached: ActivityCounters = msgspec.field(default_factory=ActivityCounters)
     evidence: dict[str, int] = {}
     reasons: dict[str, str] = {}
+    crashes: dict[str, str] = {}
     not_applicable: set[str] = set()
-    found: list[Finding] = []
+    findings: list[Finding] = []
     interrupted: bool = False
-    places: set[tuple[str, str]] = set()
-    cancelled: set[tuple[str, str]] = set()
     reruns: int = 0
-    difference: Divergence | None = None
+    divergence: Divergence | None = None
     exhausted: int = 0
     pct: Bound | None = None
     time_up: bool = False
@@ -69,7 +66,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
     coverage: Coverage = msgspec.field(default_factory=Coverage)
 
     def add(self, other: SearchStatistics) -> None:
-        """Adds another tally to this one."""
+        """Adds the statistics of another process to these."""
         self.examples += other.examples
         self.interleavings += other.interleavings
         self.runs += other.runs
@@ -77,32 +74,31 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         for claim, count in other.evidence.items():
             self.evidence[claim] = self.evidence.get(claim, 0) + count
         self.reasons.update(other.reasons)
+        self.crashes.update(other.crashes)
         self.not_applicable |= other.not_applicable
-        self.found += other.found
-        self.places |= other.places
-        self.cancelled |= other.cancelled
+        self.findings += other.findings
         self.coverage.add(other.coverage)
         self.interrupted = self.interrupted or other.interrupted
         self.reruns += other.reruns
-        self.difference = self.difference or other.difference
+        self.divergence = self.divergence or other.divergence
         self.exhausted += other.exhausted
         self.pct = self.pct if other.pct is None else other.pct.plus(self.pct)
         self.time_up = self.time_up or other.time_up
 
-    def add_found(
+    def add_finding(
         self,
         scenario: Scenario,
         violation: Violation,
         history: History | None = None,
-        difference: Divergence | None = None,
+        divergence: Divergence | None = None,
     ) -> None:
-        """Adds a violation, and the history with it if no other run will show it."""
-        self.found.append(
+        """Adds a violation in the workload under way."""
+        self.findings.append(
             Finding(
                 scenario=scenario,
                 violation=violation,
                 history=history,
-                difference=difference,
+                divergence=divergence,
                 number=self.number,
             )
         )
@@ -116,4 +112,4 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         if judgement.reason:
             self.reasons[name] = judgement.reason
         if judgement.reason.startswith("its check crashed"):
-            self.reasons[f"{name} crashed"] = judgement.reason
+            self.crashes[name] = judgement.reason

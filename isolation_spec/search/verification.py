@@ -1,4 +1,4 @@
-"""Verifies an engine: shards the search, shrinks what it finds, and gives a result."""
+"""Verifies an engine: plans a search, makes it, confirms its findings, concludes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Collection, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -14,6 +15,7 @@ from isolation_spec.contract.capability_filter import required_activity
 from isolation_spec.engines.registry import Engine
 from isolation_spec.execution.containment import quiet
 from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT
+from isolation_spec.search.confirmation import Confirmation
 from isolation_spec.search.corpus import Database
 from isolation_spec.search.events import (
     Listener,
@@ -24,7 +26,8 @@ from isolation_spec.search.events import (
 from isolation_spec.search.failure_store import FailureStore
 from isolation_spec.search.findings import confirm_findings
 from isolation_spec.search.in_flight import load_in_flight
-from isolation_spec.search.result import ClaimResult, Result, WorldKind
+from isolation_spec.search.plan import SearchPlan, make_plan
+from isolation_spec.search.result import ClaimResult, Result
 from isolation_spec.search.statistics import SearchStatistics
 from isolation_spec.search.worker_pool import WorkerPool
 from isolation_spec.world.live.database import check_database
@@ -33,9 +36,9 @@ from isolation_spec.world.live.world import Live
 __all__ = ["FOLDER", "FUZZ", "verify"]
 
 FOLDER = Path(".isolation-spec/failures")
-"""Where failures are saved unless the user says otherwise."""
+"""The default folder of failure files."""
 FUZZ = Path(".isolation-spec/fuzz")
-"""Where the profile `fuzz` keeps what the next run goes on from."""
+"""The default folder in which the profile `fuzz` keeps its corpus."""
 
 
 def verify(
@@ -54,137 +57,199 @@ def verify(
     workload: Path | None = None,
     run_timeout: float = RUN_TIMEOUT,
 ) -> Result:
-    """Searches the engine for a violation of any claim.
+    """Searches the engine for a violation of any claim, and returns the result.
 
-    Stops at the first workload that violates one, shrinks it for each claim that it
-    violates, replays it twice, and saves it. With `processes=0` everything happens in
-    this process; by default there is one worker process for each core. With `live`,
-    all runs are in live worlds, and what violates a claim is saved as it was found.
-    A run in a worker that takes more than `run_timeout` seconds, or ends the worker, is
-    saved, and the search goes on after it.
-    `pct` is the depth of a share that is run as pure PCT, None for the profile's own.
+    The search stops at the first workload that violates a claim. It shrinks that
+    workload for each violated claim, replays it twice, and saves it.
 
-    No run is begun `max_time` seconds after the start, of which the profile has a
-    default; what was found then is still shrunk. The default seed is 0, and for the
-    profile `fuzz` one that the database in the folder `fuzz` has not seen. A `workload`
-    from that database is searched alone instead, as it was when it was kept.
+    Arguments:
+        profile: `quick`, `ci`, `deep` or `fuzz`.
+        seed: decides every workload and schedule. The default is 0; for `fuzz`, a seed
+            that the folder `fuzz` has not recorded.
+        processes: worker processes, by default one for each core; 0 for this process.
+        folder: takes the failure files.
+        fuzz: the folder in which the profile `fuzz` keeps its corpus.
+        listen: takes each event as it happens.
+        started: monotonic time from which `max_time` and `Result.seconds` count.
+        live: runs in live worlds; their violations are saved as they were found.
+        pct: the depth of the runs under pure PCT, None for the profile's own.
+        max_time: seconds after which no run begins; findings are still shrunk.
+        workload: a file of an earlier `fuzz`, searched alone as it was then.
+        run_timeout: seconds after which a run in a worker counts as hung. A run that
+            hangs, or ends its worker, is saved, and the search goes on after it.
 
     Raises:
-        AdapterError: the adapter broke its contract, or the database is of no use.
+        AdapterError: the adapter broke its contract, or the database is unusable.
         BadWorkload: the file holds no workload.
         OSError: the folder `fuzz` cannot be written.
         KeyError: there is no such profile.
     """
-    from isolation_spec.strategies.profiles import find_profile
-
-    started = time.monotonic() if started is None else started
-    if workload is not None:
-        kept = load_in_flight(workload)
-        profile, seed = kept.profile, kept.seed
-    spent = find_profile(profile)
-    if processes is None:
-        processes = os.cpu_count() or 1
-    if live is not None:
-        check_database(live.database)
-    world: WorldKind = "simulated" if live is None else "live"
-    database = None
-    if workload is not None:
-        processes = min(processes, 1)
-    elif profile == "fuzz":
-        database = Database(fuzz, engine.name)
-    if seed is None:
-        seed = 0 if database is None else database.fresh_seed()
-    salvaged = [] if database is None else database.begin(profile, seed)
-    max_time = spent.seconds if max_time is None else max_time
-    listen(
-        SearchStarted(
-            engine=engine.name,
-            profile=profile,
-            seed=seed,
-            processes=processes,
-            world=world,
-            max_time=max_time,
-        )
-    )
-    for path in salvaged:
-        listen(WorkerCrashed(path=str(path), engine=engine.name))
-    keeper = FailureStore(folder, listen)
-    shards = WorkerPool(
+    plan = _plan(
         engine,
-        profile,
-        spent.examples,
-        seed,
-        processes,
-        listen,
-        live,
-        pct,
-        deadline=started + max_time if max_time else None,
-        fuzz=None if database is None else fuzz,
+        profile=profile,
+        seed=seed,
+        processes=processes,
+        fuzz=fuzz,
+        started=time.monotonic() if started is None else started,
+        live=live,
+        pct=pct,
+        max_time=max_time,
         workload=workload,
-        stuck=keeper.keep_stuck,
         run_timeout=run_timeout,
     )
-    apart = run_timeout if processes else None
+    store = FailureStore(folder, listen)
     try:
-        try:
-            tally = shards.run() if processes else shards.run_here()
-        finally:
-            told = shards.saved_processes
-            for path in [] if database is None else database.salvage(told):
-                listen(WorkerCrashed(path=str(path), engine=engine.name))
-        failures, reasons = confirm_findings(engine, tally, keeper, listen, apart)
+        search = _search(plan, store)
+        confirmations, reasons = confirm_findings(plan, search.statistics, store)
     finally:
-        keeper.tell()
-    reasons += keeper.reasons
-    if shards.gave_up:
-        reasons.append("the search ended there, before its time")
-    if tally.difference is not None:
-        reasons.append(f"not deterministic: {tally.difference}")
-    violated = {f.claim for f in failures if f.confirmed or live is not None}
-    result = Result(
-        engine=engine.name,
-        world=world,
-        profile=profile,
-        verdict=Verdict.HOLDS,
-        examples=tally.examples,
-        interleavings=tally.interleavings,
-        seconds=round(time.monotonic() - started, 3),
-        peak_memory_mb=round(shards.peak_memory / 1e6, 1),
-        claims=_claim_results(tally, violated),
-        reached=tally.reached,
-        places=len(tally.places | tally.cancelled),
-        places_cancelled=len(tally.cancelled),
-        reruns=tally.reruns,
-        exhausted=tally.exhausted,
-        pct=tally.pct,
-        coverage=tally.coverage,
-        failures=tuple(f.path for f in failures if f.path),
-        stuck=keeper.stuck,
-        reasons=(),
-        seed=seed,
-        interrupted=tally.interrupted,
-        time_up=tally.time_up,
-        max_time=max_time,
-    )
-    with quiet():
-        required = required_activity(engine.make_adapter().capabilities)
-    result = _conclude(result, reasons, required)
-    if database is not None:
-        database.end(result)
+        store.report_unsaved()
+    result = _conclude(plan, search, store, confirmations, reasons)
+    if plan.fuzz is not None:
+        Database(plan.fuzz, engine.name).end(result)
     listen(SearchEnded(result=result))
     return result
+
+
+# Plan
+
+
+def _plan(
+    engine: Engine,
+    *,
+    profile: str,
+    seed: int | None,
+    processes: int | None,
+    fuzz: Path,
+    workload: Path | None,
+    **fields: Any,
+) -> SearchPlan:
+    if processes is None:
+        processes = os.cpu_count() or 1
+    corpus = None
+    if workload is not None:
+        kept = load_in_flight(workload)
+        profile, seed, processes = kept.profile, kept.seed, min(processes, 1)
+    elif profile == "fuzz":
+        corpus = fuzz
+        seed = Database(fuzz, engine.name).fresh_seed() if seed is None else seed
+    plan = make_plan(
+        engine,
+        profile,
+        seed=seed or 0,
+        processes=processes,
+        fuzz=corpus,
+        workload=workload,
+        **fields,
+    )
+    if plan.live is not None:
+        check_database(plan.live.database)
+    return plan
+
+
+# Search
+
+
+class _Search(NamedTuple):
+    """What a search did, and what it took.
+
+    Attributes:
+        gave_up: whether too many runs hung or died.
+        peak_memory: of all processes, in bytes.
+    """
+
+    statistics: SearchStatistics
+    gave_up: bool
+    peak_memory: float
+
+
+def _search(plan: SearchPlan, store: FailureStore) -> _Search:
+    database = None if plan.fuzz is None else Database(plan.fuzz, plan.engine.name)
+    crashed = [] if database is None else database.begin(plan.profile.name, plan.seed)
+    store.listen(
+        SearchStarted(
+            engine=plan.engine.name,
+            profile=plan.profile.name,
+            seed=plan.seed,
+            processes=plan.processes,
+            world=plan.world,
+            max_time=plan.max_time,
+        )
+    )
+    _report_crashes(plan, store, crashed)
+    pool = WorkerPool(plan, store.listen, store.save_hang)
+    try:
+        statistics = pool.run()
+    finally:
+        if database is not None:
+            crashed = database.salvage(pool.reported_processes)
+            _report_crashes(plan, store, crashed)
+    return _Search(statistics, pool.gave_up, pool.peak_memory)
+
+
+def _report_crashes(plan: SearchPlan, store: FailureStore, paths: list[Path]) -> None:
+    for path in paths:
+        store.listen(WorkerCrashed(path=str(path), engine=plan.engine.name))
+
+
+# Conclude
+
+
+def _conclude(
+    plan: SearchPlan,
+    search: _Search,
+    store: FailureStore,
+    confirmations: list[Confirmation],
+    reasons: list[str],
+) -> Result:
+    """The result: violated outranks inconclusive, which outranks holds."""
+    statistics, coverage = search.statistics, search.statistics.coverage
+    violated = {
+        one.claim for one in confirmations if one.confirmed or plan.live is not None
+    }
+    result = Result(
+        engine=plan.engine.name,
+        world=plan.world,
+        profile=plan.profile.name,
+        verdict=Verdict.HOLDS,
+        examples=statistics.examples,
+        interleavings=statistics.interleavings,
+        seconds=round(time.monotonic() - plan.started, 3),
+        peak_memory_mb=round(search.peak_memory / 1e6, 1),
+        claims=_claim_results(statistics, violated),
+        reached=statistics.reached,
+        places=coverage.number_of_sites(),
+        places_cancelled=coverage.number_of_sites(cancelled=True),
+        reruns=statistics.reruns,
+        exhausted=statistics.exhausted,
+        pct=statistics.pct,
+        coverage=coverage,
+        failures=tuple(one.path for one in confirmations if one.path),
+        stuck=store.hangs,
+        reasons=(),
+        seed=plan.seed,
+        interrupted=statistics.interrupted,
+        time_up=statistics.time_up,
+        max_time=plan.max_time,
+    )
+    reasons = [*reasons, *store.reasons]
+    if search.gave_up:
+        reasons.append("the search ended there, before its time")
+    if statistics.divergence is not None:
+        reasons.append(f"not deterministic: {statistics.divergence}")
+    with quiet():
+        required = required_activity(plan.engine.make_adapter().capabilities)
+    return _with_verdict(result, reasons, required)
 
 
 _NEVER_JUDGED = "never reached"
 
 
-def _conclude(result: Result, reasons: list[str], required: Collection[str]) -> Result:
-    """Violated outranks inconclusive, and green needs that everything was reached.
-
-    Everything that the engine has a surface for, that is.
-    """
+def _with_verdict(
+    result: Result, reasons: list[str], required: Collection[str]
+) -> Result:
+    """The result with its verdict; green needs all activity that is required."""
     verdicts = {claim.verdict for claim in result.claims}
-    # A search that found something stopped there: what it did not reach says nothing.
+    # A search stops at its first finding: activity that it missed is no news then.
     if Verdict.VIOLATED not in verdicts:
         reasons += _not_reached(result, required)
     if result.interrupted:
@@ -213,16 +278,16 @@ def _not_reached(result: Result, required: Collection[str]) -> Iterator[str]:
 
 
 def _claim_results(
-    tally: SearchStatistics, violated: set[str]
+    statistics: SearchStatistics, violated: set[str]
 ) -> tuple[ClaimResult, ...]:
     results = []
     for claim in CLAIMS:
-        evidence = tally.evidence.get(claim.id, 0)
-        crash = tally.reasons.get(f"{claim.id} crashed", "")
-        reason = crash or tally.reasons.get(claim.id, _NEVER_JUDGED)
+        evidence = statistics.evidence.get(claim.id, 0)
+        crash = statistics.crashes.get(claim.id, "")
+        reason = crash or statistics.reasons.get(claim.id, _NEVER_JUDGED)
         if claim.id in violated:
             verdict, reason = Verdict.VIOLATED, ""
-        elif claim.id in tally.not_applicable:
+        elif claim.id in statistics.not_applicable:
             verdict = Verdict.NOT_APPLICABLE
         elif evidence and not crash:
             verdict, reason = Verdict.HOLDS, ""

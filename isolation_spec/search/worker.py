@@ -1,184 +1,136 @@
-"""The body of a worker process: searches its share of the workloads."""
+"""One worker: searches its share of the workloads, and reports its statistics."""
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable, Iterator
-from multiprocessing.connection import Connection
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from isolation_spec.contract.errors import AdapterError
-from isolation_spec.engines.registry import Engine, find_engine
 from isolation_spec.execution.isolation.beacon import RunBeacon
-from isolation_spec.execution.isolation.parent_death import end_with_parent
-from isolation_spec.execution.isolation.time_limit import (
-    TimeLimit,
-)
+from isolation_spec.execution.isolation.subprocess import Parent
+from isolation_spec.execution.isolation.time_limit import TimeLimit
 from isolation_spec.search.corpus import CorpusWriter, Database, read_workload
+from isolation_spec.search.plan import SearchPlan
 from isolation_spec.search.statistics import SearchStatistics
-from isolation_spec.search.workload_runner import search
-from isolation_spec.world.live.world import Live, LiveWorld
+from isolation_spec.search.workload_runner import WorkloadRunner
 
 if TYPE_CHECKING:
     from isolation_spec.strategies.workloads import Workload
 
-__all__ = ["REPORT_EVERY", "Message", "Share", "search_share", "work_watched"]
+__all__ = [
+    "REPORT_EVERY",
+    "Progress",
+    "Share",
+    "import_strategies",
+    "report_search",
+    "search_share",
+]
 
 REPORT_EVERY = 0.1
+"""Seconds between two reports of a worker within one workload."""
 
 
-class Message(msgspec.Struct, kw_only=True):
-    """What a worker tells: a tally so far, the last one, or why it cannot go on."""
+class Progress(msgspec.Struct, frozen=True, tag=True):
+    """The statistics of a worker so far."""
 
-    tally: SearchStatistics
-    last: bool = False
-    error: str = ""
+    statistics: SearchStatistics
 
 
-class Share(NamedTuple):
-    """What one worker is to do: the workloads numbered `range(first, examples,
-    stride)`.
+class Share(msgspec.Struct, frozen=True):
+    """One worker's part of a plan: the workloads `range(first, examples, stride)`.
 
-    Before them those of a corpus from `first_kept` on, None for none of them.
+    Before them come those of a corpus from `first_kept` on, unless that is None.
     """
 
-    engine: str
-    profile: str
-    examples: int
-    seed: int
-    live: Live | None
-    pct: int | None
+    plan: SearchPlan
     first: int = 0
     stride: int = 1
     first_kept: int | None = None
-    deadline: float | None = None
-    fuzz: Path | None = None
-    workload: Path | None = None
 
     def after(self, number: int | None) -> Share:
-        """What is left of it after the workload of that number, None for none yet."""
+        """The rest of the share after the workload of that number, None for all."""
         if number is None:
             return self
         if number < 0:
-            return self._replace(first_kept=-1 - number + self.stride)
-        return self._replace(first=number + self.stride, first_kept=None)
+            return msgspec.structs.replace(self, first_kept=-1 - number + self.stride)
+        return msgspec.structs.replace(
+            self, first=number + self.stride, first_kept=None
+        )
+
+    def workloads(self, corpus: CorpusWriter | None) -> Iterator[Workload]:
+        """Yields the workload of the plan's file, or those of corpus and numbers."""
+        from isolation_spec.strategies.workloads import draw_workloads
+
+        plan = self.plan
+        if plan.workload is not None:
+            yield read_workload(plan.workload)
+            return
+        if corpus is not None and self.first_kept is not None:
+            yield from corpus.workloads(self.first_kept, self.stride)
+        yield from draw_workloads(
+            plan.profile,
+            seed=plan.seed,
+            examples=plan.profile.examples,
+            first=self.first,
+            stride=self.stride,
+        )
 
 
-def _live_worlds(live: Live | None, seed: str) -> Callable[[int], LiveWorld] | None:
-    """What makes the live world of each run, numbered from 0; None if simulated."""
-    return None if live is None else lambda run: live.world(f"{seed}/{run}")
-
-
-def work_watched(
-    slate: RunBeacon, share: Share, sending: Connection, stop: Any, least: Any
-) -> None:
-    """The body of a worker process."""
-    end_with_parent()
-    slate.install()
-    _work(share, sending, stop, least, slate)
-
-
-def _work(
-    share: Share,
-    sending: Connection,
-    stop: Any,
-    least: Any,
-    slate: RunBeacon | None = None,
-) -> None:
-    """Searches a share, and tells of it."""
+def report_search(parent: Parent[Progress], share: Share) -> None:
+    """The work of a worker process: searches a share, and reports its progress."""
     last_sent, last_number = time.monotonic(), -1
 
-    def progressed(tally: SearchStatistics) -> bool:
+    def progressed(statistics: SearchStatistics) -> bool:
         nonlocal last_sent, last_number
         now = time.monotonic()
-        # With each workload, so that one that hangs costs what it did itself.
-        if now - last_sent > REPORT_EVERY or tally.number != last_number:
-            last_sent, last_number = now, tally.number
-            sending.send_bytes(msgspec.msgpack.encode(Message(tally=tally)))
-        return not stop.is_set() and tally.number <= least.value
+        # With each workload: a worker that hangs then loses the counts of one alone.
+        if now - last_sent > REPORT_EVERY or statistics.number != last_number:
+            last_sent, last_number = now, statistics.number
+            parent.send(Progress(statistics))
+        return not parent.wants_stop(statistics.number)
 
-    message = _searched(share, progressed, slate)
-    if slate is not None:
-        slate.ended()
-    with contextlib.suppress(BrokenPipeError):
-        sending.send_bytes(msgspec.msgpack.encode(message))
-    sending.close()
-
-
-def _searched(
-    share: Share,
-    progressed: Callable[[SearchStatistics], bool],
-    slate: RunBeacon | None,
-) -> Message:
-    try:
-        if slate is not None:
-            slate.renewed()
-        engine = find_engine(share.engine)
-        if slate is not None:
-            slate.ended()
-        tally = search_share(engine, share, progressed, slate)
-    except AdapterError as error:
-        return Message(tally=SearchStatistics(), last=True, error=str(error))
-    except Exception as error:
-        text = f"the search broke off: {type(error).__name__}: {error}"
-        return Message(tally=SearchStatistics(), last=True, error=text)
-    return Message(tally=tally, last=True)
+    parent.send(Progress(search_share(share, progressed, parent.beacon)))
 
 
 def search_share(
-    engine: Engine,
     share: Share,
-    progressed: Callable[[SearchStatistics], bool],
-    slate: RunBeacon | TimeLimit | None = None,
+    progressed: Callable[[SearchStatistics], bool] = lambda _: True,
+    limit: RunBeacon | TimeLimit | None = None,
 ) -> SearchStatistics:
-    """Searches one share until its time is up."""
+    """Searches one share until a finding, its end, or the deadline of the plan.
 
-    def goes_on(tally: SearchStatistics) -> bool:
-        if share.deadline is not None and time.monotonic() >= share.deadline:
-            tally.time_up = True
+    `progressed` takes the statistics after each run, and returns whether to go on. The
+    `limit` takes each run before it begins.
+
+    Raises:
+        AdapterError: the adapter broke its contract.
+    """
+    plan = share.plan
+
+    def goes_on(statistics: SearchStatistics) -> bool:
+        if plan.is_time_up():
+            statistics.time_up = True
             return False
-        return progressed(tally)
+        return progressed(statistics)
 
     corpus = None
-    if share.fuzz is not None:
-        database = Database(share.fuzz, engine.name)
-        corpus = CorpusWriter(database, share.profile, share.seed)
+    if plan.fuzz is not None:
+        database = Database(plan.fuzz, plan.engine.name)
+        corpus = CorpusWriter(database, plan.profile.name, plan.seed)
+    # Delays in live worlds are drawn, other ones in each worker.
+    live_seed = f"{plan.seed}/{share.first}"
+    runner = WorkloadRunner(plan, goes_on, live_seed, corpus, limit)
     try:
-        return search(
-            engine,
-            profile=share.profile,
-            examples=share.examples,
-            seed=share.seed,
-            progressed=goes_on,
-            live=_live_worlds(share.live, f"{share.seed}/{share.first}"),
-            pct=share.pct,
-            workloads=_workloads(share, corpus),
-            corpus=corpus,
-            slate=slate,
-        )
+        return runner.run_all(share.workloads(corpus))
     finally:
         if corpus is not None:
             corpus.end()
 
 
-def _workloads(share: Share, corpus: CorpusWriter | None) -> Iterator[Workload]:
-    """What a share searches: one workload of a file, or the corpus and its numbers."""
-    from isolation_spec.strategies.profiles import find_profile
-    from isolation_spec.strategies.workloads import draw_workloads
+def import_strategies() -> None:
+    """Imports what every worker needs; before the fork it costs 0.13 CPU s but once."""
+    import hypothesis.stateful  # noqa: F401
 
-    if share.workload is not None:
-        yield read_workload(share.workload)
-        return
-    if corpus is not None and share.first_kept is not None:
-        yield from corpus.workloads(share.first_kept, share.stride)
-    yield from draw_workloads(
-        find_profile(share.profile),
-        seed=share.seed,
-        examples=share.examples,
-        first=share.first,
-        stride=share.stride,
-    )
+    import isolation_spec.strategies.machine  # noqa: F401

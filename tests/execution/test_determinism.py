@@ -38,9 +38,11 @@ from isolation_spec.model.scenario import (
 )
 from isolation_spec.search.confirmation import confirm
 from isolation_spec.search.events import FailureSaved, Listener
+from isolation_spec.search.failure_store import FailureStore
+from isolation_spec.search.plan import make_plan
 from isolation_spec.search.statistics import Finding
 from isolation_spec.search.verification import verify
-from isolation_spec.search.workload_runner import search
+from isolation_spec.search.worker import Share, search_share
 from isolation_spec.strategies import profiles
 from isolation_spec.strategies.profiles import Profile
 
@@ -293,18 +295,13 @@ def test_a_verdict_on_it_is_inconclusive(name: str, tmp_path: Path) -> None:
 @pytest.mark.usefixtures("small")
 def test_a_sample_of_passing_runs_is_repeated() -> None:
     """One of 47 is run once more, which counts as no run and no interleaving."""
-    tally = search(
-        own_engine(ReferenceAdapter),
-        profile="quick",
-        examples=12,
-        seed=0,
-        progressed=lambda _: True,
-    )
+    plan = make_plan(own_engine(ReferenceAdapter), examples=12)
+    statistics = search_share(Share(plan))
 
-    assert [] == tally.found
-    assert tally.difference is None
-    assert (72, 2) == (tally.runs, tally.reruns)
-    assert tally.interleavings <= tally.runs
+    assert [] == statistics.findings
+    assert statistics.divergence is None
+    assert (72, 2) == (statistics.runs, statistics.reruns)
+    assert statistics.interleavings <= statistics.runs
 
 
 def test_every_failing_run_is_repeated() -> None:
@@ -346,7 +343,7 @@ VIOLATION = Violation(
 
 def confirmed(adapter: type[ReferenceAdapter], folder: Path, listen: Listener) -> Any:
     found = Finding(scenario=SCENARIO, violation=VIOLATION)
-    return confirm(own_engine(adapter), found, folder, listen)
+    return confirm(own_engine(adapter), found, FailureStore(folder, listen))
 
 
 def test_a_violation_that_does_not_repeat_says_where(tmp_path: Path) -> None:
@@ -356,7 +353,7 @@ def test_a_violation_that_does_not_repeat_says_where(tmp_path: Path) -> None:
 
     assert not saved.confirmed
     assert saved.path.endswith(".unconfirmed.json")
-    assert ID in str(saved.difference)
+    assert ID in str(saved.divergence)
 
 
 class Leaking(Showing):
@@ -386,18 +383,13 @@ def test_a_violation_that_repeats_otherwise_says_where(tmp_path: Path) -> None:
         if isinstance(event, FailureSaved):
             events.append(event)
 
-    tally = search(
-        own_engine(Leaking),
-        profile="quick",
-        examples=60,
-        seed=0,
-        progressed=lambda _: True,
-    )
-    found = next(f for f in tally.found if f.violation.claim == "context-ownership")
-    saved = confirm(own_engine(Leaking), found, tmp_path, listen)
+    engine = own_engine(Leaking)
+    findings = search_share(Share(make_plan(engine, examples=60))).findings
+    found = next(f for f in findings if f.violation.claim == "context-ownership")
+    saved = confirm(engine, found, FailureStore(tmp_path, listen))
 
-    assert found.difference is not None
+    assert found.divergence is not None
     assert not saved.confirmed
-    assert ID in str(saved.difference)
+    assert ID in str(saved.divergence)
     (event,) = events
-    assert str(saved.difference) == event.difference
+    assert str(saved.divergence) == event.difference

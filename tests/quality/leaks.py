@@ -29,7 +29,8 @@ from isolation_spec.model.history.entries import (
     ExceptionUnhandled,
     ResourceAlive,
 )
-from isolation_spec.search.workload_runner import search
+from isolation_spec.search.plan import make_plan
+from isolation_spec.search.worker import Share, search_share
 
 __all__ = ["LEAKS", "found"]
 
@@ -143,20 +144,14 @@ def leaking(kind: str) -> Engine:
 def found(kind: str, seed: int) -> tuple[bool, int]:
     """(whether a search from cold tells of a leak of this kind, interleavings)."""
     engine = leaking(kind)
-    tally = search(
-        engine,
-        profile="quick",
-        examples=EXAMPLES,
-        seed=seed,
-        progressed=lambda _: True,
-    )
+    statistics = search_share(Share(make_plan(engine, examples=EXAMPLES, seed=seed)))
     histories = [
         run(one.scenario, engine.make_adapter)
-        for one in tally.found
+        for one in statistics.findings
         if one.violation.claim == "teardown"
     ]
     left = {_kind(entry) for history in histories for entry in history.entries}
-    return kind in left, tally.interleavings
+    return kind in left, statistics.interleavings
 
 
 def _kind(entry: Entry) -> str | None:

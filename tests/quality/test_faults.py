@@ -19,8 +19,10 @@ from isolation_spec.execution.run import run
 from isolation_spec.failure import Failure, Outcome, load, replay
 from isolation_spec.model.scenario import AdvanceTime, Scenario, User
 from isolation_spec.search.confirmation import confirm
+from isolation_spec.search.failure_store import FailureStore
+from isolation_spec.search.plan import make_plan
 from isolation_spec.search.statistics import SearchStatistics
-from isolation_spec.search.workload_runner import search
+from isolation_spec.search.worker import Share, search_share
 
 EXAMPLES = 200
 
@@ -90,7 +92,7 @@ each_fault = pytest.mark.parametrize(
 class Hunt(NamedTuple):
     """What a search found of one fault, and the failure made of its first violation."""
 
-    tally: SearchStatistics
+    statistics: SearchStatistics
     path: Path
 
     def failure(self) -> Failure:
@@ -101,14 +103,12 @@ class Hunt(NamedTuple):
 def hunt(fault: str) -> Hunt:
     """Searches once for each fault, as every test here asks something of the result."""
     engine = find_engine(f"reference+{fault}")
-    tally = search(
-        engine, profile="quick", examples=EXAMPLES, seed=0, progressed=lambda _: True
-    )
+    statistics = search_share(Share(make_plan(engine, examples=EXAMPLES)))
     folder = Path(tempfile.mkdtemp(prefix="isolation-spec-test-"))
     # However slow the machine is, it is shrunk to the end.
-    saved = confirm(engine, tally.found[0], folder, lambda _: None, seconds=300.0)
-    path = saved.path
-    return Hunt(tally, Path(path))
+    store = FailureStore(folder, lambda _: None)
+    saved = confirm(engine, statistics.findings[0], store, seconds=300.0)
+    return Hunt(statistics, Path(saved.path))
 
 
 def test_each_claim_is_proven_by_faults_that_are_hunted_here() -> None:
@@ -133,10 +133,10 @@ def test_faults_are_told_apart() -> None:
 def test_a_fault_is_found(fault: str) -> None:
     """It is found within 200 examples, by claims that it names and no others."""
     (planted,) = (one for one in FAULTS if one.id == fault)
-    tally = hunt(fault).tally
+    statistics = hunt(fault).statistics
 
-    assert tally.examples <= EXAMPLES
-    claims = {found.violation.claim for found in tally.found}
+    assert statistics.examples <= EXAMPLES
+    claims = {finding.violation.claim for finding in statistics.findings}
     assert claims
     assert claims <= planted.claims | GENERAL
 

@@ -26,8 +26,10 @@ from isolation_spec.model.scenario import (
     canary,
 )
 from isolation_spec.search.confirmation import confirm
+from isolation_spec.search.events import Event
 from isolation_spec.search.failure_store import FailureStore
 from isolation_spec.search.findings import confirm_findings
+from isolation_spec.search.plan import make_plan
 from isolation_spec.search.result import Result
 from isolation_spec.search.statistics import Finding, SearchStatistics
 from isolation_spec.search.verification import verify
@@ -103,10 +105,10 @@ def test_a_difference_is_told_by_the_claim_that_says_what_leaked(
 ) -> None:
     """What differs from solo runs is judged by the other claims when it is shrunk."""
     engine, found = a_difference()
-    tally = SearchStatistics(found=[found])
+    statistics = SearchStatistics(findings=[found])
 
     saved, reasons = confirm_findings(
-        engine, tally, FailureStore(tmp_path, lambda _: None), lambda _: None, None
+        make_plan(engine), statistics, FailureStore(tmp_path, lambda _: None)
     )
 
     assert [] == reasons
@@ -120,7 +122,10 @@ def test_collections_are_fast_while_a_failure_is_shrunk(tmp_path: Path) -> None:
     engine, found = a_difference()
     frozen: list[int] = []
 
-    confirm(engine, found, tmp_path, lambda _: frozen.append(gc.get_freeze_count()))
+    def listen(_: Event) -> None:
+        frozen.append(gc.get_freeze_count())
+
+    confirm(engine, found, FailureStore(tmp_path, listen))
 
     assert frozen
     assert all(frozen)

@@ -12,6 +12,7 @@ from isolation_spec.engines.registry import find_engine
 from isolation_spec.search.corpus import CorpusWriter, Database, read_workload
 from isolation_spec.search.events import Event, SearchStarted, WorkerCrashed
 from isolation_spec.search.in_flight import InFlightLog, InFlightRun
+from isolation_spec.search.plan import make_plan
 from isolation_spec.search.verification import verify
 from isolation_spec.search.worker_pool import WorkerPool
 from isolation_spec.strategies.schedules import SearchParameters
@@ -137,14 +138,12 @@ def fuzzed(
         begin(journal, entry)
         entries.append(entry)
 
-    shards = WorkerPool(
-        find_engine("reference"), "quick", 2, seed, 0, lambda _: None, None, fuzz=folder
-    )
+    plan = make_plan(find_engine("reference"), examples=2, seed=seed, fuzz=folder)
     with monkeypatch.context() as patch:
         patch.setattr(InFlightLog, "begin", spy)
-        tally = shards.run_here()
+        statistics = WorkerPool(plan, lambda _: None).run()
 
-    assert tally.runs == len(entries)
+    assert statistics.runs == len(entries)
     return entries
 
 

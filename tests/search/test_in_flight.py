@@ -61,9 +61,9 @@ def test_a_process_that_dies_leaves_its_entry(tmp_path: Path) -> None:
     script = (
         "import os, sys\n"
         "from pathlib import Path\n"
-        "from isolation_spec.search.in_flight import Journal\n"
+        "from isolation_spec.search.in_flight import InFlightLog\n"
         "from tests.search.test_in_flight import ENTRY\n"
-        "Journal(Path(sys.argv[1])).begin(ENTRY)\n"
+        "InFlightLog(Path(sys.argv[1])).begin(ENTRY)\n"
         "os.abort()\n"
     )
     root = Path(__file__).parents[2]

@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import multiprocessing
 import os
 import signal
 import time
@@ -14,46 +13,39 @@ import pytest
 
 from isolation_spec.claims import Violation
 from isolation_spec.engines.registry import find_engine
+from isolation_spec.execution.isolation.subprocess import Ended
 from isolation_spec.execution.solo_runs import solo_runs
 from isolation_spec.model.history.history import History
 from isolation_spec.search.events import Event, Progressed
+from isolation_spec.search.plan import SearchPlan, make_plan
 from isolation_spec.search.statistics import Finding, SearchStatistics
-from isolation_spec.search.worker import Message, _work, _workloads, search_share
-from isolation_spec.search.worker_pool import WorkerPool, first_found
+from isolation_spec.search.worker import Progress, Share, report_search, search_share
+from isolation_spec.search.worker_pool import WorkerPool, first_findings
 from isolation_spec.strategies.profiles import PROFILES, find_profile
 from tests.search.test_in_flight import SCENARIO
 
 EXAMPLES = 8
 
 
-def shards(
+def plan(
     engine: str = "reference",
     *,
-    processes: int = 1,
-    seed: int = 0,
-    examples: int = EXAMPLES,
     profile: str = "quick",
-    deadline: float | None = None,
-) -> WorkerPool:
-    return WorkerPool(
-        find_engine(engine),
-        profile,
-        examples,
-        seed,
-        processes,
-        lambda _: None,
-        None,
-        deadline=deadline,
-    )
+    examples: int = EXAMPLES,
+    **fields: Any,
+) -> SearchPlan:
+    return make_plan(find_engine(engine), profile, examples=examples, **fields)
+
+
+def pool(engine: str = "reference", **fields: Any) -> WorkerPool:
+    return WorkerPool(plan(engine, **fields), lambda _: None)
 
 
 @functools.cache
 def drawn(seed: int, processes: int, worker: int, profile: str = "quick") -> list[str]:
     """The workloads of one worker, as text, without their numbers and searches."""
-    share = shards(seed=seed, processes=processes, profile=profile)._share(
-        worker, processes
-    )
-    return [w.scenario.to_json().decode() for w in _workloads(share, None)]
+    share = Share(plan(seed=seed, profile=profile), worker, processes)
+    return [w.scenario.to_json().decode() for w in share.workloads(None)]
 
 
 @pytest.mark.parametrize("processes", [2, 3, 5])
@@ -86,9 +78,8 @@ def test_the_same_seed_draws_the_same(profile: str) -> None:
 
 def found(processes: int) -> tuple[int, bytes]:
     """The number of the workload that is told of, and its scenario."""
-    searched = shards("reference+commit-on-error", processes=processes, examples=60)
-    tally = searched.run() if processes else searched.run_here()
-    first = tally.found[0]
+    searched = pool("reference+commit-on-error", processes=processes, examples=60)
+    first = searched.run().findings[0]
     return first.number, first.scenario.to_json()
 
 
@@ -109,42 +100,49 @@ def test_the_lowest_number_is_told_of() -> None:
         for number in (5, 3, 4, 3)
     ]
 
-    assert [findings[1], findings[3]] == first_found(findings)
-    assert [] == first_found([])
+    assert [findings[1], findings[3]] == first_findings(findings)
+    assert [] == first_findings([])
 
 
-class Flag:
-    """A value that workers share, and an event that nobody sets."""
+class FakeParent:
+    """A parent that needs no workload after the number 1, and keeps the messages."""
 
-    def __init__(self, value: int) -> None:
-        self.value = value
+    beacon = None
 
-    def is_set(self) -> bool:
-        return False
+    def __init__(self) -> None:
+        self.messages: list[Progress] = []
+
+    def send(self, message: Progress | Ended) -> None:
+        assert isinstance(message, Progress)
+        self.messages.append(message)
+
+    def wants_stop(self, number: int = 0) -> bool:
+        return number > 1
 
 
-def test_a_worker_passes_what_another_found_before_it_ends() -> None:
+def test_a_worker_passes_the_finding_of_another_before_it_ends() -> None:
     """Workloads of lower numbers are searched to their end, and none beyond."""
-    share = shards(examples=50)._share(0, 1)
-    receiving, sending = multiprocessing.Pipe(duplex=False)
-    _work(share, sending, Flag(0), Flag(1))
-    while True:
-        message = msgspec.msgpack.decode(receiving.recv_bytes(), type=Message)
-        if message.last:
-            break
+    parent: Any = FakeParent()
+    report_search(parent, Share(plan(examples=50)))
+    statistics = parent.messages[-1].statistics
     schedules = find_profile("quick").schedules
 
-    assert (2, 2 * schedules + 1) == (message.tally.number, message.tally.runs)
+    assert (2, 2 * schedules + 1) == (statistics.number, statistics.runs)
 
 
-def counts(tally: SearchStatistics) -> tuple[int, int, dict[str, int], bytes]:
-    reached = msgspec.json.encode(tally.reached)
-    return tally.runs, tally.interleavings, dict(tally.evidence), reached
+def counts(statistics: SearchStatistics) -> tuple[int, int, dict[str, int], bytes]:
+    reached = msgspec.json.encode(statistics.reached)
+    return (
+        statistics.runs,
+        statistics.interleavings,
+        dict(statistics.evidence),
+        reached,
+    )
 
 
 def test_any_number_of_workers_does_the_same() -> None:
     """The sum of runs, evidence and what was reached is that of one process."""
-    one, two = (shards(processes=processes, examples=3).run() for processes in (1, 2))
+    one, two = (pool(processes=processes, examples=3).run() for processes in (1, 2))
 
     assert counts(one) == counts(two)
 
@@ -170,8 +168,8 @@ def test_who_is_run_alone_depends_on_the_workload(
     seen = []
     for share in ((0, 1), (1, 2)):
         alone.clear()
-        searched = shards(seed=1, examples=2, profile="ci")
-        search_share(searched.engine, searched._share(*share), lambda _: True)
+        searched = plan(seed=1, examples=2, profile="ci")
+        search_share(Share(searched, *share))
         seen.append(dict(alone))
     both, second = seen
 
@@ -182,35 +180,27 @@ def test_who_is_run_alone_depends_on_the_workload(
 @pytest.mark.parametrize("processes", [0, 2])
 def test_time_that_is_up_ends_the_search_between_runs(processes: int) -> None:
     """Each worker ends after the run under way, and says why."""
-    searched = shards(processes=processes, deadline=time.monotonic(), examples=50)
-    tally = searched.run() if processes else searched.run_here()
+    statistics = pool(processes=processes, max_time=1e-9, examples=50).run()
 
-    assert tally.time_up
-    assert not tally.interrupted
-    assert 1 <= tally.runs <= max(processes, 1)
+    assert statistics.time_up
+    assert not statistics.interrupted
+    assert 1 <= statistics.runs <= max(processes, 1)
 
 
 def test_time_that_is_left_over_is_not_up() -> None:
     """A search that ends before its time says nothing of time."""
-    tally = shards(examples=1, deadline=time.monotonic() + 3600).run_here()
+    statistics = pool(examples=1, max_time=3600).run()
 
-    assert not tally.time_up
+    assert not statistics.time_up
 
 
 def test_a_search_without_an_end_tells_no_total(tmp_path: Path) -> None:
     """While fuzzing, progress is of 0 examples: time alone ends it."""
     heard: list[Event] = []
-    WorkerPool(
-        find_engine("reference"),
-        "fuzz",
-        1,
-        5,
-        1,
-        heard.append,
-        None,
-        fuzz=tmp_path,
-        deadline=time.monotonic(),
-    ).run()
+    fuzzing = plan(
+        profile="fuzz", examples=1, seed=5, processes=1, fuzz=tmp_path, max_time=1e-9
+    )
+    WorkerPool(fuzzing, heard.append).run()
 
     assert {0} == {e.of_examples for e in heard if isinstance(e, Progressed)}
 
@@ -225,10 +215,10 @@ def test_an_interrupt_during_the_imports_is_heard(
             os.kill(os.getpid(), signal.SIGINT)
             time.sleep(0.01)
 
-    monkeypatch.setattr("isolation_spec.search.worker_pool._import_all", importing)
-    search = shards(examples=60)
+    monkeypatch.setattr(
+        "isolation_spec.search.worker_pool.import_strategies", importing
+    )
+    statistics = pool(examples=60, processes=1).run()
 
-    tally = search.run()
-
-    assert tally.interrupted
-    assert tally.examples < 60
+    assert statistics.interrupted
+    assert statistics.examples < 60

@@ -10,8 +10,9 @@ from isolation_spec.engines.registry import own_engine
 from isolation_spec.execution.run import run
 from isolation_spec.measurement.workloads import workload
 from isolation_spec.model.scenario import Connect, OpenContext
+from isolation_spec.search.plan import make_plan
 from isolation_spec.search.statistics import SearchStatistics
-from isolation_spec.search.workload_runner import search
+from isolation_spec.search.worker import Share, search_share
 from isolation_spec.strategies import extra_schedules, profiles
 from isolation_spec.strategies.cancellations import FirstRunReport
 from isolation_spec.strategies.extra_schedules import (
@@ -121,13 +122,7 @@ def test_most_small_scopes_are_exhausted() -> None:
 def searched(monkeypatch: pytest.MonkeyPatch, **more: int) -> SearchStatistics:
     profile = Profile("deep", examples=3, steps=6, schedules=4, **more)
     monkeypatch.setattr(profiles, "PROFILES", (profile,))
-    return search(
-        own_engine(ReferenceAdapter),
-        profile="deep",
-        examples=3,
-        seed=2,
-        progressed=lambda _: True,
-    )
+    return search_share(Share(make_plan(own_engine(ReferenceAdapter), "deep", seed=2)))
 
 
 def test_a_search_counts_what_it_ran_as_pct(monkeypatch: pytest.MonkeyPatch) -> None:

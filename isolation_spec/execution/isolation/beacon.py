@@ -1,9 +1,8 @@
-"""Watches a process in which an engine runs, from outside, as nothing inside can.
+"""Shows a parent process the run that its child is in, in memory that both share.
 
-Before each run the process writes on a *slate*, memory that it shares with its parent,
-what it is about to run and since when. If the run takes longer than it is allowed to, a
-signal makes the process write its stack and the choices that its scheduler made; then
-the parent kills it. What dies of itself leaves its stack too, as far as it can.
+Before each run the child writes the scenario and the time to a *beacon*. If the run
+exceeds its time limit, a signal makes the child write its stack and the choices of its
+scheduler; then the parent kills it. A child that crashes writes its stack, if it can.
 """
 
 from __future__ import annotations
@@ -28,19 +27,21 @@ from isolation_spec.world.schedulers.base import Scheduler
 
 __all__ = ["RunBeacon", "silence", "with_heartbeat"]
 
-_ASK = getattr(signal, "SIGRTMAX", signal.SIGUSR1 + 4) - 4
-"""One that no engine is likely to take for itself."""
+_REPORT = getattr(signal, "SIGRTMAX", signal.SIGUSR1 + 4) - 4
+"""Makes a child report. Engines rarely handle a real-time signal."""
 _HEAD = struct.Struct("=dqqq")
-"""Since when, number of the workload, bytes of the scenario, of the schedule."""
+"""Start of the run, number of the workload, bytes of the scenario, of the schedule."""
 _NO_NUMBER = -(2**62)
 _HALF = 512 * 1024
+"""Room for the scenario, and for its schedule: a crowd of 16 users takes about 40 KB.
+A scenario that is larger is left out of the report."""
 
 
 class RunBeacon:
-    """What one process says about the run in which it is.
+    """The run under way in a child process.
 
-    Made before the process is forked; `install` and what follows it is for the process,
-    the rest for its parent.
+    The parent makes it before it forks. The child calls the first half of the methods,
+    the parent the second half.
     """
 
     def __init__(self) -> None:
@@ -49,45 +50,46 @@ class RunBeacon:
         self._scheduler: Scheduler | None = None
         _HEAD.pack_into(self._memory, 0, 0.0, _NO_NUMBER, 0, 0)
 
-    # In the process
+    # In the child
 
     def install(self) -> None:
-        """Makes this process answer, and keeps what the engine prints from the output.
+        """Makes this process report on request, and discards its standard output.
 
-        What an engine prints in thousands of runs would bury what is to be read.
+        The prints of an engine in thousands of runs would bury the result.
         """
-        signal.signal(_ASK, lambda *_: self._tell())
-        # First the stack, which needs no Python to run; then, if it can, the choices.
-        faulthandler.register(_ASK, file=self._stack, chain=True)
+        signal.signal(_REPORT, lambda *_: self._write_schedule())
+        # First the stack, which needs no running Python; then, if possible, the
+        # choices of the scheduler.
+        faulthandler.register(_REPORT, file=self._stack, chain=True)
         faulthandler.enable(file=self._stack)
         leave = os._exit
 
-        def tell_and_leave(code: int) -> None:
+        def report_and_leave(code: int) -> None:
             if self.is_running():
                 faulthandler.dump_traceback(file=self._stack)
-                self._tell()
+                self._write_schedule()
             leave(code)
 
-        os._exit = tell_and_leave  # type: ignore[assignment]
+        os._exit = report_and_leave  # type: ignore[assignment]
         silence()
 
-    def began(self, number: int, scenario: Scenario, scheduler: Scheduler) -> None:
-        """A run begins, of the workload of that number."""
+    def begin_run(self, number: int, scenario: Scenario, scheduler: Scheduler) -> None:
+        """A run of the workload of that number begins."""
         self._scheduler = scheduler
         data = msgspec.msgpack.encode(scenario)
         size = len(data) if len(data) <= _HALF else 0
         self._memory[_HEAD.size : _HEAD.size + size] = data[:size]
         _HEAD.pack_into(self._memory, 0, time.monotonic(), number, size, 0)
 
-    def renewed(self) -> None:
-        """Another run begins, of which nothing more is known."""
+    def beat(self) -> None:
+        """The time limit counts anew, for another run of the same scenario."""
         struct.pack_into("=d", self._memory, 0, time.monotonic())
 
-    def ended(self) -> None:
-        """The run is over, or whatever was under way."""
+    def end_run(self) -> None:
+        """No run is under way."""
         struct.pack_into("=d", self._memory, 0, 0.0)
 
-    def _tell(self) -> None:
+    def _write_schedule(self) -> None:
         if self._scheduler is None:
             return
         data = msgspec.msgpack.encode(self._scheduler.followed())
@@ -95,37 +97,37 @@ class RunBeacon:
         self._memory[start : start + len(data)] = data
         struct.pack_into("=q", self._memory, _HEAD.size - 8, len(data))
 
-    # In its parent
+    # In the parent
 
     @property
     def number(self) -> int | None:
-        """The number of the workload of which a run was begun last, None for none."""
+        """The number of the workload of the last run, None before the first run."""
         number = int(_HEAD.unpack_from(self._memory)[1])
         return None if number == _NO_NUMBER else number
 
     def is_running(self) -> bool:
-        """True from the beginning of a run to its end."""
+        """Whether a run is under way."""
         return bool(_HEAD.unpack_from(self._memory)[0])
 
     def elapsed(self) -> float:
-        """Seconds since the run began, 0 if there is none."""
+        """Seconds since the run began, 0 between runs."""
         since = _HEAD.unpack_from(self._memory)[0]
         return time.monotonic() - since if since else 0.0
 
     def is_late(self, allowed: float) -> bool:
-        """True if the run takes longer than so many seconds."""
+        """Whether the run takes longer than so many seconds."""
         return self.elapsed() > allowed
 
-    def ask(self, pid: int) -> None:
-        """Has the process write where it is; returns as soon as it has, or cannot."""
+    def request_report(self, pid: int) -> None:
+        """Makes the child report, and waits for it for at most a second."""
         with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, _ASK)
+            os.kill(pid, _REPORT)
         deadline = time.monotonic() + ANSWERS_WITHIN
         while time.monotonic() < deadline and not _HEAD.unpack_from(self._memory)[3]:
             time.sleep(0.01)
 
     def scenario(self) -> Scenario | None:
-        """What was run, with the choices made if the process could still tell them."""
+        """The scenario of the last run, with its choices if the child reported them."""
         _, _, size, choices = _HEAD.unpack_from(self._memory)
         if not size:
             return None
@@ -140,7 +142,7 @@ class RunBeacon:
         return msgspec.structs.replace(scenario, schedule=schedule)
 
     def stack(self) -> str:
-        """What the process wrote of its stack, "" if nothing."""
+        """The stack that the child wrote, "" if it wrote nothing."""
         self._stack.seek(0)
         return self._stack.read().decode("utf-8", "replace")
 
@@ -151,18 +153,18 @@ class RunBeacon:
 
 
 def silence() -> None:
-    """Nothing that this process prints is seen; errors are."""
+    """Discards the standard output of this process; errors stay visible."""
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, 1)
     os.close(nothing)
     sys.stdout = open(1, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
 
 
-def with_heartbeat(make: Callable[[], Any], slate: RunBeacon) -> Callable[[], Any]:
-    """The same, telling the slate each time, as it is called for each run."""
+def with_heartbeat(make: Callable[[], Any], beacon: RunBeacon) -> Callable[[], Any]:
+    """The same factory; it beats each time, as each run calls it once."""
 
-    def made() -> Any:
-        slate.renewed()
+    def make_and_beat() -> Any:
+        beacon.beat()
         return make()
 
-    return made
+    return make_and_beat

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import Any
+from multiprocessing.process import BaseProcess
 
 from isolation_spec.execution.attribution import attribute, frames_dumped
 from isolation_spec.execution.hang import HangReport
@@ -11,36 +11,43 @@ from isolation_spec.execution.isolation.beacon import RunBeacon
 
 __all__ = ["describe_hang"]
 _DIES_WITHIN = 0.2
+"""Seconds in which a process that closed its connection dies; a hung one never does."""
 _MOST_FRAMES = 60
+"""Innermost frames that a report keeps; the loop and the driver need about 30."""
 
 
 def describe_hang(
-    slate: RunBeacon, process: Any, *, engine: str, adapter: str, allowed: float
+    beacon: RunBeacon,
+    process: BaseProcess,
+    *,
+    engine: str,
+    adapter: str,
+    allowed: float,
 ) -> HangReport:
-    """What is known of a process that is late or dead; it is dead afterwards."""
-    # What closed its end of the pipe is about to die, if it has not yet.
-    elapsed = slate.elapsed()
+    """The report of a process that is late or dead; afterwards it is dead."""
+    elapsed = beacon.elapsed()
     process.join(_DIES_WITHIN)
-    late = process.is_alive()
-    if late:
-        slate.ask(process.pid)
+    is_late = process.is_alive()
+    if is_late:
+        assert process.pid is not None
+        beacon.request_report(process.pid)
         process.kill()
     process.join()
-    told = frames_dumped(slate.stack())
-    method, place = attribute(told, adapter)
+    frames = frames_dumped(beacon.stack())
+    method, place = attribute(frames, adapter)
     return HangReport(
         engine=engine,
-        how="hung" if late else "died",
-        why=f"within {elapsed:.3g} s" if late else _ended(process.exitcode),
+        how="hung" if is_late else "died",
+        why=f"within {elapsed:.3g} s" if is_late else _end_of(process.exitcode),
         method=method,
         place=place,
         allowed=allowed,
-        scenario=slate.scenario(),
-        stack=tuple(map(str, told[-_MOST_FRAMES:])),
+        scenario=beacon.scenario(),
+        stack=tuple(map(str, frames[-_MOST_FRAMES:])),
     )
 
 
-def _ended(code: int | None) -> str:
+def _end_of(code: int | None) -> str:
     if code is None or code >= 0:
         return f"exit code {code}"
     try:

@@ -26,40 +26,43 @@ RUN_TIMEOUT = 30.0
 INTERRUPTED_WITHIN = 5.0
 """Seconds that a run may still take after Ctrl-C."""
 ANSWERS_WITHIN = 1.0
+"""Seconds in which a process reports or ends, before it is killed."""
 
 
 class TimeLimit:
-    """Does for this process what a slate does for another, as far as that is possible.
+    """Limits runs in this process as a beacon does in another, as far as possible.
 
-    What takes too long is left by an exception, which is heard as soon as Python code
-    runs: in a loop, in `time.sleep`, or while waiting for a lock, and not in a library
-    that never comes back. Where somebody else has an alarm set, or listens to one, it
-    does nothing.
+    An exception ends a run that takes too long. It is raised as soon as Python code
+    runs: in a loop, in `time.sleep`, or while the run waits for a lock. A library that
+    never returns is not ended. Where another alarm is set or handled, no limit applies.
+
+    Attributes:
+        rang: whether the last run exceeded the limit.
     """
 
     def __init__(self, allowed: float) -> None:
         self.allowed = allowed
         self.rang = False
 
-    def began(self, number: int, scenario: Scenario, scheduler: Scheduler) -> None:
-        """A run begins."""
-        self.set()
+    def begin_run(self, number: int, scenario: Scenario, scheduler: Scheduler) -> None:
+        """A run begins, and with it the time."""
+        self.start()
 
-    def set(self) -> None:
+    def start(self) -> None:
         """From now on the time counts."""
         self.rang = False
         if threading.current_thread() is not threading.main_thread():
             return
-        listening = signal.getsignal(signal.SIGALRM)
-        if listening is signal.SIG_DFL and not signal.getitimer(signal.ITIMER_REAL)[0]:
+        handler = signal.getsignal(signal.SIGALRM)
+        if handler is signal.SIG_DFL and not signal.getitimer(signal.ITIMER_REAL)[0]:
             signal.signal(signal.SIGALRM, self._ring)
-        elif listening != self._ring:
+        elif handler != self._ring:
             return
-        # Again and again, for those who swallow it.
+        # Repeated, as an engine may swallow the first exceptions.
         signal.setitimer(signal.ITIMER_REAL, self.allowed, ANSWERS_WITHIN)
 
-    def ended(self) -> None:
-        """What was to be timed is over."""
+    def end_run(self) -> None:
+        """No time counts any more."""
         if threading.current_thread() is not threading.main_thread():
             return
         if signal.getsignal(signal.SIGALRM) == self._ring:
@@ -74,28 +77,28 @@ class TimeLimit:
 
 @contextlib.contextmanager
 def time_limit(
-    allowed: float, what: str, *, at_once: bool = True
+    allowed: float, name: str, *, at_once: bool = True
 ) -> Iterator[TimeLimit]:
-    """What is done in it ends within so many seconds, as far as `TimeLimit` can.
+    """Ends its block after so many seconds, as far as `TimeLimit` can.
 
-    Not `at_once`, the time counts from where somebody sets the alarm.
+    Not `at_once`, the time counts from the first `start` or `begin_run`.
 
     Raises:
-        AdapterError: it took longer; names where it was.
+        AdapterError: the block took longer; the text gives its place in the engine.
     """
     alarm = TimeLimit(allowed)
     try:
         if at_once:
-            alarm.set()
+            alarm.start()
         yield alarm
-        alarm.ended()
+        alarm.end_run()
     except TimedOut as error:
-        alarm.ended()
+        alarm.end_run()
         where = attribute(frames_of(error.__traceback__), "the adapter")
-        message = f"{what} did not come back within {allowed:g} s, it was in {where}"
+        message = f"{name} did not come back within {allowed:g} s, it was in {where}"
         raise AdapterError(message) from None
     finally:
-        alarm.ended()
+        alarm.end_run()
     if alarm.rang:
-        message = f"{what} did not come back within {allowed:g} s, and went on"
+        message = f"{name} did not come back within {allowed:g} s, and went on"
         raise AdapterError(message)

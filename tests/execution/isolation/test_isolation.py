@@ -2,14 +2,18 @@
 
 import importlib
 import json
+import os
+import select
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from isolation_spec.contract.errors import AdapterError
@@ -17,8 +21,12 @@ from isolation_spec.engines.registry import own_engine
 from isolation_spec.execution.attribution import Frame, attribute, frames_dumped
 from isolation_spec.execution.hang import HangReport, load_hang, save_hang
 from isolation_spec.execution.interrupts import Interrupts
-from isolation_spec.execution.isolation.beacon import RunBeacon
-from isolation_spec.execution.isolation.subprocess import run_in_subprocess
+from isolation_spec.execution.isolation.process_map import map_in_processes
+from isolation_spec.execution.isolation.subprocess import (
+    Parent,
+    Work,
+    run_in_subprocess,
+)
 from isolation_spec.execution.isolation.time_limit import time_limit
 from isolation_spec.execution.run import run
 from isolation_spec.model.scenario import (
@@ -59,6 +67,34 @@ REFUSED = {
     "UsedUp": ("__init__", "used up"),
     "Anonymous": ("Anonymous.identity", "7"),
 }
+
+
+class Digest(msgspec.Struct, frozen=True, tag=True):
+    """The message of the work in these tests."""
+
+    text: str
+
+
+def run_apart(
+    work: Work[Digest],
+    receive: Callable[[Digest], None],
+    *,
+    adapter: str = "A",
+    allowed: float = 30,
+    is_interrupted: Callable[[], bool] = lambda: False,
+) -> HangReport | None:
+    return run_in_subprocess(
+        work,
+        Digest,
+        receive=receive,
+        name="the work",
+        engine="bad",
+        adapter=adapter,
+        allowed=allowed,
+        is_interrupted=is_interrupted,
+    )
+
+
 SCENARIO = Scenario(
     users=(User(label="alice", id="a"),),
     operations=(
@@ -223,33 +259,124 @@ def test_what_hangs_apart_is_named(
     adapter = getattr(bad, engine)
     adapter.bad_at = 1
 
-    def work(slate: RunBeacon, *_: object) -> None:
-        slate.began(1, SCENARIO, Scheduler(SCENARIO.schedule))
+    def work(parent: Parent[Digest]) -> None:
+        parent.beacon.begin_run(1, SCENARIO, Scheduler(SCENARIO.schedule))
         run(SCENARIO, adapter)
 
-    stuck = run_in_subprocess(
-        work, heard=lambda _: None, engine="bad", adapter=engine, allowed=1
+    hang = run_apart(work, [].append, adapter=engine, allowed=1)
+
+    assert hang is not None
+    assert (method, how) == (hang.method, hang.how)
+    assert hang.why.startswith(why)
+    assert SCENARIO == hang.scenario
+
+
+def test_completed_work_is_no_hang(bad: ModuleType) -> None:
+    """A process that completes its work sends its messages, and is no hang."""
+    received: list[Digest] = []
+
+    def work(parent: Parent[Digest]) -> None:
+        parent.send(Digest(run(SCENARIO, bad.NotebookAdapter).digest()))
+
+    assert None is run_apart(work, received.append)
+    assert [Digest(run(SCENARIO, bad.NotebookAdapter).digest())] == received
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (AdapterError("no such method"), "no such method"),
+        (ValueError("odd"), "the work broke off: ValueError: odd"),
+    ],
+    ids=["adapter", "own"],
+)
+def test_an_exception_of_the_work_is_an_error_of_the_adapter(
+    error: Exception, text: str
+) -> None:
+    """The parent raises it, with the text of the exception."""
+
+    def work(_: Parent[Digest]) -> None:
+        raise error
+
+    with pytest.raises(AdapterError, match=f"^{text}$"):
+        run_apart(work, [].append)
+
+
+def test_an_interrupt_ends_the_work_between_two_runs() -> None:
+    """The parent sends `Stop` once, and raises KeyboardInterrupt after the end."""
+    received: list[Digest] = []
+
+    def work(parent: Parent[Digest]) -> None:
+        parent.send(Digest("began"))
+        while not parent.wants_stop():
+            time.sleep(0.001)
+        parent.send(Digest("ended"))
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_apart(work, received.append, is_interrupted=lambda: bool(received))
+
+    assert [Digest("began"), Digest("ended")] == received
+
+
+def test_a_process_outlives_no_parent(tmp_path: Path) -> None:
+    """Work ends when its parent is killed, even if a later sibling is alive."""
+    script = (
+        "import os, signal, sys, time\n"
+        "from isolation_spec.execution.isolation.subprocess import IsolatedProcess\n"
+        "from tests.execution.isolation.test_isolation import Digest\n"
+        "def work(parent):\n"
+        "    while not parent.wants_stop():\n"
+        "        time.sleep(0.01)\n"
+        "    os.close(int(sys.argv[1]))\n"
+        "    os._exit(0)\n"
+        "one = IsolatedProcess(work, Digest, name='w')\n"
+        "other = IsolatedProcess(work, Digest, name='w', siblings=[one])\n"
+        "os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    reading, writing = os.pipe()
+    try:
+        subprocess.run(
+            [sys.executable, "-c", script, str(writing)],
+            pass_fds=[writing],
+            check=False,
+            cwd=Path(__file__).parents[3],
+        )
+    finally:
+        os.close(writing)
+    ready, _, _ = select.select([reading], [], [], 10)
+    os.close(reading)
+
+    # Readable once no process holds the other end.
+    assert ready
+
+
+def test_results_are_computed_in_several_processes() -> None:
+    """Each item has its result, computed in one of so many other processes."""
+
+    def compute(number: int) -> tuple[int, int]:
+        return number * number, os.getpid()
+
+    results = dict(
+        map_in_processes(compute, range(5), tuple[int, int], jobs=2, name="a square")
     )
 
-    assert stuck is not None
-    assert (method, how) == (stuck.method, stuck.how)
-    assert stuck.why.startswith(why)
-    assert SCENARIO == stuck.scenario
+    assert {n: n * n for n in range(5)} == {n: v for n, (v, _) in results.items()}
+    assert 2 == len({process for _, process in results.values()} - {os.getpid()})
 
 
-def test_what_ends_apart_is_not_stuck(bad: ModuleType) -> None:
-    """What comes to its end says what it has to say, and nothing is left of it."""
-    heard: list[bytes] = []
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "a quotient broke off: ZeroDivisionError"), (-1, "its process died")],
+)
+def test_a_result_that_cannot_be_computed_is_an_error(number: int, text: str) -> None:
+    """An exception, or the end of a process, ends the computation with its reason."""
 
-    def work(slate: RunBeacon, send: Callable[[bytes], None], _: object) -> None:
-        send(run(SCENARIO, bad.NotebookAdapter).digest().encode())
+    def compute(number: int) -> int:
+        return os._exit(3) if number < 0 else 1 // number
 
-    stuck = run_in_subprocess(
-        work, heard=heard.append, engine="n", adapter="N", allowed=30
-    )
-
-    assert None is stuck
-    assert [run(SCENARIO, bad.NotebookAdapter).digest().encode()] == heard
+    with pytest.raises(AdapterError, match=text):
+        list(map_in_processes(compute, [1, number], int, jobs=2, name="a quotient"))
 
 
 def test_the_handlers_of_signals_are_put_back(bad: ModuleType) -> None:
@@ -389,7 +516,7 @@ def test_the_innermost_method_is_blamed(
 
 def test_the_thread_of_the_search_is_found() -> None:
     """Of several threads in a dump, the one in this package is read."""
-    run = str(PACKAGE / "run.py")
+    run = str(PACKAGE / "execution" / "run.py")
     text = (
         "Thread 0x1 (most recent call first):\n"
         '  File "/lib/threading.py", line 5 in wait\n\n'
