@@ -320,7 +320,7 @@ def test_an_interrupt_ends_the_work_between_two_runs() -> None:
 
 
 def test_a_process_outlives_no_parent(tmp_path: Path) -> None:
-    """Work ends when its parent is killed, even if a later sibling is alive."""
+    """Work ends when its parent is killed, even if a later sibling hangs."""
     script = (
         "import os, signal, sys, time\n"
         "from isolation_spec.execution.isolation.subprocess import IsolatedProcess\n"
@@ -328,10 +328,12 @@ def test_a_process_outlives_no_parent(tmp_path: Path) -> None:
         "def work(parent):\n"
         "    while not parent.wants_stop():\n"
         "        time.sleep(0.01)\n"
-        "    os.close(int(sys.argv[1]))\n"
         "    os._exit(0)\n"
+        "def hang(parent):\n"
+        "    os.close(int(sys.argv[1]))\n"
+        "    time.sleep(15)\n"
         "one = IsolatedProcess(work, Digest, name='w')\n"
-        "other = IsolatedProcess(work, Digest, name='w', siblings=[one])\n"
+        "other = IsolatedProcess(hang, Digest, name='w', siblings=[one])\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     reading, writing = os.pipe()
