@@ -20,6 +20,7 @@ __all__ = [
     "RunRow",
     "create_schema",
     "store_memory",
+    "store_run",
     "upsert",
 ]
 
@@ -96,6 +97,19 @@ async def store_memory(
         await session.execute(delete(MEMORIES).where(_IS_STORED), row)
         statement = insert(MEMORIES)
     await session.execute(statement, {**row, "value": value})
+
+
+_STORE_RUN = insert(RUNS)
+
+
+async def store_run(
+    session: AsyncSession, row: dict[str, Any], *, replace: bool
+) -> None:
+    """Stores one ended run; `replace` first deletes an outcome stored before."""
+    if replace:
+        request_id = row["request_id"]
+        await session.execute(delete(RUNS).where(RUNS.c.request_id == request_id))
+    await session.execute(_STORE_RUN, row)
 
 
 async def create_schema(database: AsyncEngine) -> None:
