@@ -20,7 +20,7 @@ from isolation_spec.claims import CLAIMS
 from isolation_spec.diagnosis.shrink.predicate import FailurePredicate
 from isolation_spec.diagnosis.shrink.shrinker import Shrinker
 from isolation_spec.diagnosis.shrink.sort_key import size
-from isolation_spec.engines.faults import FAULTS, Fault, least_of
+from isolation_spec.engines.faults import FAULTS, Fault, least_of, mechanism_of
 from isolation_spec.engines.registry import Engine, find_engine
 from isolation_spec.execution.containment import without_pool_warnings
 from isolation_spec.execution.isolation.process_map import map_in_processes
@@ -332,7 +332,7 @@ def _score(fault: Fault, catches: list[Trial]) -> Score:
     shrunk = next((catch for catch in own if catch.operations >= 0), None)
     return Score(
         id=fault.id,
-        mechanism=fault.mechanism,
+        mechanism=mechanism_of(fault),
         claims=tuple(sorted({claim for catch in own for claim in catch.claims})),
         seeds=len(own),
         caught=sum(catch.caught for catch in own),

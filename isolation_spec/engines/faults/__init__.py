@@ -1,10 +1,12 @@
-"""Planted faults: the real engine with one mechanism broken, to prove that claims
-catch.
+"""Planted faults: the reference engine with one mechanism broken, to prove the claims.
 
-No other part of the package knows of them, but for the name `reference+FAULT`.
+Each module is a mechanism. Engines, claims, world and strategies do not know the
+faults; users name one as `reference+FAULT`.
 """
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 from isolation_spec.engines.faults import (
     aba,
@@ -51,55 +53,66 @@ from isolation_spec.engines.faults import (
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.faults.minima import LEAST, least_of
 
-__all__ = ["FAULTS", "LEAST", "Fault", "least_of"]
+__all__ = ["FAULTS", "LEAST", "Fault", "least_of", "mechanism_of"]
 
-_MECHANISMS = (
-    redelivery,
+_MODULES = (
+    aba,
     aliasing,
-    late_callbacks,
-    identification_window,
     batching,
     caching,
-    interrupted_commit,
+    check_then_act,
     context_inheritance,
     delivery,
-    tool_call_order,
     duplicate_terminal_event,
     error_leakage,
+    false_recovery,
     handshakes,
-    single_flight,
-    partial_update,
-    stale_hydration,
-    side_channels,
+    id_reuse,
+    identification_window,
+    interrupted_commit,
     key_confusion,
-    stale_write_back,
+    late_callbacks,
+    leaked_permits,
     limits,
     lost_wakeup,
-    orphaned_work,
-    reordering,
-    shared_mutable_state,
     missing_authorization,
-    leaked_permits,
-    false_recovery,
-    check_then_act,
-    aba,
-    id_reuse,
-    registration,
-    refcounted_resource,
+    orphaned_work,
+    partial_update,
     pool_contamination,
+    redelivery,
+    refcounted_resource,
+    registration,
+    reordering,
     reply_misrouting,
-    unrestored_context,
-    sessions,
-    sharing,
     session_lifetime,
+    sessions,
+    shared_mutable_state,
+    sharing,
+    side_channels,
+    single_flight,
+    stale_hydration,
+    stale_write_back,
     sweep_race,
+    tool_call_order,
     transactions,
+    unrestored_context,
 )
 
 FAULTS: tuple[Fault, ...] = tuple(
     sorted(
-        (fault for mechanism in _MECHANISMS for fault in mechanism.FAULTS),
+        (fault for module in _MODULES for fault in module.FAULTS),
         key=lambda fault: fault.id,
     )
 )
-"""All of them, in the order of their ids."""
+"""All planted faults, in the order of their ids."""
+
+_MECHANISMS: Mapping[str, str] = {
+    fault.id: module.__name__.rpartition(".")[2]
+    for module in _MODULES
+    for fault in module.FAULTS
+}
+
+
+def mechanism_of(fault: Fault) -> str:
+    """The mechanism that the fault breaks: the name of its module."""
+    return _MECHANISMS[fault.id]

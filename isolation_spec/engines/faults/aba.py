@@ -1,5 +1,5 @@
-"""Looked at before a wait and again after it, and alike both times: what has come and
-gone in between is not seen."""
+"""ABA: a state is read before and after an await and is equal both times, although it
+changed and changed back in between."""
 
 from __future__ import annotations
 
@@ -9,34 +9,29 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from isolation_spec.engines.faults.builders import (
-    Place,
-    answered,
-    with_fresh_sessions,
-    with_place,
+    SharedResource,
+    call_external,
+    with_guarded_sessions,
+    with_shared_resource,
 )
 from isolation_spec.engines.faults.fault import Fault
-from isolation_spec.engines.reference import (
-    DatabaseSessionManager,
-    UserExecutionContext,
-    current_context,
-)
+from isolation_spec.engines.reference import UserExecutionContext, current_context
 from isolation_spec.engines.reference.runs import Run
-from isolation_spec.engines.reference.sessions import T, Work
 
 __all__ = ["FAULTS"]
 
 
 class _Session:
-    """A session upstream, in which everything is done for whom it was opened."""
+    """An upstream session; all work in it is done for the user who opened it."""
 
     def __init__(self, context: UserExecutionContext) -> None:
         self.context = context
         self.busy = False
 
 
-class _Sessions(Place):
-    """Sessions are kept for the next run of their user; the one that is idle and was
-    not there before is the one that was asked for."""
+class _Sessions(SharedResource):
+    """Caches a session for the next run of its user. A run takes the first idle session
+    that did not exist before its own request for one."""
 
     def __init__(self) -> None:
         self._sessions: list[_Session] = []
@@ -44,7 +39,7 @@ class _Sessions(Place):
 
     @asynccontextmanager
     async def hold(self, run: Run) -> AsyncIterator[None]:
-        session = self._kept(run.context.user_id) or await self._new(run.context)
+        session = self._cached(run.context.user_id) or await self._open(run.context)
         self._held[run.context.request_id] = session
         session.busy = True
         try:
@@ -52,13 +47,13 @@ class _Sessions(Place):
         finally:
             session.busy = False
 
-    def _kept(self, user_id: str) -> _Session | None:
+    def _cached(self, user_id: str) -> _Session | None:
         idle = (one for one in self._sessions if not one.busy)
         return next((one for one in idle if one.context.user_id == user_id), None)
 
-    async def _new(self, context: UserExecutionContext) -> _Session:
+    async def _open(self, context: UserExecutionContext) -> _Session:
         before = tuple(self._sessions)
-        await answered()
+        await call_external()
         self._sessions.append(_Session(context))
         return next(one for one in self._sessions if one not in before and not one.busy)
 
@@ -68,17 +63,16 @@ class _Sessions(Place):
 
 NEW_IS_MINE = Fault(
     id="new-is-mine",
-    mechanism="aba",
-    source="streamlit #1106, IBM/mcp-context-forge #4205: which session is one's own "
-    "is told by what is new, and others have opened one meanwhile",
+    source="streamlit #1106, IBM/mcp-context-forge #4205: a caller takes the newest "
+    "session for its own, although others open sessions meanwhile",
     claims=frozenset({"context-ownership"}),
-    adapter=with_place(_Sessions),
+    adapter=with_shared_resource(_Sessions),
 )
 
 
-class _Login(Place):
-    """One connection to where runs work, for one at a time; the others have their
-    own. Who logs in lets it be if somebody else has done so meanwhile."""
+class _Login(SharedResource):
+    """One shared connection for one run at a time; concurrent runs have their own. A
+    run keeps an existing login if another run has logged in meanwhile."""
 
     def __init__(self) -> None:
         self._user: UserExecutionContext | None = None
@@ -94,7 +88,7 @@ class _Login(Place):
         try:
             yield
         except BaseException:
-            # What was broken off is logged out.
+            # An interrupted run logs out.
             self._user = None
             raise
         finally:
@@ -103,7 +97,7 @@ class _Login(Place):
     async def _log_in(self, context: UserExecutionContext) -> None:
         before = self._user
         if before is None or before.user_id != context.user_id:
-            await answered()
+            await call_external()
             if self._user is before:
                 self._user = context
 
@@ -115,17 +109,16 @@ class _Login(Place):
 
 LOGGED_IN_MEANWHILE = Fault(
     id="logged-in-meanwhile",
-    mechanism="aba",
-    source="google/adk-python #3772, drt-hub/drt #1156: a login that somebody else has "
-    "done while one waited is taken for one's own",
+    source="google/adk-python #3772, drt-hub/drt #1156: a caller takes a login that "
+    "another user completes meanwhile for its own",
     claims=frozenset({"context-ownership", "tool-isolation"}),
-    adapter=with_place(_Login),
+    adapter=with_shared_resource(_Login),
 )
 
 
-class _Topics(Place):
-    """Each run tells on the first topic that is free; who listened to it is forgotten
-    when it is chosen, and it is chosen anew if it was taken meanwhile."""
+class _Topics(SharedResource):
+    """Each run publishes on the first free topic. Choosing a topic clears its
+    listeners; a run chooses again if another run has taken the topic meanwhile."""
 
     def __init__(self) -> None:
         self._listeners: defaultdict[int, set[str]] = defaultdict(set)
@@ -147,78 +140,64 @@ class _Topics(Place):
         taken = self._taken.values()
         number = next(n for n in itertools.count() if n not in taken)
         self._listeners[number].clear()
-        await answered()
+        await call_external()
         return number
 
-    def listeners(self, request_id: str) -> Iterable[str]:
+    def extra_recipients(self, request_id: str) -> Iterable[str]:
         number = self._taken.get(request_id)
         return () if number is None else sorted(self._listeners[number])
 
 
 EMPTIED_TOO_EARLY = Fault(
     id="emptied-too-early",
-    mechanism="aba",
-    source="django/channels #1052, tronbyt #417: who listened before is removed, but "
-    "not who came and went after that",
+    source="django/channels #1052, tronbyt #417: a topic is cleared of its old "
+    "listeners, but not of those that come and go afterwards",
     claims=frozenset({"event-routing"}),
-    adapter=with_place(_Topics),
+    adapter=with_shared_resource(_Topics),
 )
 
 
 class _Accounts:
-    """A table says how often each user was at work; who finds nobody at work compacts
-    it. An account that is older than what was seen of it is refused."""
+    """A table counts each user's units of work; a unit that finds the table idle
+    compacts it. An entry older than the last one observed is refused."""
 
     def __init__(self) -> None:
         self._working = 0
         self._accounts: dict[str, int] = {}
-        self._seen: Counter[str] = Counter()
+        self._observed: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def hold(self, user_id: str) -> AsyncIterator[None]:
+    async def hold(self, context: UserExecutionContext) -> AsyncIterator[None]:
         if not self._working:
             await self._compact()
         self._working += 1
         try:
-            self._count(user_id)
+            self._count(context.user_id)
             yield
+            await call_external()
         finally:
             self._working -= 1
 
     async def _compact(self) -> None:
         compacted = dict(self._accounts)
-        await answered()
+        await call_external()
         if not self._working:
             self._accounts = compacted
 
     def _count(self, user_id: str) -> None:
         times = self._accounts.get(user_id, 0)
-        if times < self._seen[user_id]:
-            message = f"the account says {times} times, of {self._seen[user_id]}"
+        if times < self._observed[user_id]:
+            message = f"the account says {times} times, of {self._observed[user_id]}"
             raise LookupError(message)
-        self._accounts[user_id] = self._seen[user_id] = times + 1
-
-
-def _with_accounts() -> type[DatabaseSessionManager]:
-    accounts = _Accounts()
-
-    class Sessions(DatabaseSessionManager):
-        async def run(self, work: Work[T]) -> T:
-            async with accounts.hold(self.user_context.user_id):
-                result = await super().run(work)
-                await answered()
-                return result
-
-    return Sessions
+        self._accounts[user_id] = self._observed[user_id] = times + 1
 
 
 LOST_IN_COMPACTION = Fault(
     id="lost-in-compaction",
-    mechanism="aba",
-    source="influxdata/influxdb_iox #1938: what comes while a table is compacted is "
-    "not in the compacted one",
+    source="influxdata/influxdb_iox #1938: rows that arrive while a table is compacted "
+    "are missing from the compacted table",
     claims=frozenset({"error-containment"}),
-    adapter=with_fresh_sessions(_with_accounts),
+    adapter=with_guarded_sessions(_Accounts),
 )
 
 FAULTS = (EMPTIED_TOO_EARLY, LOGGED_IN_MEANWHILE, LOST_IN_COMPACTION, NEW_IS_MINE)

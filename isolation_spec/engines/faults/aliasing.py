@@ -1,13 +1,16 @@
-"""The object itself where a copy was meant: what one side changes, the other reads."""
+"""Aliasing: an object is handed over where a copy was meant, and both sides write."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from isolation_spec.contract.environment import Environment
-from isolation_spec.engines.faults.builders import with_engine, with_fresh_engine
+from isolation_spec.engines.faults.builders import (
+    engine_of,
+    with_engine,
+    with_fresh_engine,
+)
 from isolation_spec.engines.faults.fault import Fault
-from isolation_spec.engines.faults.tool_call_order import with_dispatcher
 from isolation_spec.engines.reference import (
     Agent,
     ToolDispatcher,
@@ -28,11 +31,10 @@ class _LiveStatistics(ToolDispatcher):
 
 RETURNED_ALIAS = Fault(
     id="returned-alias",
-    mechanism="aliasing",
-    source="google/adk-python #7105: what is handed out is what is stored, and who "
-    "changes the one changes the other",
+    source="google/adk-python #7105: a getter returns the stored object, so a caller "
+    "that changes the result changes the store",
     claims=frozenset({"stored-writes"}),
-    adapter=with_engine(with_dispatcher(_LiveStatistics)),
+    adapter=with_engine(engine_of(dispatcher_class=_LiveStatistics)),
 )
 
 
@@ -43,32 +45,20 @@ class _KeepingContext(UserExecutionContext):
 
 
 class _KeepingAdapter(ReferenceAdapter):
-    async def open_context(
-        self, user: str, thread: str, metadata: dict[str, Any]
-    ) -> UserExecutionEngine:
-        ids = self.environment.new_id
-        context = _KeepingContext.create(
-            user_id=user,
-            thread_id=thread,
-            run_id=ids("context"),
-            ids=ids,
-            metadata=metadata,
-        )
-        return await self.factory.create_for_user(context)
+    context_class = _KeepingContext
 
 
 METADATA_ALIAS = Fault(
     id="metadata-alias",
-    mechanism="aliasing",
-    source="BerriAI/litellm #26857: the caller's object is kept, not copied, and what "
-    "becomes of it later is seen inside",
+    source="BerriAI/litellm #26857: the caller's object is stored without a copy, and "
+    "the caller's later changes show inside",
     claims=frozenset({"stored-writes"}),
     adapter=_KeepingAdapter,
 )
 
 
 def _with_template() -> type[UserExecutionEngine]:
-    """Copies the template of a run's state, but not what stands in it."""
+    """Gives each run a shallow copy of one state template."""
     template: dict[str, Any] = {"answers": []}
 
     class Engine(UserExecutionEngine):
@@ -76,8 +66,8 @@ def _with_template() -> type[UserExecutionEngine]:
             run.state = dict(template)
             return super()._create_agent(run)
 
-        async def _ask_model(self, run: Run, prompt: str) -> str:
-            answer = await super()._ask_model(run, prompt)
+        async def _call_model(self, run: Run, prompt: str) -> str:
+            answer = await super()._call_model(run, prompt)
             run.state["answers"].append(answer)
             return answer
 
@@ -86,16 +76,15 @@ def _with_template() -> type[UserExecutionEngine]:
 
 SHALLOW_TEMPLATE = Fault(
     id="shallow-template",
-    mechanism="aliasing",
-    source="langflow-ai/langflow #13846, gradio #4697: each run has a copy of the "
-    "first state, but the lists in it are everybody's",
+    source="langflow-ai/langflow #13846, gradio #4697: each run has a shallow copy of "
+    "the initial state, and all runs share the lists in it",
     claims=frozenset({"context-ownership"}),
     adapter=with_fresh_engine(_with_template),
 )
 
 
 class _UpdatedDefaults(ReferenceAdapter):
-    """A context has the defaults and what its user hands in."""
+    """Merges each user's metadata into the defaults of all contexts."""
 
     async def start(self, environment: Environment) -> None:
         self._defaults: dict[str, Any] = {}
@@ -110,9 +99,8 @@ class _UpdatedDefaults(ReferenceAdapter):
 
 DEFAULTS_UPDATED = Fault(
     id="defaults-updated",
-    mechanism="aliasing",
-    source="letta-ai/letta #3379: what a request asks for is written into the settings "
-    "from which all begin",
+    source="letta-ai/letta #3379: a request's options are written into the defaults "
+    "from which every request starts",
     claims=frozenset({"context-ownership"}),
     adapter=_UpdatedDefaults,
 )

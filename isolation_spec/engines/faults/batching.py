@@ -1,5 +1,5 @@
-"""Questions of many users in one request to a model, and agents in tasks of their
-own: who is cancelled is so while others work for them."""
+"""Batching: prompts of many users share one model request, and a cancelled caller is
+still in the batch."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ from isolation_spec.contract.scripted_agent import ScriptedAgent
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import Message, UserExecutionContext
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
-from isolation_spec.model.history.rendering import render
 
 __all__ = ["FAULTS"]
 
-_Question = tuple[str, asyncio.Future[str]]
+_Prompt = tuple[str, asyncio.Future[str]]
+"""The answer that the model will give, and the future of its caller."""
 
 
 class _Batching(ReferenceAdapter):
-    """What is asked while a request is under way is the next request."""
+    """Sends all prompts that arrive during one model request as the next request.
+
+    Agents run in tasks of their own, so that a cancellation reaches a caller while
+    the batch works for it.
+    """
 
     async def start(self, environment: Environment) -> None:
-        self._questions: list[_Question] = []
-        self._asking: asyncio.Task[None] | None = None
+        self._prompts: list[_Prompt] = []
+        self._sender: asyncio.Task[None] | None = None
         await super().start(environment)
 
     async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
@@ -34,46 +38,43 @@ class _Batching(ReferenceAdapter):
         self, context: UserExecutionContext, messages: tuple[Message, ...]
     ) -> str:
         waiting = asyncio.get_running_loop().create_future()
-        asked = (message.content for message in messages if message.role == "user")
-        known = render(context.metadata)
-        answer = f"answer to {', '.join(asked)}, knowing {known}"
         self.shown[context.run_id] = messages
-        self._questions.append((answer, waiting))
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.get_running_loop().create_task(self._ask_all())
+        self._prompts.append((self._compose_answer(context, messages), waiting))
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.get_running_loop().create_task(self._send_batches())
         return await self._wait(waiting)
 
     async def _wait(self, waiting: asyncio.Future[str]) -> str:
         return await waiting
 
-    async def _ask_all(self) -> None:
-        while self._questions:
-            batch, self._questions = self._questions, []
-            batch = [one for one in batch if not one[1].done()]
+    async def _send_batches(self) -> None:
+        while self._prompts:
+            batch, self._prompts = self._prompts, []
+            batch = [prompt for prompt in batch if not prompt[1].done()]
             await self.environment.completion()
-            self._tell(batch)
+            self._deliver(batch)
 
-    def _tell(self, batch: list[_Question]) -> None:
+    def _deliver(self, batch: list[_Prompt]) -> None:
         for answer, waiting in batch:
             if not waiting.done():
                 waiting.set_result(answer)
 
 
-class _Thrown(_Batching):
-    """Nobody is asked whether they still wait, and the rest is not told."""
+class _UncheckedDelivery(_Batching):
+    """Sets the result of a caller that has left; the rest of the batch gets no
+    answer."""
 
-    def _tell(self, batch: list[_Question]) -> None:
+    def _deliver(self, batch: list[_Prompt]) -> None:
         for answer, waiting in batch:
             waiting.set_result(answer)
 
 
 REST_UNTOLD = Fault(
     id="rest-untold",
-    mechanism="batching",
-    source="aio-libs/aiohttp #2937, of a batch: the answer to somebody who has left "
-    "raises InvalidStateError, and those behind are never told",
+    source="aio-libs/aiohttp #2937, of a batch: the answer to a caller that has left "
+    "raises InvalidStateError, and the callers behind it never get theirs",
     claims=frozenset({"error-containment"}),
-    adapter=_Thrown,
+    adapter=_UncheckedDelivery,
 )
 
 FAULTS = (REST_UNTOLD,)

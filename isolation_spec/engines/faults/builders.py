@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, nullcontext
-from typing import Any
+from typing import Any, Protocol
 
 from isolation_spec.engines.reference import (
     Agent,
@@ -24,61 +24,78 @@ from isolation_spec.engines.reference import (
 )
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.engines.reference.runs import Run, RunOutcome
+from isolation_spec.engines.reference.sessions import T, Work
 
 __all__ = [
-    "Announcing",
-    "OneClient",
-    "Overwriting",
-    "Place",
-    "ToolClient",
-    "answered",
-    "ask_outside",
+    "AnnouncingEngine",
+    "OverwritingEngine",
+    "SharedClient",
+    "SharedResource",
+    "SharedToolClient",
+    "call_external",
+    "engine_of",
+    "schedule_after_external_call",
     "with_engine",
     "with_factory",
     "with_fresh_engine",
     "with_fresh_sessions",
+    "with_guarded_sessions",
     "with_manager",
     "with_memory",
-    "with_place",
     "with_sessions",
+    "with_shared_resource",
 ]
 
 
-def _answer() -> None:
-    """What is asked outside, of which only the completion matters."""
+def _external_work() -> None:
+    """Stands for a call outside the process; only its completion matters."""
 
 
-async def answered() -> None:
-    """Returns when something outside has answered."""
-    await asyncio.get_running_loop().run_in_executor(None, _answer)
+async def call_external() -> None:
+    """Waits for a call outside the process.
+
+    The executor gives the scheduler a chain of its own for the completion, so that a
+    search can place it before or after the steps of other tasks.
+    """
+    await asyncio.get_running_loop().run_in_executor(None, _external_work)
 
 
-def ask_outside(then: Callable[[], object]) -> None:
-    """Calls `then` when something outside has answered; nobody waits for it."""
-    asked = asyncio.get_running_loop().run_in_executor(None, _answer)
-    asked.add_done_callback(lambda _: then())
+def schedule_after_external_call(callback: Callable[[], object]) -> None:
+    """Calls `callback` when a call outside the process completes, without waiting."""
+    call = asyncio.get_running_loop().run_in_executor(None, _external_work)
+    call.add_done_callback(lambda _: callback())
 
 
-def with_engine(kind: type[UserExecutionEngine]) -> type[ReferenceAdapter]:
+def engine_of(**parts: type) -> type[UserExecutionEngine]:
+    """An engine class with these parts, as in `engine_of(memory_class=Memory)`."""
+    return type("Engine", (UserExecutionEngine,), parts)
+
+
+def with_engine(engine_class: type[UserExecutionEngine]) -> type[ReferenceAdapter]:
     """An adapter whose engines are of this class."""
-    return type("Adapter", (ReferenceAdapter,), {"engine_class": kind})
+    return type("Adapter", (ReferenceAdapter,), {"engine_class": engine_class})
 
 
-def with_factory(kind: type[ExecutionEngineFactory]) -> type[ReferenceAdapter]:
+def with_factory(
+    factory_class: type[ExecutionEngineFactory],
+) -> type[ReferenceAdapter]:
     """An adapter whose factory is of this class."""
-    return type("Adapter", (ReferenceAdapter,), {"factory_class": kind})
+    return type("Adapter", (ReferenceAdapter,), {"factory_class": factory_class})
 
 
-def with_manager(kind: type[WebSocketManager]) -> type[ReferenceAdapter]:
+def with_manager(manager_class: type[WebSocketManager]) -> type[ReferenceAdapter]:
     """An adapter whose WebSocket manager is of this class."""
-    return type("Adapter", (ReferenceAdapter,), {"manager_class": kind})
+    return type("Adapter", (ReferenceAdapter,), {"manager_class": manager_class})
 
 
 def with_fresh_engine(
     make: Callable[[], type[UserExecutionEngine]],
 ) -> type[ReferenceAdapter]:
-    """An engine class is made for each factory, so that what engines share ends with
-    their world."""
+    """An adapter whose factory makes an engine class of its own.
+
+    State that the class shares between engines ends with the factory, so that no run
+    of the search affects the next one.
+    """
 
     class Factory(ExecutionEngineFactory):
         def __init__(self, **options: Any) -> None:
@@ -89,57 +106,52 @@ def with_fresh_engine(
 
 
 def with_memory(make: Callable[[], type[UserMemory]]) -> type[ReferenceAdapter]:
-    """The memories of all engines of a factory are of the class that is made for it."""
-
-    def engine() -> type[UserExecutionEngine]:
-        kind = make()
-
-        class Engine(UserExecutionEngine):
-            def _create_memory(self) -> UserMemory:
-                return kind(
-                    self.user_context,
-                    self.database_session_manager,
-                    locks=self._write_locks,
-                )
-
-        return Engine
-
-    return with_fresh_engine(engine)
+    """An adapter whose factory makes a memory class of its own for its engines."""
+    return with_fresh_engine(lambda: engine_of(memory_class=make()))
 
 
-def with_sessions(kind: type[DatabaseSessionManager]) -> type[ReferenceAdapter]:
-    """The engines' database sessions are managed by this class."""
-
-    class Engine(UserExecutionEngine):
-        def _create_sessions(self) -> DatabaseSessionManager:
-            return kind(self.user_context, self._database)
-
-    return with_engine(Engine)
+def with_sessions(
+    sessions_class: type[DatabaseSessionManager],
+) -> type[ReferenceAdapter]:
+    """An adapter whose engines manage database sessions with this class."""
+    return with_engine(engine_of(sessions_class=sessions_class))
 
 
 def with_fresh_sessions(
     make: Callable[[], type[DatabaseSessionManager]],
 ) -> type[ReferenceAdapter]:
-    """The sessions of all engines of a factory are managed by the class that is made
-    for it."""
-
-    def engine() -> type[UserExecutionEngine]:
-        kind = make()
-
-        class Engine(UserExecutionEngine):
-            def _create_sessions(self) -> DatabaseSessionManager:
-                return kind(self.user_context, self._database)
-
-        return Engine
-
-    return with_fresh_engine(engine)
+    """An adapter whose factory makes a session manager class for its engines."""
+    return with_fresh_engine(lambda: engine_of(sessions_class=make()))
 
 
-class ToolClient(ReferenceAdapter):
-    """Everybody's calls to tools go through one client, `call`."""
+class Guard(Protocol):
+    """Admits units of database work."""
+
+    def hold(self, context: UserExecutionContext) -> AbstractAsyncContextManager[None]:
+        """Admits one unit of this context for the length of a block."""
+
+
+def with_guarded_sessions(make: Callable[[], Guard]) -> type[ReferenceAdapter]:
+    """An adapter whose factory has one guard for the database work of all engines."""
+
+    def make_sessions() -> type[DatabaseSessionManager]:
+        guard = make()
+
+        class Sessions(DatabaseSessionManager):
+            async def run(self, work: Work[T]) -> T:
+                async with guard.hold(self.user_context):
+                    return await super().run(work)
+
+        return Sessions
+
+    return with_fresh_sessions(make_sessions)
+
+
+class SharedToolClient(ReferenceAdapter):
+    """The tool calls of all users go through one client, `call`."""
 
     async def call(self, request: Callable[[], Awaitable[Any]]) -> Any:
-        """Makes the request and returns what was answered."""
+        """Makes the request and returns its answer."""
         return await request()
 
     def _tool(self, name: str) -> Tool:
@@ -153,8 +165,8 @@ class ToolClient(ReferenceAdapter):
         return dataclasses.replace(tool, function=function)
 
 
-class OneClient(ToolClient):
-    """Everybody's calls to the model go through the same one."""
+class SharedClient(SharedToolClient):
+    """The model calls of all users go through the same client as their tool calls."""
 
     async def answer(
         self, context: UserExecutionContext, messages: tuple[Message, ...]
@@ -164,73 +176,77 @@ class OneClient(ToolClient):
         return answer
 
 
-class Overwriting(UserExecutionEngine):
-    """Stores how a run ended over what may be there of it."""
+class OverwritingEngine(UserExecutionEngine):
+    """Stores the outcome of a run over an outcome stored before."""
 
     async def _store_run(self, run: Run, outcome: RunOutcome, *, replace: bool) -> None:
         await super()._store_run(run, outcome, replace=True)
 
 
-class Announcing(UserExecutionEngine):
-    """Announces each run, children apart, and does not wait for the answer."""
+class AnnouncingEngine(UserExecutionEngine):
+    """Announces each run but children outside, and does not wait for the reply."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._announcing: dict[asyncio.Task[None], None] = {}
+        self._announcements: dict[asyncio.Task[None], None] = {}
 
     async def _execute(self, run: Run) -> AgentExecutionResult:
         if run.parent is None:
             task = asyncio.get_running_loop().create_task(self._announce(run))
-            self._announcing[task] = None
-            task.add_done_callback(self._announcing.pop)
+            self._announcements[task] = None
+            task.add_done_callback(self._announcements.pop)
         return await super()._execute(run)
 
     async def _announce(self, run: Run) -> None:
-        await answered()
+        await call_external()
         if not self.closed:
-            await self._announced(run)
+            await self._handle_reply(run)
 
-    async def _announced(self, run: Run) -> None:
-        """What the answer does."""
+    async def _handle_reply(self, run: Run) -> None:
+        """Handles the reply to the announcement of a run."""
 
 
-class Place:
-    """Something that all engines of a factory share, and each run has for a while."""
+class SharedResource:
+    """A resource that the engines of a factory share; each run holds it for a while."""
 
     def hold(self, run: Run) -> AbstractAsyncContextManager[None]:
-        """Has it for this run, from before its start until after its end."""
+        """Holds the resource from before the run's start until after its end."""
         return nullcontext()
 
     def begin(self, run: Run) -> None:
-        """The run's agent begins."""
+        """The run's agent is about to be made."""
 
-    def tell(self, request_id: str, told: Mapping[str, Any]) -> None:
-        """The run of this request, which may be a child, tells its user something."""
+    def record_event(self, request_id: str, payload: Mapping[str, Any]) -> None:
+        """The run of this request, or one of its children, emits an event."""
 
-    def listeners(self, request_id: str) -> Iterable[str]:
-        """Who hears of the run of this request, beside its user."""
+    def extra_recipients(self, request_id: str) -> Iterable[str]:
+        """The users that receive this run's events beside their owner."""
         return ()
 
-    def shown(self, run: Run) -> Mapping[str, Any]:
-        """What the run's result shows, beside the usual."""
+    def extra_metadata(self, run: Run) -> Mapping[str, Any]:
+        """Entries that the run's result has beside the usual ones."""
         return {}
 
 
-def with_place(make: Callable[[], Place]) -> type[ReferenceAdapter]:
-    """Each run, with its children, holds the place that is made for its factory, until
-    its end is heard outside."""
+def with_shared_resource(
+    make: Callable[[], SharedResource],
+) -> type[ReferenceAdapter]:
+    """An adapter whose factory makes one resource for the runs of all its engines.
 
-    def engine() -> type[UserExecutionEngine]:
-        place = make()
+    A run and its children hold it until a call outside confirms the run's end.
+    """
+
+    def make_engine() -> type[UserExecutionEngine]:
+        resource = make()
 
         class Emitter(EventEmitter):
             def _advance(self, event: Event) -> None:
                 super()._advance(event)
-                place.tell(self._context.request_id, event.payload)
+                resource.record_event(self._context.request_id, event.payload)
 
             def _send(self, message: str) -> None:
                 super()._send(message)
-                for user_id in place.listeners(self._context.request_id):
+                for user_id in resource.extra_recipients(self._context.request_id):
                     if user_id != self._context.user_id:
                         self._sink.notify(user_id, message)
 
@@ -238,15 +254,15 @@ def with_place(make: Callable[[], Place]) -> type[ReferenceAdapter]:
             async def _execute(self, run: Run) -> AgentExecutionResult:
                 if run.parent is not None:
                     return await super()._execute(run)
-                async with place.hold(run):
+                async with resource.hold(run):
                     result = await super()._execute(run)
-                    result.metadata.update(place.shown(run))
-                    await answered()
+                    result.metadata.update(resource.extra_metadata(run))
+                    await call_external()
                 return result
 
             def _create_agent(self, run: Run) -> Agent:
                 if run.parent is None:
-                    place.begin(run)
+                    resource.begin(run)
                 return super()._create_agent(run)
 
             def _create_emitter(self, context: UserExecutionContext) -> EventEmitter:
@@ -254,4 +270,4 @@ def with_place(make: Callable[[], Place]) -> type[ReferenceAdapter]:
 
         return Engine
 
-    return with_fresh_engine(engine)
+    return with_fresh_engine(make_engine)

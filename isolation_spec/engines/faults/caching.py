@@ -1,4 +1,4 @@
-"""What was made for one question and given to another: keys that say too little."""
+"""Caches whose key leaves out a part of the question, such as the user."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from isolation_spec.contract.environment import Environment
-from isolation_spec.engines.faults.builders import OneClient, with_factory, with_memory
+from isolation_spec.engines.faults.builders import (
+    SharedClient,
+    with_factory,
+    with_memory,
+)
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import (
     ExecutionEngineFactory,
@@ -39,9 +43,8 @@ class _AnswersAdapter(ReferenceAdapter):
 
 ANSWER_CACHE = Fault(
     id="answer-cache",
-    mechanism="caching",
-    source="BerriAI/litellm #29955: what the model answered is kept under the question "
-    "alone, and whoever asks the same gets it",
+    source="BerriAI/litellm #29955: a model answer is cached under its prompt alone, "
+    "and every user who sends the same prompt gets it",
     claims=frozenset({"context-ownership"}),
     adapter=_AnswersAdapter,
 )
@@ -68,16 +71,16 @@ class _ResultsAdapter(ReferenceAdapter):
 
 RESULT_CACHE = Fault(
     id="result-cache",
-    mechanism="caching",
     source="NeoGraph #210, as in langgraph's default CachePolicy: the key is a node's "
-    "input, not for whom it works",
+    "input and leaves out the user",
     claims=frozenset({"tool-isolation"}),
     adapter=_ResultsAdapter,
 )
 
 
-class _JoinedLogin(OneClient):
-    """A call logs in first, or joins who does; who is cancelled cancels it for all."""
+class _JoinedLogin(SharedClient):
+    """A call logs in first or joins a login in flight; cancelling one caller cancels
+    the login of all."""
 
     async def start(self, environment: Environment) -> None:
         self._login: asyncio.Task[None] | None = None
@@ -98,26 +101,25 @@ class _JoinedLogin(OneClient):
 
 JOINED_LOGIN = Fault(
     id="joined-login",
-    mechanism="caching",
-    source="oklabflensburg/open-city-planner #7: whoever needs the same joins "
-    "the first one's request, and it ends when one of them leaves",
+    source="oklabflensburg/open-city-planner #7: callers join a request in flight, and "
+    "it ends when one of them is cancelled",
     claims=frozenset({"error-containment", "tool-isolation"}),
     adapter=_JoinedLogin,
 )
 
 
 def _with_joined_queries() -> type[UserMemory]:
-    """Who reads a thread while it is being read waits for what is being read."""
-    under_way: dict[str, asyncio.Task[dict[str, str]]] = {}
+    """A read of a thread joins a read of the same thread that is in flight."""
+    in_flight: dict[str, asyncio.Task[dict[str, str]]] = {}
 
     class Memory(UserMemory):
         async def entries(self) -> dict[str, str]:
             thread = self.user_context.thread_id
-            query = under_way.get(thread)
+            query = in_flight.get(thread)
             if query is None:
                 query = asyncio.get_running_loop().create_task(super().entries())
-                under_way[thread] = query
-                query.add_done_callback(lambda _: under_way.pop(thread))
+                in_flight[thread] = query
+                query.add_done_callback(lambda _: in_flight.pop(thread))
             return dict(await query)
 
     return Memory
@@ -125,64 +127,54 @@ def _with_joined_queries() -> type[UserMemory]:
 
 JOINED_QUERY = Fault(
     id="joined-query",
-    mechanism="caching",
     source="oklabflensburg/open-city-planner #7, ForceInjection/AI-fundamentals #17: "
-    "equal questions share one query, on a session id without its user",
+    "equal queries share one execution, keyed by a session id without its user",
     claims=frozenset({"context-ownership", "stored-writes"}),
     adapter=with_memory(_with_joined_queries),
 )
 
 
-class _DecisionsFactory(ExecutionEngineFactory):
-    def __init__(self, **options: Any) -> None:
-        decisions: dict[str, bool] = {}
-        permissions = options["permissions"]
+def _with_decisions_by(
+    key_of: Callable[[UserExecutionContext, str], str],
+) -> type[ReferenceAdapter]:
+    """Caches each permission of a tool under this key."""
 
-        def permitted(context: UserExecutionContext, tool: str) -> bool:
-            if context.user_id not in decisions:
-                decisions[context.user_id] = permissions(context, tool)
-            return decisions[context.user_id]
+    class Factory(ExecutionEngineFactory):
+        def __init__(self, **options: Any) -> None:
+            decisions: dict[str, bool] = {}
+            permissions = options["permissions"]
 
-        options["permissions"] = permitted
-        super().__init__(**options)
+            def permitted(context: UserExecutionContext, tool: str) -> bool:
+                key = key_of(context, tool)
+                if key not in decisions:
+                    decisions[key] = permissions(context, tool)
+                return decisions[key]
+
+            super().__init__(**{**options, "permissions": permitted})
+
+    return with_factory(Factory)
 
 
 DECISION_CACHE = Fault(
     id="decision-cache",
-    mechanism="caching",
     source="apache/superset #26023: a decision is memoised under a key that leaves out "
-    "what it depends on",
+    "an input of the decision",
     claims=frozenset({"tool-isolation"}),
-    adapter=with_factory(_DecisionsFactory),
+    adapter=_with_decisions_by(lambda context, tool: context.user_id),
 )
-
-
-class _ToolDecisionsFactory(ExecutionEngineFactory):
-    def __init__(self, **options: Any) -> None:
-        decisions: dict[str, bool] = {}
-        permissions = options["permissions"]
-
-        def permitted(context: UserExecutionContext, tool: str) -> bool:
-            if tool not in decisions:
-                decisions[tool] = permissions(context, tool)
-            return decisions[tool]
-
-        options["permissions"] = permitted
-        super().__init__(**options)
 
 
 PERMISSION_CACHE = Fault(
     id="permission-cache",
-    mechanism="caching",
     source="devlink #1170, onadata #2852: a cache leaves out the current user, so the "
-    "first one's permission is everybody's",
+    "first user's permission applies to all",
     claims=frozenset({"tool-isolation"}),
-    adapter=with_factory(_ToolDecisionsFactory),
+    adapter=_with_decisions_by(lambda context, tool: tool),
 )
 
 
 class _CredentialsAdapter(ReferenceAdapter):
-    """Exchanges its caller for a credential at the place where all tools live."""
+    """Fetches one credential for the host of the tools and uses it for all users."""
 
     URL = "https://tools.example/token"
 
@@ -191,25 +183,26 @@ class _CredentialsAdapter(ReferenceAdapter):
         await super().start(environment)
 
     def _tool(self, name: str) -> Tool:
+        tool = super()._tool(name)
+
         async def function(
             context: UserExecutionContext, arguments: Mapping[str, Any]
         ) -> Any:
-            credential = self._credentials.get(self.URL)
-            if credential is None:
+            if self.URL not in self._credentials:
                 await self.environment.completion()
-                credential = self._credentials[self.URL] = context.user_id
-            return await self.environment.toolbox.run(
-                name, arguments["argument"], lambda: credential
-            )
+                self._credentials[self.URL] = context.user_id
+            return await tool.function(context, arguments)
 
-        return dataclasses.replace(super()._tool(name), function=function)
+        return dataclasses.replace(tool, function=function)
+
+    def _tool_identity(self, context: UserExecutionContext) -> str:
+        return self._credentials[self.URL]
 
 
 CREDENTIAL_CACHE = Fault(
     id="credential-cache",
-    mechanism="caching",
-    source="drt-hub/drt #1156, google/adk-python #3772: a credential is kept for the "
-    "place it came from, so the first user's serves all",
+    source="drt-hub/drt #1156, google/adk-python #3772: a credential is cached under "
+    "its URL, so the first user's credential serves all",
     claims=frozenset({"tool-isolation"}),
     adapter=_CredentialsAdapter,
 )

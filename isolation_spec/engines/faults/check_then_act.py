@@ -1,5 +1,5 @@
-"""A place, a turn or a session that is chosen before a wait and used after it, though
-somebody else has had it meanwhile."""
+"""Check-then-act: a position, a ticket or a session is chosen before an await and used
+after it, although another task has taken it meanwhile."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from isolation_spec.engines.faults.builders import (
-    answered,
+    call_external,
     with_fresh_sessions,
     with_memory,
 )
@@ -25,26 +25,26 @@ __all__ = ["FAULTS"]
 
 
 def _with_journal() -> type[UserMemory]:
-    """Values stand in a journal, whose end is looked for when nobody writes, and
-    written to if still nobody does."""
+    """Appends values to a journal. A writer looks up its end while the journal is idle,
+    and writes there if it is idle again."""
     journal: list[str] = []
-    places: dict[tuple[tuple[str, str], str], int] = {}
+    positions: dict[tuple[tuple[str, str], str], int] = {}
     turn = asyncio.Lock()
 
     class Memory(UserMemory):
         async def remember(self, key: str, value: str) -> None:
-            place = await self._find_end()
+            position = await self._find_end()
             while turn.locked():
-                place = await self._find_end()
+                position = await self._find_end()
             async with turn:
                 await super().remember(key, value)
-                journal[place : place + 1] = [value]
-                places[self._owner(), value] = place
+                journal[position : position + 1] = [value]
+                positions[self._owner(), value] = position
 
         async def _find_end(self) -> int:
             async with turn:
                 end = len(journal)
-            await answered()
+            await call_external()
             return end
 
         async def recall(self, key: str) -> str | None:
@@ -52,36 +52,35 @@ def _with_journal() -> type[UserMemory]:
             return None if value is None else self._written(value)
 
         async def entries(self) -> dict[str, str]:
-            found = await super().entries()
-            return {key: self._written(value) for key, value in found.items()}
+            entries = await super().entries()
+            return {key: self._written(value) for key, value in entries.items()}
 
         def _written(self, value: str) -> str:
-            place = places.get((self._owner(), value))
-            return value if place is None else journal[place]
+            position = positions.get((self._owner(), value))
+            return value if position is None else journal[position]
 
     return Memory
 
 
 SAME_END = Fault(
     id="same-end",
-    mechanism="check_then_act",
-    source="nightscout/Trio #1449, ssbc/async-append-only-log #27: where a log ends is "
-    "looked up before it is written to, and others have written there meanwhile",
+    source="nightscout/Trio #1449, ssbc/async-append-only-log #27: a writer looks up "
+    "the end of a log, and another writes there before it does",
     claims=frozenset({"context-ownership", "stored-writes"}),
     adapter=with_memory(_with_journal),
 )
 
 
 def _with_numbers() -> type[UserMemory]:
-    """Each write has the number after the last that is known to be stored, as it was
-    read again; what has a number that was stored is acknowledged, and no more."""
+    """Numbers each write after the last one known to be stored. A write whose number is
+    already stored is acknowledged without being stored."""
     last = 0
 
     class Memory(UserMemory):
         async def remember(self, key: str, value: str) -> None:
             nonlocal last
             number = last + 1
-            await answered()
+            await call_external()
             if number > last:
                 await super().remember(key, value)
                 await super().recall(key)
@@ -92,17 +91,16 @@ def _with_numbers() -> type[UserMemory]:
 
 TAKEN_FOR_REPEATED = Fault(
     id="taken-for-repeated",
-    mechanism="check_then_act",
-    source="rabbitmq-community/rstream #227: what comes with a number that was seen is "
-    "dropped as a repetition, and its sender told that it is stored",
+    source="rabbitmq-community/rstream #227: a message with a known number is dropped "
+    "as a duplicate and acknowledged to its sender",
     claims=frozenset({"stored-writes"}),
     adapter=with_memory(_with_numbers),
 )
 
 
 class _Tickets:
-    """One at a time, in the order of tickets: who comes reads the next one, and takes
-    it once that is confirmed."""
+    """Serves one unit at a time, in the order of tickets. A unit reads the next ticket
+    and takes it after a call outside confirms it."""
 
     def __init__(self) -> None:
         self._next = 0
@@ -111,7 +109,7 @@ class _Tickets:
 
     async def read(self) -> int:
         ticket = self._next
-        await answered()
+        await call_external()
         return ticket
 
     @asynccontextmanager
@@ -142,50 +140,49 @@ def _with_tickets() -> type[DatabaseSessionManager]:
             if not unit.abandoned:
                 async with tickets.take(ticket):
                     await super()._serve(unit)
-                    await answered()
+                    await call_external()
 
     return Sessions
 
 
 TICKET_PASSED = Fault(
     id="ticket-passed",
-    mechanism="check_then_act",
-    source="sgl-project/sglang #30606, Joshuaalbert/FairAsyncRLock #17: a queue made "
-    "by hand lets somebody pass, and who was passed waits for ever",
+    source="sgl-project/sglang #30606, Joshuaalbert/FairAsyncRLock #17: a hand-made "
+    "queue lets one waiter pass another, which then waits for ever",
     claims=frozenset({"error-containment", "teardown"}),
     adapter=with_fresh_sessions(_with_tickets),
 )
 
 
 def _with_pool() -> type[DatabaseSessionManager]:
-    """A session is there for all while it is tried out, and whoever has tried it out
-    takes it if nobody has it."""
+    """A session stays in the pool while a unit validates it; the unit takes it if no
+    other unit has it after that."""
     free: list[AsyncSession] = []
     taken: list[AsyncSession] = []
     chosen: ContextVar[AsyncSession] = ContextVar("chosen")
 
     class Sessions(DatabaseSessionManager):
         async def run(self, work: Work[T]) -> T:
-            session = await self._try_out()
+            session = await self._validate()
             while session in taken:
-                session = await self._try_out()
+                session = await self._validate()
             if session in free:
                 free.remove(session)
             taken.append(session)
             chosen.set(session)
             try:
-                await answered()
+                await call_external()
                 result = await super().run(work)
-                await answered()
+                await call_external()
                 return result
             finally:
                 taken.remove(session)
 
-        async def _try_out(self) -> AsyncSession:
+        async def _validate(self) -> AsyncSession:
             if not free:
                 free.append(super()._open_session())
             session = free[0]
-            await answered()
+            await call_external()
             return session
 
         def _open_session(self) -> AsyncSession:
@@ -196,7 +193,6 @@ def _with_pool() -> type[DatabaseSessionManager]:
 
 TRIED_BY_TWO = Fault(
     id="tried-by-two",
-    mechanism="check_then_act",
     source="coopernurse/node-pool #132: a resource stays in the pool while it is being "
     "validated, and two who validate it at once both take it",
     claims=frozenset({"database-sessions"}),

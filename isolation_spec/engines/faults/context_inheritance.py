@@ -1,4 +1,4 @@
-"""Whose context a task carries: its creator's, for as long as it lives."""
+"""A long-lived task carries the context of the user who created it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from collections import deque
 from collections.abc import Coroutine, Mapping
 from typing import Any
 
+from isolation_spec.engines.faults.builders import engine_of, with_fresh_engine
 from isolation_spec.engines.faults.fault import Fault
-from isolation_spec.engines.faults.tool_call_order import with_dispatcher
 from isolation_spec.engines.reference import (
-    ExecutionEngineFactory,
     ToolDispatcher,
     UserExecutionContext,
     UserExecutionEngine,
 )
-from isolation_spec.engines.reference.adapter import ReferenceAdapter
 
 __all__ = ["FAULTS"]
 
 
 class _Worker:
-    """Does what it is given, in one task, which whoever comes first creates."""
+    """Does all work in one task, which the first caller creates."""
 
     def __init__(self) -> None:
         self._waiting: deque[tuple[Coroutine[Any, Any, Any], asyncio.Future[Any]]] = (
@@ -59,26 +57,15 @@ def _with_worker() -> type[UserExecutionEngine]:
         ) -> Any:
             return await worker.do(super()._run_tool(context, name, arguments))
 
-    return with_dispatcher(Dispatcher)
-
-
-class _Factory(ExecutionEngineFactory):
-    def __init__(self, **options: Any) -> None:
-        options["engine_class"] = _with_worker()
-        super().__init__(**options)
-
-
-class _Adapter(ReferenceAdapter):
-    factory_class = _Factory
+    return engine_of(dispatcher_class=Dispatcher)
 
 
 WORKER_KEEPS_CONTEXT = Fault(
     id="worker-keeps-context",
-    mechanism="context_inheritance",
     source="ogx-ai/ogx #5221: a lazily created worker copies its first user's context "
-    "and works for everybody",
+    "and works for all users",
     claims=frozenset({"context-ownership", "tool-isolation"}),
-    adapter=_Adapter,
+    adapter=with_fresh_engine(_with_worker),
 )
 
 FAULTS = (WORKER_KEEPS_CONTEXT,)

@@ -1,4 +1,4 @@
-"""Where an event goes: to whom, and what becomes of it while nobody is there."""
+"""Delivery: the recipients of an event, and the queue while its user is away."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from websockets.exceptions import ConnectionClosed
 from isolation_spec.engines.faults.builders import with_manager
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import WebSocketManager
-from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.engines.reference.mailbox import Channel, Letter, Mailbox, Socket
 
 __all__ = ["FAULTS"]
@@ -21,23 +20,18 @@ __all__ = ["FAULTS"]
 
 class _BroadcastManager(WebSocketManager):
     def _recipients(self, user_id: str) -> list[Channel]:
-        found: list[Channel] = []
-        for somebody in dict.fromkeys((user_id, *self._mailboxes)):
-            found += super()._recipients(somebody)
-        return found
-
-
-class _BroadcastAdapter(ReferenceAdapter):
-    manager_class = _BroadcastManager
+        channels: list[Channel] = []
+        for any_user in dict.fromkeys((user_id, *self._mailboxes)):
+            channels += super()._recipients(any_user)
+        return channels
 
 
 BROADCAST_TO_ALL = Fault(
     id="broadcast-to-all",
-    mechanism="delivery",
     source="cheshire-cat-ai/core #488, AntaREST #417: a broadcast where one user was "
     "meant",
     claims=frozenset({"event-routing"}),
-    adapter=_BroadcastAdapter,
+    adapter=with_manager(_BroadcastManager),
 )
 
 
@@ -46,17 +40,12 @@ class _NotQueuedManager(WebSocketManager):
         return bool(self._recipients(user_id)) and super().notify(user_id, message)
 
 
-class _NotQueuedAdapter(ReferenceAdapter):
-    manager_class = _NotQueuedManager
-
-
 NOT_QUEUED = Fault(
     id="not-queued",
-    mechanism="delivery",
-    source="EdanStarfire/claudecode_webui #80: what happens while the connection is "
-    "away is never sent",
+    source="EdanStarfire/claudecode_webui #80: events that occur while the connection "
+    "is down are never sent",
     claims=frozenset({"event-lifecycle", "event-routing"}),
-    adapter=_NotQueuedAdapter,
+    adapter=with_manager(_NotQueuedManager),
 )
 
 
@@ -69,26 +58,20 @@ class _ReversedMailbox(Mailbox):
 
 
 class _ReversedManager(WebSocketManager):
-    def _mailbox(self, user_id: str) -> Mailbox:
-        mailbox = self._mailboxes.get(user_id)
-        if mailbox is None:
-            mailbox = _ReversedMailbox(self._limits.queued_events)
-            self._mailboxes[user_id] = mailbox
-        return mailbox
+    mailbox_class = _ReversedMailbox
 
 
 NEWEST_FIRST = Fault(
     id="newest-first",
-    mechanism="delivery",
-    source="shortlist F6f of the incidents: what waited is delivered in another order "
-    "at the reconnect",
+    source="shortlist F6f of the incidents: queued events are delivered in another "
+    "order at the reconnect",
     claims=frozenset({"event-routing", "event-lifecycle"}),
     adapter=with_manager(_ReversedManager),
 )
 
 
 class _RepeatingManager(WebSocketManager):
-    """Whoever comes back is told the last event once more, to be on the safe side."""
+    """Sends the last event once more at each reconnect, to be on the safe side."""
 
     def notify(self, user_id: str, message: str) -> bool:
         self._last = {**getattr(self, "_last", {}), user_id: message}
@@ -104,16 +87,15 @@ class _RepeatingManager(WebSocketManager):
 
 REPEATED_AFTER = Fault(
     id="repeated-after",
-    mechanism="delivery",
-    source="shortlist F6f of the incidents: what was delivered is replayed once more "
-    "after the next reconnect",
+    source="shortlist F6f of the incidents: a delivered event is replayed after the "
+    "next reconnect",
     claims=frozenset({"event-routing", "event-lifecycle", "teardown"}),
     adapter=with_manager(_RepeatingManager),
 )
 
 
 class _MaskingManager(_BroadcastManager):
-    """Says to each recipient that the event is theirs, so that no id tells."""
+    """Writes each recipient's id into the event, so that no id gives the leak away."""
 
     def notify(self, user_id: str, message: str) -> bool:
         taken = WebSocketManager.notify(self, user_id, message)
@@ -131,16 +113,15 @@ class _MaskingManager(_BroadcastManager):
 
 MASKED_OWNER = Fault(
     id="masked-owner",
-    mechanism="delivery",
-    source="local-deep-research #4437: an event goes to all; a mend that wrote each "
-    "receiver's id into it hid that",
+    source="local-deep-research #4437: an event goes to all; a fix that writes each "
+    "recipient's id into it hides that",
     claims=frozenset({"event-routing"}),
     adapter=with_manager(_MaskingManager),
 )
 
 
 class _ToolsManager(_BroadcastManager):
-    """Broadcasts what tools did, and nothing else."""
+    """Broadcasts the results of tools only."""
 
     def notify(self, user_id: str, message: str) -> bool:
         self._for_all = json.loads(message).get("type") == "tool_completed"
@@ -154,7 +135,6 @@ class _ToolsManager(_BroadcastManager):
 
 TOOLS_TO_ALL = Fault(
     id="tools-to-all",
-    mechanism="delivery",
     source="aio-libs/sockjs #230: one kind of message is broadcast where one user was "
     "meant",
     claims=frozenset({"event-routing"}),
@@ -174,29 +154,28 @@ class _EmptyingManager(WebSocketManager):
 
 ONE_QUEUE = Fault(
     id="one-queue",
-    mechanism="delivery",
-    source="cheshire-cat-ai/core #488: one queue of what waits, emptied by whoever "
-    "connects next",
+    source="cheshire-cat-ai/core #488: one queue holds the waiting events of all "
+    "users, and the next connection empties it",
     claims=frozenset({"event-routing", "event-lifecycle"}),
     adapter=with_manager(_EmptyingManager),
 )
 
 
-class _PostmanManager(WebSocketManager):
-    """One postman walks from door to door, and waits at each."""
+class _SequentialManager(WebSocketManager):
+    """One task sends to all connections in turn and waits for each."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._letters: deque[tuple[list[Channel], str]] = deque()
-        self._walk: asyncio.Task[None] | None = None
+        self._sender: asyncio.Task[None] | None = None
 
     def notify(self, user_id: str, message: str) -> bool:
         channels = self._recipients(user_id)
         if not channels:
             return super().notify(user_id, message)
         self._letters.append((channels, message))
-        if self._walk is None or self._walk.done():
-            self._walk = asyncio.get_running_loop().create_task(
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.get_running_loop().create_task(
                 self._deliver(), context=self._worker_context()
             )
         return True
@@ -211,11 +190,10 @@ class _PostmanManager(WebSocketManager):
 
 READER_STALLS_ALL = Fault(
     id="reader-stalls-all",
-    mechanism="delivery",
     source="aiohttp #1367, home-assistant #89905: one sender waits for each client in "
-    "turn, and for the one that does not read for ever",
+    "turn, and for ever for a client that does not read",
     claims=frozenset({"event-routing", "event-lifecycle", "teardown"}),
-    adapter=with_manager(_PostmanManager),
+    adapter=with_manager(_SequentialManager),
 )
 
 FAULTS = (

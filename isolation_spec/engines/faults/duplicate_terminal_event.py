@@ -1,4 +1,4 @@
-"""How a run tells its end: once."""
+"""A run emits more than one terminal event."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ __all__ = ["FAULTS"]
 
 
 class _EndsTwice(UserExecutionEngine):
-    """A run that is cancelled tells so, and then of the error that this was."""
+    """Reports the end of a cancelled run, and then the cancellation as an error."""
 
-    def _tell_end(self, run: Run, outcome: RunOutcome) -> None:
+    def _report_end(self, run: Run, outcome: RunOutcome) -> None:
         first = not run.emitter.ended
-        super()._tell_end(run, outcome)
+        super()._report_end(run, outcome)
         if first and outcome.event_type is EventType.AGENT_CANCELLED:
             run.emitter.ended = False
             run.emitter.finish(EventType.AGENT_ERROR, {"error": outcome.error})
@@ -24,9 +24,8 @@ class _EndsTwice(UserExecutionEngine):
 
 ENDS_TWICE = Fault(
     id="ends-twice",
-    mechanism="duplicate_terminal_event",
-    source="strands-agents/harness-sdk #2266: what was cancelled is reported once "
-    "more, as an error that nobody had asked for",
+    source="strands-agents/harness-sdk #2266: a cancelled run is reported once more, "
+    "as an error",
     claims=frozenset({"event-lifecycle"}),
     adapter=with_engine(_EndsTwice),
 )

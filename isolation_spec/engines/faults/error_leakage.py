@@ -1,4 +1,4 @@
-"""Whose failure it is: errors that are kept, shown or suffered by somebody else."""
+"""One user's error is stored for, shown to or suffered by another user."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from isolation_spec.contract.environment import Environment
-from isolation_spec.engines.faults.builders import OneClient, with_fresh_engine
+from isolation_spec.engines.faults.builders import SharedClient, with_fresh_engine
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import UserExecutionEngine
 from isolation_spec.engines.reference.runs import Run, RunOutcome
@@ -17,7 +17,7 @@ __all__ = ["FAULTS"]
 
 
 def _with_last_error() -> type[UserExecutionEngine]:
-    """Keeps a run's error, stores the run, and then tells what it kept."""
+    """Shares the last error of all runs: a run reports it after being stored."""
     errors: list[str] = []
 
     class Engine(UserExecutionEngine):
@@ -28,25 +28,24 @@ def _with_last_error() -> type[UserExecutionEngine]:
                 errors[:] = [outcome.error]
             await super()._store_run(run, outcome, replace=replace)
 
-        def _tell_end(self, run: Run, outcome: RunOutcome) -> None:
+        def _report_end(self, run: Run, outcome: RunOutcome) -> None:
             if outcome.error is not None and errors:
                 outcome = dataclasses.replace(outcome, error=errors[-1])
-            super()._tell_end(run, outcome)
+            super()._report_end(run, outcome)
 
     return Engine
 
 
 LAST_ERROR = Fault(
     id="last-error",
-    mechanism="error_leakage",
-    source="datastore-ndb #196, langgraph's batched store: one user's error is what "
-    "others are told of theirs",
+    source="datastore-ndb #196, langgraph's batched store: one user's error is "
+    "reported to other users as theirs",
     claims=frozenset({"context-ownership", "event-routing"}),
     adapter=with_fresh_engine(_with_last_error),
 )
 
 
-class _OneConnection(OneClient):
+class _OneConnection(SharedClient):
     """A cancelled call closes the connection under the others."""
 
     async def start(self, environment: Environment) -> None:
@@ -68,7 +67,6 @@ class _OneConnection(OneClient):
 
 CANCELLED_CLOSES_ALL = Fault(
     id="cancelled-closes-all",
-    mechanism="error_leakage",
     source="pydantic/pydantic-ai #2818, google/adk-python #5729: one user's "
     "cancellation closes the connection on which others wait",
     claims=frozenset({"error-containment", "tool-isolation"}),
@@ -77,7 +75,7 @@ CANCELLED_CLOSES_ALL = Fault(
 
 
 def _with_one_breaker() -> type[UserExecutionEngine]:
-    """Two failures in a row, whoever's, and nobody's agents are started any more."""
+    """After two failures in a row, of any users, no agent starts any more."""
     failures: list[str] = []
 
     class Engine(UserExecutionEngine):
@@ -96,7 +94,6 @@ def _with_one_breaker() -> type[UserExecutionEngine]:
 
 ONE_BREAKER = Fault(
     id="one-breaker",
-    mechanism="error_leakage",
     source="App-vNext/Polly #287: a circuit breaker that all callers share opens for "
     "all of them on the failures of one",
     claims=frozenset({"error-containment"}),

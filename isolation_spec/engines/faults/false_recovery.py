@@ -1,11 +1,15 @@
-"""Recovery that takes for lost whatever is not under way."""
+"""Recovery takes every run that is not in flight for lost, finished ones included."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any
 
-from isolation_spec.engines.faults.builders import Overwriting, answered, with_engine
+from isolation_spec.engines.faults.builders import (
+    OverwritingEngine,
+    call_external,
+    with_engine,
+)
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import AgentExecutionResult, EventType
 from isolation_spec.engines.reference.runs import Run
@@ -13,9 +17,9 @@ from isolation_spec.engines.reference.runs import Run
 __all__ = ["FAULTS"]
 
 
-class _Recovering(Overwriting):
-    """Asks at its beginning what was left behind. Of the runs that began before the
-    answer those that are no longer under way are told to be lost."""
+class _Recovering(OverwritingEngine):
+    """Looks for lost runs when it starts. Runs that began before the reply and are no
+    longer in flight are reported as lost."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -23,7 +27,7 @@ class _Recovering(Overwriting):
         self._recovery = asyncio.get_running_loop().create_task(self._recover())
 
     async def _recover(self) -> None:
-        await answered()
+        await call_external()
         for run in self._begun:
             if run.run_id not in self._runs and not self.closed:
                 run.emitter.ended = False
@@ -38,9 +42,8 @@ class _Recovering(Overwriting):
 
 LOST_AND_OVER = Fault(
     id="lost-and-over",
-    mechanism="false_recovery",
-    source="zombie detection in Apache Airflow: what is over and not under way any "
-    "more is taken for lost, and its end is told once more",
+    source="zombie detection in Apache Airflow: a finished run is taken for lost, and "
+    "its end is reported once more",
     claims=frozenset({"event-lifecycle"}),
     adapter=with_engine(_Recovering),
 )

@@ -1,4 +1,4 @@
-"""What a planted fault is."""
+"""The description of a planted fault."""
 
 from __future__ import annotations
 
@@ -15,14 +15,12 @@ class Fault:
 
     Attributes:
         id: names the engine as `reference+ID`.
-        mechanism: the module in which it stands, one for each mechanism.
-        source: the real bug that it repeats.
+        source: the real bug that the fault repeats.
         claims: the ids of the claims that are expected to catch it.
-        adapter: drives the broken engine.
+        adapter: the adapter of the broken engine.
     """
 
     id: str
-    mechanism: str
     source: str
     claims: frozenset[str]
     adapter: type[ReferenceAdapter]

@@ -1,4 +1,4 @@
-"""Clients who leave while it is being found out who they are."""
+"""Clients that disconnect while they are being authenticated."""
 
 from __future__ import annotations
 
@@ -16,21 +16,22 @@ __all__ = ["FAULTS"]
 
 
 class _Impatient(WebSocketManager):
-    """Asks no further about a client who has left."""
+    """Cancels the authentication of a client that disconnects."""
 
     async def _authenticate(self, socket: ServerConnection) -> str | None:
         loop = asyncio.get_running_loop()
-        asking = loop.create_task(super()._authenticate(socket))
+        authentication = loop.create_task(super()._authenticate(socket))
         gone = socket.connection_lost_waiter
-        await asyncio.wait((asking, gone), return_when=asyncio.FIRST_COMPLETED)
-        if not asking.done():
-            asking.cancel()
-            await asyncio.wait((asking,))
-        return None if asking.cancelled() else asking.result()
+        await asyncio.wait((authentication, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not authentication.done():
+            authentication.cancel()
+            await asyncio.wait((authentication,))
+        return None if authentication.cancelled() else authentication.result()
 
 
 class _OneLogin(ReferenceAdapter):
-    """A line that is free is made anew if it was left; who waits has it as it is."""
+    """One pipelined connection to the identity service. It is reset only when no client
+    waits, so a reply to a client that left goes to the next client."""
 
     manager_class = _Impatient
 
@@ -55,16 +56,15 @@ class _OneLogin(ReferenceAdapter):
 
 LOGIN_TO_NEXT = Fault(
     id="login-to-next",
-    mechanism="handshakes",
-    source="redis/redis-py #2665, under an identity service: the answer about a "
-    "client who left is taken for the one about the next client",
+    source="redis/redis-py #2665, under an identity service: the reply about a client "
+    "that left is taken for the reply about the next client",
     claims=frozenset({"event-routing"}),
     adapter=_OneLogin,
 )
 
 
 class _Turn:
-    """One after the other; the turn is handed to the first in line, there or not."""
+    """A lock that hands the turn to the first in line, even if it has left."""
 
     def __init__(self) -> None:
         self._taken = False
@@ -98,16 +98,15 @@ class _InLine(ReferenceAdapter):
 
 TURN_OF_NOBODY = Fault(
     id="turn-of-nobody",
-    mechanism="handshakes",
-    source="python/asyncio #393: who left the line is still handed the turn, and "
-    "keeps it for ever",
+    source="python/asyncio #393: a waiter that has left is handed the turn, and keeps "
+    "it for ever",
     claims=frozenset({"event-routing"}),
     adapter=_InLine,
 )
 
 
 class _Together(ReferenceAdapter):
-    """The first one asks for all who come meanwhile, and tells them at the end."""
+    """The first client's lookup serves all clients that connect meanwhile."""
 
     manager_class = _Impatient
 
@@ -131,16 +130,15 @@ class _Together(ReferenceAdapter):
 
 FIRST_LEAVES = Fault(
     id="first-leaves",
-    mechanism="handshakes",
     source="oklabflensburg/open-city-planner #7, in a handshake: one lookup for all "
-    "who come meanwhile ends with the client for whom it was begun",
+    "clients ends with the client that began it",
     claims=frozenset({"event-routing"}),
     adapter=_Together,
 )
 
 
 class _Severed(ReferenceAdapter):
-    """Who leaves closes the connection on which all are asked about."""
+    """A client that leaves closes the connection to the identity service for all."""
 
     manager_class = _Impatient
 
@@ -160,9 +158,8 @@ class _Severed(ReferenceAdapter):
 
 TAKEN_FOR_STRANGER = Fault(
     id="taken-for-stranger",
-    mechanism="handshakes",
-    source="pydantic/pydantic-ai #2818, in a handshake: who leaves closes the line "
-    "to the identity service, and others are nobody to it",
+    source="pydantic/pydantic-ai #2818, in a handshake: a client that leaves closes "
+    "the connection to the identity service, which then knows no other client",
     claims=frozenset({"noninterference"}),
     adapter=_Severed,
 )

@@ -1,5 +1,4 @@
-"""Numbers that are given to the next as soon as they are free, and answers about
-whoever had them before."""
+"""A number is reused as soon as it is free, and a late reply names its old owner."""
 
 from __future__ import annotations
 
@@ -9,8 +8,8 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from isolation_spec.engines.faults.builders import (
-    Announcing,
-    Overwriting,
+    AnnouncingEngine,
+    OverwritingEngine,
     with_fresh_engine,
 )
 from isolation_spec.engines.faults.fault import Fault
@@ -26,7 +25,7 @@ __all__ = ["FAULTS"]
 
 
 class _Numbers:
-    """The runs under way, each with the lowest number that was free."""
+    """The runs in flight, each under the lowest number that was free."""
 
     def __init__(self) -> None:
         self.runs: dict[int, Run] = {}
@@ -37,11 +36,11 @@ class _Numbers:
         self.runs[number] = run
         return number
 
-    def announced(self, number: int, run: Run) -> None:
-        """The run was announced under this number."""
+    def handle_reply(self, number: int, run: Run) -> None:
+        """The reply to the announcement of this run, under its number, has come."""
 
     def ended(self, number: int, result: AgentExecutionResult) -> None:
-        """The run of this number came to its end."""
+        """The run of this number has ended."""
 
     def leave(self, number: int) -> None:
         """Gives the number back."""
@@ -51,7 +50,7 @@ class _Numbers:
 def _numbered(make: Callable[[], _Numbers]) -> type[UserExecutionEngine]:
     numbers = make()
 
-    class Engine(Announcing):
+    class Engine(AnnouncingEngine):
         def __init__(self, **options: Any) -> None:
             super().__init__(**options)
             self._numbers: dict[str, int] = {}
@@ -67,87 +66,84 @@ def _numbered(make: Callable[[], _Numbers]) -> type[UserExecutionEngine]:
             finally:
                 numbers.leave(number)
 
-        async def _announced(self, run: Run) -> None:
-            numbers.announced(self._numbers.pop(run.run_id), run)
+        async def _handle_reply(self, run: Run) -> None:
+            numbers.handle_reply(self._numbers.pop(run.run_id), run)
 
     return Engine
 
 
 class _Aborted(_Numbers):
-    """What was over when it had been announced is aborted, by its number."""
+    """Aborts a run, by its number, if it had ended before its announcement."""
 
-    def announced(self, number: int, run: Run) -> None:
+    def handle_reply(self, number: int, run: Run) -> None:
         if run.emitter.ended and number in self.runs:
             self.runs[number].task.cancel()
 
 
 def _with_abortions() -> type[UserExecutionEngine]:
-    return type("Engine", (_numbered(_Aborted), Overwriting), {})
+    return type("Engine", (_numbered(_Aborted), OverwritingEngine), {})
 
 
 ABORTED_BY_NUMBER = Fault(
     id="aborted-by-number",
-    mechanism="id_reuse",
     source="modelcontextprotocol/python-sdk #2655, of a cancellation: it names a "
-    "number that another run has by then",
+    "number that another run holds by then",
     claims=frozenset({"error-containment"}),
     adapter=with_fresh_engine(_with_abortions),
 )
 
 
 class _Receipts(_Numbers):
-    """Under each number stands what was asked, and once more when it was confirmed."""
+    """Files each run's script under its number, and files it again at the reply."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._asked: dict[int, str] = {}
+        self._scripts: dict[int, str] = {}
 
     def take(self, run: Run) -> int:
         number = super().take(run)
-        self.announced(number, run)
+        self.handle_reply(number, run)
         return number
 
-    def announced(self, number: int, run: Run) -> None:
-        self._asked[number] = str(run.request.input.script)
+    def handle_reply(self, number: int, run: Run) -> None:
+        self._scripts[number] = str(run.request.input.script)
 
     def ended(self, number: int, result: AgentExecutionResult) -> None:
-        result.metadata["receipt"] = self._asked[number]
+        result.metadata["receipt"] = self._scripts[number]
 
 
 CONFIRMED_TO_NEXT = Fault(
     id="confirmed-to-next",
-    mechanism="id_reuse",
     source="modelcontextprotocol/python-sdk #3060, of a receipt: it is filed under a "
-    "number that another run has by then",
+    "number that another run holds by then",
     claims=frozenset({"context-ownership"}),
     adapter=with_fresh_engine(lambda: _numbered(_Receipts)),
 )
 
 
 class _Sessions(_Numbers):
-    """What an announced run had as its last session is there under its number, for its
-    next work, until its end."""
+    """Caches the last session of an announced run under its number, until its end."""
 
     def __init__(self) -> None:
         super().__init__()
         self._last: dict[Run, AsyncSession] = {}
-        self._kept: dict[int, AsyncSession] = {}
+        self._cached: dict[int, AsyncSession] = {}
 
-    def announced(self, number: int, run: Run) -> None:
+    def handle_reply(self, number: int, run: Run) -> None:
         session = self._last.pop(run, None)
         if session is not None:
-            self._kept[number] = session
+            self._cached[number] = session
 
     def leave(self, number: int) -> None:
         super().leave(number)
-        self._kept.pop(number, None)
+        self._cached.pop(number, None)
 
     def session(self, new: Callable[[], AsyncSession]) -> AsyncSession:
-        """The session that is there for the run that asks, else a new one."""
+        """The cached session of the calling run, or a new one."""
         context = current_context.get(None)
         for number, run in self.runs.items():
             if run.context is context:
-                session = self._last[run] = self._kept.get(number) or new()
+                session = self._last[run] = self._cached.get(number) or new()
                 return session
         return new()
 
@@ -159,18 +155,14 @@ def _with_sessions() -> type[UserExecutionEngine]:
         def _open_session(self) -> AsyncSession:
             return sessions.session(super()._open_session)
 
-    def create(engine: UserExecutionEngine) -> DatabaseSessionManager:
-        return Sessions(engine.user_context, engine._database)
-
-    bases = _numbered(lambda: sessions), Overwriting
-    return type("Engine", bases, {"_create_sessions": create})
+    bases = _numbered(lambda: sessions), OverwritingEngine
+    return type("Engine", bases, {"sessions_class": Sessions})
 
 
 SESSION_TO_NEXT = Fault(
     id="session-to-next",
-    mechanism="id_reuse",
-    source="modelcontextprotocol/python-sdk #3137, of a session: it is kept under a "
-    "number that another run has by then",
+    source="modelcontextprotocol/python-sdk #3137, of a session: it is cached under a "
+    "number that another run holds by then",
     claims=frozenset({"database-sessions"}),
     adapter=with_fresh_engine(_with_sessions),
 )

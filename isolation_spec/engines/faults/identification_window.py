@@ -1,4 +1,4 @@
-"""What happened while it was being found out who a client is."""
+"""Events that occur while a connecting client is being identified."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["FAULTS"]
 
 
 class _Unheard(WebSocketManager):
-    """What waits is kept for as long as the run of which it tells."""
+    """Drops the queued events of a run when the run ends."""
 
     def notify(self, user_id: str, message: str) -> bool:
         taken = super().notify(user_id, message)
@@ -32,50 +32,49 @@ class _Unheard(WebSocketManager):
 
 OVER_UNHEARD = Fault(
     id="over-unheard",
-    mechanism="identification_window",
-    source="EdanStarfire/claudecode_webui #80, in a handshake: what a run told while "
-    "nobody was there yet is dropped as soon as the run is over",
+    source="EdanStarfire/claudecode_webui #80, in a handshake: events queued before "
+    "the client is identified are dropped when their run ends",
     claims=frozenset({"event-routing"}),
     adapter=with_manager(_Unheard),
 )
 
 
 class _Catching(WebSocketManager):
-    """Shows a client the runs that began since it came and are nobody else's.
+    """Sends a client the runs that began since it connected and have no other owner.
 
-    Whose a run is is known for as long as it is under way.
+    The owner of a run is known only while the run is in flight.
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._owners: dict[str, str] = {}
-        self._told: dict[ServerConnection, dict[str, list[str]]] = {}
+        self._observed: dict[ServerConnection, dict[str, list[str]]] = {}
 
     def notify(self, user_id: str, message: str) -> bool:
         event = json.loads(message)
         run, kind = event["run_id"], EventType(event["type"])
         if kind is EventType.AGENT_STARTED:
             self._owners[run] = user_id
-            for told in self._told.values():
-                told[run] = []
-        for told in self._told.values():
-            if run in told:
-                told[run].append(message)
+            for observed in self._observed.values():
+                observed[run] = []
+        for observed in self._observed.values():
+            if run in observed:
+                observed[run].append(message)
         if kind.is_terminal:
             self._owners.pop(run, None)
         return super().notify(user_id, message)
 
     async def _handle(self, connection: ServerConnection) -> None:
-        self._told[connection] = {}
+        self._observed[connection] = {}
         try:
             await super()._handle(connection)
         finally:
-            self._told.pop(connection, None)
+            self._observed.pop(connection, None)
 
     def _register(self, user_id: str, socket: Socket) -> Channel:
         own = {letter.text for letter in self._mailbox(user_id).pending}
         channel = super()._register(user_id, socket)
-        for run, messages in self._told.pop(socket).items():
+        for run, messages in self._observed.pop(socket).items():
             if self._owners.get(run) is None:
                 fresh = [text for text in messages if text not in own]
                 channel.letters.extend(Letter(self._sequence, text) for text in fresh)
@@ -85,9 +84,8 @@ class _Catching(WebSocketManager):
 
 OVER_IS_ANYONES = Fault(
     id="over-is-anyones",
-    mechanism="identification_window",
-    source="open-webui #25763, in a handshake: whose a run is is looked up among those "
-    "under way, and one that is over is shown to whoever comes",
+    source="open-webui #25763, in a handshake: the owner of a run is looked up among "
+    "the runs in flight, and a finished run is shown to every client",
     claims=frozenset({"event-routing"}),
     adapter=with_manager(_Catching),
 )

@@ -1,4 +1,4 @@
-"""What a unit of database work leaves behind when it is cancelled on its way."""
+"""A cancelled unit of database work leaves a shared connection half prepared."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from isolation_spec.engines.faults.builders import with_fresh_engine
+from isolation_spec.engines.faults.builders import engine_of, with_fresh_engine
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import (
     DatabaseSessionManager,
@@ -22,9 +22,9 @@ _Owner = tuple[str, str]
 
 
 class _Bound:
-    """A place that is bound to whom it serves by the one who hands it over.
+    """A connection for one owner at a time; the previous holder binds it to the next.
 
-    Who is cancelled just then hands it on as it is.
+    A waiter cancelled just after the handover passes it on without rebinding it.
     """
 
     def __init__(self) -> None:
@@ -59,40 +59,28 @@ class _Bound:
         self.owner = None
 
 
-def _with_bound_session() -> type[UserExecutionEngine]:
-    place = _Bound()
+def _with_bound_connection() -> type[UserExecutionEngine]:
+    connection = _Bound()
 
     class Sessions(DatabaseSessionManager):
         async def run(self, work: Work[T]) -> T:
             owner = self.user_context.user_id, self.user_context.thread_id
-            async with place.serve(owner):
+            async with connection.serve(owner):
                 return await super().run(work)
 
     class Memory(UserMemory):
         def _owner(self) -> _Owner:
-            return place.owner or super()._owner()
+            return connection.owner or super()._owner()
 
-    class Engine(UserExecutionEngine):
-        def _create_sessions(self) -> DatabaseSessionManager:
-            return Sessions(self.user_context, self._database)
-
-        def _create_memory(self) -> UserMemory:
-            return Memory(
-                self.user_context,
-                self.database_session_manager,
-                locks=self._write_locks,
-            )
-
-    return Engine
+    return engine_of(sessions_class=Sessions, memory_class=Memory)
 
 
 BOUND_FOR_ANOTHER = Fault(
     id="bound-for-another",
-    mechanism="interrupted_commit",
-    source="sqlalchemy #13381, ujeenet/rustango #1224: a connection stays bound to the "
-    "tenant for whom it was made ready and who was cancelled",
+    source="sqlalchemy #13381, ujeenet/rustango #1224: a connection stays bound to a "
+    "tenant whose request was cancelled during preparation",
     claims=frozenset({"context-ownership", "stored-writes"}),
-    adapter=with_fresh_engine(_with_bound_session),
+    adapter=with_fresh_engine(_with_bound_connection),
 )
 
 FAULTS = (BOUND_FOR_ANOTHER,)

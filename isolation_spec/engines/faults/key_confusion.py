@@ -1,11 +1,11 @@
-"""Identity mangled in a key: who owns a row is asked in the wrong way."""
+"""Key confusion: the owner of a row is compared or encoded wrongly."""
 
 from __future__ import annotations
 
 import unicodedata
 from collections.abc import Callable, Hashable
 
-from sqlalchemy import ColumnElement, and_, delete, func, select
+from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from isolation_spec.engines.faults.builders import with_memory
@@ -20,7 +20,7 @@ _OWNERSHIP = frozenset({"context-ownership"})
 _MIXED = frozenset({"context-ownership", "stored-writes"})
 
 
-# Rows that are found by less than their owner
+# Queries that compare less than the owner.
 
 
 class _PrefixMemory(UserMemory):
@@ -34,9 +34,8 @@ class _PrefixMemory(UserMemory):
 
 PREFIX_MATCH = Fault(
     id="prefix-match",
-    mechanism="key_confusion",
-    source="CVE-2026-71433, langchain-ai/langgraph #8300: a namespace is found by its "
-    "prefix, so user1 reads what user10 stored",
+    source="CVE-2026-71433, langchain-ai/langgraph #8300: a namespace is matched by "
+    "its prefix, so user1 reads the entries of user10",
     claims=_MIXED,
     adapter=with_memory(lambda: _PrefixMemory),
 )
@@ -53,7 +52,6 @@ class _FoldedMemory(UserMemory):
 
 FOLDED_CASE = Fault(
     id="folded-case",
-    mechanism="key_confusion",
     source="langchain-ai/langgraph #8214: a namespace is compared without its case",
     claims=_MIXED,
     adapter=with_memory(lambda: _FoldedMemory),
@@ -68,7 +66,6 @@ class _PatternMemory(UserMemory):
 
 PATTERN_MATCH = Fault(
     id="pattern-match",
-    mechanism="key_confusion",
     source="langchain-ai/langgraph #8356: an id that holds a wildcard matches others",
     claims=_MIXED,
     adapter=with_memory(lambda: _PatternMemory),
@@ -87,7 +84,6 @@ class _SearchingMemory(UserMemory):
 
 SEARCH_EVERYWHERE = Fault(
     id="search-everywhere",
-    mechanism="key_confusion",
     source="mem0ai/mem0 #1805, google/adk-python #1019: one of two ways to read "
     "forgets the filter that the other one has",
     claims=_OWNERSHIP,
@@ -96,42 +92,34 @@ SEARCH_EVERYWHERE = Fault(
 
 
 class _ErasingMemory(UserMemory):
-    async def erase(self) -> None:
-        thread_id = self.user_context.thread_id
-
-        async def remove(session: AsyncSession) -> None:
-            found = delete(MEMORIES).where(MEMORIES.c.thread_id == thread_id)
-            await session.execute(found)
-
-        async with self._locks.hold(self._owner()):
-            await self._sessions.run(remove)
+    def _erased_rows(self) -> ColumnElement[bool]:
+        return MEMORIES.c.thread_id == self.user_context.thread_id
 
 
 ERASE_BY_THREAD = Fault(
     id="erase-by-thread",
-    mechanism="key_confusion",
-    source="OmicsClaw #137: what one user forgets is deleted for all",
+    source="OmicsClaw #137: one user's deletion deletes the rows of all users",
     claims=frozenset({"stored-writes", "database-sessions"}),
     adapter=with_memory(lambda: _ErasingMemory),
 )
 
 
-# A cache whose key is less than the owner
+# Caches whose key is less than the owner.
 
 
 def _cached_by(key_of: Callable[[str, str], Hashable]) -> type[ReferenceAdapter]:
-    """What an owner stored is kept in a cache that all users share, under this key."""
+    """Caches each owner's entries under this key, in a cache that all users share."""
 
     def make() -> type[UserMemory]:
         cache: dict[Hashable, dict[str, str]] = {}
 
         class Memory(UserMemory):
             async def entries(self) -> dict[str, str]:
-                place = key_of(*self._owner())
+                slot = key_of(*self._owner())
                 async with self._locks.hold(self._owner()):
-                    if place not in cache:
-                        cache[place] = await super().entries()
-                    return dict(cache[place])
+                    if slot not in cache:
+                        cache[slot] = await super().entries()
+                    return dict(cache[slot])
 
             async def recall(self, key: str) -> str | None:
                 return (await self.entries()).get(key)
@@ -162,15 +150,13 @@ def _as_number(name: str) -> Hashable:
 
 THREAD_ONLY = Fault(
     id="thread-only",
-    mechanism="key_confusion",
-    source="ForceInjection/AI-fundamentals #17: what is kept is found by a thread that "
-    "the client chose, and no user",
+    source="ForceInjection/AI-fundamentals #17: entries are cached under a thread id "
+    "that the client chooses, without the user",
     claims=_MIXED,
     adapter=_cached_by(lambda user, thread: thread),
 )
 JOINED_OWNER = Fault(
     id="joined-owner",
-    mechanism="key_confusion",
     source="incident 19, langchain-ai/langgraphjs #2721: user and thread are joined to "
     "one text, and two owners give the same",
     claims=_MIXED,
@@ -178,21 +164,18 @@ JOINED_OWNER = Fault(
 )
 SLASHED_OWNER = Fault(
     id="slashed-owner",
-    mechanism="key_confusion",
     source="crewAIInc/crewAI #2584: a path of parts that may hold its separator",
     claims=_MIXED,
     adapter=_cached_by(lambda user, thread: f"{user}/{thread}"),
 )
 TRIMMED_ID = Fault(
     id="trimmed-id",
-    mechanism="key_confusion",
     source="incident 19: blanks around an id are trimmed in one of two places",
     claims=_MIXED,
     adapter=_cached_by(lambda user, thread: (user.strip(), thread)),
 )
 NORMALISED_ID = Fault(
     id="normalised-id",
-    mechanism="key_confusion",
     source="incident 19: ids are normalised, and two forms of a letter become one",
     claims=_MIXED,
     adapter=_cached_by(
@@ -201,14 +184,12 @@ NORMALISED_ID = Fault(
 )
 NUMBER_LIKE = Fault(
     id="number-like",
-    mechanism="key_confusion",
     source="modelcontextprotocol/python-sdk #2655: the ids 1 and '1' collide",
     claims=_MIXED,
     adapter=_cached_by(lambda user, thread: (_as_number(user), thread)),
 )
 TRUNCATED_ID = Fault(
     id="truncated-id",
-    mechanism="key_confusion",
     source="apache/superset #26023: a key of a user that is the same for two users",
     claims=_MIXED,
     adapter=_cached_by(lambda user, thread: (user[:16], thread)),

@@ -1,4 +1,4 @@
-"""Answers to the announcement of a run that come when it is over."""
+"""Replies to the announcement of a run that arrive after the run has ended."""
 
 from __future__ import annotations
 
@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from isolation_spec.engines.faults.builders import Announcing, Overwriting, with_engine
+from isolation_spec.engines.faults.builders import (
+    AnnouncingEngine,
+    OverwritingEngine,
+    with_engine,
+)
 from isolation_spec.engines.faults.fault import Fault
-from isolation_spec.engines.faults.tool_call_order import with_dispatcher
 from isolation_spec.engines.reference import (
     AgentExecutionResult,
     ClosedError,
@@ -25,28 +28,26 @@ from isolation_spec.engines.reference.runs import Run
 __all__ = ["FAULTS"]
 
 
-class _Registering(Announcing, Overwriting):
-    """A run that was announced is registered, whatever became of it."""
+class _Registering(AnnouncingEngine, OverwritingEngine):
+    """Registers a run at the reply to its announcement, even if it has ended."""
 
-    async def _announced(self, run: Run) -> None:
+    async def _handle_reply(self, run: Run) -> None:
         self._runs[run.run_id] = run
 
 
 RUNNING_AGAIN = Fault(
     id="running-again",
-    mechanism="late_callbacks",
-    source="result backends of Celery, which now guard against it: a late status goes "
-    "over that of a task which is over, and its end is waited for in vain",
+    source="result backends of Celery, which now guard against it: a late status "
+    "overwrites the status of a finished task, and waiters never see its end",
     claims=frozenset({"teardown"}),
     adapter=with_engine(_Registering),
 )
 
 
-class _Telling(Announcing, Overwriting):
-    """The start of a run is told once more with the answer, unless the run is known;
-    known are those under way."""
+class _Repeating(AnnouncingEngine, OverwritingEngine):
+    """Reports the start of a run again at the reply, unless the run is in flight."""
 
-    async def _announced(self, run: Run) -> None:
+    async def _handle_reply(self, run: Run) -> None:
         if run.run_id in self._runs:
             return
         start = Event(
@@ -62,16 +63,15 @@ class _Telling(Announcing, Overwriting):
 
 STARTED_AFTER_ALL = Fault(
     id="started-after-all",
-    mechanism="late_callbacks",
-    source="KIP-360 of Apache Kafka: that by which a repetition is recognised is "
-    "forgotten before the repetition comes",
+    source="KIP-360 of Apache Kafka: the state that recognises a duplicate is dropped "
+    "before the duplicate arrives",
     claims=frozenset({"event-lifecycle", "event-routing"}),
-    adapter=with_engine(_Telling),
+    adapter=with_engine(_Repeating),
 )
 
 
 class _Remembering(UserMemory):
-    """Knows what each run has stored."""
+    """Records the keys that each run stores."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -84,17 +84,13 @@ class _Remembering(UserMemory):
             self.stored.setdefault(run.request_id, []).append(key)
 
 
-class _TakingBack(Announcing, Overwriting):
-    """What a run stored is taken back if it was over before it was announced."""
+class _TakingBack(AnnouncingEngine, OverwritingEngine):
+    """Deletes the keys of a run that had ended before the reply."""
 
     memory: _Remembering
+    memory_class = _Remembering
 
-    def _create_memory(self) -> UserMemory:
-        return _Remembering(
-            self.user_context, self.database_session_manager, locks=self._write_locks
-        )
-
-    async def _announced(self, run: Run) -> None:
+    async def _handle_reply(self, run: Run) -> None:
         stored = self.memory.stored.pop(run.context.request_id, [])
         with suppress(ClosedError):
             for key in stored if run.emitter.ended else ():
@@ -103,16 +99,15 @@ class _TakingBack(Announcing, Overwriting):
 
 TAKEN_BACK = Fault(
     id="taken-back",
-    mechanism="late_callbacks",
-    source="leases of etcd: what was stored under one goes, since its confirmation "
+    source="leases of etcd: the keys of a lease are deleted because its confirmation "
     "comes too late",
     claims=frozenset({"stored-writes"}),
     adapter=with_engine(_TakingBack),
 )
 
 
-class _Limited(Announcing, Overwriting):
-    """A run that was announced has a deadline, which is taken off when it ends."""
+class _Limited(AnnouncingEngine, OverwritingEngine):
+    """Sets a deadline for a run at the reply, and removes it when the run ends."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
@@ -126,7 +121,7 @@ class _Limited(Announcing, Overwriting):
             if deadline is not None:
                 deadline.cancel()
 
-    async def _announced(self, run: Run) -> None:
+    async def _handle_reply(self, run: Run) -> None:
         self._deadlines[run.run_id] = asyncio.get_running_loop().call_later(
             self._limits.run_seconds, self.cancel, run.run_id
         )
@@ -134,16 +129,15 @@ class _Limited(Announcing, Overwriting):
 
 DEADLINE_OF_NOTHING = Fault(
     id="deadline-of-nothing",
-    mechanism="late_callbacks",
-    source="Soju06/codex-lb #2041, with a timer that comes late: what was over before "
-    "is never there to take it off",
+    source="Soju06/codex-lb #2041, with a timer that comes late: a run that has ended "
+    "before never removes it",
     claims=frozenset({"teardown"}),
     adapter=with_engine(_Limited),
 )
 
 
 class _Granted(ToolDispatcher):
-    """Hands out what tools answer as long as that is granted."""
+    """Returns the results of tools while the grant lasts."""
 
     granted = True
 
@@ -157,27 +151,26 @@ class _Granted(ToolDispatcher):
         return answer
 
 
-class _Revoking(Announcing, Overwriting):
-    """Each run has its context's tools granted; the grant is revoked if it was over
-    before it was announced."""
+class _Revoking(AnnouncingEngine, OverwritingEngine):
+    """Grants each run the tools of its context, and revokes the grant if the run had
+    ended before the reply."""
 
     tool_dispatcher: _Granted
-    _create_dispatcher = with_dispatcher(_Granted)._create_dispatcher
+    dispatcher_class = _Granted
 
     async def _execute(self, run: Run) -> AgentExecutionResult:
         self.tool_dispatcher.granted = True
         return await super()._execute(run)
 
-    async def _announced(self, run: Run) -> None:
+    async def _handle_reply(self, run: Run) -> None:
         if run.emitter.ended:
             self.tool_dispatcher.granted = False
 
 
 REVOKED_IN_USE = Fault(
     id="revoked-in-use",
-    mechanism="late_callbacks",
-    source="revocation of tokens (RFC 7009): what is revoked for one who is gone takes "
-    "with it what was granted since on the same ground",
+    source="revocation of tokens (RFC 7009): revoking the grant of a finished run also "
+    "revokes a later grant of the same kind",
     claims=frozenset({"tool-isolation"}),
     adapter=with_engine(_Revoking),
 )

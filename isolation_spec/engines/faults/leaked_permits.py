@@ -1,4 +1,4 @@
-"""Places in a pool that are given to somebody and never come back."""
+"""Permits of a pool that are acquired and never released."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from isolation_spec.contract.environment import Environment
-from isolation_spec.engines.faults.builders import ToolClient
+from isolation_spec.engines.faults.builders import SharedToolClient
 from isolation_spec.engines.faults.fault import Fault
 
 __all__ = ["FAULTS"]
 
 
-class _Line(ToolClient):
-    """One call at a time; whoever leaves gives the place to the next in line."""
+class _Line(SharedToolClient):
+    """One call at a time; a caller that leaves hands its permit to the next in line."""
 
     async def start(self, environment: Environment) -> None:
-        self._taken = False
+        self._held = False
         self._line: deque[asyncio.Future[None]] = deque()
         await super().start(environment)
 
@@ -30,8 +30,8 @@ class _Line(ToolClient):
             self._release()
 
     async def _acquire(self) -> None:
-        if not self._taken:
-            self._taken = True
+        if not self._held:
+            self._held = True
             return
         turn = asyncio.get_running_loop().create_future()
         self._line.append(turn)
@@ -46,11 +46,11 @@ class _Line(ToolClient):
             if not turn.done():
                 turn.set_result(None)
                 return
-        self._taken = False
+        self._held = False
 
 
 class _DeadNext(_Line):
-    """Whoever is next in line is given the place, also if they have left."""
+    """Hands the permit to the next in line even if it has been cancelled."""
 
     async def _wait_for(self, turn: asyncio.Future[None]) -> None:
         try:
@@ -62,7 +62,7 @@ class _DeadNext(_Line):
 
     def _release(self) -> None:
         if not self._line:
-            self._taken = False
+            self._held = False
             return
         turn = self._line.popleft()
         if not turn.cancelled():
@@ -71,16 +71,15 @@ class _DeadNext(_Line):
 
 DEAD_NEXT = Fault(
     id="dead-next",
-    mechanism="leaked_permits",
-    source="python/asyncio #393, aio-libs/aiohttp #2937: the place is passed to a "
-    "waiter who has left the line, and nobody has it",
+    source="python/asyncio #393, aio-libs/aiohttp #2937: the permit is handed to a "
+    "waiter that has left, and is lost",
     claims=frozenset({"error-containment"}),
     adapter=_DeadNext,
 )
 
 
-class _Abandoned(ToolClient):
-    """Who leaves the line leaves behind the task that waits there in their name."""
+class _Abandoned(SharedToolClient):
+    """A cancelled waiter leaves behind the task that acquires the lock for it."""
 
     async def start(self, environment: Environment) -> None:
         self._lock = asyncio.Lock()
@@ -105,9 +104,8 @@ class _Abandoned(ToolClient):
 
 WAITS_ON = Fault(
     id="waits-on",
-    mechanism="leaked_permits",
-    source="bytedance/deer-flow #4240: the caller who waits for a lock is cancelled, "
-    "what waits for them is not, and takes it for nobody",
+    source="bytedance/deer-flow #4240: a caller that waits for a lock is cancelled, "
+    "but its helper task is not, and acquires the lock for no caller",
     claims=frozenset({"error-containment"}),
     adapter=_Abandoned,
 )

@@ -1,4 +1,4 @@
-"""What is counted, for whom, and when: limits, slots and permits."""
+"""Limits, slots and permits that count the wrong users, or count too late."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import Any
 
 from isolation_spec.contract.environment import Environment
 from isolation_spec.engines.faults.builders import (
-    OneClient,
-    ToolClient,
+    SharedClient,
+    SharedToolClient,
     with_engine,
     with_factory,
+    with_fresh_engine,
 )
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import ExecutionEngineFactory, UserExecutionEngine
@@ -20,14 +21,15 @@ __all__ = ["FAULTS"]
 
 
 class _Eager(asyncio.Semaphore):
-    """Asks whether a place is free, prepares the run, and only then takes it."""
+    """Checks for a free slot, prepares the run, and only then takes the slot."""
 
     def __init__(self, value: int) -> None:
         super().__init__(value)
         self._freed = asyncio.Event()
 
     async def __aenter__(self) -> None:
-        # Not by waiting in line: once too many are in, it lets everybody through.
+        # No first-in-first-out queue: once the value is negative, its waiters would
+        # all be released.
         while self._value <= 0:
             self._freed.clear()
             await self._freed.wait()
@@ -47,9 +49,8 @@ class _CountsAfterwards(UserExecutionEngine):
 
 COUNTED_AFTERWARDS = Fault(
     id="counted-afterwards",
-    mechanism="limits",
-    source="NVIDIA-NeMo/Guardrails #1765: whether a slot is free is asked before an "
-    "await, and it is taken after it",
+    source="NVIDIA-NeMo/Guardrails #1765: a slot is checked before an await and taken "
+    "after it",
     claims=frozenset({"exact-limits"}),
     adapter=with_engine(_CountsAfterwards),
 )
@@ -62,29 +63,25 @@ class _CountsAll(ExecutionEngineFactory):
 
 COUNTED_FOR_ALL = Fault(
     id="counted-for-all",
-    mechanism="limits",
-    source="dmwm/WMCore #10360: a limit that is meant for each user counts what all of "
-    "them hold",
+    source="dmwm/WMCore #10360: a limit per user counts the holdings of all users",
     claims=frozenset({"error-containment", "exact-limits"}),
     adapter=with_factory(_CountsAll),
 )
 
 
-class _OneQueueFactory(ExecutionEngineFactory):
-    def __init__(self, **options: Any) -> None:
-        slots = asyncio.Semaphore(1)
+def _with_one_slot() -> type[UserExecutionEngine]:
+    slots = asyncio.Semaphore(1)
 
-        class Engine(UserExecutionEngine):
-            def __init__(self, **options: Any) -> None:
-                super().__init__(**options)
-                self._slots = slots
+    class Engine(UserExecutionEngine):
+        def __init__(self, **options: Any) -> None:
+            super().__init__(**options)
+            self._slots = slots
 
-        options["engine_class"] = Engine
-        super().__init__(**options)
+    return Engine
 
 
-class _OneQuestion(OneClient):
-    """What is asked waits until what was asked before it is answered."""
+class _OneQuestion(SharedClient):
+    """A call waits until all calls before it are answered."""
 
     async def start(self, environment: Environment) -> None:
         self._turn = asyncio.Lock()
@@ -97,9 +94,8 @@ class _OneQuestion(OneClient):
 
 ONE_QUESTION = Fault(
     id="one-question",
-    mechanism="limits",
-    source="OpenHands/OpenHands #16459, HKUDS/nanobot #2393: a lock around each call "
-    "of the model is everybody's, and all wait while it answers one of them",
+    source="OpenHands/OpenHands #16459, HKUDS/nanobot #2393: all users share the lock "
+    "around model calls, and wait while the model answers one of them",
     claims=frozenset({"error-containment"}),
     adapter=_OneQuestion,
 )
@@ -107,16 +103,15 @@ ONE_QUESTION = Fault(
 
 ONE_AT_A_TIME = Fault(
     id="one-at-a-time",
-    mechanism="limits",
-    source="marin-community/marin #5925, ridafkih/keeper.sh #249: the slots are the "
-    "process's, and while one user holds them everybody waits",
+    source="marin-community/marin #5925, ridafkih/keeper.sh #249: the process has one "
+    "set of slots, and while one user holds them all others wait",
     claims=frozenset({"error-containment"}),
-    adapter=with_factory(_OneQueueFactory),
+    adapter=with_fresh_engine(_with_one_slot),
 )
 
 
-class _LostPermit(ToolClient):
-    """One call at a time; a cancelled one does not give its place back."""
+class _LostPermit(SharedToolClient):
+    """One call at a time; a cancelled call does not release its permit."""
 
     async def start(self, environment: Environment) -> None:
         self._permits = asyncio.Semaphore(1)
@@ -135,9 +130,8 @@ class _LostPermit(ToolClient):
 
 PERMIT_LOST = Fault(
     id="permit-lost",
-    mechanism="limits",
     source="encode/httpcore #830, pipeshub-ai/pipeshub-ai #2918: a cancelled request "
-    "keeps its place in the pool for ever, and the others wait for it",
+    "keeps its slot in the pool for ever, and the others wait for it",
     claims=frozenset({"error-containment"}),
     adapter=_LostPermit,
 )

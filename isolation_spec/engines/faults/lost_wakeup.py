@@ -1,4 +1,4 @@
-"""Who comes next: locks that hold as long as nobody leaves at the wrong moment."""
+"""Lost wake-ups: a lock loses a turn when a waiter is cancelled at the wrong moment."""
 
 from __future__ import annotations
 
@@ -7,23 +7,22 @@ from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from isolation_spec.engines.faults.builders import with_fresh_sessions
+from isolation_spec.engines.faults.builders import with_guarded_sessions
 from isolation_spec.engines.faults.fault import Fault
-from isolation_spec.engines.reference import DatabaseSessionManager
-from isolation_spec.engines.reference.sessions import T, Work
+from isolation_spec.engines.reference import UserExecutionContext
 
 __all__ = ["FAULTS"]
 
 
 class _Two:
-    """Room for two; who leaves it when it was full gives the next in line a turn."""
+    """Admits two units. A unit that leaves while it is full wakes the next in line."""
 
     def __init__(self) -> None:
         self._free = 2
         self._line: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
-    async def hold(self) -> AsyncIterator[None]:
+    async def hold(self, context: UserExecutionContext) -> AsyncIterator[None]:
         if self._line or not self._free:
             turn = asyncio.get_running_loop().create_future()
             self._line.append(turn)
@@ -42,31 +41,19 @@ class _Two:
                     turn.set_result(None)
 
 
-def _in_turn(places: _Two | _Queue) -> type[DatabaseSessionManager]:
-    """Each unit of database work takes one of the places that all engines share."""
-
-    class Sessions(DatabaseSessionManager):
-        async def run(self, work: Work[T]) -> T:
-            async with places.hold():
-                return await super().run(work)
-
-    return Sessions
-
-
 TURN_LOST = Fault(
     id="turn-lost",
-    mechanism="lost_wakeup",
-    source="python/cpython #1031 (bpo-27585): who is cancelled when their turn has "
-    "come to have a session does not pass it on, and those behind wait for ever",
+    source="python/cpython #1031 (bpo-27585): a waiter cancelled after its wake-up "
+    "does not pass the turn on, and the waiters behind it wait for ever",
     claims=frozenset({"error-containment"}),
-    adapter=with_fresh_sessions(lambda: _in_turn(_Two())),
+    adapter=with_guarded_sessions(_Two),
 )
 
 
 class _Queue:
-    """Room for three; who leaves hands the place to the first who waits for one.
+    """Admits three units; a unit that leaves hands its slot to the first in the queue.
 
-    Who is cancelled while waiting stays in the queue.
+    A waiter that is cancelled stays in the queue.
     """
 
     def __init__(self) -> None:
@@ -74,7 +61,7 @@ class _Queue:
         self._queue: deque[asyncio.Future[None]] = deque()
 
     @asynccontextmanager
-    async def hold(self) -> AsyncIterator[None]:
+    async def hold(self, context: UserExecutionContext) -> AsyncIterator[None]:
         if self._free:
             self._free -= 1
         else:
@@ -100,11 +87,10 @@ class _Queue:
 
 LEFT_IN_QUEUE = Fault(
     id="left-in-queue",
-    mechanism="lost_wakeup",
-    source="aio-libs/aiohttp #2937 (review), aio-libs/aiocassandra #6: a place is "
-    "given back to a waiter that was cancelled, and who does so fails",
+    source="aio-libs/aiohttp #2937 (review), aio-libs/aiocassandra #6: a slot is "
+    "handed to a cancelled waiter, and the unit that hands it over fails",
     claims=frozenset({"error-containment"}),
-    adapter=with_fresh_sessions(lambda: _in_turn(_Queue())),
+    adapter=with_guarded_sessions(_Queue),
 )
 
 FAULTS = (LEFT_IN_QUEUE, TURN_LOST)

@@ -1,7 +1,7 @@
-"""The fewest operations and decisions with which each fault shows, claim by claim.
+"""The fewest operations and decisions that show each fault, claim by claim.
 
-Found and argued in the tests, where each has its story; here, so that `isolation-spec
-faults` can say how near to it a shrunk scenario comes.
+The tests derive each figure from a scenario, and enumerate smaller scenarios to show
+that they hold. `isolation-spec faults` compares shrunk scenarios with these figures.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
 
 
 def least_of(fault: str, claim: str) -> tuple[int, int] | None:
-    """What the fault needs to show under this claim; under an unknown claim, what it
-    needs to show at all; None for a fault that is not known."""
+    """The minimum of the fault under this claim, or its smallest one under a claim
+    without a figure; None for an unknown fault."""
     known = LEAST.get(fault, {})
     return known.get(claim) or min(known.values(), key=sum, default=None)

@@ -1,4 +1,5 @@
-"""Nobody asks who is asking: what is another user's is handed to whoever names it."""
+"""Missing authorization: a caller that names an object gets it without a check of its
+owner."""
 
 from __future__ import annotations
 
@@ -19,9 +20,8 @@ class _Unchecked(UserExecutionEngine):
 
 UNCHECKED_SESSION = Fault(
     id="unchecked-session",
-    mechanism="missing_authorization",
-    source="agno-agi/agno #8885, AstrBot #8866: a session that the caller names "
-    "is used without asking whose it is",
+    source="agno-agi/agno #8885, AstrBot #8866: a session named by the caller is "
+    "used without a check of its owner",
     claims=frozenset(
         {"context-ownership", "stored-writes", "error-containment", "event-routing"}
     ),
@@ -36,9 +36,8 @@ class _UncheckedRequest(UserExecutionEngine):
 
 UNCHECKED_RUN = Fault(
     id="unchecked-run",
-    mechanism="missing_authorization",
-    source="agno-agi/agno #9751: who owns a session is asked when it is read, not when "
-    "a run is added to it",
+    source="agno-agi/agno #9751: the owner of a session is checked when it is read, "
+    "but not when a run is added to it",
     claims=frozenset(
         {"context-ownership", "stored-writes", "event-routing", "event-lifecycle"}
     ),
@@ -59,20 +58,16 @@ def _with_one_table() -> type[UserExecutionEngine]:
             super()._forget_run(run)
             runs.pop(run.run_id, None)
 
-        def cancel(self, run_id: str) -> bool:
-            run = runs.get(run_id)
-            if run is not None:
-                run.task.cancel()
-            return run is not None
+        def _find_run(self, run_id: str) -> Run | None:
+            return runs.get(run_id)
 
     return Engine
 
 
 ONE_RUN_TABLE = Fault(
     id="one-run-table",
-    mechanism="missing_authorization",
-    source="open-webui #25763: a request is carried out on a session that the client "
-    "names, whoever owns it",
+    source="open-webui #25763: a request runs on a session named by the client without "
+    "a check of its owner",
     claims=frozenset({"error-containment", "event-lifecycle"}),
     adapter=with_fresh_engine(_with_one_table),
 )

@@ -1,4 +1,4 @@
-"""Work that goes on after the one for whom it is done has left."""
+"""Work that goes on after its run, user or engine has ended."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ from isolation_spec.engines.reference import (
     UserExecutionEngine,
     UserMemory,
 )
-from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.engines.reference.runs import Run
 
 __all__ = ["FAULTS"]
@@ -37,44 +36,31 @@ class _Heartbeat(UserExecutionEngine):
             self._beats += 1
 
 
-class _HeartbeatAdapter(ReferenceAdapter):
-    engine_class = _Heartbeat
-
-
 HEARTBEAT_SURVIVES = Fault(
     id="heartbeat-survives",
-    mechanism="orphaned_work",
     source="miguelgrinberg/python-socketio #1301: a service task survives its owner",
     claims=frozenset({"teardown"}),
-    adapter=_HeartbeatAdapter,
+    adapter=with_engine(_Heartbeat),
 )
 
 
 class _GoesOn(UserExecutionEngine):
-    def cancel(self, run_id: str) -> bool:
-        run = self._runs.get(run_id)
-        if run is not None:
-            run.emitter.finish(EventType.AGENT_CANCELLED, {"error": "cancelled"})
-            run.emitter.ended = False
-        return run is not None
-
-
-class _GoesOnAdapter(ReferenceAdapter):
-    engine_class = _GoesOn
+    def _cancel_run(self, run: Run) -> None:
+        run.emitter.finish(EventType.AGENT_CANCELLED, {"error": "cancelled"})
+        run.emitter.ended = False
 
 
 RUN_GOES_ON = Fault(
     id="run-goes-on",
-    mechanism="orphaned_work",
-    source="openai/openai-agents-python #574: leaving a run tells its end, but the run "
-    "goes on and tells more",
+    source="openai/openai-agents-python #574: leaving a run reports its end, but the "
+    "run goes on and emits more events",
     claims=frozenset({"event-lifecycle", "tool-isolation"}),
-    adapter=_GoesOnAdapter,
+    adapter=with_engine(_GoesOn),
 )
 
 
 class _LateMemory(UserMemory):
-    """Writes once more what it wrote, a while later, as a checkpoint does."""
+    """Writes each value again a while later, as a checkpoint does."""
 
     async def remember(self, key: str, value: str) -> None:
         await super().remember(key, value)
@@ -89,16 +75,15 @@ class _LateMemory(UserMemory):
 
 COMES_BACK = Fault(
     id="comes-back",
-    mechanism="orphaned_work",
-    source="langchain-ai/langgraph #7206, deer-flow #5664: a detached writer brings "
-    "back what was deleted meanwhile",
+    source="langchain-ai/langgraph #7206, deer-flow #5664: a detached writer restores "
+    "entries that were deleted meanwhile",
     claims=frozenset({"stored-writes"}),
     adapter=with_memory(lambda: _LateMemory),
 )
 
 
 class _Unacknowledged(UserMemory):
-    """Says that it stored what it is only about to store."""
+    """Acknowledges a write before it is stored."""
 
     async def remember(self, key: str, value: str) -> None:
         writing = asyncio.get_running_loop().create_task(self._write(key, value))
@@ -112,9 +97,8 @@ class _Unacknowledged(UserMemory):
 
 WRITTEN_LATER = Fault(
     id="written-later",
-    mechanism="orphaned_work",
-    source="langchain-ai/langgraph #6701: a store acknowledges what its background "
-    "writer has not written",
+    source="langchain-ai/langgraph #6701: a store acknowledges entries that its "
+    "background writer has not written",
     claims=frozenset({"stored-writes", "context-ownership"}),
     adapter=with_memory(lambda: _Unacknowledged),
 )
@@ -123,14 +107,13 @@ WRITTEN_LATER = Fault(
 class _Reminding(UserExecutionEngine):
     def _forget_run(self, run: Run) -> None:
         super()._forget_run(run)
-        # A reminder for an hour from now, which keeps the run and all that it holds.
+        # A reminder in an hour; its closure keeps the run and its parts alive.
         asyncio.get_running_loop().call_later(3600.0, lambda: run.run_id)
 
 
 TIMER_LEFT = Fault(
     id="timer-left",
-    mechanism="orphaned_work",
-    source="codex-lb #2041: a timer that nobody cancels keeps all of a request alive",
+    source="codex-lb #2041: a timer that is never cancelled keeps a request alive",
     claims=frozenset({"teardown"}),
     adapter=with_engine(_Reminding),
 )
@@ -146,9 +129,8 @@ class _PrefixFactory(ExecutionEngineFactory):
 
 PREFIX_CLEANUP = Fault(
     id="prefix-cleanup",
-    mechanism="orphaned_work",
-    source="incident 19 in a cleanup: whose id begins like the user's is cleaned up, "
-    "too",
+    source="incident 19 in a cleanup: users whose id starts with the user's id are "
+    "cleaned up, too",
     claims=frozenset({"error-containment", "event-lifecycle", "stored-writes"}),
     adapter=with_factory(_PrefixFactory),
 )

@@ -1,4 +1,4 @@
-"""Changes that stay halfway if whoever makes them is struck in between."""
+"""Updates that a cancellation in the middle leaves incomplete."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["FAULTS"]
 
 
 def _write() -> None:
-    """What is written outside, of which only the completion matters."""
+    """Stands for a write outside the process; only its completion matters."""
 
 
 class _Line:
-    """Who has the turn, and who waits for it; the first one is the next."""
+    """A lock with a first-in-first-out queue of waiters."""
 
     def __init__(self) -> None:
         self.taken = False
@@ -34,7 +34,7 @@ class _Line:
             try:
                 await turn
             finally:
-                # Whoever was given the turn is not in line any more.
+                # A waiter that was handed the turn has left the queue before.
                 if turn in self.waiting:
                     self.waiting.remove(turn)
         self.taken = True
@@ -49,8 +49,10 @@ class _Line:
 
 
 def _in_line() -> type[UserExecutionEngine]:
-    """Engines write the ends of their runs in one journal, one at a time, before they
-    store them; those of cancelled runs and of children are not written there."""
+    """Writes the outcome of each run to one journal before it is stored, one at a time.
+
+    Outcomes of cancelled runs and of children are not written there.
+    """
     line = _Line()
 
     class Engine(UserExecutionEngine):
@@ -71,17 +73,18 @@ def _in_line() -> type[UserExecutionEngine]:
 
 TURN_DROPPED = Fault(
     id="turn-dropped",
-    mechanism="partial_update",
-    source="python/cpython #112202: whoever is cancelled in the moment in which it is "
-    "its turn passes the turn to nobody",
+    source="python/cpython #112202: a waiter cancelled at the moment of its turn does "
+    "not pass the turn on",
     claims=frozenset({"error-containment", "teardown"}),
     adapter=with_fresh_engine(_in_line),
 )
 
 
 def _with_batches() -> type[UserExecutionEngine]:
-    """The ends of cancelled runs are stored in batches, at most one of each user; in an
-    engine that is closing each by itself."""
+    """Stores the outcomes of cancelled runs in batches, at most one outcome per user.
+
+    An engine that is closing stores each outcome by itself.
+    """
     batch: list[tuple[Callable[[], Awaitable[None]], asyncio.Future[None]]] = []
     turns: dict[str, asyncio.Lock] = {}
 
@@ -109,9 +112,8 @@ def _with_batches() -> type[UserExecutionEngine]:
 
 CLEARED_AFTERWARDS = Fault(
     id="cleared-afterwards",
-    mechanism="partial_update",
-    source="LangGraph batched store: what joins a batch while it is stored is cleared "
-    "away with it, and whoever waits for it waits for ever",
+    source="LangGraph batched store: an item that joins a batch while it is stored is "
+    "cleared with it, and its caller waits for ever",
     claims=frozenset({"teardown"}),
     adapter=with_fresh_engine(_with_batches),
 )

@@ -1,4 +1,4 @@
-"""What is used again for somebody else, and cannot be told from what it was before."""
+"""Pool contamination: a pooled object carries state from one user to the next."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from isolation_spec.engines.faults.builders import (
-    Place,
-    answered,
-    ask_outside,
-    with_place,
+    SharedResource,
+    call_external,
+    schedule_after_external_call,
+    with_shared_resource,
 )
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import ClosedError
@@ -20,15 +20,15 @@ __all__ = ["FAULTS"]
 
 
 class _Pad:
-    """What a run notes; the next run that takes it begins with nothing on it."""
+    """A notepad for one run at a time; it is empty when the next run takes it."""
 
     def __init__(self) -> None:
         self.notes: set[str] = set()
 
 
-class _Pads(Place):
-    """Pads that are free are taken again. What a run tells is noted at once, and once
-    more when somebody outside has it, for whom nobody waits."""
+class _Pads(SharedResource):
+    """Pools free pads. Each event is noted at once, and again when a call outside
+    completes that no run waits for."""
 
     def __init__(self) -> None:
         self._free: list[_Pad] = []
@@ -44,36 +44,39 @@ class _Pads(Place):
         finally:
             self._free.append(self._held.pop(run.context.request_id))
 
-    def tell(self, request_id: str, told: Mapping[str, Any]) -> None:
+    def record_event(self, request_id: str, payload: Mapping[str, Any]) -> None:
         pad = self._held.get(request_id)
         if pad is not None:
-            note = f"{told}"
+            note = f"{payload}"
             pad.notes.add(note)
-            ask_outside(lambda: pad.notes.add(note))
+            schedule_after_external_call(lambda: pad.notes.add(note))
 
-    def shown(self, run: Run) -> Mapping[str, Any]:
+    def extra_metadata(self, run: Run) -> Mapping[str, Any]:
         return {"notes": sorted(self._held[run.context.request_id].notes)}
 
 
 NOTED_FOR_NEXT = Fault(
     id="noted-for-next",
-    mechanism="pool_contamination",
-    source="justcoding121/titanium-web-proxy #546, dotnet/corefx #27780: what is in a "
-    "pool again is still written to for whom it served before",
+    source="justcoding121/titanium-web-proxy #546, dotnet/corefx #27780: an object "
+    "back in the pool is still written to for its previous user",
     claims=frozenset({"context-ownership"}),
-    adapter=with_place(_Pads),
+    adapter=with_shared_resource(_Pads),
 )
 
 
 class _Connection:
-    """To somewhere upstream, for the runs that begin before one ends."""
+    """A connection upstream, for the runs that begin before the next run ends."""
 
     closed = False
 
 
-class _Turning(Place):
-    """Two connections: when a run ends, the one at the front is closed, and the other
-    comes forward. A bit says which one that is, and whether one has found it."""
+class _Alternating(SharedResource):
+    """Two connections: the end of a run closes the front one and brings the other
+    forward.
+
+    A bit says which one is in front; a run that reads the same bit before and after an
+    await takes the front connection for unchanged.
+    """
 
     def __init__(self) -> None:
         self._bit = False
@@ -95,17 +98,16 @@ class _Turning(Place):
 
     async def _find(self) -> _Connection | None:
         front, bit = self._front, self._bit
-        await answered()
+        await call_external()
         return front if bit is self._bit else None
 
 
 TURNED_TWICE = Fault(
     id="turned-twice",
-    mechanism="pool_contamination",
-    source="garden-co/jazz #2974: whether a slot is as it was is told by what comes "
-    "round again, and after two changes it looks unchanged",
+    source="garden-co/jazz #2974: a slot is compared by a value that wraps around, so "
+    "two changes look like no change",
     claims=frozenset({"error-containment"}),
-    adapter=with_place(_Turning),
+    adapter=with_shared_resource(_Alternating),
 )
 
 FAULTS = (NOTED_FOR_NEXT, TURNED_TWICE)

@@ -1,4 +1,5 @@
-"""Done, and done once more, since what confirms it is still on its way."""
+"""Redelivery: a finished call is made again because its confirmation is still on its
+way."""
 
 from __future__ import annotations
 
@@ -6,9 +7,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from isolation_spec.engines.faults.builders import Overwriting, ask_outside, with_engine
+from isolation_spec.engines.faults.builders import (
+    OverwritingEngine,
+    schedule_after_external_call,
+    with_engine,
+)
 from isolation_spec.engines.faults.fault import Fault
-from isolation_spec.engines.faults.tool_call_order import with_dispatcher
 from isolation_spec.engines.reference import ToolDispatcher, UserExecutionContext
 from isolation_spec.engines.reference.runs import Run, RunOutcome
 
@@ -18,7 +22,7 @@ _Call = tuple[UserExecutionContext, str, Mapping[str, Any]]
 
 
 class _Acknowledged(ToolDispatcher):
-    """Knows the calls that were begun and are not confirmed."""
+    """Tracks the calls that have begun and are not confirmed."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -29,7 +33,7 @@ class _Acknowledged(ToolDispatcher):
     ) -> Any:
         call = context, name, arguments
         self._begun.append(call)
-        ask_outside(lambda: self._confirm(call))
+        schedule_after_external_call(lambda: self._confirm(call))
         return await super()._run_tool(context, name, arguments)
 
     def _confirm(self, call: _Call) -> None:
@@ -37,7 +41,7 @@ class _Acknowledged(ToolDispatcher):
             self._begun.remove(call)
 
     async def deliver_again(self, context: UserExecutionContext) -> None:
-        """Makes the calls of this run that are not confirmed once more."""
+        """Makes the unconfirmed calls of this run again."""
         calls = [call for call in self._begun if call[0] is context]
         for call in calls:
             self._confirm(call)
@@ -45,11 +49,11 @@ class _Acknowledged(ToolDispatcher):
                 await super()._run_tool(*call)
 
 
-class _Delivering(Overwriting):
-    """A run whose end is stored has left nothing that was not confirmed."""
+class _Delivering(OverwritingEngine):
+    """Makes the unconfirmed calls of a run again after its outcome is stored."""
 
     tool_dispatcher: _Acknowledged
-    _create_dispatcher = with_dispatcher(_Acknowledged)._create_dispatcher
+    dispatcher_class = _Acknowledged
 
     async def _store_run(self, run: Run, outcome: RunOutcome, *, replace: bool) -> None:
         await super()._store_run(run, outcome, replace=replace)
@@ -58,9 +62,8 @@ class _Delivering(Overwriting):
 
 DONE_UNCONFIRMED = Fault(
     id="done-unconfirmed",
-    mechanism="redelivery",
-    source="acknowledgement deadlines of Google Cloud Pub/Sub: what was done, but is "
-    "not confirmed yet, is delivered once more",
+    source="acknowledgement deadlines of Google Cloud Pub/Sub: a message that is done "
+    "but not yet confirmed is delivered again",
     claims=frozenset({"tool-isolation"}),
     adapter=with_engine(_Delivering),
 )

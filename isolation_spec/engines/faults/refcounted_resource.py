@@ -1,5 +1,5 @@
-"""The first to come opens and the last to leave closes, but who is still opening is
-counted by nobody, so that others may come and leave meanwhile."""
+"""Reference counting: the first user opens a resource and the last one closes it, but
+a user that is still opening it is not counted."""
 
 from __future__ import annotations
 
@@ -8,82 +8,67 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from isolation_spec.engines.faults.builders import (
-    Place,
-    answered,
-    with_fresh_sessions,
-    with_place,
+    SharedResource,
+    call_external,
+    with_guarded_sessions,
+    with_shared_resource,
 )
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import (
     ClosedError,
-    DatabaseSessionManager,
     UserExecutionContext,
     current_context,
 )
 from isolation_spec.engines.reference.runs import Run
-from isolation_spec.engines.reference.sessions import T, Work
 
 __all__ = ["FAULTS"]
 
 
 class _Client:
-    """One client for all database work; it counts as open when somebody begins to open
-    it."""
+    """One client for all database work; it counts as open from the start of opening."""
 
     def __init__(self) -> None:
         self._users = 0
         self._closed = True
 
     @asynccontextmanager
-    async def hold(self) -> AsyncIterator[None]:
+    async def hold(self, context: UserExecutionContext) -> AsyncIterator[None]:
         if not self._users:
             self._closed = False
-            await answered()
+            await call_external()
         self._users += 1
         try:
             if self._closed:
                 message = "the client was closed"
                 raise ClosedError(message)
             yield
+            await call_external()
         finally:
             self._users -= 1
             if not self._users:
                 self._closed = True
 
 
-def _with_client() -> type[DatabaseSessionManager]:
-    client = _Client()
-
-    class Sessions(DatabaseSessionManager):
-        async def run(self, work: Work[T]) -> T:
-            async with client.hold():
-                result = await super().run(work)
-                await answered()
-                return result
-
-    return Sessions
-
-
 CLOSED_MEANWHILE = Fault(
     id="closed-meanwhile",
-    mechanism="refcounted_resource",
-    source="pydantic-ai #2355, #2818: who comes and leaves while another is entering a "
-    "shared client closes it for them",
+    source="pydantic-ai #2355, #2818: a caller that comes and leaves while another is "
+    "entering a shared client closes it for the other",
     claims=frozenset({"error-containment"}),
-    adapter=with_fresh_sessions(_with_client),
+    adapter=with_guarded_sessions(_Client),
 )
 
 
 class _Group:
-    """Runs that keep one upstream alive together, until the last of them leaves."""
+    """Runs that keep one upstream connection alive until the last of them leaves."""
 
     def __init__(self) -> None:
         self.members = 0
         self.disbanded = False
 
 
-class _Upstream(Place):
-    """Each run sends signs of life; they end with the group, or when it leaves it."""
+class _Upstream(SharedResource):
+    """Each run sends heartbeats until it leaves its group, or the group is
+    disbanded."""
 
     def __init__(self) -> None:
         self._group: _Group | None = None
@@ -93,43 +78,42 @@ class _Upstream(Place):
         group = self._group
         if group is None:
             group = self._group = _Group()
-            await answered()
+            await call_external()
         group.members += 1
-        signs = asyncio.get_running_loop().create_task(self._give_signs())
+        heartbeats = asyncio.get_running_loop().create_task(self._send_heartbeats())
         try:
             yield
         finally:
-            self._leave(group, signs)
+            self._leave(group, heartbeats)
 
-    def _leave(self, group: _Group, signs: asyncio.Task[None]) -> None:
+    def _leave(self, group: _Group, heartbeats: asyncio.Task[None]) -> None:
         if group.disbanded:
             return
-        signs.cancel()
+        heartbeats.cancel()
         group.members -= 1
         if not group.members:
             group.disbanded = True
             self._group = None
 
-    async def _give_signs(self) -> None:
-        signs = 0
+    async def _send_heartbeats(self) -> None:
+        sent = 0
         while True:
             await asyncio.sleep(10)
-            signs += 1
+            sent += 1
 
 
 JOINED_DISBANDED = Fault(
     id="joined-disbanded",
-    mechanism="refcounted_resource",
-    source="IBM/mcp-context-forge #4205, pydantic-ai #2818: a group that the others "
-    "have closed takes in who opened it, and nobody closes it again",
+    source="IBM/mcp-context-forge #4205, pydantic-ai #2818: a group closed by its "
+    "members admits the run that opened it, and is never closed again",
     claims=frozenset({"teardown"}),
-    adapter=with_place(_Upstream),
+    adapter=with_shared_resource(_Upstream),
 )
 
 
 class _Numbers:
-    """Work is done for whom its number was given to; the last number is kept while
-    somebody is there, and stored by the last to leave."""
+    """Does each unit for the first owner of its number. The last number stays in memory
+    while units are in flight, and the last unit to leave stores it."""
 
     def __init__(self) -> None:
         self._working = 0
@@ -141,16 +125,18 @@ class _Numbers:
     async def hold(self, context: UserExecutionContext) -> AsyncIterator[None]:
         if self._last is None:
             stored = self._stored
-            await answered()
+            await call_external()
             if self._last is None:
                 self._last = stored
         number = self._last = self._last + 1
         self._working += 1
         before = current_context.set(self._owners.setdefault(number, context))
         try:
+            await call_external()
             yield
+            await call_external()
         except BaseException:
-            # What was broken off leaves its number to nobody.
+            # An interrupted unit gives up its number.
             self._owners.pop(number, None)
             raise
         finally:
@@ -160,27 +146,12 @@ class _Numbers:
                 self._stored, self._last = self._last or 0, None
 
 
-def _with_numbers() -> type[DatabaseSessionManager]:
-    numbers = _Numbers()
-
-    class Sessions(DatabaseSessionManager):
-        async def run(self, work: Work[T]) -> T:
-            async with numbers.hold(self.user_context):
-                await answered()
-                result = await super().run(work)
-                await answered()
-                return result
-
-    return Sessions
-
-
 NUMBERED_AGAIN = Fault(
     id="numbered-again",
-    mechanism="refcounted_resource",
-    source="MySQL #199: numbers start again from what was stored when nobody was "
-    "there, though others have been there since it was read",
+    source="MySQL #199: numbers start again from a stored value that other units have "
+    "passed since it was read",
     claims=frozenset({"context-ownership"}),
-    adapter=with_fresh_sessions(_with_numbers),
+    adapter=with_guarded_sessions(_Numbers),
 )
 
 FAULTS = (CLOSED_MEANWHILE, JOINED_DISBANDED, NUMBERED_AGAIN)

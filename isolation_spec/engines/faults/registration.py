@@ -1,4 +1,4 @@
-"""Who is registered for a user's events, and until when."""
+"""Registration of a user's connections: by the wrong identity, or for too short."""
 
 from __future__ import annotations
 
@@ -21,7 +21,6 @@ class _LastManager(WebSocketManager):
 
 LAST_REGISTRATION_WINS = Fault(
     id="last-registration-wins",
-    mechanism="registration",
     source="comfyanonymous/ComfyUI #16243: a second socket takes the first one's place",
     claims=frozenset({"event-lifecycle", "event-routing"}),
     adapter=with_manager(_LastManager),
@@ -30,15 +29,13 @@ LAST_REGISTRATION_WINS = Fault(
 
 class _LateManager(WebSocketManager):
     def _unregister(self, user_id: str, channel: Channel) -> None:
-        channel.socket.channel = None
-        for registered in list(self._mailbox(user_id).channels.values()):
-            self._dropped += self._mailbox(user_id).remove(registered)
-        self._discard_empty(user_id)
+        registered = self._mailbox(user_id).channels.values()
+        for each in (*registered, channel):
+            super()._unregister(user_id, each)
 
 
 LATE_CLEANUP = Fault(
     id="late-cleanup",
-    mechanism="registration",
     source="Verath #229, hypha #880: the late cleanup of an old connection removes the "
     "user's new one",
     claims=frozenset({"event-lifecycle", "event-routing"}),
@@ -47,10 +44,10 @@ LATE_CLEANUP = Fault(
 
 
 def _named(socket: ServerConnection) -> str | None:
-    """The user that the client says it is."""
+    """The user id that the client claims."""
     assert socket.request is not None
-    found = parse_qs(urlsplit(socket.request.path).query).get("user_id")
-    return found[0] if found else None
+    names = parse_qs(urlsplit(socket.request.path).query).get("user_id")
+    return names[0] if names else None
 
 
 class _BelievingManager(WebSocketManager):
@@ -61,8 +58,7 @@ class _BelievingManager(WebSocketManager):
 
 NAME_BELIEVED = Fault(
     id="name-believed",
-    mechanism="registration",
-    source="PiperChat01 #145: a client says which user it is, and joins the room",
+    source="PiperChat01 #145: a client names any user and joins that user's room",
     claims=frozenset({"event-routing", "event-lifecycle"}),
     adapter=with_manager(_BelievingManager),
 )
@@ -75,8 +71,7 @@ class _LenientManager(WebSocketManager):
 
 TOKEN_OPTIONAL = Fault(
     id="token-optional",
-    mechanism="registration",
-    source="PiperChat01 #145: whose token is refused may still say who it is",
+    source="PiperChat01 #145: a client with a refused token may still name a user",
     claims=frozenset({"event-routing", "event-lifecycle"}),
     adapter=with_manager(_LenientManager),
 )

@@ -1,4 +1,4 @@
-"""What is sent at once overtakes what something outside must pass first."""
+"""Reordering: an event sent at once overtakes events that await approval outside."""
 
 from __future__ import annotations
 
@@ -6,7 +6,11 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from isolation_spec.engines.faults.builders import Overwriting, ask_outside, with_engine
+from isolation_spec.engines.faults.builders import (
+    OverwritingEngine,
+    schedule_after_external_call,
+    with_engine,
+)
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import EventEmitter, UserExecutionContext
 
@@ -14,16 +18,16 @@ __all__ = ["FAULTS"]
 
 
 class _Letter:
-    """What is told, and whether it was passed."""
+    """A message, and whether it is approved."""
 
     def __init__(self, message: str) -> None:
         self.message = message
-        self.passed = False
+        self.approved = False
 
 
 class _Screened(EventEmitter):
-    """What a run tells on its way is sent in order, once it was passed outside; its
-    end tells nothing that must be."""
+    """Sends the events of a run in order, each after its approval outside; the terminal
+    event needs no approval and is sent at once."""
 
     def __init__(self, *arguments: Any, is_open: Callable[[], bool]) -> None:
         super().__init__(*arguments)
@@ -36,26 +40,25 @@ class _Screened(EventEmitter):
             return
         letter = _Letter(message)
         self._letters.append(letter)
-        ask_outside(lambda: self._pass(letter))
+        schedule_after_external_call(lambda: self._approve(letter))
 
-    def _pass(self, letter: _Letter) -> None:
-        letter.passed = True
-        while self._letters and self._letters[0].passed:
+    def _approve(self, letter: _Letter) -> None:
+        letter.approved = True
+        while self._letters and self._letters[0].approved:
             message = self._letters.popleft().message
             if self._is_open():
                 super()._send(message)
 
 
-class _Screening(Overwriting):
+class _Screening(OverwritingEngine):
     def _create_emitter(self, context: UserExecutionContext) -> EventEmitter:
         return _Screened(context, self._events, is_open=lambda: not self.closed)
 
 
 END_OVERTAKES = Fault(
     id="end-overtakes",
-    mechanism="reordering",
-    source="producers of Apache Kafka with several requests in flight: what has to "
-    "wait is sent behind what came after it",
+    source="producers of Apache Kafka with several requests in flight: a retried "
+    "message is sent behind its successors",
     claims=frozenset({"event-lifecycle", "event-routing"}),
     adapter=with_engine(_Screening),
 )

@@ -1,4 +1,5 @@
-"""One connection to something remote for all users, whose replies come in order."""
+"""Reply misrouting: all users share one connection, and a reply goes to another
+user."""
 
 from __future__ import annotations
 
@@ -10,9 +11,12 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from isolation_spec.contract.environment import Environment
-from isolation_spec.engines.faults.builders import with_fresh_engine, with_memory
+from isolation_spec.engines.faults.builders import (
+    engine_of,
+    with_fresh_engine,
+    with_memory,
+)
 from isolation_spec.engines.faults.fault import Fault
-from isolation_spec.engines.faults.tool_call_order import with_dispatcher
 from isolation_spec.engines.reference import (
     DatabaseSessionManager,
     Message,
@@ -28,7 +32,7 @@ __all__ = ["FAULTS"]
 
 
 class _Pipelined(ReferenceAdapter):
-    """What was asked and not yet answered stays in line, also if nobody waits."""
+    """Keeps an unanswered request in line even if its caller has been cancelled."""
 
     async def start(self, environment: Environment) -> None:
         self._turn = asyncio.Lock()
@@ -46,7 +50,6 @@ class _Pipelined(ReferenceAdapter):
 
 REPLY_TO_NEXT = Fault(
     id="reply-to-next",
-    mechanism="reply_misrouting",
     source="ChatGPT incident of 2023-03-20, redis/redis-py #2624: the reply to a "
     "cancelled request goes to the next user",
     claims=frozenset({"context-ownership"}),
@@ -72,21 +75,20 @@ def _with_tool_connection() -> type[UserExecutionEngine]:
                 await super()._run_tool(context, name, arguments)
                 return results.popleft()
 
-    return with_dispatcher(Dispatcher)
+    return engine_of(dispatcher_class=Dispatcher)
 
 
 RESULT_TO_NEXT = Fault(
     id="result-to-next",
-    mechanism="reply_misrouting",
-    source="redis/redis-py #2632: the same in a second client, which the first mend "
-    "did not cover",
+    source="redis/redis-py #2632: the same in a second client, which the first fix did "
+    "not cover",
     claims=frozenset({"tool-isolation", "context-ownership"}),
     adapter=with_fresh_engine(_with_tool_connection),
 )
 
 
 class _Blocked(ReferenceAdapter):
-    """Who leaves while waiting for a reply leaves the line closed behind them."""
+    """A caller cancelled while it waits for a reply leaves the lock locked."""
 
     async def start(self, environment: Environment) -> None:
         self._turn = asyncio.Lock()
@@ -103,7 +105,6 @@ class _Blocked(ReferenceAdapter):
 
 LINE_BLOCKED = Fault(
     id="line-blocked",
-    mechanism="reply_misrouting",
     source="jonathanslenders/asyncio-redis #37: a cancelled request stays at the head "
     "of the line, and blocks every later one",
     claims=frozenset({"error-containment"}),
@@ -112,7 +113,7 @@ LINE_BLOCKED = Fault(
 
 
 class _Slotted(ReferenceAdapter):
-    """A reply is for whoever has the slot of its number when it comes."""
+    """Delivers a reply to the request that holds the slot of its number on arrival."""
 
     async def start(self, environment: Environment) -> None:
         self._waiting: dict[int, str] = {}
@@ -130,7 +131,6 @@ class _Slotted(ReferenceAdapter):
 
 SLOT_TAKEN = Fault(
     id="slot-taken",
-    mechanism="reply_misrouting",
     source="modelcontextprotocol/python-sdk #3060: a second request of the same number "
     "takes the slot of the first",
     claims=frozenset({"context-ownership"}),
@@ -160,12 +160,11 @@ def _with_shared_batch() -> type[UserExecutionEngine]:
                 raise failed.result()
             return result
 
-    return with_dispatcher(Dispatcher)
+    return engine_of(dispatcher_class=Dispatcher)
 
 
 BATCH_FAILS = Fault(
     id="batch-fails",
-    mechanism="reply_misrouting",
     source="LangGraph batched store: one bad item fails every call of its batch with "
     "the same exception",
     claims=frozenset({"tool-isolation", "context-ownership"}),
@@ -174,7 +173,7 @@ BATCH_FAILS = Fault(
 
 
 def _with_batches() -> type[UserMemory]:
-    """What is asked for while a batch is stored is the next batch; all or nothing."""
+    """Stores all writes that arrive during one batch as the next, all or nothing."""
     waiting: list[tuple[tuple[str, str], str, str, asyncio.Future[None]]] = []
     storing: list[asyncio.Task[None]] = []
 
@@ -213,9 +212,8 @@ def _with_batches() -> type[UserMemory]:
 
 BATCH_REFUSED = Fault(
     id="batch-refused",
-    mechanism="reply_misrouting",
     source="LangGraph batched store, datastore-ndb #196: a value that cannot be stored "
-    "fails every write of its batch, and tells all of it",
+    "fails every write of its batch with an error that shows it",
     claims=frozenset({"context-ownership", "error-containment", "event-routing"}),
     adapter=with_memory(_with_batches),
 )

@@ -1,4 +1,4 @@
-"""What contexts share for as long as they have runs, under way among others'."""
+"""State that lives from a user's first run to the last, while others use it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from typing import Any
 
 from isolation_spec.engines.faults.builders import with_fresh_engine
 from isolation_spec.engines.faults.fault import Fault
-from isolation_spec.engines.faults.tool_call_order import with_dispatcher
 from isolation_spec.engines.reference import (
     AgentExecutionResult,
     ToolDispatcher,
@@ -28,14 +27,15 @@ Request = Callable[[], Awaitable[Any]]
 
 
 class _Shifts:
-    """A user's shift is from their first run's beginning to the last one's end."""
+    """Tracks shifts: a user's shift lasts from the start of their first run in flight
+    to the end of their last."""
 
     def __init__(self) -> None:
         self.runs: Counter[str] = Counter()
 
     @contextmanager
-    def run_of(self, user: str) -> Iterator[None]:
-        """One more run of the user is under way."""
+    def count_run(self, user: str) -> Iterator[None]:
+        """Counts a run of the user for the length of a block."""
         self.runs[user] += 1
         if self.runs[user] == 1:
             self.begin(user)
@@ -48,13 +48,13 @@ class _Shifts:
                 self.end(user)
 
     def begin(self, user: str) -> None:
-        """The user has runs again."""
+        """The user's shift begins."""
 
     def end(self, user: str) -> None:
-        """The user has no more runs."""
+        """The user's shift ends."""
 
     async def call(self, user: str, request: Request) -> Any:
-        """Makes a request for the user and returns what was answered."""
+        """Makes a request for the user and returns its answer."""
         return await request()
 
 
@@ -71,14 +71,14 @@ def _in_shifts(make: Callable[[], _Shifts]) -> type[UserExecutionEngine]:
             )
 
     class Engine(UserExecutionEngine):
-        _create_dispatcher = with_dispatcher(Dispatcher)._create_dispatcher
+        dispatcher_class = Dispatcher
 
         async def _execute(self, run: Run) -> AgentExecutionResult:
-            with shifts.run_of(run.context.user_id):
+            with shifts.count_run(run.context.user_id):
                 return await super()._execute(run)
 
-        async def _ask_model(self, run: Run, prompt: str) -> str:
-            model = super()._ask_model
+        async def _call_model(self, run: Run, prompt: str) -> str:
+            model = super()._call_model
             answer: str = await shifts.call(
                 run.context.user_id, lambda: model(run, prompt)
             )
@@ -88,8 +88,10 @@ def _in_shifts(make: Callable[[], _Shifts]) -> type[UserExecutionEngine]:
 
 
 class _Parked(_Shifts):
-    """One upstream session. Who is alone leaves it to whoever comes while they wait,
-    and the last to leave closes it."""
+    """One upstream session, closed by the last user to leave.
+
+    A lone user is not counted while it waits for an answer.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -121,16 +123,16 @@ class _Parked(_Shifts):
 
 CLOSED_WHILE_PARKED = Fault(
     id="closed-while-parked",
-    mechanism="session_lifetime",
-    source="usestrix/strix #1012, pydantic-ai #2818: the last one out closes the "
-    "session that all share, and does not count who waits for an answer",
+    source="usestrix/strix #1012, pydantic-ai #2818: the last user out closes the "
+    "shared session, and does not count a user that waits for an answer",
     claims=frozenset({"error-containment", "tool-isolation"}),
     adapter=with_fresh_engine(lambda: _in_shifts(_Parked)),
 )
 
 
 class _Mark(_Shifts):
-    """Calls and shifts are numbered; all up to the highest that is over are over."""
+    """Numbers calls and shifts; every number below the highest finished one counts as
+    finished."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -149,24 +151,26 @@ class _Mark(_Shifts):
         number = self._last
         answer = await request()
         if number < self._over:
-            message = "the answer belongs to what is over"
+            message = "the answer belongs to a finished call"
             raise TimeoutError(message)
         return answer
 
 
 BEHIND_THE_MARK = Fault(
     id="behind-the-mark",
-    mechanism="session_lifetime",
-    source="consumers of Apache Kafka that commit out of order: what is done is kept "
-    "as one highest number, though a later one may be done before an earlier one",
+    source="consumers of Apache Kafka that commit out of order: progress is stored as "
+    "one highest number, although a later item may be done before an earlier one",
     claims=frozenset({"error-containment", "tool-isolation"}),
     adapter=with_fresh_engine(lambda: _in_shifts(_Mark)),
 )
 
 
-class _Places(_Shifts):
-    """Each shift makes a new place for answers. The old one is given up after as many
-    have left as waited there then; who still waits there has the newest instead."""
+class _Versions(_Shifts):
+    """Each shift makes a new version of the answers.
+
+    A version is dropped after as many users have left as waited for it when it was
+    replaced; a caller that still waits for it gets the newest version instead.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -181,44 +185,43 @@ class _Places(_Shifts):
         self._newest += 1
 
     def end(self, user: str) -> None:
-        for place, waiting in tuple(self._replaced.items()):
+        for version, waiting in tuple(self._replaced.items()):
             if waiting > 1:
-                self._replaced[place] = waiting - 1
+                self._replaced[version] = waiting - 1
             else:
-                del self._replaced[place]
+                del self._replaced[version]
 
     async def call(self, user: str, request: Request) -> Any:
-        place = self._newest
+        version = self._newest
         self._waiting += 1
         try:
             answer = await request()
         finally:
             self._waiting -= 1
-        if place != self._newest and place not in self._replaced:
+        if version != self._newest and version not in self._replaced:
             return self._answers.get(self._newest, answer)
-        self._answers[place] = answer
+        self._answers[version] = answer
         return answer
 
 
 GIVEN_UP_EARLY = Fault(
     id="given-up-early",
-    mechanism="session_lifetime",
-    source="pydantic-ai #6411, #6428, with versions: that somebody has left is "
-    "counted, and not who, so what another still reads is given up",
+    source="pydantic-ai #6411, #6428, with versions: departures are counted "
+    "without their user, so a version that another user still reads is dropped",
     claims=frozenset({"context-ownership", "event-routing", "tool-isolation"}),
-    adapter=with_fresh_engine(lambda: _in_shifts(_Places)),
+    adapter=with_fresh_engine(lambda: _in_shifts(_Versions)),
 )
 
 
 class _Redelivered(_Shifts):
-    """Whoever ends a shift takes over what was begun before it and is not done."""
+    """The end of a shift repeats the unfinished calls that began before the shift."""
 
     def __init__(self) -> None:
         super().__init__()
         self._order = itertools.count()
         self._begun: dict[str, int] = {}
         self._calls: dict[int, tuple[Request, Context]] = {}
-        self._again: dict[asyncio.Task[Any], None] = {}
+        self._repeats: dict[asyncio.Task[Any], None] = {}
 
     def begin(self, user: str) -> None:
         self._begun[user] = next(self._order)
@@ -227,11 +230,11 @@ class _Redelivered(_Shifts):
         begun = self._begun.pop(user)
         for number, (request, context) in self._calls.items():
             if number < begun:
-                again = asyncio.get_running_loop().create_task(
+                repeat = asyncio.get_running_loop().create_task(
                     _quietly(request), context=context
                 )
-                self._again[again] = None
-                again.add_done_callback(self._again.pop)
+                self._repeats[repeat] = None
+                repeat.add_done_callback(self._repeats.pop)
 
     async def call(self, user: str, request: Request) -> Any:
         number = next(self._order)
@@ -249,9 +252,8 @@ async def _quietly(request: Request) -> None:
 
 REDELIVERED = Fault(
     id="redelivered",
-    mechanism="session_lifetime",
-    source="visibility timeouts of Celery on Redis: what is still being done is taken "
-    "for left behind, and is done once more",
+    source="visibility timeouts of Celery on Redis: work in progress is taken for "
+    "abandoned, and is done again",
     claims=frozenset({"tool-isolation"}),
     adapter=with_fresh_engine(lambda: _in_shifts(_Redelivered)),
 )

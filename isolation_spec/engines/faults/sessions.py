@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from isolation_spec.engines.faults.builders import with_fresh_sessions
 from isolation_spec.engines.faults.fault import Fault
-from isolation_spec.engines.reference import (
-    DatabaseSessionManager,
-    ExecutionEngineFactory,
-    UserExecutionEngine,
-)
-from isolation_spec.engines.reference.adapter import ReferenceAdapter
+from isolation_spec.engines.reference import DatabaseSessionManager
 
 __all__ = ["FAULTS"]
 
 
-def _with_one_session() -> type[UserExecutionEngine]:
-    """An engine class of its own for each factory, whose engines share one session."""
+def _with_one_session() -> type[DatabaseSessionManager]:
+    """All units of database work share one session."""
     opened: list[AsyncSession] = []
 
     class Sessions(DatabaseSessionManager):
@@ -27,31 +21,16 @@ def _with_one_session() -> type[UserExecutionEngine]:
                 opened.append(super()._open_session())
             return opened[0]
 
-    class Engine(UserExecutionEngine):
-        def _create_sessions(self) -> DatabaseSessionManager:
-            return Sessions(self.user_context, self._database)
-
-    return Engine
-
-
-class _Factory(ExecutionEngineFactory):
-    def __init__(self, **options: Any) -> None:
-        options["engine_class"] = _with_one_session()
-        super().__init__(**options)
-
-
-class _Adapter(ReferenceAdapter):
-    factory_class = _Factory
+    return Sessions
 
 
 ONE_SESSION = Fault(
     id="one-session",
-    mechanism="sessions",
     source="Skyvern-AI/skyvern #6312: one AsyncSession for concurrent requests",
-    # What one user rolls back takes another's acknowledged write with it; and who uses
-    # it while another does fails.
+    # One user's rollback undoes another's acknowledged write, and concurrent use of
+    # the session raises.
     claims=frozenset({"database-sessions", "error-containment", "stored-writes"}),
-    adapter=_Adapter,
+    adapter=with_fresh_sessions(_with_one_session),
 )
 
 FAULTS = (ONE_SESSION,)

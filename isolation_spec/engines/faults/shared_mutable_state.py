@@ -1,4 +1,5 @@
-"""Set, await, use: what one call keeps in a common place is another's afterwards."""
+"""Shared mutable state: one call sets a shared attribute, awaits, and then reads the
+value of another call."""
 
 from __future__ import annotations
 
@@ -7,13 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from isolation_spec.contract.environment import Environment
-from isolation_spec.engines.faults.builders import with_memory
+from isolation_spec.engines.faults.builders import with_fresh_engine, with_memory
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import (
     Agent,
     AgentRegistry,
     AgentServices,
-    ExecutionEngineFactory,
     Message,
     Tool,
     UserExecutionContext,
@@ -29,30 +29,29 @@ __all__ = ["FAULTS"]
 class _ArgumentsAdapter(ReferenceAdapter):
     def _tool(self, name: str) -> Tool:
         tool = super()._tool(name)
-        kept: dict[str, Any] = {}
+        stored: dict[str, Any] = {}
 
         async def function(
             context: UserExecutionContext, arguments: Mapping[str, Any]
         ) -> Any:
-            kept.update(arguments)
+            stored.update(arguments)
             await self.environment.completion()
-            return await tool.function(context, kept)
+            return await tool.function(context, stored)
 
         return dataclasses.replace(tool, function=function)
 
 
 ARGUMENTS_ON_TOOL = Fault(
     id="arguments-on-tool",
-    mechanism="shared_mutable_state",
-    source="agno-agi/agno #3937: what belongs to one call is kept on the tool, which "
-    "all users share, and read after an await",
+    source="agno-agi/agno #3937: the arguments of one call are stored on the tool, "
+    "which all users share, and read after an await",
     claims=frozenset({"context-ownership", "event-routing", "tool-isolation"}),
     adapter=_ArgumentsAdapter,
 )
 
 
 def _with_common_state() -> type[UserExecutionEngine]:
-    """An engine class of its own for each factory, so that the state ends with it."""
+    """All runs share one state, which each run clears when it begins."""
     state: dict[str, Any] = {}
 
     class Engine(UserExecutionEngine):
@@ -64,28 +63,17 @@ def _with_common_state() -> type[UserExecutionEngine]:
     return Engine
 
 
-class _Factory(ExecutionEngineFactory):
-    def __init__(self, **options: Any) -> None:
-        options["engine_class"] = _with_common_state()
-        super().__init__(**options)
-
-
-class _StateAdapter(ReferenceAdapter):
-    factory_class = _Factory
-
-
 STATE_ON_AGENT = Fault(
     id="state-on-agent",
-    mechanism="shared_mutable_state",
-    source="agno-agi/agno #4663, streamlit #1106: the state of a run is kept where all "
-    "runs have theirs, reset when one begins and read after awaits",
+    source="agno-agi/agno #4663, streamlit #1106: all runs keep their state in one "
+    "object, which is reset when a run begins and read after awaits",
     claims=frozenset({"context-ownership"}),
-    adapter=_StateAdapter,
+    adapter=with_fresh_engine(_with_common_state),
 )
 
 
 class _OneAgent(AgentRegistry):
-    """Makes an agent once; each run gives it what it works with. Children are new."""
+    """Makes one agent for all runs but children; each run hands it its services."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -107,16 +95,15 @@ class _OneAgentAdapter(ReferenceAdapter):
 
 ONE_AGENT = Fault(
     id="one-agent",
-    mechanism="shared_mutable_state",
     source="strands-agents/harness-sdk #1176, smolagents #703: one agent serves all "
-    "callers, and a run that begins changes for whom the others work",
+    "callers, and a run that begins replaces the services of the others",
     claims=frozenset({"context-ownership", "stored-writes"}),
     adapter=_OneAgentAdapter,
 )
 
 
 def _with_current_owner() -> type[UserMemory]:
-    """For whom a memory works is set where all memories look, once it was called."""
+    """All memories share one current owner, which each call sets."""
     current: list[tuple[str, str]] = []
 
     class Memory(UserMemory):
@@ -144,45 +131,47 @@ def _with_current_owner() -> type[UserMemory]:
 
 OWNER_ON_STORE = Fault(
     id="owner-on-store",
-    mechanism="shared_mutable_state",
-    source="mem0ai/mem0 #4359, rocq-mcp #21: the store has a current session, which is "
-    "set by each call and read when the call comes to its work",
+    source="mem0ai/mem0 #4359, rocq-mcp #21: the store has one current session, which "
+    "each call sets and reads later",
     claims=frozenset({"context-ownership", "stored-writes"}),
     adapter=with_memory(_with_current_owner),
 )
 
 
 class _AuthAdapter(ReferenceAdapter):
-    """Fills one header object with each call's user; the call is sent after that."""
+    """Writes each call's user into one header object, which is read when the call is
+    sent."""
 
     async def start(self, environment: Environment) -> None:
         self._headers = {"X-User": ""}
         await super().start(environment)
 
     def _tool(self, name: str) -> Tool:
+        tool = super()._tool(name)
+
         async def function(
             context: UserExecutionContext, arguments: Mapping[str, Any]
         ) -> Any:
             self._headers["X-User"] = context.user_id
-            return await self.environment.toolbox.run(
-                name, arguments["argument"], lambda: self._headers["X-User"]
-            )
+            return await tool.function(context, arguments)
 
-        return dataclasses.replace(super()._tool(name), function=function)
+        return dataclasses.replace(tool, function=function)
+
+    def _tool_identity(self, context: UserExecutionContext) -> str:
+        return self._headers["X-User"]
 
 
 AUTH_IN_PLACE = Fault(
     id="auth-in-place",
-    mechanism="shared_mutable_state",
-    source="BerriAI/litellm #26857: the object that says on whose behalf a call is "
-    "made is changed in place by each call",
+    source="BerriAI/litellm #26857: each call changes the object that holds the "
+    "caller's credentials in place",
     claims=frozenset({"tool-isolation"}),
     adapter=_AuthAdapter,
 )
 
 
 class _BufferAdapter(ReferenceAdapter):
-    """Keeps on itself what the model is to be asked, until the line is free."""
+    """Stores the messages for the model on the adapter until the request is sent."""
 
     async def start(self, environment: Environment) -> None:
         self._messages: tuple[Message, ...] = ()
@@ -198,9 +187,8 @@ class _BufferAdapter(ReferenceAdapter):
 
 PROMPT_ON_CLIENT = Fault(
     id="prompt-on-client",
-    mechanism="shared_mutable_state",
-    source="strands-agents/harness-sdk #2628: calls side by side put their messages "
-    "into one place, and each sends what stands there",
+    source="strands-agents/harness-sdk #2628: concurrent calls store their messages "
+    "in one attribute, and each sends its current content",
     claims=frozenset({"context-ownership"}),
     adapter=_BufferAdapter,
 )

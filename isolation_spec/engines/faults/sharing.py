@@ -1,8 +1,4 @@
-"""One object where each user should have one: a default, an attribute, a singleton.
-
-Each factory gets a class of its own, so that what all engines share ends with their
-world and no run sees another's.
-"""
+"""One object where each user should have one: a default, an attribute, a singleton."""
 
 from __future__ import annotations
 
@@ -14,7 +10,6 @@ from isolation_spec.engines.faults.builders import with_fresh_engine
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import (
     Agent,
-    ExecutionEngineFactory,
     Message,
     ToolDispatcher,
     ToolStatistics,
@@ -40,23 +35,12 @@ def _with_default_conversation() -> type[UserExecutionEngine]:
     return Engine
 
 
-class _ConversationFactory(ExecutionEngineFactory):
-    def __init__(self, **options: Any) -> None:
-        options["engine_class"] = _with_default_conversation()
-        super().__init__(**options)
-
-
-class _ConversationAdapter(ReferenceAdapter):
-    factory_class = _ConversationFactory
-
-
 SHARED_CONVERSATION = Fault(
     id="shared-conversation",
-    mechanism="sharing",
     source="mutable default, as in Chainlit/literalai-python #161 and "
-    "aws/agentcore-cli #809: one message list is everybody's",
+    "aws/agentcore-cli #809: all instances share one message list",
     claims=frozenset({"context-ownership"}),
-    adapter=_ConversationAdapter,
+    adapter=with_fresh_engine(_with_default_conversation),
 )
 
 
@@ -72,22 +56,11 @@ def _with_class_statistics() -> type[UserExecutionEngine]:
     return Engine
 
 
-class _StatisticsFactory(ExecutionEngineFactory):
-    def __init__(self, **options: Any) -> None:
-        options["engine_class"] = _with_class_statistics()
-        super().__init__(**options)
-
-
-class _StatisticsAdapter(ReferenceAdapter):
-    factory_class = _StatisticsFactory
-
-
 SHARED_STATISTICS = Fault(
     id="shared-statistics",
-    mechanism="sharing",
     source="datarobot-genai #185: a class attribute is filled by every instance",
     claims=frozenset({"context-ownership"}),
-    adapter=_StatisticsAdapter,
+    adapter=with_fresh_engine(_with_class_statistics),
 )
 
 
@@ -103,22 +76,12 @@ def _with_one_dispatcher() -> type[UserExecutionEngine]:
     return Engine
 
 
-class _DispatcherFactory(ExecutionEngineFactory):
-    def __init__(self, **options: Any) -> None:
-        options["engine_class"] = _with_one_dispatcher()
-        super().__init__(**options)
-
-
-class _DispatcherAdapter(ReferenceAdapter):
-    factory_class = _DispatcherFactory
-
-
 ONE_DISPATCHER = Fault(
     id="one-dispatcher",
-    mechanism="sharing",
-    source="IBM/mcp-context-forge #4205: what the first user opened serves everybody",
+    source="IBM/mcp-context-forge #4205: the session opened by the first user serves "
+    "all",
     claims=frozenset({"context-ownership"}),
-    adapter=_DispatcherAdapter,
+    adapter=with_fresh_engine(_with_one_dispatcher),
 )
 
 
@@ -135,16 +98,16 @@ def _with_default_state() -> type[UserExecutionEngine]:
 
 DEFAULT_IN_CONTEXT = Fault(
     id="default-in-context",
-    mechanism="sharing",
     source="Chainlit/literalai-python #161: the default of a context variable is one "
-    "object, which everybody who sets none fills",
+    "object, which every context that sets no value of its own fills",
     claims=frozenset({"context-ownership"}),
     adapter=with_fresh_engine(_with_default_state),
 )
 
 
 class _OneJarAdapter(ReferenceAdapter):
-    """One client with one cookie jar; the upstream knows a session by its cookie."""
+    """One client with one cookie jar; the upstream identifies a session by its
+    cookie."""
 
     async def start(self, environment: Environment) -> None:
         self._jar: dict[str, str] = {}
@@ -164,9 +127,8 @@ class _OneJarAdapter(ReferenceAdapter):
 
 ONE_COOKIE_JAR = Fault(
     id="one-cookie-jar",
-    mechanism="sharing",
     source="BerriAI/litellm #36149, aiohttp #792: a pooled client has one cookie jar, "
-    "and the session that the first one got is everybody's",
+    "and all users share the session of the first",
     claims=frozenset({"context-ownership"}),
     adapter=_OneJarAdapter,
 )

@@ -1,18 +1,17 @@
-"""What others do shows in one's own view, though no value of theirs does.
+"""Side channels: a user observes the activity of others, but none of their values.
 
-Numbers, shares of a budget and places in a list are nobody's canary: only a run without
-the others tells that they changed.
+Counters, budgets and positions in a list carry no canary. Only the comparison with a
+run of the user alone shows that they differ.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
-from typing import Any
 
 from isolation_spec.contract.environment import Environment
+from isolation_spec.engines.faults.builders import with_fresh_engine
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import (
-    ExecutionEngineFactory,
     Message,
     RunRecord,
     UserExecutionContext,
@@ -25,20 +24,19 @@ __all__ = ["FAULTS"]
 
 class _CountingModel(ReferenceAdapter):
     async def start(self, environment: Environment) -> None:
-        self._asked = 0
+        self._answers = 0
         await super().start(environment)
 
     async def answer(
         self, context: UserExecutionContext, messages: tuple[Message, ...]
     ) -> str:
         answer = await super().answer(context, messages)
-        self._asked += 1
-        return f"{answer} (answer {self._asked} of this session)"
+        self._answers += 1
+        return f"{answer} (answer {self._answers} of this session)"
 
 
 ONE_UPSTREAM = Fault(
     id="one-upstream",
-    mechanism="side_channels",
     source="IBM/mcp-context-forge #4205: a gateway opens one upstream session, and its "
     "state, for all of its clients",
     claims=frozenset({"noninterference"}),
@@ -47,7 +45,7 @@ ONE_UPSTREAM = Fault(
 
 
 class _SparingModel(ReferenceAdapter):
-    """A budget for each run, kept for the process: whoever comes late gets less."""
+    """A budget meant for each run but counted for all; late runs get less of it."""
 
     BUDGET = 3
 
@@ -67,16 +65,15 @@ class _SparingModel(ReferenceAdapter):
 
 SHARED_BUDGET = Fault(
     id="shared-budget",
-    mechanism="side_channels",
-    source="BerriAI/litellm #36149, aiohttp #792: one client for all tenants, and what "
-    "one of them uses up is used up for all",
+    source="BerriAI/litellm #36149, aiohttp #792: one client serves all tenants, and a "
+    "budget spent by one tenant is spent for all",
     claims=frozenset({"noninterference"}),
     adapter=_SparingModel,
 )
 
 
 class _LatestModel(ReferenceAdapter):
-    """Keeps on itself for which thread it answers, across the await."""
+    """Stores the current thread on the adapter across an await."""
 
     async def start(self, environment: Environment) -> None:
         self._thread = ""
@@ -92,7 +89,6 @@ class _LatestModel(ReferenceAdapter):
 
 SESSION_ON_CLIENT = Fault(
     id="session-on-client",
-    mechanism="side_channels",
     source="mem0ai/mem0 #4359, aden-hive #2762: the current session is set on the "
     "client when a call begins and read after its await",
     claims=frozenset({"noninterference"}),
@@ -100,35 +96,28 @@ SESSION_ON_CLIENT = Fault(
 )
 
 
-class _RecordsFactory(ExecutionEngineFactory):
-    def __init__(self, **options: Any) -> None:
-        records: deque[RunRecord] = deque(maxlen=2)
+def _with_one_history() -> type[UserExecutionEngine]:
+    records: deque[RunRecord] = deque(maxlen=2)
 
-        class Engine(UserExecutionEngine):
-            @property
-            def run_history(self) -> tuple[RunRecord, ...]:
-                mine = set(self._history)
-                return tuple(record for record in records if record in mine)
+    class Engine(UserExecutionEngine):
+        @property
+        def run_history(self) -> tuple[RunRecord, ...]:
+            own = set(self._history)
+            return tuple(record for record in records if record in own)
 
-            def _remember_run(self, record: RunRecord) -> None:
-                super()._remember_run(record)
-                records.append(record)
+        def _remember_run(self, record: RunRecord) -> None:
+            super()._remember_run(record)
+            records.append(record)
 
-        options["engine_class"] = Engine
-        super().__init__(**options)
-
-
-class _RecordsAdapter(ReferenceAdapter):
-    factory_class = _RecordsFactory
+    return Engine
 
 
 SHARED_RETENTION = Fault(
     id="shared-retention",
-    mechanism="side_channels",
-    source="gradio-app/gradio #743: one history for all, of which the busiest user's "
-    "entries push out the others'",
+    source="gradio-app/gradio #743: one history for all users, in which the busiest "
+    "user's entries evict the others'",
     claims=frozenset({"noninterference"}),
-    adapter=_RecordsAdapter,
+    adapter=with_fresh_engine(_with_one_history),
 )
 
 

@@ -1,4 +1,4 @@
-"""Work that several users wait for together, and one of them is doing."""
+"""Single flight: several users wait for one piece of work, which one of them does."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from isolation_spec.contract.environment import Environment
-from isolation_spec.engines.faults.builders import OneClient, with_factory
+from isolation_spec.engines.faults.builders import SharedClient, with_factory
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import ExecutionEngineFactory
 
 __all__ = ["FAULTS"]
 
 
-class _LeftFollowers(OneClient):
-    """A call fetches a token, or waits for the one that is being fetched."""
+class _LeftFollowers(SharedClient):
+    """A call fetches a token, or waits for a fetch in flight."""
 
     async def start(self, environment: Environment) -> None:
         self._fetching: asyncio.Future[None] | None = None
@@ -43,16 +43,15 @@ class _LeftFollowers(OneClient):
 
 FOLLOWERS_LEFT = Fault(
     id="followers-left",
-    mechanism="single_flight",
-    source="home-assistant/core #174400: when the one who fetches for all breaks off, "
-    "those who wait for it are never told",
+    source="home-assistant/core #174400: when the caller that fetches for all is "
+    "cancelled, the waiting callers are never woken",
     claims=frozenset({"error-containment"}),
     adapter=_LeftFollowers,
 )
 
 
 class _OneLogout(ExecutionEngineFactory):
-    """Who leaves while somebody leaves waits for that, as for a repeated request."""
+    """A logout during another logout waits for that one, as if it were a duplicate."""
 
     _leaving: asyncio.Task[None] | None = None
 
@@ -65,9 +64,8 @@ class _OneLogout(ExecutionEngineFactory):
 
 JOINED_LOGOUT = Fault(
     id="joined-logout",
-    mechanism="single_flight",
-    source="keycloak/keycloak #49949: of sessions that are logged out at the same "
-    "moment one is, and the others are taken for logged out already",
+    source="keycloak/keycloak #49949: of several simultaneous logouts one happens, and "
+    "the others are taken for done",
     claims=frozenset({"teardown"}),
     adapter=with_factory(_OneLogout),
 )

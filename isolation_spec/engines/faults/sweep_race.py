@@ -1,4 +1,4 @@
-"""What is cleared away because it was not there when somebody looked."""
+"""Sweep race: an entry stored between marking and sweeping is taken for garbage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,11 @@ from typing import Any
 from sqlalchemy import delete, tuple_
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from isolation_spec.engines.faults.builders import answered, with_factory
+from isolation_spec.engines.faults.builders import (
+    call_external,
+    engine_of,
+    with_factory,
+)
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import (
     DatabaseSessionManager,
@@ -27,7 +31,7 @@ _Row = tuple[str, str, str]
 
 
 class _Rows:
-    """The rows that were remembered, and those that are being written."""
+    """The stored rows, and the rows being written."""
 
     def __init__(self) -> None:
         self._stored: set[_Row] = set()
@@ -35,7 +39,7 @@ class _Rows:
 
     @contextmanager
     def writing(self, row: _Row) -> Iterator[None]:
-        """Holds what is being written as in use."""
+        """Marks a row as being written for the length of a block."""
         self._writing[row] += 1
         try:
             yield
@@ -45,12 +49,12 @@ class _Rows:
 
     @property
     def in_use(self) -> frozenset[_Row]:
-        """What is being written."""
+        """The rows being written."""
         return frozenset(self._writing)
 
     @property
     def all(self) -> frozenset[_Row]:
-        """What is stored, or is being written."""
+        """The stored rows and the rows being written."""
         return frozenset(self._stored) | self.in_use
 
 
@@ -60,20 +64,12 @@ def _remembering(rows: _Rows) -> type[UserExecutionEngine]:
             with rows.writing((*self._owner(), key)):
                 await super().remember(key, value)
 
-    class Engine(UserExecutionEngine):
-        def _create_memory(self) -> UserMemory:
-            return Memory(
-                self.user_context,
-                self.database_session_manager,
-                locks=self._write_locks,
-            )
-
-    return Engine
+    return engine_of(memory_class=Memory)
 
 
 class _Sweeping(ExecutionEngineFactory):
-    """Marks all rows before it makes an engine, and sweeps what is neither marked nor
-    being written."""
+    """Marks all rows before it makes an engine, and deletes the rows that are neither
+    marked nor being written."""
 
     def __init__(self, **options: Any) -> None:
         self._rows = _Rows()
@@ -83,17 +79,19 @@ class _Sweeping(ExecutionEngineFactory):
         self, context: UserExecutionContext
     ) -> UserExecutionEngine:
         marked = self._rows.all
-        await answered()
+        await call_external()
         await self._sweep(context, self._rows.all - marked - self._rows.in_use)
         return await super().create_for_user(context)
 
     async def _sweep(
         self, context: UserExecutionContext, unmarked: frozenset[_Row]
     ) -> None:
-        place = tuple_(MEMORIES.c.user_id, MEMORIES.c.thread_id, MEMORIES.c.key)
+        identity = tuple_(MEMORIES.c.user_id, MEMORIES.c.thread_id, MEMORIES.c.key)
 
         async def remove(session: AsyncSession) -> None:
-            await session.execute(delete(MEMORIES).where(place.in_(sorted(unmarked))))
+            await session.execute(
+                delete(MEMORIES).where(identity.in_(sorted(unmarked)))
+            )
 
         if unmarked:
             await DatabaseSessionManager(context, self._database).run(remove)
@@ -101,9 +99,8 @@ class _Sweeping(ExecutionEngineFactory):
 
 SWEPT_UNMARKED = Fault(
     id="swept-unmarked",
-    mechanism="sweep_race",
-    source="garbage collection of the Docker registry (distribution/distribution): "
-    "what is stored between marking and sweeping is taken for garbage",
+    source="garbage collection of the Docker registry (distribution/distribution): a "
+    "blob stored between marking and sweeping is taken for garbage",
     claims=frozenset({"stored-writes"}),
     adapter=with_factory(_Sweeping),
 )

@@ -1,4 +1,4 @@
-"""The order and the bounds of a tool call: permission first, failure inside."""
+"""Tool calls that run before the permission check, or whose failure ends the run."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from isolation_spec.engines.faults.builders import engine_of, with_engine
 from isolation_spec.engines.faults.fault import Fault
 from isolation_spec.engines.reference import (
     EventEmitter,
@@ -13,28 +14,9 @@ from isolation_spec.engines.reference import (
     ToolDispatcher,
     ToolExecutionResult,
     UserExecutionContext,
-    UserExecutionEngine,
 )
-from isolation_spec.engines.reference.adapter import ReferenceAdapter
 
-__all__ = ["FAULTS", "with_dispatcher"]
-
-
-def with_dispatcher(kind: type[ToolDispatcher]) -> type[UserExecutionEngine]:
-    """An engine class whose dispatchers are of this kind."""
-
-    class Engine(UserExecutionEngine):
-        def _create_dispatcher(self) -> ToolDispatcher:
-            context = self.user_context.for_run(f"{self.user_context.run_id}/tools")
-            return kind(
-                context,
-                self._catalogue,
-                self._permissions,
-                EventEmitter(context, self._events, started=True),
-                self._clock,
-            )
-
-    return Engine
+__all__ = ["FAULTS"]
 
 
 class _CheckedAfterwards(ToolDispatcher):
@@ -56,49 +38,26 @@ class _CheckedAfterwards(ToolDispatcher):
         return dataclasses.replace(done, success=False, result=None, error=refusal)
 
 
-class _CheckedAfterwardsAdapter(ReferenceAdapter):
-    engine_class = with_dispatcher(_CheckedAfterwards)
-
-
 CHECKED_AFTERWARDS = Fault(
     id="checked-afterwards",
-    mechanism="tool_call_order",
-    source="openMF/mcp-mifosx #416: a call has had effects when it is asked whether it "
-    "may",
+    source="openMF/mcp-mifosx #416: the permission of a call is checked after the call "
+    "has had its effect",
     claims=frozenset({"tool-isolation"}),
-    adapter=_CheckedAfterwardsAdapter,
+    adapter=with_engine(engine_of(dispatcher_class=_CheckedAfterwards)),
 )
 
 
 class _Escaping(ToolDispatcher):
-    async def _call(
-        self,
-        context: UserExecutionContext,
-        emitter: EventEmitter,
-        name: str,
-        arguments: Mapping[str, Any] | None,
-    ) -> ToolExecutionResult:
-        given = {} if arguments is None else arguments
-        call = {"call": emitter.next_call(), "tool_name": name}
-        emitter.emit(EventType.TOOL_EXECUTING, {**call, "arguments": given})
-        started = self._clock()
-        value = await self._run_tool(context, name, given)
-        self._complete(emitter, call, value, None)
-        took = self._clock() - started
-        return self._count(context, name, took, value=value, kind="succeeded")
-
-
-class _EscapingAdapter(ReferenceAdapter):
-    engine_class = with_dispatcher(_Escaping)
+    def _contain(self, failure: BaseException) -> str:
+        raise failure
 
 
 FAILURE_ESCAPES = Fault(
     id="failure-escapes",
-    mechanism="tool_call_order",
-    source="langchain-ai/langgraph #6449, deepagents #5356: what a tool raises is not "
-    "a result but the end of the run",
+    source="langchain-ai/langgraph #6449, deepagents #5356: a tool's exception ends "
+    "the run instead of becoming a result",
     claims=frozenset({"error-containment", "tool-isolation"}),
-    adapter=_EscapingAdapter,
+    adapter=with_engine(engine_of(dispatcher_class=_Escaping)),
 )
 
 FAULTS = (

@@ -1,4 +1,4 @@
-"""What becomes of a unit of database work that fails."""
+"""Transactions that are committed, split or left open where they should roll back."""
 
 from __future__ import annotations
 
@@ -8,47 +8,39 @@ from sqlalchemy.pool import StaticPool
 from isolation_spec.contract.environment import Environment
 from isolation_spec.engines.faults.builders import with_sessions
 from isolation_spec.engines.faults.fault import Fault
-from isolation_spec.engines.reference import DatabaseSessionManager, UserExecutionEngine
+from isolation_spec.engines.reference import (
+    DatabaseSessionManager,
+    UserExecutionContext,
+)
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
 
 __all__ = ["FAULTS"]
 
 
-class _Sessions(DatabaseSessionManager):
+class _Committing(DatabaseSessionManager):
     async def _finish(self, session: AsyncSession, *, keep: bool) -> None:
         await super()._finish(session, keep=True)
 
 
-class _Engine(UserExecutionEngine):
-    def _create_sessions(self) -> DatabaseSessionManager:
-        return _Sessions(self.user_context, self._database)
-
-
-class _Adapter(ReferenceAdapter):
-    engine_class = _Engine
-
-
 COMMIT_ON_ERROR = Fault(
     id="commit-on-error",
-    mechanism="transactions",
     source="google/adk-python #3328: the error path of a database session does not "
     "roll back",
     claims=frozenset({"database-sessions"}),
-    adapter=_Adapter,
+    adapter=with_sessions(_Committing),
 )
 
 
 class _Autocommit(DatabaseSessionManager):
-    def _open_session(self) -> AsyncSession:
-        apart = self._database.execution_options(isolation_level="AUTOCOMMIT")
-        return AsyncSession(apart, expire_on_commit=False)
+    def __init__(self, context: UserExecutionContext, database: AsyncEngine) -> None:
+        autocommit = database.execution_options(isolation_level="AUTOCOMMIT")
+        super().__init__(context, autocommit)
 
 
 EACH_STATEMENT = Fault(
     id="each-statement",
-    mechanism="transactions",
     source="incident 11, basicmachines-co/basic-memory #989: half of a unit of work is "
-    "published before it is done",
+    "visible before the unit is done",
     claims=frozenset({"database-sessions"}),
     adapter=with_sessions(_Autocommit),
 )
@@ -64,9 +56,8 @@ class _Unclosed(DatabaseSessionManager):
 
 LEFT_OPEN = Fault(
     id="left-open",
-    mechanism="transactions",
-    source="topoteretes/cognee #4197: a request that breaks off leaves its transaction "
-    "open, and in the end no connection is left",
+    source="topoteretes/cognee #4197: a failed request leaves its transaction open, "
+    "and in the end the pool is empty",
     claims=frozenset({"database-sessions", "error-containment", "teardown"}),
     adapter=with_sessions(_Unclosed),
 )
@@ -79,9 +70,8 @@ class _OneConnection(ReferenceAdapter):
 
 ONE_CONNECTION = Fault(
     id="one-connection",
-    mechanism="transactions",
-    source="basicmachines-co/basic-memory #989, google/adk-python 2.13.0: one "
-    "connection for all, on which anybody's rollback undoes everybody's work",
+    source="basicmachines-co/basic-memory #989, google/adk-python 2.13.0: all "
+    "users share one connection, on which one rollback undoes the work of all",
     claims=frozenset(
         {"database-sessions", "error-containment", "stored-writes", "teardown"}
     ),

@@ -1,4 +1,4 @@
-"""What is set around an await, and not put back as it was by whoever is struck."""
+"""State that is set around an await and not restored correctly after a cancellation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ __all__ = ["FAULTS"]
 
 
 def _with_gate() -> type[UserExecutionEngine]:
-    """While a cancelled run is undone, no other begins; then all is as it was."""
+    """Shuts a gate for new runs while a cancelled run is stored, and then restores the
+    gate's previous state."""
     gate = asyncio.Event()
     gate.set()
 
@@ -45,9 +46,8 @@ def _with_gate() -> type[UserExecutionEngine]:
 
 GATE_LEFT_SHUT = Fault(
     id="gate-left-shut",
-    mechanism="unrestored_context",
-    source="python/cpython #128384: what was saved before is put back, but two that "
-    "overlap end in the order in which they began",
+    source="python/cpython #128384: a saved state is restored, but two overlapping "
+    "sections end in the order in which they began",
     claims=frozenset({"teardown"}),
     adapter=with_fresh_engine(_with_gate),
 )

@@ -47,8 +47,8 @@ class ReferenceAdapter(Adapter):
     """Drives the reference engine. Planted faults replace one of its classes.
 
     Attributes:
-        engine_class, factory_class, manager_class, registry_class: the parts of the
-            engine, to be replaced by subclasses.
+        engine_class, factory_class, manager_class, registry_class, context_class: the
+            parts of the engine; a planted fault names a subclass of one.
     """
 
     capabilities = frozenset(Capability)
@@ -67,6 +67,7 @@ class ReferenceAdapter(Adapter):
     factory_class: ClassVar[type[ExecutionEngineFactory]] = ExecutionEngineFactory
     manager_class: ClassVar[type[WebSocketManager]] = WebSocketManager
     registry_class: ClassVar[type[AgentRegistry]] = AgentRegistry
+    context_class: ClassVar[type[UserExecutionContext]] = UserExecutionContext
 
     environment: Environment
     database: AsyncEngine
@@ -116,6 +117,11 @@ class ReferenceAdapter(Adapter):
         of what it was told of its user."""
         self.shown[context.run_id] = messages
         await self.environment.completion(messages[-1].content)
+        return self._compose_answer(context, messages)
+
+    def _compose_answer(
+        self, context: UserExecutionContext, messages: tuple[Message, ...]
+    ) -> str:
         asked = (message.content for message in messages if message.role == "user")
         known = render(context.metadata)
         return f"answer to {', '.join(asked)}, knowing {known}"
@@ -129,15 +135,16 @@ class ReferenceAdapter(Adapter):
         async def function(
             context: UserExecutionContext, arguments: Mapping[str, Any]
         ) -> str:
-            def identity() -> str:
-                current = current_context.get(None)
-                return context.user_id if current is None else current.user_id
-
             return await self.environment.toolbox.run(
-                name, arguments["argument"], identity
+                name, arguments["argument"], lambda: self._tool_identity(context)
             )
 
         return Tool(name, function, parameters=frozenset({"argument"}))
+
+    def _tool_identity(self, context: UserExecutionContext) -> str:
+        """The user on whose behalf a tool call of this context acts."""
+        current = current_context.get(None)
+        return context.user_id if current is None else current.user_id
 
     # Operations
 
@@ -168,7 +175,7 @@ class ReferenceAdapter(Adapter):
     ) -> UserExecutionEngine:
         """An engine of the user's own from the factory."""
         ids = self.environment.new_id
-        context = UserExecutionContext.create(
+        context = self.context_class.create(
             user_id=user,
             thread_id=thread,
             run_id=ids("context"),

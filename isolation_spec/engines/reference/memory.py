@@ -116,7 +116,7 @@ class UserMemory:
         """Delete everything, after the writers under way; on return it is gone."""
 
         async def remove(session: AsyncSession) -> None:
-            await session.execute(delete(MEMORIES).where(self._all_rows()))
+            await session.execute(delete(MEMORIES).where(self._erased_rows()))
 
         async with self._locks.hold(self._owner()):
             await self._sessions.run(remove)
@@ -127,6 +127,9 @@ class UserMemory:
     def _all_rows(self) -> ColumnElement[bool]:
         user_id, thread_id = self._owner()
         return and_(MEMORIES.c.user_id == user_id, MEMORIES.c.thread_id == thread_id)
+
+    def _erased_rows(self) -> ColumnElement[bool]:
+        return self._all_rows()
 
     def _row(self, key: str) -> ColumnElement[bool]:
         return and_(self._all_rows(), MEMORIES.c.key == key)

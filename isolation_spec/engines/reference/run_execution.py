@@ -99,10 +99,10 @@ class RunExecution:
         except Exception as error:
             if outcome.success:
                 outcome = run.failed(f"the run was not stored: {describe(error)}")
-        self._tell_end(run, outcome)
+        self._report_end(run, outcome)
         return outcome
 
-    def _tell_end(self, run: Run, outcome: RunOutcome) -> None:
+    def _report_end(self, run: Run, outcome: RunOutcome) -> None:
         if run.emitter.ended:
             return
         run.emitter.finish(outcome.event_type, outcome.payload)

@@ -196,9 +196,9 @@ class ToolDispatcher:
                 self._complete(emitter, call, None, "cancelled")
                 raise
             # Nobody cancelled this call: the tool awaited something that was.
-            error, kind = describe(cancellation), "failed"
+            error, kind = self._contain(cancellation), "failed"
         except Exception as failure:
-            error, kind = describe(failure), "failed"
+            error, kind = self._contain(failure), "failed"
         duration = self._clock() - started
         try:
             self._complete(emitter, call, value, error)
@@ -227,6 +227,10 @@ class ToolDispatcher:
         return copy.deepcopy(
             await tool.function(context, copy.deepcopy(dict(arguments)))
         )
+
+    def _contain(self, failure: BaseException) -> str:
+        """The error text of a call whose tool raised; the failure ends here."""
+        return describe(failure)
 
     def _complete(
         self,

@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -44,7 +44,15 @@ class UserExecutionEngine(RunExecution):
 
     A run executes in its caller's own task. At most `limits.runs_per_engine` are at
     work at once, each for at most `limits.run_seconds`; the others wait.
+
+    Attributes:
+        sessions_class, memory_class, dispatcher_class: the classes of the parts that
+            each engine makes for itself; a subclass may name others.
     """
+
+    sessions_class: ClassVar[type[DatabaseSessionManager]] = DatabaseSessionManager
+    memory_class: ClassVar[type[UserMemory]] = UserMemory
+    dispatcher_class: ClassVar[type[ToolDispatcher]] = ToolDispatcher
 
     def __init__(
         self,
@@ -119,10 +127,10 @@ class UserExecutionEngine(RunExecution):
 
         It cancels the task that called `execute_agent`, which sees `CancelledError`.
         """
-        run = self._runs.get(run_id)
+        run = self._find_run(run_id)
         if run is None:
             return False
-        run.task.cancel()
+        self._cancel_run(run)
         return True
 
     def require_owner(self, user_id: str) -> None:
@@ -169,17 +177,23 @@ class UserExecutionEngine(RunExecution):
 
     # Seams: what belongs to whom is decided in these small methods.
 
+    def _find_run(self, run_id: str) -> Run | None:
+        return self._runs.get(run_id)
+
+    def _cancel_run(self, run: Run) -> None:
+        run.task.cancel()
+
     def _create_sessions(self) -> DatabaseSessionManager:
-        return DatabaseSessionManager(self.user_context, self._database)
+        return self.sessions_class(self.user_context, self._database)
 
     def _create_memory(self) -> UserMemory:
-        return UserMemory(
+        return self.memory_class(
             self.user_context, self.database_session_manager, locks=self._write_locks
         )
 
     def _create_dispatcher(self) -> ToolDispatcher:
         context = self.user_context.for_run(f"{self.user_context.run_id}/tools")
-        return ToolDispatcher(
+        return self.dispatcher_class(
             context,
             self._catalogue,
             self._permissions,
@@ -192,7 +206,7 @@ class UserExecutionEngine(RunExecution):
 
     def _create_services(self, run: Run) -> AgentServices:
         async def call_model(prompt: str) -> str:
-            return await self._ask_model(run, prompt)
+            return await self._call_model(run, prompt)
 
         async def spawn(name: str, request: Any) -> AgentExecutionResult:
             return await self._spawn(run, name, request)
@@ -277,7 +291,7 @@ class UserExecutionEngine(RunExecution):
             del self._runs[run.run_id]
         self._run_ended.set()
 
-    async def _ask_model(self, run: Run, prompt: str) -> str:
+    async def _call_model(self, run: Run, prompt: str) -> str:
         question = Message("user", prompt)
         answer = await self._model(run.context, (*self._conversation, question))
         if not run.emitter.ended:
@@ -345,7 +359,7 @@ class UserExecutionEngine(RunExecution):
         except TimeoutError:
             pass
         for run in self._runs.values():
-            self._tell_end(run, run.cancelled())
+            self._report_end(run, run.cancelled())
             run.emitter.close()
         seconds = self._limits.cleanup_seconds
         return [

@@ -5,7 +5,7 @@ import contextvars
 import inspect
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, ClassVar, cast
 from urllib.parse import parse_qs, urlsplit
 
 from websockets.asyncio.server import Server, ServerConnection, serve
@@ -46,7 +46,12 @@ class WebSocketManager:
     A connection presents a token, `Authorization: Bearer TOKEN` or `?token=TOKEN`;
     the authenticator says whose it is. What clients send is read and ignored.
     `ping_interval`, `close_timeout` and `open_timeout` are in seconds.
+
+    Attributes:
+        mailbox_class: the class of each user's mailbox.
     """
+
+    mailbox_class: ClassVar[type[Mailbox]] = Mailbox
 
     def __init__(
         self,
@@ -251,7 +256,8 @@ class WebSocketManager:
     def _mailbox(self, user_id: str) -> Mailbox:
         mailbox = self._mailboxes.get(user_id)
         if mailbox is None:
-            mailbox = self._mailboxes[user_id] = Mailbox(self._limits.queued_events)
+            mailbox = self.mailbox_class(self._limits.queued_events)
+            self._mailboxes[user_id] = mailbox
         return mailbox
 
     def _discard_empty(self, user_id: str) -> None:
