@@ -1,4 +1,4 @@
-"""Adapters: the reference engine's, and how an engine is found by its name."""
+"""The registry of engines: an engine's name resolves to its factory of adapters."""
 
 from __future__ import annotations
 
@@ -23,12 +23,17 @@ _GROUP = "isolation_spec.adapters"
 
 
 class EngineNotFound(AdapterError):
-    """No engine has that name, or what has it is no adapter."""
+    """Raised when no engine has the name, or its factory makes no adapter."""
 
 
 class Engine(NamedTuple):
-    """An engine under verification: its name, what makes an adapter for one run, and
-    how the class of the adapter is called."""
+    """An engine under verification.
+
+    Attributes:
+        name: the name under which the engine was requested.
+        make_adapter: makes a new adapter for one run.
+        adapter_name: the class name of the adapters.
+    """
 
     name: str
     make_adapter: Callable[[], Adapter]
@@ -36,16 +41,18 @@ class Engine(NamedTuple):
 
 
 def known_engines() -> tuple[str, ...]:
-    """The names of all registered engines, without those with a planted fault."""
+    """The names of all registered engines, without the engines with a planted fault."""
     return tuple(sorted({point.name for point in entry_points(group=_GROUP)}))
 
 
 def find_engine(name: str) -> Engine:
-    """The engine called `reference`, `reference+FAULT`, an entry point's name, or
+    """The engine of this name.
+
+    The name is `reference`, `reference+FAULT`, the name of an entry point, or
     `module:factory`.
 
     Raises:
-        EngineNotFound: there is none, or it is not a factory of adapters.
+        EngineNotFound: no engine has the name, or it is not a factory of adapters.
     """
     base, _, fault = name.partition("+")
     if fault:
@@ -63,7 +70,7 @@ def find_engine(name: str) -> Engine:
 
 
 def own_engine(factory: Callable[[], Adapter]) -> Engine:
-    """The engine of an adapter that the user hands over.
+    """The engine of a factory of adapters.
 
     Raises:
         EngineNotFound: it is not a factory of adapters.
@@ -89,30 +96,30 @@ def _planted(base: str, fault: str) -> Any:
 def _imported(name: str) -> Any:
     module_name, _, attribute = name.partition(":")
     try:
-        found: Any = importlib.import_module(module_name)
+        factory: Any = importlib.import_module(module_name)
         for part in attribute.split("."):
-            found = getattr(found, part)
+            factory = getattr(factory, part)
     except (Exception, SystemExit) as error:
-        # The module is somebody's own: whatever it does when imported ends here.
+        # A user's module may raise anything or exit when it is imported.
         message = (
             f"the engine {name!r} cannot be imported ({_line(error)}): write "
             "module:factory of a module on the import path"
         )
         raise EngineNotFound(message) from None
-    return found
+    return factory
 
 
 def _line(error: BaseException) -> str:
-    """An error in one line."""
+    """The error on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _engine(name: str, factory: Any) -> Engine:
-    """Makes one adapter, so that a wrong shape is found before anything runs.
+    """Makes one adapter to check the factory before any run.
 
     Raises:
-        EngineNotFound: the factory gives no adapter.
-        AdapterError: what the adapter declares does not fit together.
+        EngineNotFound: the factory makes no adapter.
+        AdapterError: the declarations of the adapter contradict each other.
     """
     rule = "a class or function without arguments that gives an isolation_spec Adapter"
     if not callable(factory):

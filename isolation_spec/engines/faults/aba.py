@@ -22,7 +22,7 @@ __all__ = ["FAULTS"]
 
 
 class _Session:
-    """An upstream session; all work in it is done for the user who opened it."""
+    """An upstream session; all work in it is done for the user that opened it."""
 
     def __init__(self, context: UserExecutionContext) -> None:
         self.context = context

@@ -44,7 +44,7 @@ class _AnswersAdapter(ReferenceAdapter):
 ANSWER_CACHE = Fault(
     id="answer-cache",
     source="BerriAI/litellm #29955: a model answer is cached under its prompt alone, "
-    "and every user who sends the same prompt gets it",
+    "and every user that sends the same prompt gets it",
     claims=frozenset({"context-ownership"}),
     adapter=_AnswersAdapter,
 )

@@ -194,7 +194,7 @@ def _with_pool() -> type[DatabaseSessionManager]:
 TRIED_BY_TWO = Fault(
     id="tried-by-two",
     source="coopernurse/node-pool #132: a resource stays in the pool while it is being "
-    "validated, and two who validate it at once both take it",
+    "validated, and two callers that validate it at once both take it",
     claims=frozenset({"database-sessions"}),
     adapter=with_fresh_sessions(_with_pool),
 )

@@ -1,4 +1,4 @@
-"""A long-lived task carries the context of the user who created it."""
+"""A long-lived task carries the context of the user that created it."""
 
 from __future__ import annotations
 

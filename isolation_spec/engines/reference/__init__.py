@@ -1,11 +1,11 @@
 """The reference engine: a small, real backend for the agents of many users.
 
-    ExecutionEngineFactory makes a UserExecutionEngine for a UserExecutionContext;
-    the engine runs Agents, which use tools, memory and database sessions of their
-    own user; what they do reaches that user through the WebSocketManager.
+    ExecutionEngineFactory makes a UserExecutionEngine for a UserExecutionContext.
+    The engine runs Agents, which use the tools, memory and database sessions of their
+    own user. Their events reach that user through the WebSocketManager.
 
-Nothing here is global: clock, id source, database, event sink, registry, tools, model
-and limits are arguments, so that two engine worlds can live side by side.
+There is no global state: clock, id source, database, event sink, registry, tools,
+model and limits are arguments, so that two factories can live side by side.
 """
 
 from .agents import (

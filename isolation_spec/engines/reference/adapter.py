@@ -1,4 +1,4 @@
-"""The adapter of the reference engine: everything real, nothing replaced."""
+"""The adapter of the reference engine; it replaces no part of the engine."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class ReferenceAdapter(Adapter):
 
     event_names = EventNames()
 
-    # How many events wait depends on when the server has let a connection in.
+    # The number of undelivered events depends on when the server admits a connection.
     varying = (r"undelivered \d+", r'"undelivered": \d+')
 
     engine_class: ClassVar[type[UserExecutionEngine]] = UserExecutionEngine
@@ -106,15 +106,15 @@ class ReferenceAdapter(Adapter):
         )
 
     async def authenticate(self, token: str) -> str | None:
-        """Whose token it is, as an identity service outside says it."""
+        """The owner of the token, as an identity service outside reports it."""
         await self.environment.completion()
         return self._tokens.get(token)
 
     async def answer(
         self, context: UserExecutionContext, messages: tuple[Message, ...]
     ) -> str:
-        """The model: answers after a while, in the light of all that it was asked, and
-        of what it was told of its user."""
+        """The model: its answer shows all prompts of the conversation and the metadata
+        of the user's context, so that a foreign prompt or context shows in it."""
         self.shown[context.run_id] = messages
         await self.environment.completion(messages[-1].content)
         return self._compose_answer(context, messages)
@@ -146,7 +146,7 @@ class ReferenceAdapter(Adapter):
         current = current_context.get(None)
         return context.user_id if current is None else current.user_id
 
-    # Operations
+    # Operations.
 
     async def connect(
         self, user: str, *, claims_to_be: str | None = None, forged: bool = False
@@ -202,7 +202,7 @@ class ReferenceAdapter(Adapter):
         context.cancel(run)
 
     async def read(self, user: str, context: UserExecutionEngine) -> Mapping[str, Any]:
-        """Every way in which the engine shows a user what it has of theirs."""
+        """Every view of a user's own data that the engine offers."""
         context.require_owner(user)
         return {
             "entries": await context.memory.entries(),
@@ -252,7 +252,7 @@ class ReferenceAdapter(Adapter):
         return None if current is None else current.user_id
 
     def observe(self) -> Iterable[Row]:
-        """The table of memories, by SQL on a connection of the observer's own."""
+        """The table of memories, read by SQL on the observer's own connection."""
         connection = self.environment.observe()
         try:
             rows = connection.execute(
@@ -264,7 +264,7 @@ class ReferenceAdapter(Adapter):
         return [Row(*row) for row in rows]
 
     def shared(self) -> Iterable[Any]:
-        """All that the factory hands to every engine, and this adapter."""
+        """The objects that the factory hands to every engine, and this adapter."""
         return (self, self.database, self.manager, self.factory, self.environment)
 
     def gauges(self, user: str | None) -> Mapping[str, float]:
@@ -286,9 +286,9 @@ class ReferenceAdapter(Adapter):
 class _Compiled(dict[tuple[Any, ...], Any]):
     """Compiled statements that the database engines of all runs share.
 
-    SQLAlchemy's key begins with the dialect object, of which each engine has its own;
-    what is compiled depends on its class and version alone. An engine of production is
-    made once and compiles once; compiling in each run took 8 % of it.
+    SQLAlchemy's key begins with the dialect object, and each engine has its own. The
+    compiled statement depends only on the dialect's class and version. A production
+    engine compiles once; compiling in every run took 8 % of its time.
     """
 
     def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
@@ -302,7 +302,7 @@ _COMPILED = _Compiled()
 
 
 class _Client:
-    """A `websockets` client in the form that the contract asks for."""
+    """A `websockets` client as the contract's `Client`."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
@@ -326,7 +326,7 @@ class _Client:
 
 
 class _Scripted(Agent):
-    """An ordinary agent of the reference engine, which does what a script says."""
+    """An ordinary agent of the reference engine that performs a script."""
 
     def __init__(self, services: AgentServices, adapter: ReferenceAdapter) -> None:
         super().__init__(services)

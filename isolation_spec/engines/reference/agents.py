@@ -1,4 +1,4 @@
-"""Agents: ordinary classes, made afresh for each run and bound to its context."""
+"""Agents: ordinary classes; each run makes a new one, bound to its context."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -26,7 +26,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class AgentRequest:
-    """What a user asks of an agent; without a run id the engine makes one."""
+    """A user's request to an agent; without a run id the engine generates one."""
 
     user_id: str
     thread_id: str
@@ -36,10 +36,10 @@ class AgentRequest:
 
 @dataclass(frozen=True, slots=True)
 class AgentExecutionResult:
-    """What a run came to; `duration` is in seconds.
+    """The outcome of a run; `duration` is in seconds.
 
     `state` and `metadata` are deep copies. `metadata` holds `run_id`, `agent`,
-    `result` (what the agent returned), `events` and `undelivered` (counts).
+    `result` (the agent's return value), `events` and `undelivered` (counts).
     """
 
     success: bool
@@ -74,7 +74,7 @@ Model = Callable[[UserExecutionContext, tuple[Message, ...]], Awaitable[str]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentServices:
-    """All that an agent may use; bound to one run and useless after it.
+    """The services that an agent may use; bound to one run and closed after it.
 
     `state` is new for each run, and its copy is the result's state.
     """
@@ -89,14 +89,14 @@ class AgentServices:
     spawner: Callable[[str, Any], Awaitable[AgentExecutionResult]]
 
     def emit(self, payload: Mapping[str, Any]) -> None:
-        """Tell the user about progress, as `agent_thinking`.
+        """Report progress to the user as `agent_thinking`.
 
         Raises `SerializationError`, after which the run cannot succeed.
         """
         self.emitter.emit(EventType.AGENT_THINKING, payload)
 
     async def think(self, prompt: str) -> str:
-        """Ask the model, in the engine's conversation, and return its answer."""
+        """Prompt the model within the engine's conversation and return its answer."""
         self.emitter.emit(EventType.AGENT_THINKING, {"prompt": prompt})
         return await self.model_caller(prompt)
 
@@ -120,7 +120,7 @@ class Agent:
         self.services = services
 
     async def run(self, request: AgentRequest) -> Any:
-        """Do the work; what is returned must be expressible as JSON."""
+        """Do the work; the return value must be expressible as JSON."""
         message = f"{type(self).__name__}.run is missing; write `async def run`"
         raise NotImplementedError(message)
 

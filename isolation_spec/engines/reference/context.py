@@ -1,4 +1,4 @@
-"""Who is being served: the context that every run, tool and session carries."""
+"""The identity of the served user, which every run, tool and session carries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ current_context: ContextVar[UserExecutionContext] = ContextVar("current_context"
 
 @dataclass(frozen=True, slots=True, init=False)
 class UserExecutionContext:
-    """The identity under which work is done; immutable all the way down.
+    """The identity under which work is done; deeply immutable.
 
     `user_id`, `thread_id` and `run_id` are required non-blank text. `metadata` is
     plain data, copied in and frozen. Raises `TypeError` for an unknown argument or
@@ -52,8 +52,8 @@ class UserExecutionContext:
     ) -> None:
         _refuse_unknown(unknown)
         if request_id is None:
-            # The one identifier without an injected source: a context built by hand
-            # has none at its disposal. Worlds that replay use `create`.
+            # The one identifier without an injected source: a context built by hand has
+            # no source. Worlds that replay use `create`.
             request_id = uuid.uuid4().hex
         values: dict[str, Any] = {
             "user_id": _identity("user_id", user_id),
@@ -109,7 +109,7 @@ class UserExecutionContext:
     def for_run(
         self, run_id: str, *, request_id: str | None = None
     ) -> UserExecutionContext:
-        """The same owner and depth in the service of another run."""
+        """The same owner and depth, for another run."""
         if request_id is None:
             return replace(self, run_id=run_id)
         return replace(

@@ -1,14 +1,14 @@
 """Every error that the engine raises on purpose.
 
 EngineError
-├── OwnershipError       something of another user, thread or factory was named
+├── OwnershipError       a context, request or engine of another owner was named
 ├── LimitError           one more would exceed a limit
 ├── ClosedError          used after cleanup, close, stop or shutdown
 ├── UnknownAgentError    no agent is registered under that name
 ├── DuplicateRunError    a run of that id is already in flight
-├── LifecycleError       an event out of its place in the life of a run
+├── LifecycleError       an event out of order in the lifecycle of a run
 ├── SerializationError   an event that JSON cannot express
-└── CleanupError         some parts could not be released; the rest is
+└── CleanupError         some parts could not be released; all others are
 """
 
 __all__ = [
@@ -30,7 +30,7 @@ class EngineError(Exception):
 
 
 class OwnershipError(EngineError):
-    """Raised when a context, request or engine belongs to somebody else."""
+    """Raised when a context, request or engine belongs to another owner."""
 
 
 class LimitError(EngineError):
@@ -42,7 +42,7 @@ class ClosedError(EngineError):
 
 
 class UnknownAgentError(EngineError):
-    """Raised when an agent is asked for under a name nobody registered."""
+    """Raised when no agent is registered under the requested name."""
 
 
 class DuplicateRunError(EngineError):
@@ -58,7 +58,8 @@ class SerializationError(EngineError):
 
 
 class CleanupError(EngineError):
-    """Raised after a cleanup that released all it could; `failures` says the rest."""
+    """Raised after a cleanup that could not release some parts; `failures` lists
+    them."""
 
     def __init__(self, owner: str, failures: tuple[str, ...]) -> None:
         super().__init__(f"cleanup of {owner} left: " + "; ".join(failures))

@@ -1,4 +1,4 @@
-"""What a run tells its user: numbered events in the order of its life."""
+"""The events of a run: numbered, and in the order of the run's lifecycle."""
 
 import json
 from collections.abc import Mapping
@@ -39,15 +39,16 @@ _TERMINAL = (
 
 
 class EventSink(Protocol):
-    """Where events go: `notify` returns whether an open connection took it."""
+    """The destination of events."""
 
     def notify(self, user_id: str, message: str, /) -> bool:
-        """Hand over without waiting; False means that the message is queued."""
+        """Take a message without waiting; returns whether an open connection took
+        it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """One thing that happened in a run; `sequence` counts from 1 within the run."""
+    """One event of a run; `sequence` counts from 1 within the run."""
 
     type: EventType
     user_id: str
@@ -59,7 +60,7 @@ class Event:
     def to_json(self) -> str:
         """The event as one JSON object.
 
-        Raises `SerializationError` for what JSON cannot express, NaN included.
+        Raises `SerializationError` for values that JSON cannot express, such as NaN.
         """
         fields = {
             "type": self.type.value,
@@ -80,11 +81,11 @@ class Event:
 
 
 class EventEmitter:
-    """The one voice of a run: it numbers events and keeps the order of its life.
+    """Numbers the events of one run and enforces the order of its lifecycle.
 
-    `undelivered` counts the events that no open connection took. A failing sink
-    counts as undelivered too: what the run did stands. `started=True` is for calls
-    outside a run, which have neither start nor end.
+    `undelivered` counts the events that no open connection took. An event that a
+    failing sink refused counts too; the work of the run stands. `started=True` is for
+    calls outside a run, which have neither start nor end.
     """
 
     def __init__(
@@ -102,7 +103,7 @@ class EventEmitter:
 
     @property
     def sequence(self) -> int:
-        """How many events were emitted."""
+        """The number of emitted events."""
         return self._sequence
 
     def next_call(self) -> int:
@@ -115,8 +116,8 @@ class EventEmitter:
     ) -> Event:
         """Number one event and hand it to the sink.
 
-        Raises `LifecycleError` out of place, `SerializationError` if it is not JSON;
-        in both cases nothing was sent and no number was used.
+        Raises `LifecycleError` for an event out of order and `SerializationError` for a
+        payload that is not JSON; no event is sent and no number is used then.
         """
         content = {} if payload is None else dict(payload)
         self._check_place(event_type, content)
@@ -152,7 +153,7 @@ class EventEmitter:
         self.emit(event_type, payload)
 
     def close(self) -> None:
-        """Refuse everything from now on, without an event."""
+        """Refuse all events from now on, without emitting one."""
         self.ended = True
 
     def ensure_serializable(

@@ -1,4 +1,4 @@
-"""The one place where engines are made, counted and let go."""
+"""The one place that makes, counts and releases engines."""
 
 import asyncio
 import contextvars
@@ -17,7 +17,7 @@ from .limits import Limits
 from .memory import WriteLocks
 from .tools import ToolCatalogue, ToolPermissions
 from .user_engine import UserExecutionEngine
-from .waiting import wait_to_the_end
+from .waiting import wait_until_done
 
 __all__ = ["ExecutionEngineFactory", "FactoryMetrics"]
 
@@ -36,7 +36,7 @@ class FactoryMetrics:
 
 @dataclass(slots=True, eq=False)
 class _Slot:
-    """One place of a user's limit; reserved before its engine exists."""
+    """One slot of a user's limit; reserved before its engine exists."""
 
     user_id: str
     reserved_at: float
@@ -46,9 +46,9 @@ class _Slot:
 class ExecutionEngineFactory:
     """Makes engines within exact limits and cleans them up.
 
-    All that users share is an argument here, so several factories can live side by
-    side in one process. `clock` gives seconds and never goes back; `ids` gives a new
-    id for a kind.
+    Everything that users share is an argument, so several factories can live side by
+    side in one process. `clock` returns seconds and never goes back; `ids` returns a
+    new id of a kind.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class ExecutionEngineFactory:
 
         Raises `LimitError` at the user's limit and `ClosedError` after shutdown.
         """
-        # Reserved before the first await: whoever asks meanwhile counts it.
+        # Reserved before the first await, so that concurrent calls count it.
         slot = self._reserve(context)
         try:
             slot.engine = await self._build(context)
@@ -119,8 +119,9 @@ class ExecutionEngineFactory:
     async def cleanup_engine(self, engine: UserExecutionEngine) -> None:
         """Clean one engine up; idempotent, concurrent callers wait for the same end.
 
-        Raises `CleanupError` for what could not be released, and `OwnershipError`
-        for an engine of another factory. It is unregistered in any case.
+        Raises `CleanupError` for parts that could not be released, and
+        `OwnershipError` for an engine of another factory. The engine is unregistered
+        in any case.
         """
         if not engine.closed and all(slot.engine is not engine for slot in self._slots):
             message = (
@@ -188,7 +189,7 @@ class ExecutionEngineFactory:
             engine.begin_cleanup()
         if self._reaper is not None:
             self._reaper.cancel()
-            await wait_to_the_end(self._reaper)
+            await wait_until_done(self._reaper)
         await self._clean_up(engines, owner="the factory")
 
     async def _build(self, context: UserExecutionContext) -> UserExecutionEngine:
@@ -215,7 +216,7 @@ class ExecutionEngineFactory:
             self._refuse_closed()
         held = self._held(context.user_id)
         # Each engine has one dispatcher, which is in use as long as the engine is. So
-        # none is ever evicted, and their limit bounds the engines too.
+        # no dispatcher is ever evicted, and their limit bounds the engines too.
         for name in ("engines_per_user", "dispatchers_per_user"):
             limit = getattr(self._limits, name)
             if held >= limit:
@@ -230,7 +231,7 @@ class ExecutionEngineFactory:
         return slot
 
     def _held(self, user_id: str) -> int:
-        """How many places the user holds, those under construction included."""
+        """How many slots the user holds, engines under construction included."""
         return sum(slot.user_id == user_id for slot in self._slots)
 
     def _release(self, slot: _Slot) -> None:
@@ -248,11 +249,11 @@ class ExecutionEngineFactory:
     async def _clean_up(
         self, engines: Sequence[UserExecutionEngine | None], *, owner: str
     ) -> None:
-        """Clean engines up side by side; one that fails does not keep the others."""
+        """Clean engines up concurrently; a failure does not stop the others."""
         present = [engine for engine in engines if engine is not None]
         for engine in present:
-            # Begun before the first wait, so that a caller who is cancelled while
-            # waiting leaves no engine behind.
+            # Begun before the first wait, so that a caller cancelled while waiting
+            # leaves no engine behind.
             engine.begin_cleanup()
         failures: list[str] = []
         cancelled: tuple[Any, ...] | None = None
@@ -274,7 +275,7 @@ class ExecutionEngineFactory:
             try:
                 await self.reap()
             except CleanupError:
-                # Counted in the metrics. The reaper has other engines to look after.
+                # Counted in the metrics; the reaper goes on with the other engines.
                 continue
 
     def _refuse_closed(self) -> Any:

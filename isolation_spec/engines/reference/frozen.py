@@ -1,4 +1,4 @@
-"""Values that cannot change: what a context carries, all the way down."""
+"""Deeply immutable values, as carried by contexts."""
 
 import datetime
 import decimal
@@ -27,15 +27,15 @@ _SCALARS = (
 
 
 class FrozenMapping(Mapping[str, Any]):
-    """A mapping that nobody can change, not even one level down."""
+    """An immutable mapping of immutable values."""
 
     __slots__ = ("_items",)
 
     _items: Mapping[str, Any]
 
     def __init__(self, items: Mapping[str, Any]) -> None:
-        # The proxy makes the stored mapping itself read-only, so that reaching for
-        # the private attribute gains nothing either.
+        # The proxy makes the stored mapping read-only, even through the private
+        # attribute.
         object.__setattr__(self, "_items", MappingProxyType(dict(items)))
 
     def __getitem__(self, key: str) -> Any:
@@ -67,7 +67,7 @@ class FrozenMapping(Mapping[str, Any]):
 def frozen(value: object, *, place: str) -> Any:
     """An immutable deep copy of plain data; `place` names the value in errors.
 
-    Mappings, lists, tuples and sets are copied into immutable twins. Raises
+    Mappings, lists, tuples and sets are copied into immutable equivalents. Raises
     `TypeError` for anything that is not plain data, such as a database session.
     """
     if type(value) in _SCALARS:

@@ -1,4 +1,4 @@
-"""The limits that the engine keeps exactly, also when many tasks ask at once."""
+"""The limits of an engine; they are exact even under concurrent calls."""
 
 import math
 from dataclasses import dataclass, fields
@@ -8,7 +8,7 @@ __all__ = ["Limits"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """All limits of one engine world; each is positive, times are in seconds.
+    """All limits of one factory and its engines; each is positive, times in seconds.
 
     Raises `ValueError` at construction for a limit that is not a positive number.
     """

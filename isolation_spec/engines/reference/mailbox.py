@@ -1,7 +1,7 @@
-"""One user's messages on their way: which wait, for which connection.
+"""The messages of one user on their way to the user's connections.
 
-Every message is handed to all connections that are open when it comes. What none of
-them could deliver waits for the next connection, in order and bounded.
+Every message goes to all connections that are open when it comes. A message that no
+connection could deliver waits for the next one, in order, in a bounded queue.
 """
 
 import contextvars
@@ -16,7 +16,7 @@ __all__ = ["Channel", "Letter", "Mailbox", "Socket"]
 
 
 class Letter:
-    """One message; `sequence` is its place among all messages."""
+    """One message; `sequence` is its position among all messages."""
 
     __slots__ = ("delivered", "sequence", "text")
 
@@ -27,9 +27,9 @@ class Letter:
 
 
 class Socket(ServerConnection):
-    """A server connection that says when its transport takes more, or nothing more.
+    """A server connection that reports whether its transport accepts data.
 
-    Only methods of the standard library's protocol interface are extended.
+    It extends only methods of the standard library's protocol interface.
     """
 
     channel: "Channel | None" = None
@@ -49,13 +49,13 @@ class Socket(ServerConnection):
 
     @property
     def is_made(self) -> bool:
-        """Whether there ever was a transport; one that is accepted as the server stops
-        may be dropped before."""
+        """Whether there ever was a transport; a connection accepted while the server
+        stops may be dropped before it has one."""
         return hasattr(self, "transport")
 
     @property
     def is_open(self) -> bool:
-        """Whether what is sent now can still arrive."""
+        """Whether a message sent now can still arrive."""
         return self.state is State.OPEN and not self.transport.is_closing()
 
 
@@ -76,12 +76,12 @@ class Channel:
         self._on_sent = on_sent
 
     def flush(self) -> None:
-        """Send while the transport takes more; it never waits.
+        """Send while the transport accepts data; never waits.
 
-        A reader who does not read fills only its own queue.
+        A client that does not read fills only its own queue.
         """
-        # In the channel's own context: the transport registers its write callback
-        # with the current one, and would keep the context of the run that emitted.
+        # In the channel's own context: the transport registers its write callback with
+        # the current context, and would hold the context of the emitting run.
         self._context.run(self._send_letters)
 
     def _send_letters(self) -> None:
@@ -109,11 +109,11 @@ class Mailbox:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing would be lost without this mailbox."""
+        """Whether the mailbox has neither channels nor letters."""
         return not self.channels and not self.pending
 
     def add(self, channel: Channel) -> None:
-        """Register a channel; it first gets all that nobody has delivered yet."""
+        """Register a channel; it first gets all undelivered letters."""
         waiting = {letter.sequence: letter for letter in self.pending}
         for other in self.channels.values():
             waiting.update((letter.sequence, letter) for letter in other.letters)
@@ -128,8 +128,8 @@ class Mailbox:
     def remove(self, channel: Channel) -> int:
         """Unregister this very channel; returns how many letters were dropped.
 
-        What it has not sent goes back to the pending letters, unless another channel
-        has sent it or still will.
+        Its unsent letters go back to the pending letters, unless another channel has
+        sent them or still will.
         """
         if self.channels.get(channel.socket) is channel:
             del self.channels[channel.socket]
@@ -140,7 +140,7 @@ class Mailbox:
         return sum(self.hold(letter) for letter in undelivered)
 
     def hold(self, letter: Letter) -> int:
-        """Keep a letter for the next channel; returns 1 if the oldest was dropped."""
+        """Queue a letter for the next channel; returns 1 if the oldest was dropped."""
         self.pending.append(letter)
         if len(self.pending) <= self.limit:
             return 0

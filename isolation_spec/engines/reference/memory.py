@@ -1,4 +1,4 @@
-"""What a user asked to remember: exact user, exact thread, exact key."""
+"""A user's memory, addressed by exact user, exact thread and exact key."""
 
 from asyncio import Lock
 from collections.abc import AsyncIterator
@@ -19,9 +19,9 @@ _VALUE = select(MEMORIES.c.value)
 
 
 class WriteLocks:
-    """Keeps the writers of one owner in line, so that an erase waits for all of them.
+    """One lock for each owner with writers, so that an erase waits for all writes.
 
-    Shared by the engines of a factory: a user may have several.
+    The engines of a factory share it, since a user may have several engines.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class WriteLocks:
 
     @asynccontextmanager
     async def hold(self, owner: tuple[str, str]) -> AsyncIterator[None]:
-        """Be the only writer of this owner; first come, first served."""
+        """Be the only writer of this owner for a block; first come, first served."""
         lock, holders = self._locks.get(owner) or (Lock(), 0)
         self._locks[owner] = lock, holders + 1
         try:
@@ -64,7 +64,7 @@ class UserMemory:
         self._locks = WriteLocks() if locks is None else locks
 
     async def remember(self, key: str, value: str) -> None:
-        """Store the value, over an old one; it is committed on return."""
+        """Store the value and overwrite an old one; it is committed on return."""
         _require_text(key=key, value=value)
 
         async def store(session: AsyncSession) -> None:
@@ -95,7 +95,7 @@ class UserMemory:
     async def search(self, prefix: str) -> dict[str, str]:
         """The entries whose key starts with exactly this text."""
         _require_text(prefix=prefix)
-        # Compared here, not in SQL: LIKE knows wildcards and, in SQLite, no case.
+        # Compared here, not in SQL: LIKE has wildcards and, in SQLite, ignores case.
         entries = await self.entries()
         return {key: entries[key] for key in entries if key.startswith(prefix)}
 
@@ -113,7 +113,7 @@ class UserMemory:
             return await self._sessions.run(remove)
 
     async def erase(self) -> None:
-        """Delete everything, after the writers under way; on return it is gone."""
+        """Delete all entries after the writes in flight; on return they are gone."""
 
         async def remove(session: AsyncSession) -> None:
             await session.execute(delete(MEMORIES).where(self._erased_rows()))

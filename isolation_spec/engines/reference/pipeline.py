@@ -1,4 +1,4 @@
-"""Several agents as one piece of work: in sequence, side by side, on a condition."""
+"""Pipelines of agents: in sequence, in parallel, or on a condition."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from .agents import AgentExecutionResult, AgentRequest
 from .context import UserExecutionContext
 from .frozen import frozen
-from .waiting import wait_to_the_end
+from .waiting import wait_until_done
 
 __all__ = [
     "ExecutionStrategy",
@@ -37,7 +37,7 @@ class PipelineStep(StrEnum):
 
 
 class ExecutionStrategy(StrEnum):
-    """How a step stands to the one before it."""
+    """How a step follows the step before it."""
 
     SEQUENTIAL = "sequential"
     PARALLEL = "parallel"
@@ -46,10 +46,10 @@ class ExecutionStrategy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineStepConfig:
-    """One step: which agent runs, on what, when.
+    """One step: its agent, its input, and the condition under which it runs.
 
     A step runs if all its `dependencies` (names of earlier steps) succeeded.
-    Neighbouring parallel steps run side by side unless one depends on the other. A
+    Adjacent parallel steps run concurrently unless one depends on the other. A
     conditional step runs if `condition`, given the results so far, is true.
     """
 
@@ -75,7 +75,7 @@ class PipelineStepConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipelineResult:
-    """What the steps came to, by name, and which of them were not run."""
+    """The results of the steps, by name, and the names of skipped steps."""
 
     step: PipelineStep
     results: dict[str, AgentExecutionResult]
@@ -88,7 +88,7 @@ class PipelineResult:
 
 
 class PipelineEngine(Protocol):
-    """What a pipeline needs of an engine."""
+    """The part of an engine that a pipeline uses."""
 
     user_context: UserExecutionContext
 
@@ -112,7 +112,7 @@ async def execute_pipeline(
     for group in _groups(steps):
         ready = [step for step in group if _is_ready(step, results)]
         skipped += [step.name for step in group if step not in ready]
-        outcomes = await _side_by_side([_run_step(engine, step) for step in ready])
+        outcomes = await _run_concurrently([_run_step(engine, step) for step in ready])
         results.update(zip((step.name for step in ready), outcomes, strict=True))
     failed = any(not result.success for result in results.values())
     return PipelineResult(
@@ -123,16 +123,16 @@ async def execute_pipeline(
 
 
 def _check(steps: Sequence[PipelineStepConfig]) -> None:
-    seen: list[str] = []
+    earlier: list[str] = []
     for step in steps:
-        unknown = [name for name in step.dependencies if name not in seen]
-        if step.name in seen or unknown:
+        unknown = [name for name in step.dependencies if name not in earlier]
+        if step.name in earlier or unknown:
             message = (
                 f"step {step.name!r} is named twice or depends on {unknown}, which "
                 "are no earlier steps; give each a name, dependencies first"
             )
             raise ValueError(message)
-        seen.append(step.name)
+        earlier.append(step.name)
 
 
 def _groups(steps: Sequence[PipelineStepConfig]) -> list[list[PipelineStepConfig]]:
@@ -164,15 +164,15 @@ async def _run_step(
     return await engine.execute_agent(step.agent, request)
 
 
-async def _side_by_side(
+async def _run_concurrently(
     runs: list[Coroutine[Any, Any, AgentExecutionResult]],
 ) -> list[AgentExecutionResult]:
     if len(runs) == 1:
         return [await runs[0]]
     tasks = [asyncio.get_running_loop().create_task(run) for run in runs]
-    # In order, and not with a group: its members would be cancelled in the order of
-    # a set, and one failing step must not cancel its neighbours.
-    await wait_to_the_end(*tasks, on_cancel=lambda: _cancel_all(tasks))
+    # In order, and not with a task group: it cancels its members in the order of a
+    # set, and one failing step must not cancel the others.
+    await wait_until_done(*tasks, on_cancel=lambda: _cancel_all(tasks))
     return [task.result() for task in tasks]
 
 

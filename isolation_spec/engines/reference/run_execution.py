@@ -12,7 +12,7 @@ from .limits import Limits
 from .runs import Run, RunOutcome
 from .sessions import DatabaseSessionManager
 from .storage import store_run
-from .waiting import cancel_others, wait_to_the_end
+from .waiting import cancel_others, wait_until_done
 
 __all__ = ["RunExecution"]
 
@@ -54,12 +54,12 @@ class RunExecution:
             outcome = await self._end(run, outcome)
             return run.result(outcome, duration=self._clock() - run.started)
         except asyncio.CancelledError:
-            # In a task of its own, since a second cancellation must not keep the
-            # run's end from being stored and told.
+            # In a task of its own: a second cancellation must not prevent the run's
+            # end from being stored and reported.
             ending = asyncio.get_running_loop().create_task(
                 self._end(run, run.cancelled(), replace=True)
             )
-            await wait_to_the_end(ending)
+            await wait_until_done(ending)
             raise
         finally:
             run.emitter.finish(EventType.AGENT_ERROR, {"error": "the run broke off"})
@@ -75,12 +75,12 @@ class RunExecution:
         except asyncio.CancelledError as error:
             if run.task.cancelling() > before:
                 raise
-            # Nobody cancelled this run: its agent awaited something that was.
+            # Not a cancellation of this run: its agent awaited a cancelled task.
             outcome = run.failed(describe(error))
         except Exception as error:
             outcome = run.failed(describe(error))
         if run.task.cancelling() > before:
-            # The agent swallowed the cancellation; the run is cancelled all the same.
+            # The agent suppressed the cancellation; the run is cancelled all the same.
             raise asyncio.CancelledError
         if limit.expired():
             seconds = self._limits.run_seconds
@@ -90,7 +90,8 @@ class RunExecution:
     async def _end(
         self, run: Run, outcome: RunOutcome, *, replace: bool = False
     ) -> RunOutcome:
-        """Store and tell how the run ended, once; returns what was told."""
+        """Store and report the outcome of the run, once; returns the reported
+        outcome."""
         await self._stop_stragglers(run)
         if run.emitter.ended:
             return run.failed("the engine was cleaned up during the run")
@@ -121,7 +122,7 @@ class RunExecution:
         self._history.append(record)
 
     async def _stop_stragglers(self, run: Run) -> None:
-        """End what the agent started in other tasks and did not wait for."""
+        """Stop the child runs and tool calls that the agent did not await."""
         run.ending = True
         children = [
             child
@@ -134,7 +135,7 @@ class RunExecution:
                 await run.tools.stop(keep=run.task)
                 await self._wait_for_runs(children)
         except TimeoutError:
-            # They cannot be heard any more: their emitters refuse from now on.
+            # Their emitters refuse from now on, so that they can emit nothing more.
             for child in children:
                 child.emitter.finish(EventType.AGENT_CANCELLED, {"error": "cancelled"})
 

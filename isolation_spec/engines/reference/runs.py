@@ -1,4 +1,4 @@
-"""One run while it is in flight, and what it comes to."""
+"""One run in flight, and its outcome."""
 
 import asyncio
 import copy
@@ -25,12 +25,12 @@ class RunOutcome:
 
     @property
     def success(self) -> bool:
-        """Whether the agent did what it was asked to do."""
+        """Whether the run completed."""
         return self.event_type is EventType.AGENT_COMPLETED
 
     @property
     def payload(self) -> dict[str, Any]:
-        """What the terminal event says."""
+        """The payload of the terminal event."""
         if self.success:
             return {"result": self.result}
         return {"error": self.error}
@@ -38,7 +38,7 @@ class RunOutcome:
 
 @dataclass(slots=True, kw_only=True, eq=False)
 class Run:
-    """A run in flight. `task` is its caller's: who cancels that, cancels the run."""
+    """A run in flight. `task` is its caller's: cancelling the task cancels the run."""
 
     agent: str
     request: AgentRequest
@@ -63,7 +63,8 @@ class Run:
         return (self, *(() if self.parent is None else self.parent.lineage))
 
     def completed(self, result: Any) -> RunOutcome:
-        """The outcome of an agent that returned; failed if it cannot be handed out."""
+        """The outcome of an agent that returned; failed if it cannot be copied or
+        sent."""
         if self.emitter.serialization_error is not None:
             return self.failed(self.emitter.serialization_error)
         try:
@@ -80,7 +81,7 @@ class Run:
         return outcome
 
     def failed(self, error: str) -> RunOutcome:
-        """The outcome of a run that did not reach its end."""
+        """The outcome of a run that ended with this error."""
         return self._unsuccessful(EventType.AGENT_ERROR, error)
 
     def cancelled(self) -> RunOutcome:
@@ -88,7 +89,7 @@ class Run:
         return self._unsuccessful(EventType.AGENT_CANCELLED, "cancelled")
 
     def result(self, outcome: RunOutcome, *, duration: float) -> AgentExecutionResult:
-        """The outcome as the caller gets it."""
+        """The result that the caller of the run gets."""
         return AgentExecutionResult(
             success=outcome.success,
             error=outcome.error,

@@ -1,8 +1,9 @@
 """Database sessions: one for each unit of work, owned by one context.
 
-A cancelled SQL statement can leave the native connection and its lock behind. So the
-work of a unit runs in a task of its own that nobody cancels; its caller waits for it
-to the end, and only then does a cancellation go on.
+A cancelled SQL statement can leave the native connection and its lock behind: with
+SQLAlchemy 2.1.9 and aiosqlite 0.22.1 the commits of all other users then failed with
+"database is locked" after 5 s. So each unit runs in a task of its own that is never
+cancelled. Its caller waits until it is done; only then does a cancellation go on.
 """
 
 import asyncio
@@ -13,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
 from .context import UserExecutionContext
 from .errors import ClosedError
-from .waiting import wait_to_the_end
+from .waiting import wait_until_done
 
 __all__ = ["DatabaseSessionManager", "Work"]
 
@@ -22,7 +23,7 @@ Work = Callable[[AsyncSession], Awaitable[T]]
 
 
 class _Unit(Generic[T]):
-    """One unit of work and what came of it."""
+    """One unit of work, and its result or error."""
 
     __slots__ = ("_caller", "_cancelled", "_requests", "error", "result", "work")
 
@@ -37,7 +38,7 @@ class _Unit(Generic[T]):
     @property
     def abandoned(self) -> bool:
         """Whether its caller was cancelled; true from the request on."""
-        # The request comes some turns before the caller sees it, and counts.
+        # A cancellation request counts at once; the caller observes it turns later.
         return self._cancelled or self._cancel_requests() > self._requests
 
     def abandon(self) -> None:
@@ -69,9 +70,9 @@ class DatabaseSessionManager:
     async def run(self, work: Work[T]) -> T:
         """Do one unit of work and return its result, which is then committed.
 
-        Raises what the work raises, and `ClosedError` after `close`. If the caller is
-        cancelled before the commit began, all is rolled back; the unit has ended in
-        any case when the cancellation goes on.
+        Raises the error of the work, and `ClosedError` after `close`. If the caller is
+        cancelled before the commit begins, the unit is rolled back. The unit has ended
+        in any case when the cancellation goes on.
         """
         if self._closed:
             self._refuse()
@@ -80,10 +81,10 @@ class DatabaseSessionManager:
         self._units[task] = unit
         task.add_done_callback(self._forget)
         try:
-            await wait_to_the_end(task, on_cancel=unit.abandon)
+            await wait_until_done(task, on_cancel=unit.abandon)
             return self._take_result(unit, aborted=task.cancelled())
         finally:
-            # An error kept here would keep its frames, and these the session.
+            # A reference to the error would hold its frames, and these the session.
             unit.error = None
 
     async def close(self) -> None:
@@ -94,7 +95,7 @@ class DatabaseSessionManager:
             await self._unit_ended.wait()
 
     async def abort(self) -> None:
-        """Close, but cancel the running units: a last resort, they are rolled back."""
+        """Close and cancel the running units, which are rolled back: a last resort."""
         for task in list(self._units):
             task.cancel()
         await self.close()

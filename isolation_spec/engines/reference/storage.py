@@ -1,4 +1,4 @@
-"""The two tables: what users asked to remember, and which runs they had."""
+"""The two tables: the memories of users, and their ended runs."""
 
 import asyncio
 from functools import cache
@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.schema import CreateIndex, CreateTable
 
-from .waiting import wait_to_the_end
+from .waiting import wait_until_done
 
 __all__ = [
     "MEMORIES",
@@ -61,10 +61,10 @@ RUNS = cast(Table, RunRow.__table__)
 
 @cache
 def upsert(dialect_name: str) -> Insert | None:
-    """The statement that stores a memory over an old one, if the dialect has it.
+    """The statement that inserts or updates a memory, or None if the dialect has none.
 
-    Made once: its values are parameters, as building one with values takes longer than
-    SQLite takes to run it.
+    It is built once, with parameters for its values: building a statement with values
+    takes longer than SQLite takes to run it.
     """
     known: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
     if dialect_name not in known:
@@ -89,7 +89,7 @@ _IS_STORED = and_(
 async def store_memory(
     session: AsyncSession, owner: tuple[str, str], key: str, value: str
 ) -> None:
-    """Stores one value of an owner (user, thread), over an old one."""
+    """Stores one value of an owner (user, thread) and overwrites an old one."""
     user_id, thread_id = owner
     row = {"user_id": user_id, "thread_id": thread_id, "key": key}
     statement = upsert(session.get_bind().dialect.name)
@@ -115,7 +115,7 @@ async def store_run(
 async def create_schema(database: AsyncEngine) -> None:
     """Create the tables that are missing."""
     task = asyncio.get_running_loop().create_task(_create_all(database))
-    await wait_to_the_end(task)
+    await wait_until_done(task)
     task.result()
 
 
@@ -127,7 +127,7 @@ async def _create_all(database: AsyncEngine) -> None:
 
 @cache
 def _schema(dialect_name: str) -> tuple[str, ...]:
-    """What creates the tables; compiled once, as it is the same for every database."""
+    """The statements that create the tables; compiled once for each dialect."""
     dialect = URL.create(dialect_name).get_dialect()()
     elements: list[CreateTable | CreateIndex] = []
     for table in Base.metadata.sorted_tables:

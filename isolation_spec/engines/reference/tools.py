@@ -1,4 +1,4 @@
-"""Tools: what agents may do, for whom, and what came of it."""
+"""Tools: the catalogue, the dispatcher of one context, and the results of calls."""
 
 import asyncio
 import copy
@@ -27,7 +27,7 @@ ToolPermissions = Callable[[UserExecutionContext, str], bool]
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A named async function; `parameters` are the arguments it cannot do without."""
+    """A named async function; `parameters` are its required arguments."""
 
     name: str
     function: ToolFunction
@@ -35,7 +35,7 @@ class Tool:
 
 
 class ToolCatalogue:
-    """The tools there are, by name."""
+    """The available tools, by name."""
 
     def __init__(self, tools: tuple[Tool, ...] = ()) -> None:
         self._tools: dict[str, Tool] = {}
@@ -61,7 +61,7 @@ class ToolCatalogue:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolExecutionResult:
-    """What one call gave its user; `duration` is in seconds."""
+    """The outcome of one call; `duration` is in seconds."""
 
     success: bool
     result: Any
@@ -73,7 +73,7 @@ class ToolExecutionResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolStatistics:
-    """Counts of the calls of one tool, and the seconds that they took together."""
+    """Counts of the calls of one tool, and their total duration in seconds."""
 
     calls: int = 0
     succeeded: int = 0
@@ -113,7 +113,7 @@ class ToolDispatcher:
         """Run a tool outside a run, in the dispatcher's own context.
 
         Raises `ClosedError` after cleanup and `SerializationError` if arguments or
-        result cannot be told to the user.
+        result are not JSON.
         """
         return await self._direct.execute_tool(name, arguments)
 
@@ -147,8 +147,8 @@ class ToolDispatcher:
                 "run; call it while the run is in flight"
             )
             raise ClosedError(message)
-        # Set here as well as around runs: a call may come from a task that somebody
-        # started elsewhere.
+        # Set here as well as around runs: a call may come from a task started
+        # elsewhere.
         token = current_context.set(context)
         try:
             refusal = self._refusal(context, name)
@@ -195,7 +195,7 @@ class ToolDispatcher:
                 )
                 self._complete(emitter, call, None, "cancelled")
                 raise
-            # Nobody cancelled this call: the tool awaited something that was.
+            # Not a cancellation of this call: the tool awaited a cancelled task.
             error, kind = self._contain(cancellation), "failed"
         except Exception as failure:
             error, kind = self._contain(failure), "failed"
@@ -223,7 +223,7 @@ class ToolDispatcher:
         if missing:
             message = f"tool {name!r} lacks the arguments {', '.join(missing)}"
             raise TypeError(message)
-        # Copied both ways: neither side may change what the other one holds.
+        # Copied both ways: neither side may change an object of the other.
         return copy.deepcopy(
             await tool.function(context, copy.deepcopy(dict(arguments)))
         )
@@ -273,7 +273,7 @@ class ToolDispatcher:
 
 
 class RunTools:
-    """The tools as one run sees them; its calls end with the run."""
+    """The tools of one run; its calls end with the run."""
 
     def __init__(
         self,
@@ -309,7 +309,7 @@ class RunTools:
             self._call_ended.set()
 
     async def stop(self, *, keep: asyncio.Task[Any] | None = None) -> None:
-        """Refuse new calls; cancel and await those under way in tasks but `keep`."""
+        """Refuse new calls; cancel and await calls in flight in tasks but `keep`."""
         self._stopped = True
         current = asyncio.current_task()
         cancel_others([task for task in self._callers if task is not keep])

@@ -1,4 +1,4 @@
-"""One user's engine: it admits runs, carries them out and lets go of everything."""
+"""One user's engine: it admits runs, executes them and cleans up after them."""
 
 import asyncio
 import contextvars
@@ -32,7 +32,7 @@ from .run_execution import RunExecution
 from .runs import Run
 from .sessions import DatabaseSessionManager
 from .tools import ToolCatalogue, ToolDispatcher, ToolPermissions
-from .waiting import cancel_others, wait_to_the_end
+from .waiting import cancel_others, wait_until_done
 
 __all__ = ["UserExecutionEngine"]
 
@@ -40,10 +40,10 @@ OnClosed = Callable[["UserExecutionEngine", tuple[str, ...]], None]
 
 
 class UserExecutionEngine(RunExecution):
-    """Carries out the runs of one user; all that is shared comes as an argument.
+    """Executes the runs of one user; everything that users share is an argument.
 
-    A run executes in its caller's own task. At most `limits.runs_per_engine` are at
-    work at once, each for at most `limits.run_seconds`; the others wait.
+    A run executes in its caller's own task. At most `limits.runs_per_engine` runs
+    execute at once, each for at most `limits.run_seconds`; the others wait.
 
     Attributes:
         sessions_class, memory_class, dispatcher_class: the classes of the parts that
@@ -96,18 +96,18 @@ class UserExecutionEngine(RunExecution):
 
     @property
     def conversation(self) -> tuple[Message, ...]:
-        """What this engine's agents and the model said, in order."""
+        """The messages between this engine's agents and the model, in order."""
         return tuple(self._conversation)
 
     async def execute_agent(
         self, name: str, request: AgentRequest, *, run_id: str | None = None
     ) -> AgentExecutionResult:
-        """Run an agent in the calling task and return what it came to.
+        """Run an agent in the calling task and return its outcome.
 
-        A failing agent, a run that takes too long and one that cannot be stored give
-        `success=False` and say why. Cancellation goes on after `agent_cancelled`.
+        A failing agent, a run that takes too long and a run that cannot be stored give
+        `success=False` and an error. Cancellation goes on after `agent_cancelled`.
         Raises `OwnershipError`, `UnknownAgentError`, `DuplicateRunError` and
-        `ClosedError`, in which cases no run took place.
+        `ClosedError`; no run has taken place then.
         """
         run = self._admit(name, request, run_id)
         try:
@@ -119,13 +119,13 @@ class UserExecutionEngine(RunExecution):
     async def execute_agent_pipeline(
         self, steps: Sequence[PipelineStepConfig]
     ) -> PipelineResult:
-        """Run agents one after the other, side by side, or on a condition."""
+        """Run agents in sequence, in parallel, or on a condition."""
         return await execute_pipeline(self, steps)
 
     def cancel(self, run_id: str) -> bool:
         """Cancel a run in flight; returns whether there was one.
 
-        It cancels the task that called `execute_agent`, which sees `CancelledError`.
+        It cancels the task that called `execute_agent`, which raises `CancelledError`.
         """
         run = self._find_run(run_id)
         if run is None:
@@ -134,10 +134,9 @@ class UserExecutionEngine(RunExecution):
         return True
 
     def require_owner(self, user_id: str) -> None:
-        """Hold the one who asks to be the user whom this engine serves.
+        """Check that this engine serves the user, before a request from outside.
 
-        Whoever hands an engine to requests from outside asks this first. Raises
-        `OwnershipError` if it is anybody else.
+        Raises `OwnershipError` for any other user.
         """
         if user_id != self.user_context.user_id:
             message = (
@@ -150,15 +149,15 @@ class UserExecutionEngine(RunExecution):
         """Stop the runs, close the sessions, forget the conversation; idempotent.
 
         Concurrent callers wait for the same cleanup. Each part takes at most
-        `limits.cleanup_seconds`; `CleanupError` says what could not be released. A
-        run that calls this is ended, but its agent is not cancelled.
+        `limits.cleanup_seconds`; `CleanupError` lists the parts that could not be
+        released. A run that calls this is ended, but its agent is not cancelled.
         """
         task = self.begin_cleanup()
         if self._calling_run() is None:
-            await wait_to_the_end(task)
+            await wait_until_done(task)
         else:
-            # The cleanup may be waiting for the very run that waits here, so this
-            # wait must give way to its cancellation.
+            # The cleanup may be waiting for the run that waits here, so this wait must
+            # end at a cancellation.
             await asyncio.wait((task,))
         if task.result():
             raise CleanupError(self._name(), task.result())
@@ -168,14 +167,15 @@ class UserExecutionEngine(RunExecution):
         if self._cleanup is None:
             self._closed = True
             caller = self._calling_run()
-            # A fresh context: cleanup outlives the request in which it was asked for.
+            # A fresh context: the cleanup outlives the request that began it.
             self._cleanup = asyncio.get_running_loop().create_task(
                 self._clean(() if caller is None else caller.lineage),
                 context=contextvars.Context(),
             )
         return self._cleanup
 
-    # Seams: what belongs to whom is decided in these small methods.
+    # Seams: small methods that decide the ownership of each part. Subclasses may
+    # override them; every planted fault of an engine does.
 
     def _find_run(self, run_id: str) -> Run | None:
         return self._runs.get(run_id)
@@ -316,8 +316,8 @@ class UserExecutionEngine(RunExecution):
         context = context.for_run(f"{parent.run_id}/{parent.children}")
         run = self._register(name, request, context, parent=parent)
         try:
-            # Within the parent's slot: a slot of its own could never come free while
-            # all slots are held by parents that wait for their children.
+            # Within the parent's slot: a slot of its own would never be free while
+            # parents that wait for their children hold all slots.
             return await self._execute(run)
         finally:
             self._forget_run(run)

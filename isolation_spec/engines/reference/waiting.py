@@ -1,19 +1,19 @@
-"""Waiting for a task to its end, whatever happens to the one who waits."""
+"""Waiting until tasks are done, even across cancellations of the waiting task."""
 
 import asyncio
 from collections.abc import Callable
 from typing import Any
 
-__all__ = ["cancel_others", "wait_to_the_end"]
+__all__ = ["cancel_others", "wait_until_done"]
 
 
-async def wait_to_the_end(
+async def wait_until_done(
     *tasks: asyncio.Task[Any], on_cancel: Callable[[], None] | None = None
 ) -> None:
     """Return once all tasks are done, even if the caller is cancelled meanwhile.
 
-    Calls `on_cancel` at each cancellation of the caller. A cancellation is raised on
-    after the last task's end. The tasks' results and errors stay in the tasks.
+    Calls `on_cancel` at each cancellation of the caller, and raises the cancellation
+    after the last task is done. The tasks' results and errors stay in the tasks.
     """
     cancelled: tuple[Any, ...] | None = None
     for task in tasks:
@@ -21,7 +21,7 @@ async def wait_to_the_end(
             try:
                 await asyncio.wait((task,))
             except asyncio.CancelledError as error:
-                # Only the arguments are kept: the exception would hold every frame.
+                # Store the arguments only: the exception would hold every frame.
                 cancelled = error.args
                 if on_cancel is not None:
                     on_cancel()
@@ -30,7 +30,7 @@ async def wait_to_the_end(
 
 
 def cancel_others(tasks: list[asyncio.Task[Any]]) -> None:
-    """Cancel each task once, in order, except the one that is running now."""
+    """Cancel each task once, in order, except the current task."""
     current = asyncio.current_task()
     for task in dict.fromkeys(tasks):
         if task is not current:

@@ -1,4 +1,4 @@
-"""The way of events to their user: real WebSocket connections, authenticated."""
+"""Delivery of events to their user over authenticated WebSocket connections."""
 
 import asyncio
 import contextvars
@@ -15,7 +15,7 @@ from websockets.frames import CloseCode
 from .errors import ClosedError
 from .limits import Limits
 from .mailbox import Channel, Letter, Mailbox, Socket
-from .waiting import wait_to_the_end
+from .waiting import wait_until_done
 
 __all__ = [
     "Authenticator",
@@ -44,7 +44,7 @@ class WebSocketManager:
     """A WebSocket server that sends each user's events to that user alone.
 
     A connection presents a token, `Authorization: Bearer TOKEN` or `?token=TOKEN`;
-    the authenticator says whose it is. What clients send is read and ignored.
+    the authenticator resolves it to a user. Messages from clients are ignored.
     `ping_interval`, `close_timeout` and `open_timeout` are in seconds.
 
     Attributes:
@@ -99,12 +99,12 @@ class WebSocketManager:
             message = "the WebSocket server was stopped; make a new one"
             raise ClosedError(message)
         if self._starting is None:
-            # Connections inherit the context of whoever listens, for ever.
+            # Connections inherit the context of the listening task for ever.
             self._starting = asyncio.get_running_loop().create_task(
                 self._listen(), context=self._worker_context()
             )
         try:
-            await wait_to_the_end(self._starting)
+            await wait_until_done(self._starting)
         except asyncio.CancelledError:
             await self.stop()
             raise
@@ -120,14 +120,14 @@ class WebSocketManager:
             self._stopping = asyncio.get_running_loop().create_task(
                 self._stop(), context=self._worker_context()
             )
-        await wait_to_the_end(self._stopping)
+        await wait_until_done(self._stopping)
         self._stopping.result()
 
     def notify(self, user_id: str, message: str) -> bool:
         """Send to all open connections of the user, or queue; never waits.
 
-        Returns whether an open connection took the message. Without one the message
-        is kept for the next connection, at most `limits.queued_events` of them; the
+        Returns whether an open connection took the message. Otherwise the message waits
+        for the next connection. At most `limits.queued_events` messages wait; the
         oldest are dropped and counted.
         """
         self._sequence += 1
@@ -177,7 +177,7 @@ class WebSocketManager:
         channels = list(mailbox.channels.values())
         for channel in channels:
             self._unregister(user_id, channel)
-        await wait_to_the_end(
+        await wait_until_done(
             *[
                 self._start_closing(channel.socket, CloseCode.NORMAL_CLOSURE, "")
                 for channel in channels
@@ -191,10 +191,11 @@ class WebSocketManager:
             mailbox.pending.clear()
             self._discard_empty(user_id)
 
-    # Seams: who gets what, when a registration ends, which context work carries.
+    # Seams: the recipients of a message, the end of a registration, the context of a
+    # worker task. Subclasses may override them, as planted faults do.
 
     def _recipients(self, user_id: str) -> list[Channel]:
-        """The user's open channels; those found closed are unregistered."""
+        """The user's open channels; closed channels are unregistered."""
         mailbox = self._mailbox(user_id)
         for channel in list(mailbox.channels.values()):
             if not channel.socket.is_open:
@@ -226,10 +227,10 @@ class WebSocketManager:
         if token is None:
             return None
         try:
-            found = self._authenticator(token)
-            user_id = await found if inspect.isawaitable(found) else found
+            user = self._authenticator(token)
+            user_id = await user if inspect.isawaitable(user) else user
         except Exception:
-            # Whoever cannot be told from a stranger is one.
+            # A token that cannot be resolved counts as refused.
             return None
         return user_id if isinstance(user_id, str) and user_id.strip() else None
 
@@ -283,7 +284,7 @@ class WebSocketManager:
     async def _close(self, socket: Socket, code: CloseCode, reason: str) -> None:
         try:
             # The library bounds the closing handshake, but not the writing before it,
-            # which a reader who does not read would hold up for ever.
+            # which a client that does not read would block for ever.
             async with asyncio.timeout(self._close_timeout):
                 await socket.close(code, reason)
         except TimeoutError:
@@ -298,7 +299,7 @@ class WebSocketManager:
             self._handle,
             self._host,
             self._port,
-            # A function that makes connections will do, its annotation is narrower.
+            # The library accepts any factory; its annotation is narrower.
             create_connection=cast(type[ServerConnection], self._create_socket),
             ping_interval=self._ping_interval,
             close_timeout=self._close_timeout,

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from isolation_spec.engines.reference.waiting import cancel_others, wait_to_the_end
+from isolation_spec.engines.reference.waiting import cancel_others, wait_until_done
 
 
 @pytest.mark.asyncio
@@ -14,7 +14,7 @@ async def test_the_task_ends_before_the_cancellation_goes_on() -> None:
     inner = asyncio.create_task(gate.wait())
     seen: list[int] = []
     outer = asyncio.create_task(
-        wait_to_the_end(inner, on_cancel=lambda: seen.append(1))
+        wait_until_done(inner, on_cancel=lambda: seen.append(1))
     )
     for _ in range(3):
         await asyncio.sleep(0)
@@ -34,7 +34,7 @@ async def test_a_done_task_needs_no_wait() -> None:
     """Waiting for what has ended returns at once."""
     inner = asyncio.create_task(asyncio.sleep(0))
     await inner
-    await wait_to_the_end(inner)
+    await wait_until_done(inner)
 
 
 @pytest.mark.asyncio
