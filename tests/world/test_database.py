@@ -88,11 +88,12 @@ def test_connection_has_what_the_worker_replaces() -> None:
 
 def test_no_thread_and_no_queue_besides() -> None:
     """aiosqlite makes no thread and no queue but those two."""
-    source = inspect.getsource(aiosqlite.core)
+    core: Any = aiosqlite.core
+    source = inspect.getsource(core)
 
     assert 1 == source.count("Thread(")
     assert 1 == source.count("= SimpleQueue()")
-    assert aiosqlite.core.sqlite3 is sqlite3
+    assert core.sqlite3 is sqlite3
     assert "sqlite3.connect(" in source
     assert source.count("self._tx.put_nowait(") == source.count("_tx.put")
 

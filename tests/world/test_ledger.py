@@ -75,9 +75,9 @@ def test_sqlalchemy_has_what_is_listened_to() -> None:
     """Sessions and pools dispatch the events that the ledger listens to."""
     moves = "after_begin do_orm_execute before_flush after_commit after_rollback"
     for name in moves.split():
-        assert hasattr(Session.dispatch, name)  # type: ignore[attr-defined]
+        assert hasattr(Session.dispatch, name)
     for name in ("checkout", "checkin", "detach"):
-        assert hasattr(Pool.dispatch, name)  # type: ignore[attr-defined]
+        assert hasattr(Pool.dispatch, name)
 
     assert "close" in vars(Session)
 

@@ -6,6 +6,7 @@ import heapq
 import threading
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,8 +28,8 @@ from isolation_spec.world.schedulers.base import Scheduler, Source
 def test_handles_have_what_the_loop_reads() -> None:
     """Handles of timers and callbacks carry the private names that the loop touches."""
     loop = WorldLoop(Scheduler(Schedule()))
-    timer = loop.call_at(1.0, print)
-    handle = loop.call_soon(print)
+    timer: Any = loop.call_at(1.0, print)
+    handle: Any = loop.call_soon(print)
 
     assert [handle] == list(loop._ready)
     assert [timer] == loop._scheduled
@@ -67,6 +68,7 @@ def test_step_of_a_task_is_bound_to_it(play: Any) -> None:
         task = world.loop.create_task(body())
         seen = []
         while not task.done():
+            handle: Any
             for handle in world.loop._ready:
                 owner = getattr(handle._callback, "__self__", None)
                 if owner is task:
@@ -104,8 +106,12 @@ def test_timers_fire_in_order(play: Any) -> None:
 
     async def main(world: World) -> list[Any]:
         seen: list[Any] = []
+
+        def fired(delay: int) -> None:
+            seen.append((world.time(), delay))
+
         for delay in (3, 1, 2):
-            world.loop.call_later(delay, lambda d=delay: seen.append((world.time(), d)))
+            world.loop.call_later(delay, fired, delay)
         cancelled = world.loop.call_later(1.5, seen.append, "cancelled")
         cancelled.cancel()
         await asyncio.sleep(5)
@@ -302,7 +308,7 @@ def test_cancellation_around_every_step(step: int, early: bool, play: Any) -> No
 
     async def main(world: World) -> tuple[Any, ...]:
         body = Body(world)
-        delivered: list[WorldTask] = []
+        delivered: list[asyncio.Task[Any]] = []
         task = world.loop.create_task(body())
         world.loop.aims[task] = StepTracker(
             Cancellation(step=step, after_step=early), delivered.append
@@ -342,7 +348,7 @@ def test_late_finds_what_was_awaited_done(play: Any) -> None:
         async def waits() -> None:
             await future
 
-        def delivered(_: WorldTask) -> None:
+        def delivered(_: asyncio.Task[Any]) -> None:
             done.append(future.done())
 
         task = world.loop.create_task(waits())
@@ -566,11 +572,13 @@ def test_one_arrival_of_a_source_a_turn(play: Any) -> None:
 
     async def main(world: World) -> list[tuple[str, int]]:
         seen: list[tuple[str, int]] = []
+
+        def arrived(name: str) -> None:
+            seen.append((name, world.loop.turn))
+
         sources = {name: Source(name) for name in "ab"}
         for name in "aab":
-            world.scheduler.post(
-                sources[name], name, lambda n=name: seen.append((n, world.loop.turn))
-            )
+            world.scheduler.post(sources[name], name, partial(arrived, name))
         await asyncio.sleep(1)
         return [(name, turn - seen[0][1]) for name, turn in seen]
 
