@@ -119,7 +119,7 @@ async def _listed(self: Any, *_: Any) -> Any:
 async def _performing_for_nothing(
     self: Any, user: str, context: Any, agent: Any
 ) -> Any:
-    from notebook import Desk  # type: ignore[import-not-found]
+    from notebook import Desk
 
     await agent.perform(Desk(self.notebook, context))
 

@@ -78,7 +78,7 @@ def said(names: EventNames | None) -> set[tuple[str, str]]:
     """(method, status) of all that is not in order where the adapter declares that."""
 
     class Declared(ReferenceAdapter):
-        event_names = names
+        event_names = names  # type: ignore[assignment]
 
     found: list[MethodResult] = []
     check_adapter(own_engine(Declared), found.append, lambda _: None)
