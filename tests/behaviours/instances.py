@@ -214,6 +214,7 @@ def judge_cleanups(observed: HistoryIndex) -> Iterator[str]:
         if span.operation.context != "y":
             continue
         # The model is told of its user by what the context was opened with.
+        assert entry.user is not None
         new = {entry.operation, opened[entry.user]}
         old = [
             value
