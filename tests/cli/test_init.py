@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from isolation_spec.adapter_check.check import require
+from isolation_spec.adapter_check.check import assert_adapter_works
 from isolation_spec.contract.errors import AdapterError
 from tests.cli.command import Done, assert_refused, environment, isolation_spec
 
@@ -182,7 +182,7 @@ def test_one_method_after_the_other_is_asked_for(folder: Path) -> None:
     for method, body in BODIES.items():
         path.write_text(text)
         with pytest.raises(AdapterError) as caught:
-            require(runpy.run_path(str(path))["MyAdapter"])
+            assert_adapter_works(runpy.run_path(str(path))["MyAdapter"])
         asked.append(re.findall(r"\.(\w+) is not written yet", str(caught.value)))
         text = written(text, method, body)
 
