@@ -63,7 +63,7 @@ class Whole(Adapter):
         return user
 
     async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
-        return await agent.perform(Services())
+        return await agent.perform(Services())  # type: ignore[arg-type]
 
     async def read(self, user: str, context: Any) -> Mapping[str, Any]:
         return {"all": ""}
@@ -84,7 +84,7 @@ class Silence:
     close_code = 1000
 
     async def __aiter__(self) -> Any:
-        for message in ():
+        for message in ():  # type: ignore[var-annotated]
             yield message
 
     async def close(self) -> None:
@@ -107,7 +107,7 @@ class Services:
         return ToolOutcome(True, argument, None)
 
     async def spawn(self, agent: ScriptedAgent) -> Any:
-        return await agent.perform(self)
+        return await agent.perform(self)  # type: ignore[arg-type]
 
 
 THINK = Think(prompt="p")
