@@ -1,8 +1,8 @@
-"""The thirteen behaviours: what users do, and what must be seen of it.
+"""The thirteen behaviours: their workloads, and their checks.
 
-Each is judged by its own clauses and no others, so that an engine in which one of them
-is broken fails there and hardly anywhere else. A judge yields one text for each
-situation in which the behaviour could have failed: empty, or what was wrong.
+Each behaviour has checks of its own, so that an engine that breaks one behaviour fails
+there and hardly anywhere else. A judge yields one text for each opportunity, a
+situation in which the behaviour could fail. The text is empty or names the failure.
 """
 
 from collections.abc import Callable, Iterator
@@ -16,42 +16,45 @@ from isolation_spec.execution.run import AdapterFactory
 from isolation_spec.model.scenario import Scenario
 from isolation_spec.strategies.schedules import SearchParameters
 from tests.behaviours import events, instances, tools
-from tests.behaviours.story import Story, histories, workloads
+from tests.behaviours.workload_builder import WorkloadBuilder, histories, workloads
 
 Judge = Callable[[HistoryIndex], Iterator[str]]
 
+NO_OPPORTUNITY = "no opportunity occurred"
+"""The failure of a check whose workloads never had an opportunity."""
+
 
 class Behaviour(NamedTuple):
-    """One behaviour: its name, its fault, what users do and what must be seen."""
+    """One behaviour: its name, its planted fault, its workload and its judge."""
 
     name: str
     fault: str
-    write: Callable[[Story], None]
+    write: Callable[[WorkloadBuilder], None]
     judge: Judge
     users: tuple[int, int] = (2, 4)
 
     def check(self, make_adapter: AdapterFactory, seed: int, examples: int) -> int:
-        """Puts an engine to the test and returns how often it could have failed.
+        """Checks an engine and returns the number of opportunities.
 
         Raises:
-            AssertionError: the behaviour is not shown, or its situation never came.
+            AssertionError: the behaviour fails, or there was no opportunity.
         """
         evidence = 0
 
         def examine(workload: tuple[Scenario, SearchParameters]) -> None:
             nonlocal evidence
             for history in histories(workload, make_adapter):
-                for wrong in self.judge(HistoryIndex(history)):
-                    assert not wrong, f"{self.name}: {wrong}"
+                for failure in self.judge(HistoryIndex(history)):
+                    assert not failure, f"{self.name}: {failure}"
                     evidence += 1
 
         drawn = workloads(self.write, *self.users)
-        hypothesis.seed(seed)(_spending(examples)(given(drawn)(examine)))()
-        assert evidence, f"{self.name}: its situation was never reached"
+        hypothesis.seed(seed)(_budget(examples)(given(drawn)(examine)))()
+        assert evidence, f"{self.name}: {NO_OPPORTUNITY}"
         return evidence
 
 
-def _spending(examples: int) -> settings:
+def _budget(examples: int) -> settings:
     return settings(
         max_examples=examples,
         phases=(Phase.generate,),

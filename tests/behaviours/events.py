@@ -14,25 +14,33 @@ from isolation_spec.model.scenario import (
     Sleep,
     walk,
 )
-from tests.behaviours.instances import runs, situations, violations
-from tests.behaviours.story import ECHO, EMIT, FAILING, MOMENT, SLOW, THINK, Story
+from tests.behaviours.instances import count_opportunities, runs, violations
+from tests.behaviours.workload_builder import (
+    ECHO,
+    EMIT,
+    FAILING,
+    MOMENT,
+    SLOW,
+    THINK,
+    WorkloadBuilder,
+)
 
-# Routing
+# Routing.
 
 
-def write_routing(story: Story) -> None:
-    """Everybody listens, on one connection or two, and is told something."""
-    for user in story.everybody():
-        for name in ("c", "d")[: story.draw(st.integers(1, 2))]:
-            story.add(Connect, user=user, connection=name)
-        story.open(user)
-        if story.draw(st.booleans()):
-            story.wait(user, 0.5)
-        story.run(user, *story.steps(EMIT, THINK, ECHO, MOMENT), background=True)
+def write_routing(builder: WorkloadBuilder) -> None:
+    """Each user has one or two connections, and a run that emits events."""
+    for user in builder.user_indices():
+        for name in ("c", "d")[: builder.draw(st.integers(1, 2))]:
+            builder.add(Connect, user=user, connection=name)
+        builder.open(user)
+        if builder.draw(st.booleans()):
+            builder.wait(user, 0.5)
+        builder.run(user, *builder.steps(EMIT, THINK, ECHO, MOMENT), background=True)
 
 
 def judge_routing(observed: HistoryIndex) -> Iterator[str]:
-    """Events arrive at their owner, all of them, with the owner's user and thread."""
+    """All events arrive at their owner, with the owner's user and thread."""
     yield from violations(EVENT_ROUTING, observed)
     contexts = {
         f"run-{operation.id}": observed.threads[operation.user, operation.context]
@@ -42,41 +50,41 @@ def judge_routing(observed: HistoryIndex) -> Iterator[str]:
         thread = event.fields.get("thread_id")
         if contexts.get(event.run) != thread:
             yield f"event {event.sequence} of {event.run} named thread {thread!r}"
-    yield from ("" for _ in range(situations(EVENT_ROUTING, observed)))
+    yield from ("" for _ in range(count_opportunities(EVENT_ROUTING, observed)))
 
 
-# Tool events
+# Tool events.
 
-WATCHED = 5.0
-"""Seconds that the watched run sleeps between its first calls and its last."""
+PAUSE = 5.0
+"""Seconds that a run sleeps between its first calls and its last."""
 
 
-def write_tool_events(story: Story) -> None:
-    """Everybody calls tools, and most lose their connection between two calls.
+def write_tool_events(builder: WorkloadBuilder) -> None:
+    """All users call tools, and most lose their connection between two calls.
 
-    They lose it while nothing is on its way, as what a closing connection has been sent
-    is lost by right: WebSocket knows no receipts.
+    They lose it while no message is on its way: a message sent to a closing connection
+    may be lost, since WebSocket has no receipts.
     """
-    for user in story.everybody():
-        story.add(Connect, user=user, connection="c")
-        story.open(user)
-        story.wait(user, 0.5)
-        first = story.steps(ECHO, SLOW, FAILING, most=2)
-        last = story.steps(ECHO, SLOW, FAILING, most=2)
-        pause = Sleep(seconds=WATCHED)
-        story.run(user, *first, pause, *last, background=True)
-        story.wait(user, 1.0)
-        change = story.draw(st.sampled_from(("leave", "replace", "stay")))
+    for user in builder.user_indices():
+        builder.add(Connect, user=user, connection="c")
+        builder.open(user)
+        builder.wait(user, 0.5)
+        first = builder.steps(ECHO, SLOW, FAILING, most=2)
+        last = builder.steps(ECHO, SLOW, FAILING, most=2)
+        pause = Sleep(seconds=PAUSE)
+        builder.run(user, *first, pause, *last, background=True)
+        builder.wait(user, 1.0)
+        change = builder.draw(st.sampled_from(("leave", "replace", "stay")))
         if change == "replace":
-            story.add(Reconnect, user=user, connection="d", replaces="c")
+            builder.add(Reconnect, user=user, connection="d", replaces="c")
         elif change == "leave":
-            story.add(Disconnect, user=user, connection="c")
-            story.wait(user, 2 * WATCHED)
-            story.add(Connect, user=user, connection="d")
+            builder.add(Disconnect, user=user, connection="c")
+            builder.wait(user, 2 * PAUSE)
+            builder.add(Connect, user=user, connection="d")
 
 
 def judge_tool_events(observed: HistoryIndex) -> Iterator[str]:
-    """Each call is told twice, at its beginning and end, once each and in order."""
+    """Each call emits one event at its start and one at its end, in order."""
     for span, operation in runs(observed):
         taken = observed.steps.get(operation.id, {})
         calls = [
@@ -86,16 +94,16 @@ def judge_tool_events(observed: HistoryIndex) -> Iterator[str]:
         ]
         if not calls or span.ended > observed.end:
             continue
-        heard = list(_heard(observed, operation.user, f"run-{operation.id}"))
-        for _, events in heard:
+        received = list(_received(observed, operation.user, f"run-{operation.id}"))
+        for _, events in received:
             numbers = [event.sequence or 0 for event in events]
             if numbers != sorted(set(numbers)):
-                yield f"one connection heard {numbers} of run {operation.id}"
-        merged = {event.sequence: event for _, events in heard for event in events}
-        first_heard = sorted(merged.values(), key=lambda event: event.index)
-        told = [
+                yield f"one connection received {numbers} of run {operation.id}"
+        merged = {event.sequence: event for _, events in received for event in events}
+        first_received = sorted(merged.values(), key=lambda event: event.index)
+        emitted = [
             (event.type, event.fields.get("payload", {}).get("call"))
-            for event in first_heard
+            for event in first_received
             if event.type.startswith("tool_")
         ]
         expected = [
@@ -103,13 +111,13 @@ def judge_tool_events(observed: HistoryIndex) -> Iterator[str]:
             for call in range(1, len(calls) + 1)
             for kind in ("tool_executing", "tool_completed")
         ]
-        if told != expected:
-            yield f"run {operation.id} made {len(calls)} calls and told {told}"
+        if emitted != expected:
+            yield f"run {operation.id} made {len(calls)} calls and emitted {emitted}"
         else:
             yield from ("" for _ in calls)
 
 
-def _heard(
+def _received(
     observed: HistoryIndex, user: int, run: str
 ) -> Iterator[tuple[int, list[Event]]]:
     """Yields (connection, events of the run) for each connection of the user."""

@@ -26,7 +26,7 @@ from isolation_spec.model.scenario import (
     WriteState,
     canaries_in,
 )
-from tests.behaviours.story import (
+from tests.behaviours.workload_builder import (
     MOMENT,
     READ_STATE,
     RECALL,
@@ -35,21 +35,21 @@ from tests.behaviours.story import (
     SLOW,
     THINK,
     WRITE_STATE,
-    Story,
+    WorkloadBuilder,
 )
 
 
 def violations(claim: Claim, observed: HistoryIndex, *clauses: str) -> Iterator[str]:
-    """Yields what a claim objects to in these clauses, or in all if none is named."""
-    for found in claim.check(observed):
-        if isinstance(found, Violation) and (not clauses or found.clause in clauses):
-            yield found.sentence()
+    """Yields the violations of a claim in these clauses, or in all by default."""
+    for fact in claim.check(observed):
+        if isinstance(fact, Violation) and (not clauses or fact.clause in clauses):
+            yield fact.sentence()
 
 
-def situations(claim: Claim, observed: HistoryIndex) -> int:
-    """How often a claim was put to the test."""
-    found = claim.check(observed)
-    return sum(one.times for one in found if not isinstance(one, Violation))
+def count_opportunities(claim: Claim, observed: HistoryIndex) -> int:
+    """The number of situations in which the claim could fail."""
+    facts = claim.check(observed)
+    return sum(fact.times for fact in facts if not isinstance(fact, Violation))
 
 
 def runs(observed: HistoryIndex) -> Iterator[tuple[OperationSpan, RunAgent]]:
@@ -59,18 +59,18 @@ def runs(observed: HistoryIndex) -> Iterator[tuple[OperationSpan, RunAgent]]:
             yield span, span.operation
 
 
-# Isolated instances
+# Isolated instances.
 
 
-def write_instances(story: Story) -> None:
-    """Everybody has an engine, and has worked in it."""
-    for user in story.everybody():
-        story.open(user)
-        story.run(user, *story.steps(THINK, WRITE_STATE, MOMENT), background=True)
+def write_instances(builder: WorkloadBuilder) -> None:
+    """Each user has an engine and runs an agent in it."""
+    for user in builder.user_indices():
+        builder.open(user)
+        builder.run(user, *builder.steps(THINK, WRITE_STATE, MOMENT), background=True)
 
 
 def judge_instances(observed: HistoryIndex) -> Iterator[str]:
-    """No two engines share anything mutable, and each agent is its own user's."""
+    """No two engines share a mutable object, and each agent is bound to its user."""
     for entry in observed.history.of(ObjectShared):
         yield f"two users hold {entry.what}"
     users = observed.history.scenario.users
@@ -84,19 +84,19 @@ def judge_instances(observed: HistoryIndex) -> Iterator[str]:
     yield from ("" for _ in range(len(begun) * (len(begun) - 1) // 2))
 
 
-# Concurrent runs
+# Concurrent runs.
 
 
-def write_concurrent_runs(story: Story) -> None:
-    """Everybody runs at once: all sleep until the last one has begun."""
-    for user in story.everybody():
-        story.open(user)
-        script = story.steps(WRITE_STATE, THINK, MOMENT)
-        story.run(user, MOMENT, *script, RETURN, background=True)
+def write_concurrent_runs(builder: WorkloadBuilder) -> None:
+    """All users run at once: every run sleeps until the last one has begun."""
+    for user in builder.user_indices():
+        builder.open(user)
+        script = builder.steps(WRITE_STATE, THINK, MOMENT)
+        builder.run(user, MOMENT, *script, RETURN, background=True)
 
 
 def judge_concurrent_runs(observed: HistoryIndex) -> Iterator[str]:
-    """All complete, and each result holds its own canaries and nobody else's."""
+    """All complete, and each result holds the canaries of its own user only."""
     spans = [span for span, _ in runs(observed)]
     at_once = sum(span.started < min(s.ended for s in spans) for span in spans)
     for span, operation in runs(observed):
@@ -121,31 +121,33 @@ def judge_concurrent_runs(observed: HistoryIndex) -> Iterator[str]:
             yield ""
 
 
-# Memory
+# Memory.
 
 
-def write_memory(story: Story) -> None:
-    """Everybody works; the first one leaves; the others work and look again."""
-    if story.draw(st.integers(0, 3)) != 3:
-        # Names that contain each other; whoever looks has a shorter one than who left.
-        story.rename("u1", "u", "u11", "u111")
+def write_memory(builder: WorkloadBuilder) -> None:
+    """All users work, the first one is cleaned up, and the others work and read
+    again."""
+    if builder.draw(st.integers(0, 3)) != 3:
+        # Names that are prefixes of each other; the reading user u has a shorter name
+        # than u1, whose user was cleaned up.
+        builder.rename("u1", "u", "u11", "u111")
     thread = None
-    for user in story.everybody():
-        thread = story.open(user, thread)
-        story.run(user, *story.steps(REMEMBER, THINK, WRITE_STATE))
-    story.add(CleanupUser, user=0)
-    for user in story.everybody():
+    for user in builder.user_indices():
+        thread = builder.open(user, thread)
+        builder.run(user, *builder.steps(REMEMBER, THINK, WRITE_STATE))
+    builder.add(CleanupUser, user=0)
+    for user in builder.user_indices():
         if user:
             wait = Sleep(seconds=1.0)
-            story.run(user, wait, *story.steps(THINK, RECALL, READ_STATE))
-            story.add(Read, user=user, context="x")
+            builder.run(user, wait, *builder.steps(THINK, RECALL, READ_STATE))
+            builder.add(Read, user=user, context="x")
 
 
 _SHOWN = ("think", "recall", "read_state")
 
 
 def judge_memory(observed: HistoryIndex) -> Iterator[str]:
-    """What a user reads, is prompted with or recalls is nobody else's."""
+    """A user reads, recalls and is prompted with no other user's values."""
     operations = observed.history.operations()
     for entry in observed.entries:
         if isinstance(entry, AgentStepped) and entry.step in _SHOWN:
@@ -160,49 +162,49 @@ def judge_memory(observed: HistoryIndex) -> Iterator[str]:
         yield f"operation {entry.operation} was shown {foreign}" if foreign else ""
 
 
-# Database sessions
+# Database sessions.
 
 
-def write_transactions(story: Story) -> None:
-    """Everybody writes in sessions at once; some of the units of work fail."""
+def write_transactions(builder: WorkloadBuilder) -> None:
+    """All users write in sessions at once; some of the units of work fail."""
     kinds = (
         Transact(items=(("k", ""), ("k1", ""))),
         Transact(items=(("k2", ""), ("k3", "")), fails=True),
         REMEMBER,
     )
-    for user in story.everybody():
-        story.open(user)
-        story.run(user, MOMENT, *story.steps(*kinds, most=2), background=True)
+    for user in builder.user_indices():
+        builder.open(user)
+        builder.run(user, MOMENT, *builder.steps(*kinds, most=2), background=True)
 
 
 def judge_transactions(observed: HistoryIndex) -> Iterator[str]:
-    """A session has one owner; a rollback or commit moves nobody else's rows."""
+    """A session has one owner; a rollback or commit changes no other user's rows."""
     yield from violations(DATABASE_SESSIONS, observed)
     yield from violations(STORED_WRITES, observed, "lost", "foreign-row")
-    yield from ("" for _ in range(situations(DATABASE_SESSIONS, observed)))
+    yield from ("" for _ in range(count_opportunities(DATABASE_SESSIONS, observed)))
 
 
-# Cleanup
+# Cleanup.
 
 
-def write_cleanups(story: Story) -> None:
-    """Everybody is cleaned up, at work or after it, and comes back."""
-    for user in story.everybody():
-        thread = story.open(user)
-        script = story.steps(THINK, WRITE_STATE, SLOW, Sleep(seconds=5.0))
-        story.run(user, THINK, *script, background=True)
-        if story.draw(st.booleans()):
-            story.wait(user, 0.5)
-        if story.draw(st.booleans()):
-            story.add(CleanupUser, user=user)
+def write_cleanups(builder: WorkloadBuilder) -> None:
+    """All users are cleaned up, during a run or after it, and come back."""
+    for user in builder.user_indices():
+        thread = builder.open(user)
+        script = builder.steps(THINK, WRITE_STATE, SLOW, Sleep(seconds=5.0))
+        builder.run(user, THINK, *script, background=True)
+        if builder.draw(st.booleans()):
+            builder.wait(user, 0.5)
+        if builder.draw(st.booleans()):
+            builder.add(CleanupUser, user=user)
         else:
-            story.add(CleanupEngine, user=user, context="x")
-        story.open(user, thread, "y")
-        story.run(user, READ_STATE, THINK, context="y")
+            builder.add(CleanupEngine, user=user, context="x")
+        builder.open(user, thread, "y")
+        builder.run(user, READ_STATE, THINK, context="y")
 
 
 def judge_cleanups(observed: HistoryIndex) -> Iterator[str]:
-    """Nothing of a user is alive afterwards, and a new engine knows nothing old."""
+    """No object of a user is alive afterwards, and a new engine shows no old value."""
     yield from violations(TEARDOWN, observed)
     opened = {
         one.user: one.id
@@ -213,8 +215,8 @@ def judge_cleanups(observed: HistoryIndex) -> Iterator[str]:
         span = observed.spans[entry.operation or 0]
         if span.operation.context != "y":
             continue
-        # The model is told of its user by what the context was opened with.
         assert entry.user is not None
+        # The model's answer shows the metadata with which the context was opened.
         new = {entry.operation, opened[entry.user]}
         old = [
             value

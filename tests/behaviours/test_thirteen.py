@@ -7,7 +7,7 @@ EXAMPLES = 10
 
 
 def check(name: str) -> None:
-    """Puts the reference engine to the test; raises AssertionError if it fails."""
+    """Checks a behaviour of the reference engine; raises AssertionError if it fails."""
     BEHAVIOURS[name].check(ReferenceAdapter, 0, EXAMPLES)
 
 
@@ -27,12 +27,13 @@ def test_websocket_events_user_routing() -> None:
 
 
 def test_agent_factory_memory_isolation() -> None:
-    """After a run and a cleanup nobody's memory, state or prompt is another's."""
+    """After a run and a cleanup no memory, state or prompt shows another user's
+    value."""
     check("agent_factory_memory_isolation")
 
 
 def test_agent_factory_database_session_isolation() -> None:
-    """No session serves two users, and nobody moves another's rows."""
+    """No session serves two users, and no user changes another's rows."""
     check("agent_factory_database_session_isolation")
 
 
@@ -42,7 +43,8 @@ def test_agent_factory_tool_execution_isolation() -> None:
 
 
 def test_agent_factory_cleanup_prevents_leakage() -> None:
-    """After cleanup nothing of the user is alive, and a new engine sees nothing old."""
+    """After cleanup no object of the user is alive, and a new engine shows no old
+    value."""
     check("agent_factory_cleanup_prevents_leakage")
 
 
@@ -52,7 +54,7 @@ def test_concurrent_tool_execution_isolation() -> None:
 
 
 def test_tool_execution_websocket_events() -> None:
-    """Each call is told at its beginning and end, once each, across a reconnect."""
+    """Each call emits one event at its start and one at its end, across a reconnect."""
     check("tool_execution_websocket_events")
 
 

@@ -1,4 +1,4 @@
-"""Behaviours of tools: for whom they work, what they may, and how they are counted."""
+"""Behaviours of tools: identity, permission, failures and statistics."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from isolation_spec.model.scenario import (
     Read,
 )
 from tests.behaviours.instances import runs
-from tests.behaviours.story import (
+from tests.behaviours.workload_builder import (
     ECHO,
     FAILING,
     FORBIDDEN,
@@ -29,26 +29,26 @@ from tests.behaviours.story import (
     SLOW,
     THINK,
     UNKNOWN,
-    Story,
+    WorkloadBuilder,
 )
 
 
 class Call(NamedTuple):
-    """One call of a script that was answered, or raised, in its run."""
+    """One call of a script, with its answer or error."""
 
     step: CallTool
     entry: AgentStepped
     last: bool
-    """Whether nothing of its run was to follow."""
+    """Whether it is the last step of its script."""
 
     @property
     def works(self) -> bool:
-        """Whether the tool is one that succeeds."""
+        """Whether the tool succeeds."""
         return self.step.tool in ("echo", "slow")
 
 
 def calls(observed: HistoryIndex) -> Iterator[Call]:
-    """Yields every call that came to an end, run by run."""
+    """Yields every ended call, run by run."""
     for _, operation in runs(observed):
         taken = observed.steps.get(operation.id, {})
         for place, step in enumerate(operation.script):
@@ -58,22 +58,22 @@ def calls(observed: HistoryIndex) -> Iterator[Call]:
 
 
 def _owner(observed: HistoryIndex, entry: ToolRan) -> str:
-    """The id of the user who wrote the argument."""
+    """The id of the user that wrote the argument."""
     return observed.history.scenario.users[observed.owners[entry.argument]].id
 
 
-# Own tools
+# Own tools.
 
 
-def write_calls(story: Story) -> None:
-    """Everybody calls tools, each in an engine of their own."""
-    for user in story.everybody():
-        story.open(user)
-        story.run(user, *story.steps(ECHO, SLOW, THINK), background=True)
+def write_calls(builder: WorkloadBuilder) -> None:
+    """All users call tools, each in an engine of their own."""
+    for user in builder.user_indices():
+        builder.open(user)
+        builder.run(user, *builder.steps(ECHO, SLOW, THINK), background=True)
 
 
 def judge_own_tools(observed: HistoryIndex) -> Iterator[str]:
-    """Nobody shares a dispatcher; a tool works for its owner and answers its owner."""
+    """No users share a dispatcher; a tool works for its owner and answers its owner."""
     for shared in observed.history.of(ObjectShared):
         if shared.what.partition(",")[0].endswith("dispatcher"):
             yield f"two users hold {shared.what}"
@@ -85,30 +85,30 @@ def judge_own_tools(observed: HistoryIndex) -> Iterator[str]:
         yield "" if call.entry.seen == answer else f"it answered {call.entry.seen}"
 
 
-# Concurrent calls
+# Concurrent calls.
 
 
-def write_concurrent_calls(story: Story) -> None:
-    """Everybody calls the same tools at once."""
-    for user in story.everybody():
-        story.open(user)
-        story.run(user, MOMENT, SLOW, *story.steps(ECHO, SLOW), background=True)
+def write_concurrent_calls(builder: WorkloadBuilder) -> None:
+    """All users call the same tools at once."""
+    for user in builder.user_indices():
+        builder.open(user)
+        builder.run(user, MOMENT, SLOW, *builder.steps(ECHO, SLOW), background=True)
 
 
 def judge_concurrent_calls(observed: HistoryIndex) -> Iterator[str]:
-    """A body sees its caller's argument and context, and answers its caller."""
+    """A tool body gets its caller's argument and context, and answers its caller."""
     users = observed.history.scenario.users
-    under_way: dict[str, int] = {}
+    in_flight: dict[str, int] = {}
     for ran in observed.history.of(ToolRan):
         owner = observed.owners[ran.argument]
         if ran.user != owner or ran.identity != users[owner].id:
             yield f"{ran.argument} came to a body of {ran.user} for {ran.identity!r}"
             continue
         if ran.moment == "ended":
-            under_way.pop(ran.argument, None)
+            in_flight.pop(ran.argument, None)
         else:
-            under_way[ran.argument] = owner
-        if any(other != owner for other in under_way.values()):
+            in_flight[ran.argument] = owner
+        if any(other != owner for other in in_flight.values()):
             yield ""
     for call in calls(observed):
         if call.entry.seen != f"True {call.step.argument} None":
@@ -116,7 +116,7 @@ def judge_concurrent_calls(observed: HistoryIndex) -> Iterator[str]:
 
 
 def judge_context(observed: HistoryIndex) -> Iterator[str]:
-    """Whenever a body looks around after an await, the context is its caller's."""
+    """After every await of a tool body, the current context is its caller's."""
     for ran in observed.history.of(ToolRan):
         if ran.identity != _owner(observed, ran):
             yield f"a tool called with {ran.argument} found itself in {ran.identity!r}"
@@ -124,26 +124,26 @@ def judge_context(observed: HistoryIndex) -> Iterator[str]:
             yield ""
 
 
-# Denied calls
+# Denied calls.
 
 
-def _listen(story: Story, user: int) -> None:
-    """A connection that the engine surely knows."""
-    story.add(Connect, user=user, connection="c")
-    story.open(user)
-    story.wait(user, 0.5)
+def _connect(builder: WorkloadBuilder, user: int) -> None:
+    """Adds a connection, and time for the engine to register it."""
+    builder.add(Connect, user=user, connection="c")
+    builder.open(user)
+    builder.wait(user, 0.5)
 
 
-def write_denied_calls(story: Story) -> None:
-    """Everybody calls what is denied to them, and then what is not."""
-    for user in story.everybody():
-        _listen(story, user)
-        script = story.steps(FORBIDDEN, ECHO, SLOW, most=3)
-        story.run(user, FORBIDDEN, *script, ECHO, background=True)
+def write_denied_calls(builder: WorkloadBuilder) -> None:
+    """All users call a denied tool, and then allowed ones."""
+    for user in builder.user_indices():
+        _connect(builder, user)
+        script = builder.steps(FORBIDDEN, ECHO, SLOW, most=3)
+        builder.run(user, FORBIDDEN, *script, ECHO, background=True)
 
 
 def judge_denied_calls(observed: HistoryIndex) -> Iterator[str]:
-    """A denied call runs no body and is told once; the next allowed one works."""
+    """A denied call runs no body and emits one denial; the next allowed one works."""
     for ran in observed.history.of(ToolRan):
         if ran.tool == "forbidden":
             yield f"the denied tool ran with {ran.argument}"
@@ -157,29 +157,29 @@ def judge_denied_calls(observed: HistoryIndex) -> Iterator[str]:
         elif call.works:
             yield ""
     for (_, run), events in observed.events_by_run.items():
-        told = [event.type for event in events].count("tool_denied")
+        emitted = [event.type for event in events].count("tool_denied")
         expected = denials.get(int(run.partition("-")[2]), 0)
         owner = observed.spans[int(run.partition("-")[2])].operation.user
-        if told != expected and events[0].entry.user == owner:
-            yield f"{run} was denied {expected} times and told {told}"
+        if emitted != expected and events[0].entry.user == owner:
+            yield f"{run} was denied {expected} times and emitted {emitted} denials"
 
 
-# Failing calls
+# Failing calls.
 
 
-def write_failing_calls(story: Story) -> None:
-    """Tools fail, are unknown or are cancelled, while others' calls go on."""
-    for user in story.everybody():
-        _listen(story, user)
-        script = story.steps(FAILING, UNKNOWN, ECHO, SLOW, most=3)
-        story.run(user, FAILING, *script, ECHO, background=True)
-        if story.draw(st.booleans()):
-            run = story.run(user, MOMENT, SLOW, SLOW, SLOW, background=True)
-            story.add(CancelRun, user=user, run=run)
+def write_failing_calls(builder: WorkloadBuilder) -> None:
+    """Tools fail, are unknown or are cancelled, while other users' calls go on."""
+    for user in builder.user_indices():
+        _connect(builder, user)
+        script = builder.steps(FAILING, UNKNOWN, ECHO, SLOW, most=3)
+        builder.run(user, FAILING, *script, ECHO, background=True)
+        if builder.draw(st.booleans()):
+            run = builder.run(user, MOMENT, SLOW, SLOW, SLOW, background=True)
+            builder.add(CancelRun, user=user, run=run)
 
 
 def judge_failing_calls(observed: HistoryIndex) -> Iterator[str]:
-    """A failing call is an answer, what comes after it goes on, events balance."""
+    """A failing call is an answer, the next calls go on, and events are balanced."""
     stopped = {
         operation.run
         for operation in observed.history.operations().values()
@@ -199,23 +199,23 @@ def judge_failing_calls(observed: HistoryIndex) -> Iterator[str]:
         begun, done = types.count("tool_executing"), types.count("tool_completed")
         ended = any(kind.startswith("agent_c") for kind in types)
         if ended and begun != done:
-            yield f"{run} told of {begun} calls and {done} ends"
+            yield f"{run} emitted {begun} starts of calls and {done} ends"
 
 
-# Measured calls
+# Measured calls.
 
 
-def write_measured_calls(story: Story) -> None:
-    """Everybody calls tools, time passes meanwhile, and everybody asks how it was."""
-    for user in story.everybody():
-        story.open(user)
-        script = story.steps(ECHO, SLOW, FAILING, most=3)
-        story.run(user, SLOW, *script)
-    for _ in range(story.draw(st.integers(1, 3))):
-        story.add(AdvanceTime, seconds=1.0, stalled=True)
-    for user in story.everybody():
-        story.run(user, SLOW)
-        story.add(Read, user=user, context="x")
+def write_measured_calls(builder: WorkloadBuilder) -> None:
+    """All users call tools while time passes, and then read their statistics."""
+    for user in builder.user_indices():
+        builder.open(user)
+        script = builder.steps(ECHO, SLOW, FAILING, most=3)
+        builder.run(user, SLOW, *script)
+    for _ in range(builder.draw(st.integers(1, 3))):
+        builder.add(AdvanceTime, seconds=1.0, stalled=True)
+    for user in builder.user_indices():
+        builder.run(user, SLOW)
+        builder.add(Read, user=user, context="x")
 
 
 _STATISTICS = re.compile(
@@ -227,7 +227,7 @@ Counts = dict[str, tuple[int, int, int, float]]
 
 
 def judge_measured_calls(observed: HistoryIndex) -> Iterator[str]:
-    """What is reported for a user is what that user's agents lived through."""
+    """The statistics reported for a user equal those observed by the user's agents."""
     for span in observed.spans.values():
         entry = observed.entries[min(span.ended, len(observed.entries) - 1)]
         if not isinstance(span.operation, Read) or span.outcome != "returned":
@@ -239,19 +239,19 @@ def judge_measured_calls(observed: HistoryIndex) -> Iterator[str]:
                 entry.value
             )
         }
-        lived = _lived_through(observed, span.operation.user)
-        if _rounded(reported) == _rounded(lived):
+        actual = _count_calls(observed, span.operation.user)
+        if _rounded(reported) == _rounded(actual):
             yield ""
         else:
-            yield f"{entry.user} was told {reported}, and it was {lived}"
+            yield f"{entry.user} was shown {reported} instead of {actual}"
 
 
 def _rounded(counts: Counts) -> Counts:
-    return {name: (*found[:3], round(found[3], 6)) for name, found in counts.items()}
+    return {name: (*count[:3], round(count[3], 6)) for name, count in counts.items()}
 
 
-def _lived_through(observed: HistoryIndex, user: int) -> Counts:
-    """Counts and times by the user's agents: a call lasts from the step before it."""
+def _count_calls(observed: HistoryIndex, user: int) -> Counts:
+    """Counts and durations by the user's agents; a call lasts since the step before."""
     counts: Counts = {}
     before = 0.0
     for entry in observed.history.of(AgentStepped):

@@ -72,7 +72,7 @@ from isolation_spec.model.scenario import (
 from isolation_spec.search.coverage import kind_of_operation
 from isolation_spec.world.schedulers.base import Scheduler
 from tests.quality.enumerator import PLAIN
-from tests.quality.stories import tell
+from tests.quality.notation import parse
 
 USERS = (User(label="alice", id="u1"), User(label="bob", id="u11"))
 
@@ -311,7 +311,7 @@ def test_counting_steps_changes_nothing() -> None:
 def test_who_waited_for_another_is_known() -> None:
     """Behind one client for all, each but the first waited for another's call, and
     whose it was is known; with a client each nobody did, nor while an agent slept."""
-    workload = tell("open run[echo, sleep] | open run[echo, sleep]", PLAIN)
+    workload = parse("open run[echo, sleep] | open run[echo, sleep]", PLAIN)
     alone, behind = (
         run(workload, find_engine(name).make_adapter, count_steps=True)
         for name in ("reference", "reference+dead-next")
@@ -329,7 +329,7 @@ def test_who_waited_for_another_is_known() -> None:
 
 def test_what_was_under_way_while_a_task_waited_is_known() -> None:
     """A run waited for answers of its database and of its model."""
-    workload = tell("open run[think]", PLAIN)
+    workload = parse("open run[think]", PLAIN)
     history = run(workload, ReferenceAdapter, count_steps=True)
     (run_agent,) = (o for o in workload.operations if isinstance(o, RunAgent))
 

@@ -1,9 +1,10 @@
-"""The least that each planted fault needs, claim by claim.
+"""The smallest scenarios that show each planted fault, claim by claim.
 
-A minimum is operations and decisions together; shrinking never goes from one claim to
-another, so it has one for each claim under which the search may find the fault. Each
-story is run in every test run, with a sample of what is smaller; the enumerator looks
-for it from nothing on demand. The sentence beside it argues why none is shorter.
+The size of a scenario is its operations and decisions. A fault has one minimum for each
+claim under which the search may find it, as shrinking never changes the claim. Each
+test run executes every minimum and a sample of smaller scenarios; on demand the
+enumerator searches all of them. The sentence beside a minimum argues why no smaller
+scenario fails.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ __all__ = ["MINIMA", "NAMES", "Minimum"]
 
 
 class Minimum(NamedTuple):
-    """Of one fault under one claim: its story, and why it is no shorter."""
+    """The minimum of a fault under a claim: its scenario, and the argument for it."""
 
     fault: str
     claim: str
-    story: str
+    scenario: str
     why: str
 
 
@@ -36,7 +37,7 @@ NAMES: dict[str, Names] = {
     "trimmed-id": (("user", "t"), ("user ", "t")),
     "truncated-id": (("u" * 16 + "1", "t"), ("u" * 16 + "2", "t")),
 }
-"""What the users are called where that matters; else `PLAIN`."""
+"""The identities and threads of the users where they matter; else `PLAIN`."""
 
 _OWNERSHIP = "context-ownership"
 _WRITES = "stored-writes"
@@ -49,71 +50,71 @@ _ERRORS = "error-containment"
 _TEARDOWN = "teardown"
 _ALONE = "noninterference"
 
-_KEPT = (
-    "What a read kept must be older than a row that a transaction stored, and be read "
-    "again."
+_CACHED_BEFORE = (
+    "A cached read must be older than a row stored by a transaction, and be read again."
 )
-_ONE = "Without an operation nothing is asked of the engine."
-_TWO = "What it breaks is done in a context, which must be opened first."
+_ONE = "Without an operation the engine does no work."
+_TWO = "The fault shows in a context, which must be opened first."
 _EACH = "Each of two users needs a context of their own, and nothing else."
-_ANOTHER = "A context, and a request in it that is not its owner's."
+_ANOTHER = "A context, and a request in it of another user."
 _BOTH = (
-    "Two users must come through the same place, each in a context of their own; that "
-    "is two contexts and two operations in them."
+    "Two users must use the same resource, each in their own context: two contexts and "
+    "two operations in them."
 )
-_HEARD = "One user is connected, and another needs a context and a run to tell of."
-_STRUCK = (
-    "As two users must come through the same place, and in plain order each leaves it "
-    "again: somebody must be interrupted there."
+_OBSERVED = "One user is connected, and another needs a context and a run with events."
+_CANCELLED = (
+    "Two users must use the same resource. In plain order each leaves it intact, so "
+    "one of them must be cancelled there."
 )
 _LEFT_IN_LINE = (
-    "Before the one who leaves somebody must be asked about, and behind them somebody "
-    "else, whom nobody knows; in plain order the first answer comes too early."
+    "A client waits for its authentication, the client that leaves waits behind it, "
+    "and a client with a forged token behind both. In plain order the first reply is "
+    "too early."
 )
 _SELF = (
-    "Two calls of one user in one context must be under way at once, and one of them "
-    "be broken off or come before the other is done."
+    "Two calls of one user in one context must be in flight at once, and one of them "
+    "be cancelled or begin before the other is done."
 )
-_AT_ONCE = "Two calls must be under way at once: a context, and two runs in it."
+_AT_ONCE = "Two calls must be in flight at once: a context, and two runs in it."
 _BEHIND = (
-    "One user has the place, another waits for it and is cancelled when it comes free, "
-    "and the next step of the first one's run is behind them: two contexts, two runs."
+    "One user holds the resource, another is cancelled when it gets it, and the next "
+    "step of the first user's run waits behind: two contexts, two runs."
 )
 _IN_LINE = (
-    "One user must be in the line behind the other and be cancelled there, and the "
-    "first must call once more, as with one call each nobody comes after."
+    "One user must wait behind the other and be cancelled there, and the first must "
+    "call once more: with one call each, no caller comes afterwards."
 )
 _JOINED = (
     "Two users must wait for the same work, each in a context of their own, and the "
-    "one whose leaving ends it must be cancelled there."
+    "user whose cancellation ends it must be cancelled there."
 )
 _CAME_AND_WENT = (
-    "Two users do something, each in a context of their own, and in plain order "
-    "neither does all of it while the other waits for one answer."
+    "Two users have an operation each, in a context of their own. In plain order "
+    "neither completes it while the other waits for one reply."
 )
 _WITHIN = (
-    "All of one run must lie within the wait of another for one answer, in a context; "
-    "in plain order both wait at once."
+    "One run, in a context, must begin and end while another waits for one reply; in "
+    "plain order both wait at once."
 )
 _CACHED = (
-    "The row must be stored and read by one user and read by the other, for which each "
-    "needs a context and at least one operation in it."
+    "One user must store and read the row and the other read it; each needs a context "
+    "and at least one operation in it."
 )
 _OUTLASTS = (
-    "Two users need a context and a run each, and one's answer must outlast the whole "
-    "run of the other; in plain order it comes long before."
+    "Two users need a context and a run each, and one reply must outlast the other's "
+    "run; in plain order it comes long before."
 )
-_TOLD_TWICE = (
-    "A run in a context, and a connection that hears what is told once more; in plain "
-    "order the answer comes before the end."
+_REPEATED = (
+    "A run in a context, and a connection that receives the repeated event; in plain "
+    "order the reply comes before the end."
 )
 MINIMA = (
     Minimum(
         "aborted-by-number",
         _ERRORS,
         "open run run[sleep] ; late 2/call",
-        "A context, a run that is over before its answer comes, and one that then is "
-        "under way; in plain order the answer comes in time.",
+        "A context, a run that ends before its reply, and a run that is in flight "
+        "at the reply; in plain order the reply comes in time.",
     ),
     Minimum(
         "answer-cache",
@@ -130,15 +131,15 @@ MINIMA = (
         "batch-refused",
         _ERRORS,
         "open run[sleep, broken] | open run[sleep, remember]",
-        "Two users write at the same moment, each in a context, as a batch is what "
-        "comes meanwhile.",
+        "Two users write at the same moment, each in a context, as a batch holds "
+        "the writes that arrive during the one before.",
     ),
     Minimum(
         "batch-refused",
         _OWNERSHIP,
         "open run[sleep, broken] | open run[sleep, remember]",
-        "Two users write at the same moment, each in a context, as a batch is what "
-        "comes meanwhile.",
+        "Two users write at the same moment, each in a context, as a batch holds "
+        "the writes that arrive during the one before.",
     ),
     Minimum(
         "behind-the-mark",
@@ -165,12 +166,15 @@ MINIMA = (
         "open run[recall, remember] | open run!2",
         _BEHIND,
     ),
-    Minimum("broadcast-to-all", _ROUTING, "connect | open run", _HEARD),
+    Minimum("broadcast-to-all", _ROUTING, "connect | open run", _OBSERVED),
     Minimum(
-        "cancelled-closes-all", _ALONE, "open run[echo]!2 | open run[echo]", _STRUCK
+        "cancelled-closes-all", _ALONE, "open run[echo]!2 | open run[echo]", _CANCELLED
     ),
     Minimum(
-        "cancelled-closes-all", _ERRORS, "open run[think]!2 | open run[think]", _STRUCK
+        "cancelled-closes-all",
+        _ERRORS,
+        "open run[think]!2 | open run[think]",
+        _CANCELLED,
     ),
     Minimum("cancelled-closes-all", _TOOLS, "open run[echo]& run[echo]!1e", _SELF),
     Minimum("checked-afterwards", _TOOLS, "open run[forbidden]", _TWO),
@@ -179,7 +183,7 @@ MINIMA = (
         _TEARDOWN,
         "open run!1e | open run!1e",
         "Two users have a run in a context each, and both must be cancelled, as only "
-        "the ends of such runs come together.",
+        "the outcomes of cancelled runs are batched.",
     ),
     Minimum(
         "closed-while-parked",
@@ -204,34 +208,34 @@ MINIMA = (
         "comes-back",
         _WRITES,
         "open write erase",
-        "What comes back was written and is gone, in a context.",
+        "A context, a write, and an erase that the late write undoes.",
     ),
     Minimum("commit-on-error", _SESSIONS, "open run[break-off]", _TWO),
     Minimum(
         "confirmed-to-next",
         _OWNERSHIP,
         "open run[emit] | open run[sleep] ; late 2/call 4/start",
-        "Two users need a context and a run each; one is over, and the other then "
-        "under way, as the answer comes, which in plain order comes in time.",
+        "Two users need a context and a run each; at the reply one run has ended and "
+        "the other is in flight. In plain order the reply comes in time.",
     ),
     Minimum(
         "counted-afterwards",
         _LIMITS,
         "open run[think]& run[think]& run[think]& run[think]",
-        "One more than the three runs that a context has at once, and the context.",
+        "A context, and one more run than the three that it may have at once.",
     ),
     Minimum(
         "counted-for-all",
         _ERRORS,
         "open open | open",
-        "Two contexts are as many as a user may have, and another user, who has none, "
-        "is refused the first.",
+        "A user has the two allowed contexts, and another user without a context is "
+        "refused the first.",
     ),
     Minimum(
         "counted-for-all",
         _LIMITS,
         "open open open | open",
-        "A user who has one context is refused the second when two more are there.",
+        "A user with one context is refused the second if two others exist.",
     ),
     Minimum(
         "credential-cache", _TOOLS, "open run[echo] | open run[sleep, echo]", _BOTH
@@ -241,45 +245,45 @@ MINIMA = (
         "deadline-of-nothing",
         _TEARDOWN,
         "open run ; late 2/call",
-        "What has a deadline is a run, which takes a context; in plain order the "
-        "answer comes before its end.",
+        "A deadline needs a run, and the run a context; in plain order the reply "
+        "comes before the end of the run.",
     ),
     Minimum(
         "decision-cache",
         _TOOLS,
         "open run[forbidden, echo]",
-        "What it breaks is done in a context, which must be opened first.",
+        _TWO,
     ),
     Minimum("default-in-context", _OWNERSHIP, "open run[set] | open run[echo]", _BOTH),
     Minimum(
         "defaults-updated",
         _OWNERSHIP,
         "open | open read",
-        "A context of each of two users, and a look at the later one.",
+        "A context of each of two users, and a read in the later one.",
     ),
     Minimum(
         "done-unconfirmed",
         _TOOLS,
         "open run[echo] ; late 2/call",
-        "What is done again is a call in a run, which takes a context; in plain order "
-        "it is confirmed before the end of the run.",
+        "A repeated call needs a run, and the run a context; in plain order the call "
+        "is confirmed before the end of the run.",
     ),
     Minimum("each-statement", _SESSIONS, "open run[break-off]", _TWO),
     Minimum(
         "emptied-too-early",
         _ROUTING,
         "open run | connect open run ; late 2/call",
-        "Two users have a run in a context each, one within the wait of the other, and "
-        "who came and went must be connected to hear of the other.",
+        "Two users have a run in a context each, one during a wait of the other, and "
+        "the user of the shorter run must be connected to receive the events.",
     ),
-    Minimum("end-overtakes", _LIFECYCLE, "connect open run ; late 3/call", _TOLD_TWICE),
-    Minimum("end-overtakes", _ROUTING, "connect open run ; late 3/call", _TOLD_TWICE),
+    Minimum("end-overtakes", _LIFECYCLE, "connect open run ; late 3/call", _REPEATED),
+    Minimum("end-overtakes", _ROUTING, "connect open run ; late 3/call", _REPEATED),
     Minimum(
         "ends-twice",
         _LIFECYCLE,
         "connect open run& cancel",
-        "A run in a context, a connection that hears two ends of it, and the "
-        "cancelling.",
+        "A run in a context, its cancellation, and a connection that receives two "
+        "terminal events.",
     ),
     Minimum(
         "erase-by-thread",
@@ -292,8 +296,8 @@ MINIMA = (
         "first-leaves",
         _ROUTING,
         "connect!3e | forge",
-        "Somebody leaves while being asked about, and a client whom nobody knows came "
-        "meanwhile, and hears as little as those who are known.",
+        "A client leaves during its authentication, and a client with a forged token "
+        "that connects meanwhile gets no refusal.",
     ),
     Minimum("folded-case", _OWNERSHIP, "open write | open run[sleep, recall]", _BOTH),
     Minimum("folded-case", _WRITES, "open write | open erase", _BOTH),
@@ -302,9 +306,8 @@ MINIMA = (
         "gate-left-shut",
         _TEARDOWN,
         "open run!2 run | open run!1e",
-        "Two runs must be cancelled, so that each is undone while the other is, and in "
-        "the order in which they began; each needs a context, and a third run finds "
-        "the gate shut.",
+        "Two cancelled runs must overlap while they are stored and end in the order "
+        "in which they began; each needs a context, and a third run waits at the gate.",
     ),
     Minimum(
         "given-up-early",
@@ -316,7 +319,7 @@ MINIMA = (
         "given-up-early",
         _ROUTING,
         "open run[echo]& connect | open run[echo] ; late 2/call",
-        "As for the call itself, and its user must be connected to be told of it.",
+        "The same as for the call, and its user must be connected to receive events.",
     ),
     Minimum(
         "given-up-early",
@@ -331,15 +334,17 @@ MINIMA = (
         "open run& run ; late 2/call",
         _WITHIN,
     ),
-    Minimum("joined-login", _ALONE, "open run[echo]!1e | open run[echo]", _STRUCK),
-    Minimum("joined-login", _ERRORS, "open run[think]!1e | open run[think]", _STRUCK),
+    Minimum("joined-login", _ALONE, "open run[echo]!1e | open run[echo]", _CANCELLED),
+    Minimum(
+        "joined-login", _ERRORS, "open run[think]!1e | open run[think]", _CANCELLED
+    ),
     Minimum("joined-login", _TOOLS, "open run[echo]& run[echo]!1e", _SELF),
     Minimum(
         "joined-logout",
         _TEARDOWN,
         "open leave | open leave ; late burst",
-        "Two users leave, each a context, at the same moment; in plain order the one "
-        "is gone before the other leaves.",
+        "Two users with a context each log out at the same moment; in plain order "
+        "one logout ends before the other begins.",
     ),
     Minimum(
         "joined-owner",
@@ -351,69 +356,67 @@ MINIMA = (
         "joined-owner",
         _WRITES,
         "open run[recall, transact] read",
-        "What a read kept must be older than a row that a transaction stored, and "
-        "be read again.",
+        _CACHED_BEFORE,
     ),
     Minimum(
         "joined-query",
         _OWNERSHIP,
         "open write read | open run[think] read",
-        "Two contexts, what is written, the read that is joined, the one that joins"
-        " it, and what delays that until the row is there.",
+        "Two contexts, a write, a read and a read that joins it, and a run that "
+        "delays the latter until the row is stored.",
     ),
     Minimum(
         "joined-query",
         _WRITES,
         "open write read | open read",
-        "Two contexts, what is written, the read that is joined, and the one that "
-        "joins it.",
+        "Two contexts, a write, a read, and a read that joins it.",
     ),
     Minimum(
         "last-error",
         _OWNERSHIP,
         "open run[fail] read | open run[fail]",
-        "Two contexts, two runs that fail at once, and somebody who looks; in a run"
-        " that fails nobody looks any more.",
+        "Two contexts, two runs that fail at once, and a read that shows the error, "
+        "as a failed run shows nothing more itself.",
     ),
     Minimum(
         "last-error",
         _ROUTING,
         "connect open run[fail] | connect open run[fail]",
-        "Two contexts, two runs that fail at once, and a connection each: with one "
-        "alone its user comes too late.",
+        "Two contexts, two runs that fail at once, and a connection each: with a "
+        "single connection its user's run comes too late.",
     ),
     Minimum(
         "last-registration-wins",
         _LIFECYCLE,
         "connect open run run[sleep]& connect",
-        "A connection is known to the engine for certain once it heard a run; then "
-        "the second one must come in the middle of another.",
+        "A connection is certainly registered once it has received a run's events; "
+        "the second connection must then come during another run.",
     ),
     Minimum(
         "last-registration-wins",
         _ROUTING,
         "connect open run connect run",
-        "A connection is known to the engine for certain once it heard a run; then "
-        "a second one, and a run that the first misses.",
+        "A connection is certainly registered once it has received a run's events; "
+        "then a second connection, and a run whose events the first misses.",
     ),
     Minimum(
         "late-cleanup",
         _ROUTING,
         "connect open reconnect run[sleep] run",
-        "A connection, a newer one in its place, and two runs in a context: one for "
-        "the time that the late cleanup takes, and one that nobody hears.",
+        "A connection, a newer one that replaces it, and two runs in a context: one "
+        "lasts until the late cleanup, and the other's events are lost.",
     ),
     Minimum(
         "left-in-queue",
         _ERRORS,
         "open run | open run& run& run!1e",
-        "Three must have places, one wait and be cancelled, and the first to leave be "
-        "another user's: two contexts, four runs and the cancellation.",
+        "Three units hold slots, a fourth waits and is cancelled, and another user's "
+        "unit leaves first: two contexts, four runs and the cancellation.",
     ),
     Minimum("left-open", _SESSIONS, "open run[break-off]", _TWO),
     Minimum("left-open", _TEARDOWN, "open run[break-off]", _TWO),
     Minimum("line-blocked", _ERRORS, "open run[slowly] | open run[think]", _BOTH),
-    Minimum("line-blocked", _ALONE, "open run[think]!1e | open run[think]", _STRUCK),
+    Minimum("line-blocked", _ALONE, "open run[think]!1e | open run[think]", _CANCELLED),
     Minimum(
         "logged-in-meanwhile",
         _OWNERSHIP,
@@ -430,23 +433,24 @@ MINIMA = (
         "login-to-next",
         _ROUTING,
         "connect!3e | forge",
-        "One client leaves while being asked about, and its answer is taken for that "
-        "about a client whom nobody knows.",
+        "One client leaves during its authentication, and its reply is taken for the "
+        "reply about a client with a forged token.",
     ),
-    Minimum("lost-and-over", _LIFECYCLE, "connect open run ; late 2/call", _TOLD_TWICE),
+    Minimum("lost-and-over", _LIFECYCLE, "connect open run ; late 2/call", _REPEATED),
     Minimum(
         "lost-in-compaction",
         _ERRORS,
         "open run& run ; late 2/call",
         _WITHIN,
     ),
-    Minimum("masked-owner", _ROUTING, "connect | open run", _HEARD),
+    Minimum("masked-owner", _ROUTING, "connect | open run", _OBSERVED),
     Minimum("metadata-alias", _WRITES, "open mutate", _TWO),
     Minimum(
         "name-believed",
         _ROUTING,
         "their-connect | open run",
-        "The one who takes the name, and a context and a run to tell of.",
+        "A client that claims another user's name, and a context and a run of that "
+        "user.",
     ),
     Minimum(
         "new-is-mine",
@@ -458,15 +462,13 @@ MINIMA = (
         "newest-first",
         _LIFECYCLE,
         "open run connect",
-        "What waits in a queue is told by a run in a context, and heard by a "
-        "connection.",
+        "A run in a context queues events, and a connection receives them.",
     ),
     Minimum(
         "newest-first",
         _ROUTING,
         "open run connect",
-        "What waits in a queue is told by a run in a context, and heard by a "
-        "connection.",
+        "A run in a context queues events, and a connection receives them.",
     ),
     Minimum(
         "normalised-id",
@@ -474,21 +476,22 @@ MINIMA = (
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
     ),
-    Minimum("normalised-id", _WRITES, "open run[recall, transact] read", _KEPT),
+    Minimum(
+        "normalised-id", _WRITES, "open run[recall, transact] read", _CACHED_BEFORE
+    ),
     Minimum(
         "not-queued",
         _ROUTING,
         "open connect run ; late 2/call",
-        "A connection, a context and a run; and in plain order the connection is "
-        "there in time, or all of the run was before it.",
+        "A connection, a context and a run; in plain order the connection is "
+        "registered before all of its events, or after all of them.",
     ),
     Minimum(
         "noted-for-next",
         _OWNERSHIP,
         "open run[emit] | open run[sleep] ; late 2/call/1 4/start",
-        "Two users have a run in a context each, the second after the end of the "
-        "first, as in plain order it is not, and what the first noted must come after "
-        "its beginning.",
+        "Two users have a run in a context each. The second must begin after the end "
+        "of the first and before a late note of the first, unlike in plain order.",
     ),
     Minimum(
         "number-like",
@@ -496,7 +499,7 @@ MINIMA = (
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
     ),
-    Minimum("number-like", _WRITES, "open run[recall, transact] read", _KEPT),
+    Minimum("number-like", _WRITES, "open run[recall, transact] read", _CACHED_BEFORE),
     Minimum(
         "numbered-again",
         _OWNERSHIP,
@@ -510,8 +513,8 @@ MINIMA = (
         "one-breaker",
         _ERRORS,
         "open run[sleep, spawn] | open run[spawn-failing]",
-        "A run that fails with its child, and another user's run that began before and "
-        "spawns afterwards, in a context each.",
+        "A run that fails with its child, and another user's run that begins before "
+        "and spawns afterwards, in a context each.",
     ),
     Minimum(
         "one-breaker",
@@ -524,8 +527,7 @@ MINIMA = (
         "one-connection",
         _WRITES,
         "open run& run& write",
-        "A write in a context, and two runs at once whose ends come in the middle of "
-        "it.",
+        "A write in a context, and two concurrent runs that end during the write.",
     ),
     Minimum(
         "one-cookie-jar", _OWNERSHIP, "open run[think] | open run[sleep, think]", _BOTH
@@ -535,7 +537,7 @@ MINIMA = (
     ),
     Minimum("one-dispatcher", _OWNERSHIP, "open | open", _EACH),
     Minimum("one-question", _ERRORS, "open run[slowly] | open run[think]", _BOTH),
-    Minimum("one-queue", _ROUTING, "open run | connect", _HEARD),
+    Minimum("one-queue", _ROUTING, "open run | connect", _OBSERVED),
     Minimum("one-run-table", _ERRORS, "open run | open their-cancel", _BOTH),
     Minimum("one-session", _SESSIONS, "open run | open run", _BOTH),
     Minimum("one-upstream", _ALONE, "open run[think] | open run[think]", _BOTH),
@@ -544,14 +546,14 @@ MINIMA = (
         _ROUTING,
         "connect | open run ; late 1/call 3/start",
         "One user is connected, and another needs a context and a run, which in plain "
-        "order is over too late and begins too early.",
+        "order begins too early and ends too late.",
     ),
     Minimum(
         "over-unheard",
         _ROUTING,
         "connect open run ; late 1/call",
-        "Who is to hear of it must be connected before the run, which takes a "
-        "context, and in plain order it is known who that is before the run is over.",
+        "The client must connect before the run, which needs a context; in plain order "
+        "it is identified before the run ends.",
     ),
     Minimum(
         "owner-on-store",
@@ -567,13 +569,13 @@ MINIMA = (
         "open run[personal] | open run[sleep, personal]",
         _BOTH,
     ),
-    Minimum("permit-lost", _ERRORS, "open run[echo]!1e | open run[echo]", _STRUCK),
-    Minimum("permit-lost", _ALONE, "open run[echo]!1e | open run[echo]", _STRUCK),
+    Minimum("permit-lost", _ERRORS, "open run[echo]!1e | open run[echo]", _CANCELLED),
+    Minimum("permit-lost", _ALONE, "open run[echo]!1e | open run[echo]", _CANCELLED),
     Minimum(
         "prefix-cleanup",
         _ERRORS,
         "open run | leave",
-        "A context and a run in it that is under way, and the other's leaving.",
+        "A context, a run in flight in it, and the other user's cleanup.",
     ),
     Minimum("prefix-match", _OWNERSHIP, "open run[sleep, recall] | open write", _BOTH),
     Minimum("prompt-on-client", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
@@ -581,15 +583,15 @@ MINIMA = (
         "read-before",
         _WRITES,
         "open write ; late 1/call",
-        "What is lost is written in a context; in plain order the answer comes before "
-        "that is open.",
+        "The lost value is written in a context; in plain order the reply comes "
+        "before the context is open.",
     ),
     Minimum(
         "reader-stalls-all",
         _ROUTING,
         "unread open run[large] | connect open run",
-        "One user has a connection that does not read, a context and a run that fills "
-        "it, the other all that it takes to hear of a run.",
+        "One user has a connection that does not read, a context, and a run that "
+        "fills it; the other needs a connection, a context and a run.",
     ),
     Minimum(
         "redelivered",
@@ -601,14 +603,18 @@ MINIMA = (
         "repeated-after",
         _ROUTING,
         "open run connect",
-        "What is told twice is told by a run in a context, and heard by a connection.",
+        "A run in a context emits the repeated event, and a connection receives it.",
     ),
     Minimum(
-        "reply-to-next", _OWNERSHIP, "open run[think]!1e | open run[think]", _STRUCK
+        "reply-to-next", _OWNERSHIP, "open run[think]!1e | open run[think]", _CANCELLED
     ),
     Minimum("reply-to-next", _ERRORS, "open run[slowly] | open run[think]", _BOTH),
-    Minimum("reply-to-next", _ALONE, "open run[think]!1e | open run[think]", _STRUCK),
-    Minimum("rest-untold", _ERRORS, "open run[think]!1e4 | open run[think]", _STRUCK),
+    Minimum(
+        "reply-to-next", _ALONE, "open run[think]!1e | open run[think]", _CANCELLED
+    ),
+    Minimum(
+        "rest-untold", _ERRORS, "open run[think]!1e4 | open run[think]", _CANCELLED
+    ),
     Minimum(
         "result-cache",
         _TOOLS,
@@ -616,7 +622,7 @@ MINIMA = (
         _BOTH,
     ),
     Minimum(
-        "result-to-next", _OWNERSHIP, "open run[slow]!1e | open run[slow]", _STRUCK
+        "result-to-next", _OWNERSHIP, "open run[slow]!1e | open run[slow]", _CANCELLED
     ),
     Minimum("result-to-next", _TOOLS, "open run[slow]&!1e run[slow]", _SELF),
     Minimum("returned-alias", _WRITES, "open mutate", _TWO),
@@ -624,22 +630,22 @@ MINIMA = (
         "revoked-in-use",
         _TOOLS,
         "open run run[sleep, echo] ; late 2/call",
-        "A context, a run that is over before its answer comes, and a call of one that "
-        "then is under way; in plain order the answer comes in time.",
+        "A context, a run that ends before its reply, and a run whose call is in "
+        "flight at the reply; in plain order the reply comes in time.",
     ),
     Minimum(
         "run-goes-on",
         _LIFECYCLE,
         "connect open run& cancel",
-        "A run in a context, a connection that hears two ends of it, and the "
-        "cancelling.",
+        "A run in a context, its cancellation, and a connection that receives two "
+        "terminal events.",
     ),
     Minimum(
         "running-again",
         _TEARDOWN,
         "open run ; late 2/call",
-        "What is cleaned up in vain is a run, which takes a context; in plain order "
-        "the answer comes before its end.",
+        "The run that is cleaned up in vain needs a context; in plain order the reply "
+        "comes before its end.",
     ),
     Minimum(
         "search-everywhere",
@@ -657,16 +663,16 @@ MINIMA = (
         "same-end",
         _WRITES,
         "open run[remember, sleep] read | open write ; late 5/call",
-        "Two users write, each in a context of their own, one within the wait of the "
-        "other, whose writing is over when the first one reads what is left.",
+        "Two users write, each in a context of their own, one during a wait of the "
+        "other. The first user reads after the other's write.",
     ),
     Minimum("session-on-client", _ALONE, "open run[think] | open run[think]", _BOTH),
     Minimum(
         "session-to-next",
         _SESSIONS,
         "open run | open run[sleep] ; late 2/call 4/start",
-        "Two users have a run in a context each, the second after the end of the "
-        "first, as in plain order it is not, and under way when the answer comes.",
+        "Two users have a run in a context each. The second must begin after the end "
+        "of the first and be in flight at the reply, unlike in plain order.",
     ),
     Minimum(
         "shallow-template",
@@ -685,8 +691,8 @@ MINIMA = (
         "shared-retention",
         _ALONE,
         "open run read | open run[spawn, spawn]",
-        "Of the two runs that are kept one is a run of the harmed user, who looks; "
-        "the other user's one run has two children.",
+        "One of the two retained runs is a run of the harmed user, and a read shows "
+        "the loss; the other user's run has two children.",
     ),
     Minimum("shared-statistics", _OWNERSHIP, "open | open", _EACH),
     Minimum(
@@ -695,19 +701,21 @@ MINIMA = (
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
     ),
-    Minimum("slashed-owner", _WRITES, "open run[recall, transact] read", _KEPT),
+    Minimum(
+        "slashed-owner", _WRITES, "open run[recall, transact] read", _CACHED_BEFORE
+    ),
     Minimum("slot-taken", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
     Minimum(
         "started-after-all",
         _LIFECYCLE,
         "connect open run ; late 3/call",
-        _TOLD_TWICE,
+        _REPEATED,
     ),
     Minimum(
         "started-after-all",
         _ROUTING,
         "connect open run ; late 3/call",
-        _TOLD_TWICE,
+        _REPEATED,
     ),
     Minimum(
         "state-on-agent",
@@ -719,22 +727,22 @@ MINIMA = (
         "stored-again",
         _WRITES,
         "open write write ; late 2/call",
-        "A value and the one that replaces it are written in a context; in plain order "
-        "the answer comes before the end of the first write.",
+        "A context, a write, and a write that replaces its value; in plain order the "
+        "reply comes before the end of the first write.",
     ),
     Minimum(
         "swept-unmarked",
         _WRITES,
         "open | open write ; late 1/call",
-        "One user opens a context, and in another's there must be a write, which in "
+        "One user opens a context, and another needs a context and a write, which in "
         "plain order has not ended by then.",
     ),
     Minimum(
         "taken-back",
         _WRITES,
         "open run[remember] ; late 2/call",
-        "What is taken back is stored by a run, which takes a context; in plain order "
-        "the answer comes before its end.",
+        "The deleted key is stored by a run, which needs a context; in plain order "
+        "the reply comes before its end.",
     ),
     Minimum(
         "taken-for-repeated",
@@ -748,12 +756,12 @@ MINIMA = (
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
     ),
-    Minimum("thread-only", _WRITES, "open run[recall, transact] read", _KEPT),
+    Minimum("thread-only", _WRITES, "open run[recall, transact] read", _CACHED_BEFORE),
     Minimum(
         "taken-for-stranger",
         _ALONE,
         "connect!3e | connect",
-        "Somebody leaves while being asked about, and another comes meanwhile.",
+        "A client leaves during its authentication, and another connects meanwhile.",
     ),
     Minimum(
         "ticket-passed",
@@ -769,7 +777,7 @@ MINIMA = (
     ),
     Minimum("timer-left", _TEARDOWN, "open run", _TWO),
     Minimum("token-optional", _ROUTING, "forge", _ONE),
-    Minimum("tools-to-all", _ROUTING, "connect | open run[sleep, echo]", _HEARD),
+    Minimum("tools-to-all", _ROUTING, "connect | open run[sleep, echo]", _OBSERVED),
     Minimum(
         "tried-by-two",
         _SESSIONS,
@@ -782,14 +790,14 @@ MINIMA = (
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
     ),
-    Minimum("trimmed-id", _WRITES, "open run[recall, transact] read", _KEPT),
+    Minimum("trimmed-id", _WRITES, "open run[recall, transact] read", _CACHED_BEFORE),
     Minimum(
         "truncated-id",
         _OWNERSHIP,
         "open run[remember, recall] | open run[sleep, recall]",
         _CACHED,
     ),
-    Minimum("truncated-id", _WRITES, "open run[recall, transact] read", _KEPT),
+    Minimum("truncated-id", _WRITES, "open run[recall, transact] read", _CACHED_BEFORE),
     Minimum(
         "turn-of-nobody",
         _ROUTING,
@@ -800,22 +808,22 @@ MINIMA = (
         "turn-lost",
         _ERRORS,
         "open read | open run& run!2",
-        "Two must have sessions, one wait and be cancelled, and one wait behind, which "
-        "can be a read's second session; and who is cancelled is another user.",
+        "Two units hold slots, a third of another user waits and is cancelled, and a "
+        "fourth waits behind, which can be the second session of a read.",
     ),
     Minimum(
         "turn-dropped",
         _ERRORS,
         "open run run | open run!2",
-        "One user holds the turn, another waits and is cancelled as it is given, "
-        "each in a context; and a third run waits for ever.",
+        "One user holds the turn, another is cancelled at the moment of its turn, "
+        "each in a context, and a third run waits for ever.",
     ),
     Minimum(
         "turn-dropped",
         _TEARDOWN,
         "open run run | open run!2",
-        "One user holds the turn, another waits and is cancelled as it is given, "
-        "each in a context; and a third run waits for ever.",
+        "One user holds the turn, another is cancelled at the moment of its turn, "
+        "each in a context, and a third run waits for ever.",
     ),
     Minimum(
         "turned-twice",
@@ -827,14 +835,14 @@ MINIMA = (
         "unchecked-run",
         _OWNERSHIP,
         "open | their-run",
-        "A context, and a run in it of somebody else.",
+        "A context, and a run in it of another user.",
     ),
     Minimum("unchecked-session", _OWNERSHIP, "open | their-read", _ANOTHER),
     Minimum(
         "unchecked-session",
         _ERRORS,
         "open run[sleep] | their-close",
-        "A context, a run in it that is under way, and the end of the context.",
+        "A context, a run in flight in it, and the end of the context.",
     ),
     Minimum("unchecked-session", _WRITES, "open | their-write", _ANOTHER),
     Minimum("waits-on", _ERRORS, "open run[echo, echo] | open run[echo]!1e", _IN_LINE),

@@ -1,9 +1,8 @@
-"""How rarely each fault shows by chance: its minimal workload, run a thousand times.
+"""Measures how rarely each fault shows by chance, in runs of its minimal workload.
 
-The operations of its known minimum, without what is decided there, under schedules in
-which any arrival is as likely as another to be next; half of the runs cancel something,
-a few of them two things, at any step of any operation, before it or after it. Nothing
-here steers.
+The workload is the operations of the fault's minimum without its decisions. The random
+scheduler makes every waiting arrival equally likely to be next. Half of the runs have a
+cancellation, and 15 % have two, before or after any step of any operation.
 
     python -m tests.quality.rarity [--runs N] [--json FILE] [FAULT ...]
 """
@@ -38,25 +37,25 @@ from isolation_spec.model.scenario import (
 from isolation_spec.world.schedulers.random import RandomScheduler
 from tests.quality.enumerator import PLAIN
 from tests.quality.minima import MINIMA, NAMES, Minimum
-from tests.quality.stories import tell
+from tests.quality.notation import parse
 
 __all__ = [
     "Rarity",
-    "least_story",
+    "draw_cancellations",
     "measure",
     "plain",
-    "uniform",
+    "smallest_minimum",
 ]
 
 RARE = 10
-"""Of a thousand runs; a fault that fails in fewer is rare."""
+"""A fault that fails in fewer of 1,000 runs is rare."""
 
 
 class Rarity(msgspec.Struct, frozen=True, kw_only=True):
-    """Of so many runs of the minimal workload of a fault so many failed.
+    """The number of failed runs of a fault's minimal workload.
 
-    `needs_control` is True for a fault none of whose minimal workloads fails in plain
-    order without a cancellation.
+    `needs_control` is True if no minimal workload of the fault fails in plain order
+    without a cancellation.
     """
 
     fault: str
@@ -66,12 +65,12 @@ class Rarity(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def rare(self) -> bool:
-        """True if it fails in fewer than 10 of 1,000 runs."""
+        """Whether it fails in fewer than 10 of 1,000 runs."""
         return self.failed * 1000 < RARE * self.runs
 
 
 def plain(scenario: Scenario) -> Scenario:
-    """The workload alone: nothing is held back, and nobody cancelled by the world."""
+    """The scenario without cancellations and with an empty schedule."""
     operations = tuple(
         msgspec.structs.replace(operation, cancel=None)
         if operation.cancel is not None
@@ -81,10 +80,10 @@ def plain(scenario: Scenario) -> Scenario:
     return msgspec.structs.replace(scenario, operations=operations, schedule=Schedule())
 
 
-def uniform(
+def draw_cancellations(
     workload: Scenario, steps: dict[int, tuple[str, ...]], chance: random.Random
 ) -> tuple[Scenario, RandomScheduler]:
-    """The workload with up to two cancellations, and a scheduler for it."""
+    """The workload with up to two cancellations, and a random scheduler for it."""
     places = [
         (index, step, early)
         for index, operation in enumerate(workload.operations)
@@ -101,15 +100,15 @@ def uniform(
     return cancelled, RandomScheduler(cancelled.schedule, chance)
 
 
-def least_story(fault: str) -> Minimum:
-    """The smallest of the fault's minima, whatever the claim."""
+def smallest_minimum(fault: str) -> Minimum:
+    """The smallest of the fault's minima, over all claims."""
     own = [minimum for minimum in MINIMA if minimum.fault == fault]
-    return min(own, key=lambda one: sum(_size(told(one))))
+    return min(own, key=lambda one: sum(_size(scenario_of(one))))
 
 
-def told(minimum: Minimum) -> Scenario:
-    """What its story tells."""
-    return tell(minimum.story, NAMES.get(minimum.fault, PLAIN))
+def scenario_of(minimum: Minimum) -> Scenario:
+    """The scenario of a minimum."""
+    return parse(minimum.scenario, NAMES.get(minimum.fault, PLAIN))
 
 
 def _size(scenario: Scenario) -> tuple[int, int]:
@@ -122,7 +121,7 @@ def _size(scenario: Scenario) -> tuple[int, int]:
 
 @without_pool_warnings()
 def measure(fault: str, runs: int) -> Rarity:
-    """Runs the fault's minimal workload so often by chance alone."""
+    """Runs the fault's minimal workload this often under random schedules."""
     (planted,) = (one for one in FAULTS if one.id == fault)
     make = find_engine(f"reference+{fault}").make_adapter
     claims = tuple(find_claim(claim) for claim in sorted(planted.claims))
@@ -133,18 +132,18 @@ def measure(fault: str, runs: int) -> Rarity:
         return any(judgement.violations for judgement in judged), history
 
     own = [minimum for minimum in MINIMA if minimum.fault == fault]
-    needs_control = not any(fails(plain(told(one)))[0] for one in own)
-    workload = plain(told(least_story(fault)))
+    needs_control = not any(fails(plain(scenario_of(one)))[0] for one in own)
+    workload = plain(scenario_of(smallest_minimum(fault)))
     steps = fails(workload)[1].steps
     failed = 0
     for number in range(runs):
         chance = random.Random(f"{fault}/{number}")
-        failed += fails(*uniform(workload, steps, chance))[0]
+        failed += fails(*draw_cancellations(workload, steps, chance))[0]
     return Rarity(fault=fault, runs=runs, failed=failed, needs_control=needs_control)
 
 
-def measured(faults: Iterable[str], runs: int) -> Iterator[Rarity]:
-    """Yields each fault's, several at a time."""
+def measure_all(faults: Iterable[str], runs: int) -> Iterator[Rarity]:
+    """Yields the rarity of each fault, measured in several processes."""
     ids = list(faults)
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
         yield from pool.map(measure, ids, [runs] * len(ids))
@@ -152,12 +151,14 @@ def measured(faults: Iterable[str], runs: int) -> Iterator[Rarity]:
 
 @click.command
 @click.option("--runs", default=1000, show_default=True, help="Runs of each workload.")
-@click.option("--json", "file", type=click.Path(path_type=Path), help="Write it there.")
+@click.option(
+    "--json", "file", type=click.Path(path_type=Path), help="Write the figures there."
+)
 @click.argument("faults", nargs=-1)
 def main(runs: int, file: Path | None, faults: tuple[str, ...]) -> None:
-    """How many of so many runs of each fault's minimal workload fail by chance."""
+    """Measure how many runs of each fault's minimal workload fail by chance."""
     rarities = []
-    for one in measured(faults or [fault.id for fault in FAULTS], runs):
+    for one in measure_all(faults or [fault.id for fault in FAULTS], runs):
         note = "  only with a decision or a cancellation" if one.needs_control else ""
         click.echo(f"{one.fault:<24}{one.failed:>6} of {one.runs:,}{note}")
         rarities.append(one)

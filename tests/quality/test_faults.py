@@ -1,4 +1,4 @@
-"""Every planted fault is found, by the right claim, and shrunk to what it needs."""
+"""Every planted fault is found, by an expected claim, and shrunk to its minimum."""
 
 import functools
 import subprocess
@@ -27,19 +27,19 @@ from isolation_spec.search.worker import Share, search_share
 EXAMPLES = 200
 
 LEAST = {
-    # A context is opened; with it the engine starts what outlives it.
+    # A context; opening it starts the task that outlives it.
     "heartbeat-survives": (1, 0, 0),
     # A context, and a run in it whose one transaction writes one row and raises.
     "commit-on-error": (2, 0, 1),
-    # Two users need a context each; one stores, the other looks, each perhaps in a run,
-    # and is held back by a decision where it would look too early.
+    # Two users need a context each; one stores and the other reads, each perhaps in a
+    # run, and a decision holds the reader back where it would read too early.
     "prefix-match": (4, 1, 2),
-    # Two connections, a context and a run that one of them does not hear of; and before
-    # it two more, from which it is sure that the engine knows both; one would do.
+    # Two connections, a context and a run whose events one of them misses; and before
+    # it two more operations that show both are registered, where one would do.
     "last-registration-wins": (6, 0, 1),
     # A connection, a context, a run, and its cancellation.
     "run-goes-on": (4, 0, 0),
-    # A context each: what they share is there from the beginning.
+    # A context each: the shared object exists from the beginning.
     "one-dispatcher": (2, 0, 0),
     "shared-statistics": (2, 0, 0),
     "shared-conversation": (2, 0, 0),
@@ -47,41 +47,41 @@ LEAST = {
     "one-session": (4, 0, 0),
     # A context and a run each; or of one user, two runs in one context.
     "arguments-on-tool": (4, 0, 2),
-    # A context each, and a run each; the run that writes must be the later one to
-    # begin and the earlier one to end, for which two decisions hold it back.
+    # A context each, and a run each; the writing run must begin later and end earlier
+    # than the other, for which it takes two decisions.
     "state-on-agent": (4, 2, 2),
-    # A context each, and a run each that calls a tool; and a connection each that holds
-    # back the second, where no decision does.
+    # A context each, and a run each that calls a tool; and a connection each that
+    # delays the second run, where no decision does.
     "worker-keeps-context": (6, 0, 2),
-    # A context each, and a run each that asks the model.
+    # A context each, and a run each that prompts the model.
     "one-upstream": (4, 0, 2),
     "session-on-client": (4, 0, 2),
-    # The same, until the budget of three is spent by two others.
+    # The same, until two others have spent the budget of three.
     "shared-budget": (6, 0, 4),
-    # Three contexts and runs, one more than are kept, and somebody who looks then.
+    # Three contexts and runs, one more than the history retains, and a read.
     "shared-retention": (7, 2, 0),
     # A connection of one user, a context and a run of another.
     "broadcast-to-all": (3, 0, 0),
-    # A connection, a context and a run; the engine must not know the first too early.
+    # A connection, a context and a run; the connection must not be registered early.
     "not-queued": (3, 1, 0),
     # A context, and a run that makes one call.
     "checked-afterwards": (2, 0, 1),
     "failure-escapes": (2, 0, 1),
 }
-"""Fault -> the most operations, decisions and script steps that may be left of it."""
+"""Fault -> the most operations, decisions and script steps after shrinking."""
 
 OF_CLAUSE = {
-    # Beside the two contexts a run that says something, and a look that shows it.
+    # Beside the two contexts, a run that emits a value and a read that shows it.
     ("shared-conversation", "foreign-value"): (4, 0, 1),
 }
-"""The same of a clause that needs more, as each is shrunk by itself."""
+"""The same for clauses that need more, as each clause is shrunk by itself."""
 
 GENERAL = {claim.id for claim in CLAIMS if claim.compares}
-"""What compares with runs alone sees most faults, beside the claim that names them."""
+"""Claims that compare with solo runs see most faults, beside the expected claims."""
 
 each_fault = pytest.mark.parametrize(
     "fault",
-    # All tests of a fault run where it was hunted.
+    # All tests of a fault run in the worker process that searched for it.
     [
         pytest.param(fault, marks=pytest.mark.xdist_group(fault))
         for fault in sorted(LEAST)
@@ -89,8 +89,9 @@ each_fault = pytest.mark.parametrize(
 )
 
 
-class Hunt(NamedTuple):
-    """What a search found of one fault, and the failure made of its first violation."""
+class SearchResult(NamedTuple):
+    """The result of a search for one fault, and the failure file of its first
+    finding."""
 
     statistics: SearchStatistics
     path: Path
@@ -100,27 +101,27 @@ class Hunt(NamedTuple):
 
 
 @functools.cache
-def hunt(fault: str) -> Hunt:
-    """Searches once for each fault, as every test here asks something of the result."""
+def search_for(fault: str) -> SearchResult:
+    """Searches for a fault, once for all tests of the fault."""
     engine = find_engine(f"reference+{fault}")
     statistics = search_share(Share(make_plan(engine, examples=EXAMPLES)))
     folder = Path(tempfile.mkdtemp(prefix="isolation-spec-test-"))
-    # However slow the machine is, it is shrunk to the end.
+    # Long enough to shrink to the end on any machine.
     store = FailureStore(folder, lambda _: None)
     saved = confirm(engine, statistics.findings[0], store, seconds=300.0)
-    return Hunt(statistics, Path(saved.path))
+    return SearchResult(statistics, Path(saved.path))
 
 
-def test_each_claim_is_proven_by_faults_that_are_hunted_here() -> None:
-    """Every claim is named by a fault; `isolation-spec faults` hunts the others."""
+def test_each_claim_is_proven_by_a_fault() -> None:
+    """Every claim is expected by a fault; `isolation-spec faults` searches for all."""
     named = {claim for fault in FAULTS for claim in fault.claims}
 
     assert {claim.id for claim in CLAIMS} == named
     assert set(LEAST) <= {fault.id for fault in FAULTS}
 
 
-def test_faults_are_told_apart() -> None:
-    """Ids are unique and in order, and each fault names claims that there are."""
+def test_faults_are_well_formed() -> None:
+    """Ids are unique and sorted, and each fault names a source and known claims."""
     ids = [fault.id for fault in FAULTS]
     known = {claim.id for claim in CLAIMS}
 
@@ -131,9 +132,9 @@ def test_faults_are_told_apart() -> None:
 
 @each_fault
 def test_a_fault_is_found(fault: str) -> None:
-    """It is found within 200 examples, by claims that it names and no others."""
+    """A search finds it within 200 examples, by expected claims only."""
     (planted,) = (one for one in FAULTS if one.id == fault)
-    statistics = hunt(fault).statistics
+    statistics = search_for(fault).statistics
 
     assert statistics.examples <= EXAMPLES
     claims = {finding.violation.claim for finding in statistics.findings}
@@ -143,29 +144,29 @@ def test_a_fault_is_found(fault: str) -> None:
 
 @each_fault
 def test_a_fault_is_shrunk(fault: str) -> None:
-    """No more operations and decisions are left than the fault needs."""
-    failure = hunt(fault).failure()
+    """Shrinking leaves no more operations and decisions than the fault needs."""
+    failure = search_for(fault).failure()
     least = OF_CLAUSE.get((fault, failure.violation.clause), LEAST[fault])
     left = size(failure.scenario)
 
-    # An agent that sleeps may stand for a decision: of steps there may be more.
+    # A sleeping agent may replace a decision, so there may be more script steps.
     assert left[0] <= least[0], left
     assert sum(left[:2]) <= sum(least[:2]), left
 
 
 @each_fault
 def test_a_fault_is_confirmed(fault: str) -> None:
-    """What was saved failed twice alike, and nothing unconfirmed is left beside it."""
-    path = hunt(fault).path
+    """The saved failure is confirmed, and no unconfirmed file is left beside it."""
+    path = search_for(fault).path
 
-    assert hunt(fault).failure().confirmed
+    assert search_for(fault).failure().confirmed
     assert [path] == list(path.parent.iterdir())
 
 
 @each_fault
 def test_a_fault_is_reproduced_in_a_fresh_process(fault: str) -> None:
-    """The saved file alone shows the very same run again, in another process."""
-    path = hunt(fault).path
+    """The saved file alone reproduces the same run in another process."""
+    path = search_for(fault).path
     command = Path(sys.executable).with_name("isolation-spec")
 
     done = subprocess.run(
@@ -180,7 +181,7 @@ def test_a_fault_is_reproduced_in_a_fresh_process(fault: str) -> None:
 @each_fault
 def test_a_fault_is_fixed_in_the_clean_engine(fault: str) -> None:
     """The same scenario on the engine without the fault holds, with evidence."""
-    failure = hunt(fault).failure()
+    failure = search_for(fault).failure()
 
     replayed = replay(failure, find_engine("reference").make_adapter)
 
@@ -189,12 +190,12 @@ def test_a_fault_is_fixed_in_the_clean_engine(fault: str) -> None:
 
 
 @each_fault
-def test_nothing_that_searches_or_judges_knows_a_fault(fault: str) -> None:
-    """No part of strategies, world, claims or the engine contains the fault's id."""
-    house = Path(isolation_spec.__path__[0])
+def test_search_and_claims_do_not_know_a_fault(fault: str) -> None:
+    """No module of strategies, world, claims or the engine contains the fault's id."""
+    package = Path(isolation_spec.__path__[0])
     rooms = (
         Path(strategies.__path__[0]),
-        *(house / name for name in ("world", "claims", "engines/reference")),
+        *(package / name for name in ("world", "claims", "engines/reference")),
     )
     sources = [path for room in rooms for path in room.rglob("*.py")]
     words = (fault, fault.replace("-", "_"), fault.replace("-", "_").upper())
@@ -207,7 +208,7 @@ def test_nothing_that_searches_or_judges_knows_a_fault(fault: str) -> None:
 
 @pytest.mark.parametrize("stalled", [False, True])
 def test_the_clean_engine_is_not_blamed_for_time_that_passes(stalled: bool) -> None:
-    """However long a scenario waits, no claim is violated by the waiting."""
+    """No claim is violated by a scenario that only waits."""
     waits = tuple(
         AdvanceTime(id=n, seconds=301.0, stalled=stalled) for n in range(1, 9)
     )

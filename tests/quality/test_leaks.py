@@ -1,18 +1,18 @@
-"""A search finds what is left behind, whatever it is."""
+"""A search finds a leak of each kind of resource."""
 
 import pytest
 
-from tests.quality.leaks import LEAKS, found
+from tests.quality.leaks import LEAKS, search_for
 
 
 @pytest.mark.parametrize("kind", sorted(LEAKS))
 def test_a_leak_of_each_kind_is_found(kind: str) -> None:
-    """Two searches of two tell of a resource of this very kind."""
-    assert [True, True] == [found(kind, seed)[0] for seed in (0, 1)]
+    """Two of two searches report a resource of exactly this kind."""
+    assert [True, True] == [search_for(kind, seed)[0] for seed in (0, 1)]
 
 
 def test_the_kinds_are_those_of_the_ledger() -> None:
-    """What the test of the ledger itself leaves behind is what is left here."""
+    """The leaks cover every kind of resource that the test of the ledger creates."""
     from tests.world.test_ledger import RESOURCES
 
     assert set(RESOURCES) == set(LEAKS)

@@ -1,4 +1,7 @@
-"""The known minima are what they say: no story is longer than its fault needs."""
+"""The minima of planted faults: each one fails, and no smaller scenario does.
+
+A fault that no longer breaks the engine turns `test_a_minimum_fails` red.
+"""
 
 import functools
 import gc
@@ -16,16 +19,19 @@ from isolation_spec.engines.registry import Engine, find_engine
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import judge_with_solos
 from isolation_spec.model.scenario import Scenario
-from tests.quality.enumerator import PLAIN, decided, fails, least, scenarios
+from tests.quality.enumerator import PLAIN, decided, scenarios
+from tests.quality.exhaustive_search import fails, find_smallest
 from tests.quality.minima import MINIMA, NAMES, Minimum
-from tests.quality.stories import tell
+from tests.quality.notation import parse
 
 PLANTED = {fault.id: fault for fault in FAULTS}
 SAMPLE = 6
-"""Smaller scenarios that are run for each fault in every test run."""
+"""The number of smaller scenarios that every test run executes for each fault."""
 ALL = "ISOLATION_SPEC_MINIMA"
-"""Set to a number: every fault that needs at most so many operations and decisions is
-enumerated from nothing, one after the other; with 3 that takes its time."""
+"""The environment variable that enables the enumeration of all scenarios.
+
+Its value bounds the operations and decisions together; a bound of 3 takes long.
+"""
 
 each_minimum = pytest.mark.parametrize(
     "minimum", MINIMA, ids=lambda m: f"{m.fault}-{m.claim}"
@@ -33,8 +39,8 @@ each_minimum = pytest.mark.parametrize(
 
 
 @pytest.fixture(autouse=True)
-def _what_a_fault_leaves_open(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What SQLAlchemy says of a connection that this fault leaves to the collector."""
+def _unclosed_connections(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Ignores SQLAlchemy's warning about the connection that `left-open` leaks."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SAWarning)
         yield
@@ -47,8 +53,8 @@ def names_of(fault: str) -> tuple[tuple[str, str], tuple[str, str]]:
 
 
 def size(minimum: Minimum) -> tuple[int, int]:
-    """(operations, decisions), counted here and not by what shrinks."""
-    scenario = tell(minimum.story, names_of(minimum.fault))
+    """(operations, decisions), counted here independently of the shrinker."""
+    scenario = parse(minimum.scenario, names_of(minimum.fault))
     schedule = scenario.schedule
     cancelled = [o for o in scenario.operations if o.cancel]
     decisions = len(schedule.classes) + len(schedule.demotions) + len(cancelled)
@@ -61,7 +67,7 @@ def engine_of(fault: str) -> Engine:
 
 
 def test_every_fault_has_a_minimum() -> None:
-    """For each fault one claim at least, and each claim is known."""
+    """Each fault has a minimum under at least one claim, and each claim is known."""
     assert set(PLANTED) == {minimum.fault for minimum in MINIMA}
     pairs = [(minimum.fault, minimum.claim) for minimum in MINIMA]
     assert sorted(set(pairs)) == sorted(pairs)
@@ -70,19 +76,19 @@ def test_every_fault_has_a_minimum() -> None:
 
 
 def test_the_package_knows_the_minima() -> None:
-    """What `isolation-spec faults` compares with is what the stories have."""
-    told: dict[str, dict[str, tuple[int, int]]] = {}
+    """The figures of `isolation-spec faults` are the sizes of the minima."""
+    sizes: dict[str, dict[str, tuple[int, int]]] = {}
     for minimum in MINIMA:
-        told.setdefault(minimum.fault, {})[minimum.claim] = size(minimum)
+        sizes.setdefault(minimum.fault, {})[minimum.claim] = size(minimum)
 
-    assert told == LEAST
+    assert sizes == LEAST
 
 
 @each_minimum
-def test_the_story_fails(minimum: Minimum) -> None:
-    """The story violates the claim on the engine with the fault, and without it
-    nothing."""
-    scenario = tell(minimum.story, names_of(minimum.fault))
+def test_a_minimum_fails(minimum: Minimum) -> None:
+    """The scenario violates the claim on the engine with the fault, and holds on the
+    engine without it."""
+    scenario = parse(minimum.scenario, names_of(minimum.fault))
     claims = (find_claim(minimum.claim),)
     verdicts = [
         judge_with_solos(
@@ -104,8 +110,8 @@ def plain_scenarios(fault: str) -> tuple[Scenario, ...]:
 
 
 @pytest.mark.parametrize("fault", sorted(PLANTED))
-def test_nothing_that_is_smaller_fails(fault: str) -> None:
-    """Of the scenarios with fewer operations and decisions, a sample holds."""
+def test_smaller_scenarios_hold(fault: str) -> None:
+    """A sample of the scenarios with fewer operations and decisions holds."""
     least_of_all = min(sum(size(one)) for one in MINIMA if one.fault == fault)
     chance = random.Random(fault)
     smaller = [s for s in plain_scenarios(fault) if len(s.operations) < least_of_all]
@@ -120,39 +126,38 @@ def test_nothing_that_is_smaller_fails(fault: str) -> None:
 
 
 def has_single_steps(minimum: Minimum) -> bool:
-    """True if no agent in it does two things: the enumerator has no others."""
-    scenario = tell(minimum.story, names_of(minimum.fault))
+    """Whether its scripts have at most one step, like those of the enumerator."""
+    scenario = parse(minimum.scenario, names_of(minimum.fault))
     return all(len(o.script) < 2 for o in scenario.operations)
 
 
 def check_the_enumerator_finds_the_same(fault: Fault) -> None:
-    """The first scenario that violates a claim of the fault is as large as the table
-    says, and nothing smaller does."""
+    """The first scenario that violates a claim of the fault has the size of its
+    minimum."""
     own = [one for one in MINIMA if one.fault == fault.id]
     named = [one for one in own if one.claim in fault.claims]
     known = min(sum(size(one)) for one in named or own)
     most = int(os.environ[ALL])
 
-    found = least(fault, names_of(fault.id), min(known, most))
+    found = find_smallest(fault, names_of(fault.id), min(known, most))
 
     shortest = [one for one in named or own if sum(size(one)) == known]
     if known <= most and any(map(has_single_steps, shortest)):
         assert found is not None
-        seen = found.scenario
-        assert known == len(seen.operations) + found.decisions
+        assert known == len(found.scenario.operations) + found.decisions
     else:
         assert found is None, found
 
 
 if ALL in os.environ:
-    # Made on demand alone, so that no run of the tests skips anything.
+    # Defined on demand, so that no test run skips a test.
     test_the_enumerator_finds_the_same = pytest.mark.parametrize(
         "fault", FAULTS, ids=lambda fault: fault.id
     )(check_the_enumerator_finds_the_same)
 
 
-def test_scenarios_are_all_there_and_none_twice() -> None:
-    """Of one operation and of two, each that makes sense comes exactly once."""
+def test_each_scenario_is_enumerated_once() -> None:
+    """Each valid scenario of one operation and of two comes exactly once."""
     one, two = list(scenarios(PLAIN, 1)), list(scenarios(PLAIN, 2))
 
     assert (9, 121) == (len(one), len(two))
@@ -160,10 +165,10 @@ def test_scenarios_are_all_there_and_none_twice() -> None:
     assert [] == [problem for scenario in one + two for problem in scenario.problems()]
 
 
-def test_each_decision_that_has_a_place_is_made() -> None:
-    """A cancellation before and after each step, and each chain held back once it had
-    any number of its arrivals."""
-    scenario = tell("open | open", PLAIN)
+def test_each_possible_decision_is_made() -> None:
+    """There is a cancellation before and after each step, and a demotion of each chain
+    after each of its arrivals."""
+    scenario = parse("open | open", PLAIN)
     history = run(scenario, find_engine("reference").make_adapter, count_steps=True)
 
     made = list(decided(history))

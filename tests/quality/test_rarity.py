@@ -1,4 +1,4 @@
-"""How rarely a fault shows by chance, and which of them plain order never shows."""
+"""The rarity of faults: failures by chance, and faults that plain order never shows."""
 
 import random
 
@@ -9,8 +9,8 @@ from isolation_spec.engines.registry import find_engine
 from isolation_spec.execution.run import run
 from isolation_spec.model.scenario import Schedule
 from tests.quality.enumerator import PLAIN
-from tests.quality.rarity import Rarity, measure, uniform
-from tests.quality.stories import tell
+from tests.quality.notation import parse
+from tests.quality.rarity import Rarity, draw_cancellations, measure
 
 DECIDED = sorted(
     fault
@@ -21,13 +21,13 @@ DECIDED = sorted(
 
 
 @pytest.mark.parametrize("fault", DECIDED)
-def test_what_is_decided_is_needed(fault: str) -> None:
-    """Without it no minimal workload of the fault fails in plain order."""
+def test_the_decisions_of_a_minimum_are_needed(fault: str) -> None:
+    """Without its decisions no minimal workload of the fault fails in plain order."""
     assert measure(fault, 0).needs_control
 
 
-def test_what_fails_in_plain_order_needs_nothing() -> None:
-    """A fault with a minimum without decisions fails by chance, too, most often."""
+def test_a_failure_in_plain_order_needs_no_control() -> None:
+    """A fault with a minimum without decisions fails in most random runs, too."""
     rarity = measure("heartbeat-survives", 30)
 
     assert not rarity.needs_control
@@ -35,13 +35,13 @@ def test_what_fails_in_plain_order_needs_nothing() -> None:
     assert rarity.failed > 12
 
 
-def test_chance_finds_what_a_cancellation_shows() -> None:
-    """Of sixty runs of the minimal workload of a lost permit some fail."""
+def test_random_cancellations_show_a_lost_permit() -> None:
+    """Some, but fewer than half, of sixty runs of its minimal workload fail."""
     assert 0 < measure("permit-lost", 60).failed < 30
 
 
 def test_rare_is_fewer_than_ten_of_a_thousand() -> None:
-    """Whatever the number of runs."""
+    """The bound is a share, for any number of runs."""
 
     def rare(failed: int, runs: int) -> bool:
         one = Rarity(fault="x", runs=runs, failed=failed, needs_control=True)
@@ -52,15 +52,15 @@ def test_rare_is_fewer_than_ten_of_a_thousand() -> None:
 
 
 def test_chance_cancels_any_operation_at_any_step() -> None:
-    """Half of the runs cancel, some of them twice; all places have their turn."""
-    workload = tell("open run[think] | open", PLAIN)
+    """Half of the runs have cancellations, some have two, and every place is drawn."""
+    workload = parse("open run[think] | open", PLAIN)
     make = find_engine("reference").make_adapter
     steps = run(workload, make, count_steps=True).steps
     chance = random.Random(0)
     counts = [0, 0, 0]
     places: set[tuple[int, int, bool]] = set()
     for _ in range(2000):
-        drawn, _ = uniform(workload, steps, chance)
+        drawn, _ = draw_cancellations(workload, steps, chance)
         cancels = [(o.id, o.cancel) for o in drawn.operations]
         cancels = [(number, c) for number, c in cancels if c is not None]
         counts[len(cancels)] += 1

@@ -1,4 +1,4 @@
-"""The notebook, driven by adapters that do what no adapter should."""
+"""Misbehaving adapters of the notebook: they hang, crash, exit or print."""
 
 import asyncio
 import ctypes
@@ -15,7 +15,7 @@ print("printed at import")
 
 
 class Counted(NotebookAdapter):
-    """Does what is bad in one run, and never again, not in another process either."""
+    """Misbehaves in one run only, across all processes."""
 
     made = 0
     bad_at = 40
@@ -25,11 +25,11 @@ class Counted(NotebookAdapter):
 
     @property
     def is_bad(self):
-        return self.made >= self.bad_at and self.for_the_first_time("bad")
+        return self.made >= self.bad_at and self.claim_marker("bad")
 
-    def for_the_first_time(self, what):
+    def claim_marker(self, name):
         try:
-            Path(f"{type(self).__name__}.{what}").touch(exist_ok=False)
+            Path(f"{type(self).__name__}.{name}").touch(exist_ok=False)
         except FileExistsError:
             return False
         return True
@@ -61,7 +61,7 @@ class Locking(Counted):
 
 class Troubled(Sleeping):
     async def shutdown(self):
-        if self.made >= self.bad_at and self.for_the_first_time("worse"):
+        if self.made >= self.bad_at and self.claim_marker("worse"):
             os._exit(0)
         await super().shutdown()
 
@@ -123,7 +123,7 @@ class Anonymous(NotebookAdapter):
 
 
 class Careless(NotebookAdapter):
-    """Prints, takes the signals for itself, and is correct."""
+    """Prints and ignores signals, but is correct."""
 
     async def start(self, environment):
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGALRM):

@@ -1,4 +1,4 @@
-"""The notebook's twin: it keeps the current user on itself, across every await."""
+"""A leaking variant of the notebook: it stores the current user across awaits."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -7,7 +7,7 @@ from notebook import Notebook, NotebookAdapter, Session
 
 
 class LeakingNotebook(Notebook):
-    """Whoever began a run last is the user of all runs."""
+    """Uses the user of the last begun run for all runs."""
 
     user = ""
 
@@ -26,6 +26,6 @@ class LeakingNotebook(Notebook):
 
 
 class LeakingNotebookAdapter(NotebookAdapter):
-    """The same adapter, of the other engine."""
+    """The same adapter, for the leaking engine."""
 
     engine_class = LeakingNotebook

@@ -1,6 +1,6 @@
 """A small agent engine of many users, all in memory, and its adapter.
 
-The engine knows nothing of isolation-spec. The adapter is all that its author writes.
+The engine does not use isolation-spec. Its author writes the adapter only.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ Tool = Callable[["Session", str], Awaitable[str]]
 
 
 class Refused(Exception):
-    """The notebook does not do this for this user, now or ever."""
+    """Raised when the notebook refuses a request of a user."""
 
 
 @dataclass(eq=False)
@@ -188,7 +188,7 @@ class NotebookAdapter(Adapter):
 
 
 class Desk:
-    """What an agent works with, in the form in which scripted agents ask for it."""
+    """The services of an agent, as scripted agents call them."""
 
     def __init__(self, notebook: Notebook, session: Session) -> None:
         self.notebook = notebook

@@ -1,4 +1,4 @@
-"""A stranger's engine, with neither database nor connections, gets a whole verdict."""
+"""A third-party engine without database and connections gets a complete verdict."""
 
 import json
 import os
@@ -22,7 +22,7 @@ TestNotebook = isolation_test_case(NotebookAdapter)
 
 
 def executed(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
-    """A process of a stranger's, who has nothing but the two engines and PYTHONPATH."""
+    """Runs a process whose PYTHONPATH has only the two engines and the package."""
     path = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
     return subprocess.run(
         [str(argument) for argument in arguments],
@@ -43,7 +43,8 @@ def executed(folder: Path, *arguments: object) -> subprocess.CompletedProcess[st
 def test_the_notebook_holds_under_plain_pytest(
     tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    """Three lines in an empty folder verify the engine, also if warnings are errors."""
+    """Three lines in an empty folder verify the engine, even with warnings as
+    errors."""
     (tmp_path / "test_notebook.py").write_text(TEST)
 
     done = executed(tmp_path, sys.executable, "-m", "pytest", "-q", *options)
@@ -54,7 +55,7 @@ def test_the_notebook_holds_under_plain_pytest(
 
 
 def test_the_whole_verdict_is_green(tmp_path: Path) -> None:
-    """What the engine has holds, the rest is not applicable, and nothing is missed."""
+    """Claims about its capabilities hold, and all others are not applicable."""
     done = executed(tmp_path, SCRIPT, "verify", CORRECT, "--json", "result.json")
     result = json.loads((tmp_path / "result.json").read_text())
     verdicts = {claim["id"]: claim["verdict"] for claim in result["claims"]}
@@ -72,7 +73,7 @@ def test_the_whole_verdict_is_green(tmp_path: Path) -> None:
 
 
 class Leak(NamedTuple):
-    """What the search made of the leaking twin, and the file that it left."""
+    """The search of the leaking variant, and its failure file."""
 
     done: subprocess.CompletedProcess[str]
     file: Path
@@ -86,8 +87,8 @@ def leak(tmp_path_factory: pytest.TempPathFactory) -> Leak:
     return Leak(done, file)
 
 
-def test_the_twin_is_violated(leak: Leak) -> None:
-    """The leak is found, told as one of context ownership, and saved confirmed."""
+def test_the_leak_is_found(leak: Leak) -> None:
+    """The leak violates context ownership, and the saved failure is confirmed."""
     assert 1 == leak.done.returncode
     assert re.search(r"^context-ownership +violated", leak.done.stdout, re.MULTILINE), (
         leak.done.stdout
@@ -96,8 +97,8 @@ def test_the_twin_is_violated(leak: Leak) -> None:
 
 
 def test_the_leak_is_shrunk(leak: Leak) -> None:
-    """Two users with a context and a run each are left of it, and at most one step or
-    one decision that brings the runs together."""
+    """The shrunk scenario has two users with a context and a run each, and at most one
+    step or decision that makes the runs overlap."""
     scenario = json.loads(leak.file.read_text())["scenario"]
 
     assert 2 == len(scenario["users"])
@@ -117,8 +118,8 @@ def test_the_leak_is_shrunk(leak: Leak) -> None:
     [(LEAKING, "REPRODUCED", 1), (CORRECT, "FIXED", 0)],
 )
 def test_the_leak_is_replayed(leak: Leak, engine: str, outcome: str, code: int) -> None:
-    """The file reproduces the leak in the twin, and shows the notebook to be free of
-    it."""
+    """The file reproduces the leak in the leaking variant and is fixed in the
+    notebook."""
     done = executed(leak.file.parent, SCRIPT, "replay", leak.file, "--engine", engine)
 
     assert (code, "") == (done.returncode, done.stderr), done.stdout

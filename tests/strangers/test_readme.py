@@ -1,4 +1,4 @@
-"""The README tells the truth: its code runs, and its commands exist."""
+"""The README is correct: its code runs, and its commands exist."""
 
 import os
 import re
@@ -14,7 +14,7 @@ from isolation_spec.search.verification import verify
 
 TEXT = (Path(__file__).parents[2] / "README.md").read_text()
 SCOPE = ("-o", "asyncio_default_fixture_loop_scope=function")
-"""What pytest-asyncio warns of if it is unset."""
+"""The option whose absence pytest-asyncio warns about."""
 SCRIPT = Path(sys.executable).with_name("isolation-spec")
 
 
@@ -52,7 +52,7 @@ def executed(
 
 
 def test_every_python_block_has_a_test() -> None:
-    """A block without a mark of its own would be run by no test."""
+    """The blocks have exactly the marks that the tests execute."""
     blocks = [block.mark for block in BLOCKS if block.language == "python"]
 
     assert ["notebook", "test", "demo"] == blocks
@@ -61,7 +61,7 @@ def test_every_python_block_has_a_test() -> None:
 def test_the_notebook_is_verified(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The example adapter is in order, and nothing but its claims is inconclusive."""
+    """The adapter of the example holds, with no reason against it."""
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {"__name__": "readme"}
     exec(PYTHON["notebook"], names)
@@ -98,11 +98,10 @@ def block(mark: str) -> str:
 
 
 def test_the_commands_of_pytest_run(user: Path) -> None:
-    """Each line of the block does what the text says: verify, and replay what is
-    kept."""
-    kept = user / ".isolation-spec" / "failures"
-    kept.mkdir(parents=True)
-    (kept / "broken.json").write_text("{}")
+    """Each line of the block works as described: verify, and replay saved failures."""
+    failures = user / ".isolation-spec" / "failures"
+    failures.mkdir(parents=True)
+    (failures / "broken.json").write_text("{}")
     codes, last = [], ""
     for line in block("pytest commands").splitlines():
         name, *words = line.split()
@@ -126,7 +125,7 @@ def test_the_ini_file_of_pytest_is_read(user: Path) -> None:
 
 
 def test_the_demo_shows_each_client_its_own_events(tmp_path: Path) -> None:
-    """The script runs on real sockets, and nobody is told of another's greeting."""
+    """The script runs on real sockets, and no client gets another's greeting."""
     (tmp_path / "demo.py").write_text(PYTHON["demo"])
 
     done = executed(tmp_path, sys.executable, "-W", "error", "demo.py")
@@ -139,8 +138,7 @@ def test_the_demo_shows_each_client_its_own_events(tmp_path: Path) -> None:
 
 
 def test_the_failure_is_a_real_one(tmp_path: Path) -> None:
-    """The explanation in the README is what the command beside it tells, to the
-    letter."""
+    """The explanation in the README equals the output of the command beside it."""
     done = executed(
         tmp_path,
         SCRIPT,
@@ -149,15 +147,15 @@ def test_the_failure_is_a_real_one(tmp_path: Path) -> None:
         COLUMNS="80",
         NO_COLOR="1",
     )
-    told = done.stdout.partition("\nSaved in ")[0]
-    story = told[told.index("\ncontext-ownership: ") :].strip()
+    output = done.stdout.partition("\nSaved in ")[0]
+    explanation = output[output.index("\ncontext-ownership: ") :].strip()
 
     assert 1 == done.returncode
-    assert f"```\n{story}\n```" in TEXT
+    assert f"```\n{explanation}\n```" in TEXT
 
 
 def commands() -> list[str]:
-    """Each use of the command in a shell block or in the text, but those marked."""
+    """Each use of the command in an unmarked shell block or in the text."""
     shell = [
         line
         for block in BLOCKS
@@ -170,13 +168,13 @@ def commands() -> list[str]:
 
 
 def test_there_are_commands_to_check() -> None:
-    """The reader of commands finds those of the table."""
+    """The extraction of commands finds those of the table."""
     assert {"verify", "replay", "claims"} <= {line.split()[1] for line in commands()}
 
 
 @pytest.mark.parametrize("line", commands())
 def test_every_command_exists(tmp_path: Path, line: str) -> None:
-    """Each subcommand and each option that the README names is one of the command."""
+    """The command has each subcommand and option that the README names."""
     _, name, *words = line.split()
     done = executed(tmp_path, SCRIPT, name, "--help")
     options = {option for word in words for option in re.findall(r"--[a-z-]+", word)}

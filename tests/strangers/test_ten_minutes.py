@@ -25,7 +25,7 @@ def leaking() -> str:
 
 
 def typed(folder: Path, line: str) -> Done:
-    """What a user types, word by word."""
+    """Runs a command line as a user types it."""
     name, *words = shlex.split(line)
     assert "isolation-spec" == name
     return isolation_spec(*words, folder=folder, seconds=120)
@@ -37,7 +37,7 @@ def line_of(text: str, start: str) -> str:
 
 
 class Walk:
-    """What each command said on the way."""
+    """The output of each command of the tutorial."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -48,8 +48,8 @@ class Walk:
         self.adapter.write_text(leaking())
         self.filled = typed(folder, check)
         self.red = typed(folder, verify)
-        self.file = line_of(self.story, "Saved in ")
-        self.replay = line_of(self.story, "Replay with: ")
+        self.file = line_of(self.explanation, "Saved in ")
+        self.replay = line_of(self.explanation, "Replay with: ")
         self.again = typed(folder, self.replay)
         draw = self.replay.replace(" replay ", " report ") + " -o page.html"
         self.drawn = typed(folder, draw)
@@ -58,8 +58,8 @@ class Walk:
         self.green = typed(folder, verify)
 
     @property
-    def story(self) -> str:
-        """The explanation of the leak, among those of all claims that it violates."""
+    def explanation(self) -> str:
+        """The explanation of the leak, among those of all violated claims."""
         parts = re.split(r"^(?=[a-z-]+: [A-Z])", self.red.out, flags=re.MULTILINE)
         (found,) = (part for part in parts if part.startswith("context-ownership: "))
         return found
@@ -70,44 +70,44 @@ def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     return Walk(tmp_path_factory.mktemp("empty"))
 
 
-def test_the_readme_says_what_to_type() -> None:
-    """Nothing is typed here that the README does not name."""
+def test_the_readme_names_the_commands() -> None:
+    """Every command of this test stands in the README."""
     for command in ("replay FILE", "report FILE"):
         assert f"`isolation-spec {command}`" in TEXT
     assert "--engine isolation_adapter:MyAdapter" in TEXT
 
 
-def test_the_skeleton_says_what_to_write(walk: Walk) -> None:
-    """Before anything is filled in, the check names the first method."""
+def test_the_skeleton_names_the_next_method(walk: Walk) -> None:
+    """The check of the empty skeleton names the first method to write."""
     assert 0 == walk.begun.code, walk.begun
     assert 2 == walk.empty.code
     assert "Next: MyAdapter.start is not written yet" in walk.empty.out
 
 
-def test_an_adapter_that_leaks_is_in_order(walk: Walk) -> None:
-    """The check exercises the adapter alone: the leak takes two users to be seen."""
+def test_the_check_passes_a_leaking_adapter(walk: Walk) -> None:
+    """The check exercises the adapter only; the leak shows between two users."""
     assert 0 == walk.filled.code, walk.filled.out
 
 
 def test_the_explanation_names_the_leak(walk: Walk) -> None:
-    """Whose value it is, who was shown it, where, and how it got there."""
+    """The explanation names the owner, the reader, the operation and the provenance."""
     assert 1 == walk.red.code, walk.red
     (let,) = re.findall(
-        r"^Let (\S+) be a value that only (\w+) ever wrote", walk.story, re.M
+        r"^Let (\S+) be a value that only (\w+) ever wrote", walk.explanation, re.M
     )
     canary, owner = let
     assert canary.startswith(f"{owner}~")
-    (way,) = re.findall(r"^The way of (\S+) ", walk.story, re.M)
+    (way,) = re.findall(r"^The way of (\S+) ", walk.explanation, re.M)
     assert canary == way
-    assert re.search(r"^However, .*operation \d+", walk.story, re.M)
-    assert len(walk.story.partition("\n\nSaved in ")[0].splitlines()) <= 40
+    assert re.search(r"^However, .*operation \d+", walk.explanation, re.M)
+    assert len(walk.explanation.partition("\n\nSaved in ")[0].splitlines()) <= 40
 
 
 def test_the_page_names_the_leak(walk: Walk) -> None:
-    """The page has the same canary and the same contradiction, and fetches nothing."""
+    """The page has the same canary and contradiction, and no external resource."""
     assert 0 == walk.drawn.code, walk.drawn
     page = (walk.folder / "page.html").read_text()
-    (canary,) = re.findall(r"^Let (\S+) be", walk.story, re.M)
+    (canary,) = re.findall(r"^Let (\S+) be", walk.explanation, re.M)
 
     assert canary in page
     assert "context-ownership" in page
@@ -115,16 +115,16 @@ def test_the_page_names_the_leak(walk: Walk) -> None:
     assert not re.search(r"(src|href)=[\"']?https?:", page)
 
 
-def test_replay_tells_before_and_after(walk: Walk) -> None:
-    """REPRODUCED with the leak, FIXED without, and then all claims hold."""
+def test_replay_distinguishes_before_and_after(walk: Walk) -> None:
+    """It is REPRODUCED with the leak and FIXED without, and then all claims hold."""
     assert (1, "REPRODUCED") == (walk.again.code, walk.again.out.split(":")[0])
     assert (0, "FIXED") == (walk.fixed.code, walk.fixed.out.split(":")[0])
     assert 0 == walk.green.code, walk.green.out
     assert "\nholds: " in walk.green.out
 
 
-def test_the_kept_file_is_a_regression_test(walk: Walk) -> None:
-    """As the README has it: the folder of failures is a test of each file."""
+def test_the_saved_file_is_a_regression_test(walk: Walk) -> None:
+    """pytest runs each file in the folder of failures as a test."""
     (line,) = (
         line
         for line in block("pytest commands").splitlines()

@@ -1,4 +1,4 @@
-"""A small engine world for each test: a real database, real tasks, a list of events."""
+"""The parts of an engine for each test: a real database, tasks, a list of events."""
 
 import asyncio
 import itertools
@@ -44,7 +44,7 @@ def _world_loop() -> asyncio.AbstractEventLoop:
 def pytest_asyncio_loop_factories(
     config: pytest.Config, item: pytest.Item
 ) -> dict[str, LoopFactory]:
-    """Every test of the engine runs on the stock loop and on the simulated one."""
+    """Every test of the engine runs on the standard loop and on the simulated one."""
     return {"stock": asyncio.new_event_loop, "world": _world_loop}
 
 
@@ -61,7 +61,7 @@ async def databases() -> AsyncIterator[None]:
 
 
 class Inbox:
-    """A sink that keeps what it gets and can be without a connection."""
+    """A sink that records its messages, with or without a connection."""
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
@@ -77,8 +77,8 @@ class Inbox:
         return [event["type"] for event in self.events if event["run_id"] == run_id]
 
 
-class House:
-    """All parts of one engine world, and short ways to use them."""
+class World:
+    """All parts that the engines of one factory share, with shortcuts to use them."""
 
     def __init__(self, database: AsyncEngine, path: Path) -> None:
         self.database = database
@@ -154,7 +154,7 @@ class House:
         return await engine.execute_agent(name, request)
 
     def rows(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
-        """What an independent connection reads, which first locks everybody out."""
+        """The rows that an independent connection reads under an exclusive lock."""
         connection = sqlite3.connect(self.path, timeout=0)
         try:
             connection.execute("BEGIN EXCLUSIVE")
@@ -165,7 +165,7 @@ class House:
             connection.close()
 
     async def until(self, condition: Callable[[], Any]) -> None:
-        """Let others work until the condition is true, at most 5 seconds."""
+        """Let other tasks run until the condition is true, for at most 5 seconds."""
         async with asyncio.timeout(5):
             for _ in itertools.count():
                 if condition():
@@ -173,22 +173,22 @@ class House:
                 await asyncio.sleep(0.001)
 
     def assert_nothing_left(self) -> None:
-        """No lock, no checked-out connection, no task but the test's own."""
+        """Assert that no lock, no checked-out connection and no other task is left."""
         self.rows("SELECT 1")
         assert self.database.pool.checkedout() == 0  # type: ignore[attr-defined]
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @pytest_asyncio.fixture
-async def house(tmp_path: Path) -> AsyncIterator[House]:
+async def world(tmp_path: Path) -> AsyncIterator[World]:
     path = tmp_path / "engine.db"
     database = create_async_engine(
         f"sqlite+aiosqlite:///{path}", connect_args={"timeout": 2}
     )
     await create_schema(database)
-    house = House(database, path)
-    yield house
-    for factory in house.factories:
+    world = World(database, path)
+    yield world
+    for factory in world.factories:
         await factory.shutdown()
     await database.dispose()
 

@@ -1,4 +1,4 @@
-"""The reference engine is verified by plain pytest, as a user's own engine would be."""
+"""Plain pytest verifies the reference engine, as it verifies a user's engine."""
 
 from isolation_spec.plugin.test_case import isolation_test_case
 

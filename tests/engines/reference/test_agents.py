@@ -1,4 +1,4 @@
-"""Agents are made afresh for each run."""
+"""Every run gets a new agent."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from isolation_spec.engines.reference import (
 
 
 def test_every_run_gets_its_own_agent() -> None:
-    """The registry keeps factories, never agents."""
+    """The registry holds factories, never agents."""
     registry = AgentRegistry()
     registry.register("a", Agent)
     services: Any = object()
@@ -23,7 +23,7 @@ def test_every_run_gets_its_own_agent() -> None:
 
 
 def test_names() -> None:
-    """A name is taken once; an unknown one is an error that lists the known."""
+    """A name is unique; an unknown name raises an error that lists the known ones."""
     registry = AgentRegistry()
     with pytest.raises(UnknownAgentError, match="none"):
         registry.require("a")
@@ -35,7 +35,7 @@ def test_names() -> None:
 
 
 @pytest.mark.asyncio
-async def test_an_agent_without_run_says_so() -> None:
-    """The base class is no agent."""
+async def test_an_agent_without_run_raises() -> None:
+    """The base class has no `run` of its own and names the method to write."""
     with pytest.raises(NotImplementedError, match=r"Agent\.run"):
         await Agent(None).run(AgentRequest("u", "t"))  # type: ignore[arg-type]

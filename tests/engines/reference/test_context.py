@@ -1,4 +1,4 @@
-"""Contexts are checked, frozen and keep their owner."""
+"""Contexts are validated and immutable, and their children have the same owner."""
 
 import copy
 import pickle
@@ -15,7 +15,7 @@ def context(**options: object) -> UserExecutionContext:
 
 
 def test_session_id_is_refused_by_name() -> None:
-    """An unknown argument is a TypeError that says what to write."""
+    """An unknown argument is a TypeError that names the argument to write."""
     with pytest.raises(TypeError, match=r"session_id.*request_id"):
         context(session_id="s")
 
@@ -23,7 +23,7 @@ def test_session_id_is_refused_by_name() -> None:
 @pytest.mark.parametrize("value", ["", "  ", None, 7])
 @pytest.mark.parametrize("name", ["user_id", "thread_id", "run_id", "request_id"])
 def test_identity_is_non_blank_text(name: str, value: object) -> None:
-    """Every part of the identity is checked at construction."""
+    """Every part of the identity is validated at construction."""
     identity = {"user_id": "u", "thread_id": "t", "run_id": "r", "request_id": "q"}
     if (name, value) == ("request_id", None):
         return
@@ -32,7 +32,7 @@ def test_identity_is_non_blank_text(name: str, value: object) -> None:
 
 
 def test_metadata_is_copied_and_deeply_frozen() -> None:
-    """Neither the giver nor the holder can change metadata afterwards."""
+    """Neither the caller nor the holder of a context can change its metadata."""
     given = {"a": [1, {"b": {2}}]}
     held = context(metadata=given).metadata
     given["a"].append(3)
@@ -45,7 +45,7 @@ def test_metadata_is_copied_and_deeply_frozen() -> None:
 
 @pytest.mark.parametrize("value", [object(), {1: 2}, {"a": {"b": open}}])
 def test_live_objects_are_refused(value: object) -> None:
-    """A context never carries anything but plain data, such as a session."""
+    """A context carries plain data only, never a live object such as a session."""
     with pytest.raises(TypeError, match="metadata"):
         context(metadata={"x": value})
     with pytest.raises(TypeError, match="mapping"):
@@ -53,7 +53,7 @@ def test_live_objects_are_refused(value: object) -> None:
 
 
 def test_a_context_is_immutable_and_travels() -> None:
-    """It cannot be changed; copies are equal, and pickling works."""
+    """It cannot be changed; copies are equal, and it can be pickled."""
     one = context(metadata={"a": 1})
     with pytest.raises(FrozenInstanceError):
         one.user_id = "v"  # type: ignore[misc]
@@ -66,8 +66,8 @@ def test_a_context_is_immutable_and_travels() -> None:
     assert len(one.metadata) == 1
 
 
-def test_a_child_keeps_its_owner() -> None:
-    """A child has a new request id, knows its parent and is one level deeper."""
+def test_a_child_has_the_same_owner() -> None:
+    """A child has a new request id, names its parent and is one level deeper."""
     parent = UserExecutionContext.create(
         user_id="u", thread_id="t", run_id="r", ids=lambda kind: f"{kind}!"
     )
@@ -89,7 +89,7 @@ def test_children_are_at_most_ten_deep() -> None:
 
 
 def test_a_run_has_its_own_request() -> None:
-    """A context for another run keeps the owner and can take a request id."""
+    """A context for another run has the same owner and may get a request id."""
     home = context(request_id="q")
     assert home.for_run("r2").request_id == "q"
     other = home.for_run("r2", request_id="q2")

@@ -1,4 +1,4 @@
-"""Errors say what happened, always."""
+"""Errors describe their cause and never fail to do so."""
 
 from isolation_spec.engines.reference import CleanupError
 from isolation_spec.engines.reference.errors import describe
@@ -10,13 +10,13 @@ class Unreadable(Exception):
 
 
 def test_describe_never_raises() -> None:
-    """An error is named even if it cannot say anything."""
+    """An error is described by its type if its text cannot be read."""
     assert describe(ValueError("x")) == "ValueError: x"
     assert describe(ValueError()) == "ValueError"
     assert describe(Unreadable()) == "Unreadable: (its text cannot be read)"
 
 
-def test_cleanup_error_lists_what_failed() -> None:
+def test_cleanup_error_lists_its_failures() -> None:
     """The failures are in the text and in a tuple."""
     error = CleanupError("engine", ("a", "b"))
     assert error.failures == ("a", "b")

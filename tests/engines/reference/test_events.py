@@ -1,4 +1,4 @@
-"""Emitters number events and keep the grammar of a run."""
+"""Emitters number events and enforce the order of a run's lifecycle."""
 
 import json
 import math
@@ -61,7 +61,7 @@ def test_a_whole_run() -> None:
     ],
 )
 def test_out_of_place(before: list[EventType], wrong: EventType) -> None:
-    """What does not fit the grammar is refused and not sent."""
+    """An event out of order is refused and not sent."""
     sink = Sink()
     emitter = EventEmitter(CONTEXT, sink)
     for event_type in before:
@@ -72,7 +72,7 @@ def test_out_of_place(before: list[EventType], wrong: EventType) -> None:
 
 
 def test_the_end_completes_open_calls() -> None:
-    """Tools stay balanced even if the run is ended from outside."""
+    """Tool events are balanced even if the run is ended from outside."""
     sink = Sink()
     emitter = EventEmitter(CONTEXT, sink)
     emitter.emit(EventType.AGENT_STARTED)
@@ -84,8 +84,8 @@ def test_the_end_completes_open_calls() -> None:
     ]
 
 
-def test_what_never_started_has_no_end() -> None:
-    """A run that was cancelled before its start is silent."""
+def test_a_run_that_never_started_has_no_end() -> None:
+    """A run cancelled before its start emits no event."""
     sink = Sink()
     emitter = EventEmitter(CONTEXT, sink)
     emitter.finish(EventType.AGENT_CANCELLED)
@@ -96,7 +96,7 @@ def test_what_never_started_has_no_end() -> None:
 
 @pytest.mark.parametrize("value", [object(), math.nan, {(1, 2): 3}])
 def test_not_json(value: object) -> None:
-    """What JSON cannot express is an error and uses no number."""
+    """A payload that is not JSON raises an error and uses no number."""
     sink = Sink()
     emitter = EventEmitter(CONTEXT, sink)
     emitter.emit(EventType.AGENT_STARTED)

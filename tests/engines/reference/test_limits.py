@@ -18,6 +18,6 @@ def test_defaults() -> None:
 
 @pytest.mark.parametrize("value", [0, -1, True, math.inf, math.nan])
 def test_a_limit_is_a_positive_number(value: float) -> None:
-    """What bounds nothing is refused."""
+    """Zero, negative, infinite and non-numeric limits are refused."""
     with pytest.raises(ValueError, match="engine_age"):
         Limits(engine_age=value)

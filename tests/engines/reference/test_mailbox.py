@@ -1,4 +1,4 @@
-"""Letters keep their order and are never lost while a channel or the queue has room."""
+"""Letters stay in order, and are not lost while a channel or the queue has room."""
 
 import contextvars
 from typing import Any, cast
@@ -7,7 +7,7 @@ from isolation_spec.engines.reference.mailbox import Channel, Letter, Mailbox, S
 
 
 class ClosedSocket:
-    """Stands where a socket was that takes nothing any more."""
+    """A stand-in for a socket that accepts no more messages."""
 
     is_open = False
     writable = False
@@ -33,8 +33,8 @@ def test_the_queue_drops_its_oldest() -> None:
     assert not mailbox.is_empty
 
 
-def test_a_new_channel_gets_what_waits_in_order() -> None:
-    """Pending letters, and those another channel has not sent, come first, once."""
+def test_a_new_channel_gets_waiting_letters_in_order() -> None:
+    """Pending letters and unsent letters of other channels come first, once each."""
     mailbox = Mailbox(5)
     mailbox.hold(Letter(1, "1"))
     first = channel()
@@ -48,7 +48,7 @@ def test_a_new_channel_gets_what_waits_in_order() -> None:
     assert texts(second.letters) == ["1", "3"]
 
 
-def test_a_dying_channel_gives_back_what_nobody_has() -> None:
+def test_a_closing_channel_returns_undelivered_letters() -> None:
     """Only the last channel's undelivered letters wait for the next one."""
     mailbox = Mailbox(5)
     letters = [Letter(n, str(n)) for n in range(3)]
@@ -66,7 +66,7 @@ def test_a_dying_channel_gives_back_what_nobody_has() -> None:
 
 
 def test_a_late_removal_never_touches_another_channel() -> None:
-    """Removing what is not registered changes nothing."""
+    """Removing an unregistered channel changes no other channel."""
     mailbox = Mailbox(5)
     new = channel()
     mailbox.add(new)

@@ -1,4 +1,4 @@
-"""Memory is exact about its owner and its keys."""
+"""Memory compares owners and keys exactly."""
 
 import asyncio
 from typing import Any
@@ -14,18 +14,18 @@ from isolation_spec.engines.reference import (
 )
 
 
-def memory_of(house: Any, user: str, thread: str, locks: Any = None) -> UserMemory:
-    context = house.context(user, thread)
+def memory_of(world: Any, user: str, thread: str, locks: Any = None) -> UserMemory:
+    context = world.context(user, thread)
     return UserMemory(
-        context, DatabaseSessionManager(context, house.database), locks=locks
+        context, DatabaseSessionManager(context, world.database), locks=locks
     )
 
 
 @pytest.mark.asyncio
-async def test_owners_that_look_alike_share_nothing(house) -> None:  # type: ignore[no-untyped-def]
+async def test_owners_that_look_alike_share_nothing(world) -> None:  # type: ignore[no-untyped-def]
     """Prefixes, case pairs, wildcards and joined ids are different owners."""
     owners = [("a", "b"), ("A", "b"), ("a", "B"), ("a%", "b"), ("ab", "b"), ("_", "b")]
-    memories = {owner: memory_of(house, *owner) for owner in owners}
+    memories = {owner: memory_of(world, *owner) for owner in owners}
     for owner, memory in memories.items():
         await memory.remember("k", repr(owner))
     for owner, memory in memories.items():
@@ -36,9 +36,9 @@ async def test_owners_that_look_alike_share_nothing(house) -> None:  # type: ign
 
 
 @pytest.mark.asyncio
-async def test_keys_are_exact(house) -> None:  # type: ignore[no-untyped-def]
-    """Searching knows no wildcards and no case; forgetting hits one key."""
-    memory = memory_of(house, "a", "b")
+async def test_keys_are_exact(world) -> None:  # type: ignore[no-untyped-def]
+    """Searching is case-sensitive without wildcards; forgetting deletes one key."""
+    memory = memory_of(world, "a", "b")
     for key in ("x1", "X1", "x%", "x_2", "y", "x\0z", ""):
         await memory.remember(key, key)
     await memory.remember("x1", "new")
@@ -51,32 +51,32 @@ async def test_keys_are_exact(house) -> None:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.asyncio
-async def test_only_text(house) -> None:  # type: ignore[no-untyped-def]
-    """Values that are not text are refused before anything is written."""
-    memory = memory_of(house, "a", "b")
+async def test_only_text(world) -> None:  # type: ignore[no-untyped-def]
+    """Values that are not text are refused before any write."""
+    memory = memory_of(world, "a", "b")
     with pytest.raises(TypeError, match="value"):
         await memory.remember("k", 1)  # type: ignore[arg-type]
 
 
 @pytest.mark.asyncio
-async def test_without_an_upsert(house, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    """A dialect without the statement stores as well."""
+async def test_without_an_upsert(world, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    """A dialect without an upsert stores values as well."""
 
     def none(dialect: str) -> Insert | None:
         return None
 
     monkeypatch.setattr(storage, "upsert", none)
-    memory = memory_of(house, "a", "b")
+    memory = memory_of(world, "a", "b")
     await memory.remember("k", "1")
     await memory.remember("k", "2")
     assert await memory.entries() == {"k": "2"}
 
 
 @pytest.mark.asyncio
-async def test_erase_waits_for_writers(house) -> None:  # type: ignore[no-untyped-def]
-    """What was on its way when erase was called does not come back."""
+async def test_erase_waits_for_writers(world) -> None:  # type: ignore[no-untyped-def]
+    """A write in flight when erase was called does not come back."""
     locks = WriteLocks()
-    one, two = (memory_of(house, "a", "b", locks) for _ in range(2))
+    one, two = (memory_of(world, "a", "b", locks) for _ in range(2))
     writers = [asyncio.create_task(one.remember(f"k{n}", "v")) for n in range(5)]
     await asyncio.sleep(0)
     await two.erase()
@@ -86,10 +86,10 @@ async def test_erase_waits_for_writers(house) -> None:  # type: ignore[no-untype
 
 
 @pytest.mark.asyncio
-async def test_a_cancelled_writer_leaves_the_line(house) -> None:  # type: ignore[no-untyped-def]
-    """Waiting writers that are cancelled keep nobody waiting."""
+async def test_a_cancelled_writer_leaves_the_line(world) -> None:  # type: ignore[no-untyped-def]
+    """A cancelled writer does not block the writers behind it."""
     locks = WriteLocks()
-    memory = memory_of(house, "a", "b", locks)
+    memory = memory_of(world, "a", "b", locks)
     writers = [asyncio.create_task(memory.remember(f"k{n}", "v")) for n in range(4)]
     await asyncio.sleep(0)
     for writer in writers[:3]:
@@ -98,4 +98,4 @@ async def test_a_cancelled_writer_leaves_the_line(house) -> None:  # type: ignor
     assert await memory.entries() == {"k3": "v"}
     assert len(locks) == 0
     del writers, writer
-    house.assert_nothing_left()
+    world.assert_nothing_left()

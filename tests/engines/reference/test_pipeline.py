@@ -1,4 +1,4 @@
-"""Pipelines run steps in order, side by side and on conditions."""
+"""Pipelines run steps in sequence, in parallel and on conditions."""
 
 import asyncio
 from typing import Any
@@ -30,10 +30,10 @@ async def echo(services: AgentServices, value: Any) -> Any:
 
 
 @pytest.mark.asyncio
-async def test_sequence_and_dependencies(house) -> None:  # type: ignore[no-untyped-def]
-    """A failed step skips what depends on it, and nothing else."""
-    house.agent("echo", echo)
-    engine = await house.engine()
+async def test_sequence_and_dependencies(world) -> None:  # type: ignore[no-untyped-def]
+    """A failed step skips exactly the steps that depend on it."""
+    world.agent("echo", echo)
+    engine = await world.engine()
     done = await engine.execute_agent_pipeline(
         [
             step("a", "fail"),
@@ -49,10 +49,10 @@ async def test_sequence_and_dependencies(house) -> None:  # type: ignore[no-unty
 
 
 @pytest.mark.asyncio
-async def test_parallel_steps_meet(house) -> None:  # type: ignore[no-untyped-def]
-    """Neighbouring parallel steps are in flight together."""
-    house.agent("echo", echo)
-    engine = await house.engine()
+async def test_parallel_steps_meet(world) -> None:  # type: ignore[no-untyped-def]
+    """Adjacent parallel steps are in flight together."""
+    world.agent("echo", echo)
+    engine = await world.engine()
     barrier = asyncio.Barrier(2)
     done = await engine.execute_agent_pipeline(
         [
@@ -67,10 +67,10 @@ async def test_parallel_steps_meet(house) -> None:  # type: ignore[no-untyped-de
 
 
 @pytest.mark.asyncio
-async def test_conditions(house) -> None:  # type: ignore[no-untyped-def]
-    """A condition sees the results so far and decides."""
-    house.agent("echo", echo)
-    engine = await house.engine()
+async def test_conditions(world) -> None:  # type: ignore[no-untyped-def]
+    """A condition gets the results so far and decides."""
+    world.agent("echo", echo)
+    engine = await world.engine()
 
     def came_to(value: int) -> Any:
         return lambda results: results["a"].metadata["result"] == value
@@ -86,18 +86,18 @@ async def test_conditions(house) -> None:  # type: ignore[no-untyped-def]
 
 
 @pytest.mark.asyncio
-async def test_cancellation_ends_all_steps(house) -> None:  # type: ignore[no-untyped-def]
+async def test_cancellation_ends_all_steps(world) -> None:  # type: ignore[no-untyped-def]
     """A cancelled pipeline leaves no run in flight."""
-    house.agent("echo", echo)
-    engine = await house.engine()
+    world.agent("echo", echo)
+    engine = await world.engine()
     steps = [step(name, asyncio.Barrier(2), strategy=PARALLEL) for name in "abc"]
     pipeline = asyncio.create_task(engine.execute_agent_pipeline(steps))
-    await house.until(lambda: len(house.inbox.events) == 3)
+    await world.until(lambda: len(world.inbox.events) == 3)
     pipeline.cancel()
     with pytest.raises(asyncio.CancelledError):
         await pipeline
     assert engine.active_runs == ()
-    house.assert_nothing_left()
+    world.assert_nothing_left()
 
 
 @pytest.mark.asyncio
@@ -108,17 +108,17 @@ async def test_cancellation_ends_all_steps(house) -> None:  # type: ignore[no-un
         [step("a", dependencies=("b",)), step("b")],
     ],
 )
-async def test_steps_are_checked_first(house, steps) -> None:  # type: ignore[no-untyped-def]
-    """A pipeline that cannot work runs nothing."""
-    house.agent("echo", echo)
-    engine = await house.engine()
+async def test_steps_are_checked_first(world, steps) -> None:  # type: ignore[no-untyped-def]
+    """An invalid pipeline raises before its first run."""
+    world.agent("echo", echo)
+    engine = await world.engine()
     with pytest.raises(ValueError, match="dependencies first"):
         await engine.execute_agent_pipeline(steps)
-    assert house.inbox.events == []
+    assert world.inbox.events == []
 
 
 def test_a_condition_goes_with_its_strategy() -> None:
-    """A condition that nobody asks, or none where one is asked, is refused."""
+    """A condition without the strategy, or the strategy without one, is refused."""
     with pytest.raises(ValueError, match="CONDITIONAL"):
         step("a", condition=bool)
     with pytest.raises(ValueError, match="CONDITIONAL"):

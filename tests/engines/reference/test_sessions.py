@@ -1,4 +1,4 @@
-"""Units of work commit, roll back and close, whatever happens to the caller."""
+"""Units of work commit, roll back and close, even if their caller is cancelled."""
 
 import asyncio
 import gc
@@ -12,7 +12,7 @@ from isolation_spec.engines.reference import ClosedError, DatabaseSessionManager
 
 LEFT_TO_THE_COLLECTOR = pytest.mark.filterwarnings(
     # Cancelled in the middle of connecting, the driver leaves a native connection to
-    # the collector, which Python 3.13 and newer remarks upon.
+    # the collector, about which Python 3.13 and newer warns.
     "ignore:unclosed database:ResourceWarning"
 )
 
@@ -21,7 +21,7 @@ COUNT = "SELECT count(*) FROM memories WHERE key = ?"
 
 
 class Watched(DatabaseSessionManager):
-    """Counts what is opened and closed."""
+    """Counts opened and closed sessions."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -44,9 +44,9 @@ async def write(session: AsyncSession, key: str) -> str:
 
 
 @pytest.mark.asyncio
-async def test_success_is_committed_and_failure_is_not(house) -> None:  # type: ignore[no-untyped-def]
-    """Work that returns is stored; work that raises leaves nothing."""
-    sessions = Watched(house.context(), house.database)
+async def test_success_is_committed_and_failure_is_not(world) -> None:  # type: ignore[no-untyped-def]
+    """Work that returns is stored; work that raises is rolled back."""
+    sessions = Watched(world.context(), world.database)
 
     async def fail(session: AsyncSession) -> None:
         await write(session, "b")
@@ -57,17 +57,17 @@ async def test_success_is_committed_and_failure_is_not(house) -> None:  # type: 
         await sessions.run(fail)
     with pytest.raises(Exception, match="UNIQUE"):
         await sessions.run(lambda session: write(session, "a"))
-    assert house.rows(COUNT, "a") == [(1,)]
-    assert house.rows(COUNT, "b") == [(0,)]
+    assert world.rows(COUNT, "a") == [(1,)]
+    assert world.rows(COUNT, "b") == [(0,)]
     assert sessions.finished == [True, False, False]
     assert len({id(session) for session in sessions.opened}) == 3
-    house.assert_nothing_left()
+    world.assert_nothing_left()
 
 
 @pytest.mark.asyncio
-async def test_cancelled_before_the_commit_is_rolled_back(house) -> None:  # type: ignore[no-untyped-def]
-    """A cancelled caller waits for its unit, which then leaves nothing."""
-    sessions = Watched(house.context(), house.database)
+async def test_cancelled_before_the_commit_is_rolled_back(world) -> None:  # type: ignore[no-untyped-def]
+    """A cancelled caller waits for its unit, which is rolled back."""
+    sessions = Watched(world.context(), world.database)
     gate = asyncio.Event()
     written = asyncio.Event()
 
@@ -86,27 +86,27 @@ async def test_cancelled_before_the_commit_is_rolled_back(house) -> None:  # typ
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert sessions.finished == [False]
-    assert house.rows(COUNT, "a") == [(0,)]
-    house.assert_nothing_left()
+    assert world.rows(COUNT, "a") == [(0,)]
+    world.assert_nothing_left()
 
 
 @pytest.mark.asyncio
-async def test_cancelled_before_the_first_step_opens_nothing(house) -> None:  # type: ignore[no-untyped-def]
-    """A unit that nobody waits for is not begun."""
-    sessions = Watched(house.context(), house.database)
+async def test_cancelled_before_the_first_step_opens_nothing(world) -> None:  # type: ignore[no-untyped-def]
+    """A unit whose caller is cancelled in time does not begin."""
+    sessions = Watched(world.context(), world.database)
     caller = asyncio.create_task(sessions.run(lambda session: write(session, "a")))
     asyncio.get_running_loop().call_soon(caller.cancel)
     with pytest.raises(asyncio.CancelledError):
         await caller
     assert sessions.opened == []
-    house.assert_nothing_left()
+    world.assert_nothing_left()
 
 
 @pytest.mark.asyncio
-async def test_cancelled_at_any_time_is_all_or_nothing(house) -> None:  # type: ignore[no-untyped-def]
-    """Whenever the caller is cancelled: kept means committed, no lock stays."""
-    sessions = Watched(house.context(), house.database)
-    kept = 0
+async def test_cancelled_at_any_time_is_all_or_nothing(world) -> None:  # type: ignore[no-untyped-def]
+    """At any cancellation the unit is committed or rolled back, and no lock is left."""
+    sessions = Watched(world.context(), world.database)
+    committed = 0
     for number in range(30):
         key = f"k{number}"
         caller = asyncio.create_task(
@@ -115,18 +115,18 @@ async def test_cancelled_at_any_time_is_all_or_nothing(house) -> None:  # type: 
         await asyncio.sleep(number * 0.00015)
         caller.cancel()
         await asyncio.wait((caller,))
-        kept += (stored := house.rows(COUNT, key)) == [(1,)]
+        committed += (stored := world.rows(COUNT, key)) == [(1,)]
         if not caller.cancelled():
             assert stored == [(1,)]
         del caller
-        house.assert_nothing_left()
-    assert kept == sum(sessions.finished)
+        world.assert_nothing_left()
+    assert committed == sum(sessions.finished)
 
 
 @pytest.mark.asyncio
-async def test_close_waits_and_refuses(house) -> None:  # type: ignore[no-untyped-def]
-    """Closing drains what runs; afterwards nothing is begun."""
-    sessions = DatabaseSessionManager(house.context(), house.database)
+async def test_close_waits_and_refuses(world) -> None:  # type: ignore[no-untyped-def]
+    """Closing waits for running units; afterwards no unit begins."""
+    sessions = DatabaseSessionManager(world.context(), world.database)
     caller = asyncio.create_task(sessions.run(lambda session: write(session, "a")))
     await asyncio.sleep(0)
     await asyncio.gather(sessions.close(), sessions.close())
@@ -138,16 +138,16 @@ async def test_close_waits_and_refuses(house) -> None:  # type: ignore[no-untype
 
 @LEFT_TO_THE_COLLECTOR
 @pytest.mark.asyncio
-async def test_abort_ends_work_that_hangs(house) -> None:  # type: ignore[no-untyped-def]
-    """The last resort rolls back, closes and tells the caller."""
-    sessions = Watched(house.context(), house.database)
+async def test_abort_ends_work_that_hangs(world) -> None:  # type: ignore[no-untyped-def]
+    """Aborting rolls back, closes, and raises in the caller."""
+    sessions = Watched(world.context(), world.database)
 
     async def hang(session: AsyncSession) -> None:
         await write(session, "a")
         await asyncio.Event().wait()
 
     callers = [asyncio.create_task(sessions.run(hang)) for _ in range(2)]
-    await house.until(lambda: len(sessions.opened) == 2)
+    await world.until(lambda: len(sessions.opened) == 2)
     late = asyncio.create_task(sessions.run(hang))
     await asyncio.sleep(0)
     await sessions.abort()
@@ -155,15 +155,15 @@ async def test_abort_ends_work_that_hangs(house) -> None:  # type: ignore[no-unt
         with pytest.raises(ClosedError):
             await caller
     del callers, late, caller
-    assert house.rows(COUNT, "a") == [(0,)]
-    house.assert_nothing_left()
+    assert world.rows(COUNT, "a") == [(0,)]
+    world.assert_nothing_left()
     gc.collect()
 
 
 @pytest.mark.asyncio
-async def test_a_cancellation_of_something_else_is_the_works_own_error(house) -> None:  # type: ignore[no-untyped-def]
-    """Work that awaits a cancelled thing fails as it would anywhere."""
-    sessions = Watched(house.context(), house.database)
+async def test_a_cancelled_task_is_an_error_of_the_work(world) -> None:  # type: ignore[no-untyped-def]
+    """Work that awaits a cancelled task raises CancelledError to its caller."""
+    sessions = Watched(world.context(), world.database)
 
     async def work(session: AsyncSession) -> None:
         raise asyncio.CancelledError

@@ -1,4 +1,4 @@
-"""Tools run for their owner, within permission, and harm only their own call."""
+"""Tools run for their owner, with permission, and a failure affects its own call."""
 
 import asyncio
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from isolation_spec.engines.reference import (
     current_context,
 )
 
-KEPT: dict[str, Any] = {"list": [1]}
+SHARED: dict[str, Any] = {"list": [1]}
 
 
 async def echo(context: UserExecutionContext, arguments: Mapping[str, Any]) -> Any:
@@ -28,9 +28,9 @@ async def echo(context: UserExecutionContext, arguments: Mapping[str, Any]) -> A
     return {"user": context.user_id, **arguments}
 
 
-async def kept(context: UserExecutionContext, arguments: Mapping[str, Any]) -> Any:
+async def shared(context: UserExecutionContext, arguments: Mapping[str, Any]) -> Any:
     arguments["list"].append(2)
-    return KEPT
+    return SHARED
 
 
 async def fail(context: UserExecutionContext, arguments: Mapping[str, Any]) -> Any:
@@ -49,7 +49,7 @@ async def unspeakable(context: UserExecutionContext, arguments: Any) -> Any:
     return object()
 
 
-FUNCTIONS = (echo, kept, fail, hang, spurious, unspeakable)
+FUNCTIONS = (echo, shared, fail, hang, spurious, unspeakable)
 
 
 class Bench:
@@ -91,7 +91,7 @@ BALANCED = ["tool_executing", "tool_completed"]
 
 
 def test_names_are_taken_once() -> None:
-    """Two tools of one name are refused; names keep their order."""
+    """Two tools of one name are refused; names stay in order."""
     catalogue = ToolCatalogue((Tool("b", echo), Tool("a", echo)))
     assert catalogue.names == ("b", "a")
     with pytest.raises(ValueError, match="'a'"):
@@ -100,7 +100,7 @@ def test_names_are_taken_once() -> None:
 
 @pytest.mark.asyncio
 async def test_a_call() -> None:
-    """A call gives its pair of events, its result and its owner."""
+    """A call emits two events and returns its result and owner."""
     bench = Bench()
     result = await bench.dispatcher.execute_tool("echo", {"x": 1})
     assert (result.success, result.error, result.user_id) == (True, None, "ann")
@@ -117,10 +117,10 @@ async def test_nothing_is_shared_with_a_tool() -> None:
     """Arguments and results are deep copies."""
     bench = Bench()
     given = {"list": [1]}
-    first = await bench.dispatcher.execute_tool("kept", given)
+    first = await bench.dispatcher.execute_tool("shared", given)
     first.result["list"].append(9)
     assert given == {"list": [1]}
-    assert KEPT == {"list": [1]}
+    assert SHARED == {"list": [1]}
 
 
 @pytest.mark.asyncio
@@ -135,7 +135,7 @@ async def test_nothing_is_shared_with_a_tool() -> None:
     ],
 )
 async def test_a_failing_call(name: str, arguments: Any, error: str) -> None:
-    """A call that fails is balanced, and the next one works."""
+    """The events of a failing call are balanced, and the next call works."""
     bench = Bench()
     result = await bench.dispatcher.execute_tool(name, arguments)
     assert not result.success
@@ -148,13 +148,13 @@ async def test_a_failing_call(name: str, arguments: Any, error: str) -> None:
 
 @pytest.mark.asyncio
 async def test_denied(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A denied tool is not run and gives one denial; a broken policy denies."""
+    """A denied tool does not run and emits one denial; a failing policy denies."""
     bench = Bench()
     bench.denied["echo"] = False
     result = await bench.dispatcher.execute_tool("echo")
     assert (result.success, result.error) == (False, "tool 'echo' is not permitted")
     monkeypatch.setattr(bench, "denied", None)
-    result = await bench.dispatcher.execute_tool("kept", {"list": []})
+    result = await bench.dispatcher.execute_tool("shared", {"list": []})
     assert "permission" in str(result.error)
     assert bench.types == ["tool_denied"] * 2
     assert bench.dispatcher.statistics()["echo"] == ToolStatistics(calls=1, denied=1)
@@ -174,8 +174,8 @@ async def test_a_cancelled_call_is_balanced() -> None:
 
 
 @pytest.mark.asyncio
-async def test_what_cannot_be_told_is_an_error() -> None:
-    """Unserialisable arguments run nothing; such a result completes as failed."""
+async def test_values_that_are_not_json_are_errors() -> None:
+    """With such arguments no tool runs; such a result completes as failed."""
     bench = Bench()
     with pytest.raises(SerializationError):
         await bench.dispatcher.execute_tool("echo", {"x": object()})
@@ -188,7 +188,7 @@ async def test_what_cannot_be_told_is_an_error() -> None:
 
 @pytest.mark.asyncio
 async def test_close_stops_calls_of_other_tasks() -> None:
-    """Closing cancels what is under way and refuses what comes."""
+    """Closing cancels calls in flight and refuses new ones."""
     bench = Bench()
     call = asyncio.create_task(bench.dispatcher.execute_tool("hang"))
     await asyncio.sleep(0)
@@ -204,7 +204,7 @@ async def test_close_stops_calls_of_other_tasks() -> None:
 
 @pytest.mark.asyncio
 async def test_a_call_that_outlives_its_run_is_silent() -> None:
-    """A run that was ended from outside completes the call, once."""
+    """A run that is ended from outside completes the call, once."""
     bench = Bench()
     tools = bench.dispatcher.for_run(bench.context, bench.emitter)
     call = asyncio.create_task(tools.execute_tool("hang"))

@@ -1,4 +1,4 @@
-"""One user's engine admits, runs, cancels and cleans up."""
+"""One user's engine admits, executes and cancels runs, and cleans up."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ from isolation_spec.engines.reference import (
 
 LEFT_TO_THE_COLLECTOR = pytest.mark.filterwarnings(
     # Cancelled in the middle of connecting, the driver leaves a native connection to
-    # the collector, which Python 3.13 and newer remarks upon.
+    # the collector, about which Python 3.13 and newer warns.
     "ignore:unclosed database:ResourceWarning"
 )
 
@@ -31,7 +31,7 @@ RUNS = "SELECT success, error FROM runs WHERE run_id = ?"
 
 
 async def whole(services: AgentServices, value: Any) -> Any:
-    """Uses everything that an agent can use."""
+    """Uses every service of an agent."""
     assert current_context.get() is services.context
     services.state["value"] = [value]
     services.emit({"progress": 1})
@@ -58,19 +58,19 @@ async def hang(services: AgentServices, value: Any) -> Any:
     await asyncio.Event().wait()
 
 
-def furnish(house: Any) -> None:
-    house.agent("whole", whole)
-    house.agent("small", small)
-    house.agent("hang", hang)
-    house.tool("echo", echo)
+def furnish(world: Any) -> None:
+    world.agent("whole", whole)
+    world.agent("small", small)
+    world.agent("hang", hang)
+    world.tool("echo", echo)
 
 
 @pytest.mark.asyncio
-async def test_a_whole_run(house) -> None:  # type: ignore[no-untyped-def]
-    """A run uses all services, is stored, told in order and remembered."""
-    furnish(house)
-    engine = await house.engine()
-    result = await house.run(engine, "whole", "r1", 7)
+async def test_a_whole_run(world) -> None:  # type: ignore[no-untyped-def]
+    """A run uses all services; it is stored, reported in order and in the history."""
+    furnish(world)
+    engine = await world.engine()
+    result = await world.run(engine, "whole", "r1", 7)
     assert (result.success, result.error, result.state) == (True, None, {"value": [7]})
     assert result.metadata == {
         "run_id": "r1",
@@ -79,7 +79,7 @@ async def test_a_whole_run(house) -> None:  # type: ignore[no-untyped-def]
         "events": 6,
         "undelivered": 0,
     }
-    assert house.inbox.types("r1") == [
+    assert world.inbox.types("r1") == [
         "agent_started",
         "agent_thinking",
         "agent_thinking",
@@ -87,82 +87,82 @@ async def test_a_whole_run(house) -> None:  # type: ignore[no-untyped-def]
         "tool_completed",
         "agent_completed",
     ]
-    assert house.inbox.types("r1/1") == ["agent_started", "agent_completed"]
-    assert house.rows(RUNS, "r1") == house.rows(RUNS, "r1/1") == [(1, None)]
+    assert world.inbox.types("r1/1") == ["agent_started", "agent_completed"]
+    assert world.rows(RUNS, "r1") == world.rows(RUNS, "r1/1") == [(1, None)]
     assert [record.run_id for record in engine.run_history] == ["r1/1", "r1"]
     assert [message.content for message in engine.conversation] == [
         "why",
         "answer to why",
     ]
     assert current_context.get(None) is None
-    house.assert_nothing_left()
+    world.assert_nothing_left()
 
 
 @pytest.mark.asyncio
-async def test_cancelled_at_every_step(house, cancel_at) -> None:  # type: ignore[no-untyped-def]
-    """Wherever a run is cancelled, its end is told once, stored, and nothing stays."""
-    furnish(house)
-    engine = await house.engine()
+async def test_cancelled_at_every_step(world, cancel_at) -> None:  # type: ignore[no-untyped-def]
+    """At any cancellation the end is reported once and stored, and no task is left."""
+    furnish(world)
+    engine = await world.engine()
     cancelled = completed = 0
     for number in range(40):
         run_id = f"r{number}"
-        run = house.run(engine, "whole", run_id, number)
+        run = world.run(engine, "whole", run_id, number)
         stepper = cancel_at(run, number // 2 + 1, late=bool(number % 2))
         task = asyncio.create_task(stepper.run())
         await asyncio.wait((task,))
-        types = house.inbox.types(run_id)
+        types = world.inbox.types(run_id)
         if task.cancelled():
             cancelled += 1
             assert types[-1] == "agent_cancelled"
-            assert house.rows(RUNS, run_id) == [(0, "cancelled")]
+            assert world.rows(RUNS, run_id) == [(0, "cancelled")]
         else:
             completed += 1
             assert types[-1] == "agent_completed"
-            assert house.rows(RUNS, run_id) == [(1, None)]
+            assert world.rows(RUNS, run_id) == [(1, None)]
         ends = [name for name in types if name.startswith("agent_c")]
         assert (len(ends), types.count("agent_started")) == (1, 1)
         assert types.count("tool_executing") == types.count("tool_completed")
         assert engine.active_runs == ()
         del task, stepper
-        house.assert_nothing_left()
+        world.assert_nothing_left()
     assert cancelled > 10
     assert completed > 10
 
 
 @pytest.mark.asyncio
-async def test_cancelled_again_and_again(house) -> None:  # type: ignore[no-untyped-def]
-    """A run that is cancelled in every turn still ends once, and is stored."""
-    furnish(house)
-    engine = await house.engine()
-    task = asyncio.create_task(house.run(engine, "whole", "r", 1))
+async def test_cancelled_again_and_again(world) -> None:  # type: ignore[no-untyped-def]
+    """A run cancelled in every turn ends once and is stored."""
+    furnish(world)
+    engine = await world.engine()
+    task = asyncio.create_task(world.run(engine, "whole", "r", 1))
     while not task.done():
         await asyncio.sleep(0)
         task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert house.inbox.types("r")[-1] == "agent_cancelled"
-    assert house.rows(RUNS, "r") == [(0, "cancelled")]
+    assert world.inbox.types("r")[-1] == "agent_cancelled"
+    assert world.rows(RUNS, "r") == [(0, "cancelled")]
     del task
-    house.assert_nothing_left()
+    world.assert_nothing_left()
 
 
 @pytest.mark.asyncio
-async def test_cancel_by_id(house) -> None:  # type: ignore[no-untyped-def]
-    """A run in flight can be cancelled by its id, one that is not cannot."""
-    furnish(house)
-    engine = await house.engine()
-    task = asyncio.create_task(house.run(engine, "hang", "r"))
-    await house.until(lambda: house.inbox.events)
+async def test_cancel_by_id(world) -> None:  # type: ignore[no-untyped-def]
+    """Only a run in flight can be cancelled by its id."""
+    furnish(world)
+    engine = await world.engine()
+    task = asyncio.create_task(world.run(engine, "hang", "r"))
+    await world.until(lambda: world.inbox.events)
     assert not engine.cancel("other")
     assert engine.cancel("r")
     with pytest.raises(asyncio.CancelledError):
         await task
     assert not engine.cancel("r")
-    assert house.inbox.types("r") == ["agent_started", "agent_cancelled"]
+    assert world.inbox.types("r") == ["agent_started", "agent_cancelled"]
 
 
 @pytest.mark.asyncio
-async def test_a_swallowed_cancellation_counts(house) -> None:  # type: ignore[no-untyped-def]
+async def test_a_suppressed_cancellation_counts(world) -> None:  # type: ignore[no-untyped-def]
     """An agent that ignores its cancellation does not turn it into a result."""
 
     async def stubborn(services: AgentServices, value: Any) -> str:
@@ -172,19 +172,20 @@ async def test_a_swallowed_cancellation_counts(house) -> None:  # type: ignore[n
             return "no"
         return "never"
 
-    house.agent("stubborn", stubborn)
-    engine = await house.engine()
-    task = asyncio.create_task(house.run(engine, "stubborn", "r"))
-    await house.until(lambda: house.inbox.events)
+    world.agent("stubborn", stubborn)
+    engine = await world.engine()
+    task = asyncio.create_task(world.run(engine, "stubborn", "r"))
+    await world.until(lambda: world.inbox.events)
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert house.inbox.types("r")[-1] == "agent_cancelled"
+    assert world.inbox.types("r")[-1] == "agent_cancelled"
 
 
 @pytest.mark.asyncio
-async def test_failures_become_results(house) -> None:  # type: ignore[no-untyped-def]
-    """A failing agent says why; what cannot be handed out is a failure too."""
+async def test_failures_become_results(world) -> None:  # type: ignore[no-untyped-def]
+    """A failing agent gives an error; so does a result that cannot be copied or
+    sent."""
 
     async def fail(services: AgentServices, value: Any) -> Any:
         services.state["half"] = 1
@@ -201,8 +202,8 @@ async def test_failures_become_results(house) -> None:  # type: ignore[no-untype
             return object()
         raise RuntimeError("broken")
 
-    house.agent("fail", fail)
-    engine = await house.engine()
+    world.agent("fail", fail)
+    engine = await world.engine()
     for value, error in {
         "raise": "RuntimeError: broken",
         "spurious": "CancelledError",
@@ -210,18 +211,19 @@ async def test_failures_become_results(house) -> None:  # type: ignore[no-untype
         "swallow": "agent_thinking of run 'swallow' is not JSON",
         "state": "cannot be copied",
     }.items():
-        result = await house.run(engine, "fail", value, value)
+        result = await world.run(engine, "fail", value, value)
         assert not result.success
         assert error in str(result.error)
-        assert house.inbox.types(value)[-1] == "agent_error"
-        assert house.rows(RUNS, value) == [(0, result.error)]
+        assert world.inbox.types(value)[-1] == "agent_error"
+        assert world.rows(RUNS, value) == [(0, result.error)]
         assert result.state in ({"half": 1}, {})
     assert len(engine.run_history) == 5
 
 
 @pytest.mark.asyncio
-async def test_a_slow_run_fails(house) -> None:  # type: ignore[no-untyped-def]
-    """The time limit is a result that names it, swallowed or not."""
+async def test_a_slow_run_fails(world) -> None:  # type: ignore[no-untyped-def]
+    """A run over the time limit fails with a result that names it, even if
+    suppressed."""
 
     async def stubborn(services: AgentServices, value: Any) -> None:
         try:
@@ -229,20 +231,20 @@ async def test_a_slow_run_fails(house) -> None:  # type: ignore[no-untyped-def]
         except asyncio.CancelledError:
             return
 
-    furnish(house)
-    house.agent("stubborn", stubborn)
-    engine = await house.engine(run_seconds=0.02)
+    furnish(world)
+    world.agent("stubborn", stubborn)
+    engine = await world.engine(run_seconds=0.02)
     for name in ("hang", "stubborn"):
-        result = await house.run(engine, name, name)
+        result = await world.run(engine, name, name)
         assert (result.success, "run_seconds" in str(result.error)) == (False, True)
-        assert house.inbox.types(name)[-1] == "agent_error"
+        assert world.inbox.types(name)[-1] == "agent_error"
 
 
 @pytest.mark.asyncio
-async def test_foreign_and_unknown_requests(house) -> None:  # type: ignore[no-untyped-def]
-    """What is not this owner's, or not known, is refused without a run."""
-    furnish(house)
-    engine = await house.engine()
+async def test_foreign_and_unknown_requests(world) -> None:  # type: ignore[no-untyped-def]
+    """Requests of other owners and unknown agents are refused without a run."""
+    furnish(world)
+    engine = await world.engine()
     for request, error in [
         (AgentRequest("bob", "t", "r"), OwnershipError),
         (AgentRequest("ann", "T", "r"), OwnershipError),
@@ -251,39 +253,39 @@ async def test_foreign_and_unknown_requests(house) -> None:  # type: ignore[no-u
         with pytest.raises(error):
             await engine.execute_agent("small", request)
     with pytest.raises(UnknownAgentError):
-        await house.run(engine, "nobody", "r")
+        await world.run(engine, "unknown", "r")
     with pytest.raises(ValueError, match="once"):
         await engine.execute_agent("small", AgentRequest("ann", "t", "a"), run_id="b")
     result = await engine.execute_agent("small", AgentRequest("ann", "t"), run_id="b")
     assert result.metadata["run_id"] == "b"
     made = await engine.execute_agent("small", AgentRequest("ann", "t"))
     assert made.metadata["run_id"].startswith("run-")
-    assert not house.inbox.types("r")
+    assert not world.inbox.types("r")
 
 
 @pytest.mark.asyncio
-async def test_at_most_three_at_once(house) -> None:  # type: ignore[no-untyped-def]
-    """The fourth run waits; cancelled while it waits, it was never there."""
-    furnish(house)
-    engine = await house.engine()
-    tasks = [asyncio.create_task(house.run(engine, "hang", f"r{n}")) for n in range(5)]
-    await house.until(lambda: len(house.inbox.events) == 3)
+async def test_at_most_three_at_once(world) -> None:  # type: ignore[no-untyped-def]
+    """The fourth run waits; cancelled while it waits, it emits and stores nothing."""
+    furnish(world)
+    engine = await world.engine()
+    tasks = [asyncio.create_task(world.run(engine, "hang", f"r{n}")) for n in range(5)]
+    await world.until(lambda: len(world.inbox.events) == 3)
     assert len(engine.active_runs) == 5
     with pytest.raises(DuplicateRunError):
-        await house.run(engine, "hang", "r0")
+        await world.run(engine, "hang", "r0")
     assert engine.cancel("r3")
     await asyncio.wait((tasks[3],))
-    assert house.inbox.types("r3") == []
+    assert world.inbox.types("r3") == []
     engine.cancel("r0")
-    await house.until(lambda: house.inbox.types("r4"))
+    await world.until(lambda: world.inbox.types("r4"))
     await engine.cleanup()
     await asyncio.wait(tasks)
-    house.assert_nothing_left()
+    world.assert_nothing_left()
 
 
 @pytest.mark.asyncio
-async def test_children_share_the_slot_and_have_a_depth(house) -> None:  # type: ignore[no-untyped-def]
-    """Nesting takes no further slot and ends at its limit."""
+async def test_children_share_the_slot_and_have_a_depth(world) -> None:  # type: ignore[no-untyped-def]
+    """Children take no slot of their own, and their depth is limited."""
 
     async def nest(services: AgentServices, value: Any) -> Any:
         try:
@@ -291,28 +293,28 @@ async def test_children_share_the_slot_and_have_a_depth(house) -> None:  # type:
         except LimitError:
             return services.context.depth
 
-    house.agent("nest", nest)
-    engine = await house.engine(runs_per_engine=1)
-    assert (await house.run(engine, "nest", "r")).metadata["result"] == 10
+    world.agent("nest", nest)
+    engine = await world.engine(runs_per_engine=1)
+    assert (await world.run(engine, "nest", "r")).metadata["result"] == 10
     assert f"r{'/1' * 10}" in [record.run_id for record in engine.run_history]
 
 
 @pytest.mark.asyncio
-async def test_a_child_of_somebody_else(house) -> None:  # type: ignore[no-untyped-def]
+async def test_a_child_of_another_user(world) -> None:  # type: ignore[no-untyped-def]
     """An agent cannot spawn for another user."""
 
     async def reach(services: AgentServices, value: Any) -> Any:
         await services.spawn("small", AgentRequest("bob", "t", None, 1))
 
-    furnish(house)
-    house.agent("reach", reach)
-    result = await house.run(await house.engine(), "reach", "r")
+    furnish(world)
+    world.agent("reach", reach)
+    result = await world.run(await world.engine(), "reach", "r")
     assert "OwnershipError" in str(result.error)
 
 
 @pytest.mark.asyncio
-async def test_what_the_agent_left_behind_ends_with_it(house) -> None:  # type: ignore[no-untyped-def]
-    """Tools and children in tasks nobody awaited are ended before the run is."""
+async def test_unawaited_work_ends_with_its_run(world) -> None:  # type: ignore[no-untyped-def]
+    """Tool calls and children that the agent does not await end before the run."""
     left: list[asyncio.Task[Any]] = []
 
     async def leave(services: AgentServices, value: Any) -> Any:
@@ -325,51 +327,51 @@ async def test_what_the_agent_left_behind_ends_with_it(house) -> None:  # type: 
     async def stay(context: Any, arguments: Any) -> None:
         await asyncio.Event().wait()
 
-    furnish(house)
-    house.agent("leave", leave)
-    house.tool("stay", stay)
-    engine = await house.engine()
-    result = await house.run(engine, "leave", "r")
+    furnish(world)
+    world.agent("leave", leave)
+    world.tool("stay", stay)
+    engine = await world.engine()
+    result = await world.run(engine, "leave", "r")
     assert result.success
-    assert house.inbox.types("r")[-1] == "agent_completed"
-    assert house.inbox.types("r").count("tool_completed") == 1
-    assert house.inbox.types("r/1")[-1] == "agent_cancelled"
+    assert world.inbox.types("r")[-1] == "agent_completed"
+    assert world.inbox.types("r").count("tool_completed") == 1
+    assert world.inbox.types("r/1")[-1] == "agent_cancelled"
     await asyncio.wait(left)
     assert [task.cancelled() for task in left] == [True, True, False, False]
     assert all(isinstance(task.exception(), ClosedError) for task in left[2:])
-    house.assert_nothing_left()
+    world.assert_nothing_left()
 
 
 @pytest.mark.asyncio
-async def test_cleanup_ends_everything(house) -> None:  # type: ignore[no-untyped-def]
-    """Concurrent cleanups are one; afterwards nothing runs, speaks or is admitted."""
-    furnish(house)
-    engine = await house.engine()
-    tasks = [asyncio.create_task(house.run(engine, "hang", f"r{n}")) for n in range(4)]
-    await house.until(lambda: len(house.inbox.events) == 3)
+async def test_cleanup_ends_everything(world) -> None:  # type: ignore[no-untyped-def]
+    """Concurrent cleanups are one; afterwards no run executes, emits or is admitted."""
+    furnish(world)
+    engine = await world.engine()
+    tasks = [asyncio.create_task(world.run(engine, "hang", f"r{n}")) for n in range(4)]
+    await world.until(lambda: len(world.inbox.events) == 3)
     await asyncio.gather(*[engine.cleanup() for _ in range(3)])
     await asyncio.wait(tasks)
     assert all(task.cancelled() for task in tasks)
-    told = len(house.inbox.events)
-    assert [house.inbox.types(f"r{n}")[-1:] for n in range(4)] == [
+    emitted = len(world.inbox.events)
+    assert [world.inbox.types(f"r{n}")[-1:] for n in range(4)] == [
         *[["agent_cancelled"]] * 3,
         [],
     ]
     with pytest.raises(ClosedError):
-        await house.run(engine, "small", "late")
+        await world.run(engine, "small", "late")
     with pytest.raises(ClosedError):
         await engine.memory.entries()
     with pytest.raises(ClosedError):
         await engine.tool_dispatcher.execute_tool("echo")
     await engine.cleanup()
     assert (engine.conversation, engine.active_runs) == ((), ())
-    assert len(house.inbox.events) == told
-    house.assert_nothing_left()
+    assert len(world.inbox.events) == emitted
+    world.assert_nothing_left()
 
 
 @pytest.mark.asyncio
-async def test_cleanup_by_an_own_run(house) -> None:  # type: ignore[no-untyped-def]
-    """The run that cleans up is ended, not cancelled; it cannot succeed any more."""
+async def test_cleanup_by_an_own_run(world) -> None:  # type: ignore[no-untyped-def]
+    """The run that calls cleanup is ended without a cancellation and cannot succeed."""
 
     async def suicide(services: AgentServices, value: Any) -> str:
         if value == "child":
@@ -378,20 +380,20 @@ async def test_cleanup_by_an_own_run(house) -> None:  # type: ignore[no-untyped-
             await engines[-1].cleanup()
         return "still here"
 
-    house.agent("suicide", suicide)
+    world.agent("suicide", suicide)
     engines: list[UserExecutionEngine] = []
     for value in ("now", "child"):
-        engines.append(await house.engine())
-        result = await house.run(engines[-1], "suicide", value, value)
+        engines.append(await world.engine())
+        result = await world.run(engines[-1], "suicide", value, value)
         assert "cleaned up" in str(result.error)
-        assert house.inbox.types(value) == ["agent_started", "agent_cancelled"]
-        assert house.rows(RUNS, value) == [(0, "cancelled")]
-        house.assert_nothing_left()
+        assert world.inbox.types(value) == ["agent_started", "agent_cancelled"]
+        assert world.rows(RUNS, value) == [(0, "cancelled")]
+        world.assert_nothing_left()
 
 
 @pytest.mark.asyncio
-async def test_a_run_that_will_not_stop_is_reported(house) -> None:  # type: ignore[no-untyped-def]
-    """Cleanup ends in bounded time, says what stayed, and silences it."""
+async def test_a_run_that_will_not_stop_is_reported(world) -> None:  # type: ignore[no-untyped-def]
+    """Cleanup ends in bounded time, lists the run and closes its emitter."""
     release = asyncio.Event()
 
     async def immortal(services: AgentServices, value: Any) -> None:
@@ -401,53 +403,53 @@ async def test_a_run_that_will_not_stop_is_reported(house) -> None:  # type: ign
             except asyncio.CancelledError:
                 continue
 
-    house.agent("immortal", immortal)
-    engine = await house.engine(cleanup_seconds=0.02)
-    task = asyncio.create_task(house.run(engine, "immortal", "r"))
-    await house.until(lambda: house.inbox.events)
+    world.agent("immortal", immortal)
+    engine = await world.engine(cleanup_seconds=0.02)
+    task = asyncio.create_task(world.run(engine, "immortal", "r"))
+    await world.until(lambda: world.inbox.events)
     with pytest.raises(CleanupError, match="'r' did not stop"):
         await engine.cleanup()
-    assert house.inbox.types("r") == ["agent_started", "agent_cancelled"]
+    assert world.inbox.types("r") == ["agent_started", "agent_cancelled"]
     assert engine.active_runs == ()
     release.set()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert house.inbox.types("r") == ["agent_started", "agent_cancelled"]
+    assert world.inbox.types("r") == ["agent_started", "agent_cancelled"]
     del task
-    house.assert_nothing_left()
+    world.assert_nothing_left()
 
 
 @LEFT_TO_THE_COLLECTOR
 @pytest.mark.asyncio
-async def test_database_work_that_hangs_is_aborted(house) -> None:  # type: ignore[no-untyped-def]
-    """A unit that never ends is cancelled in the end; its session is closed."""
+async def test_database_work_that_hangs_is_aborted(world) -> None:  # type: ignore[no-untyped-def]
+    """A unit that never ends is cancelled, and its session is closed."""
 
-    async def stuck(services: AgentServices, value: Any) -> None:
+    async def hanging(services: AgentServices, value: Any) -> None:
         async def wait(session: Any) -> None:
             await asyncio.Event().wait()
 
         await services.sessions.run(wait)
 
-    house.agent("stuck", stuck)
-    engine = await house.engine(cleanup_seconds=0.02)
-    task = asyncio.create_task(house.run(engine, "stuck", "r"))
-    await house.until(lambda: engine.database_session_manager.active_units)
+    world.agent("hanging", hanging)
+    engine = await world.engine(cleanup_seconds=0.02)
+    task = asyncio.create_task(world.run(engine, "hanging", "r"))
+    await world.until(lambda: engine.database_session_manager.active_units)
     with pytest.raises(CleanupError, match="'r' did not stop"):
         await engine.cleanup()
     with pytest.raises(asyncio.CancelledError):
         await task
     del task
-    house.assert_nothing_left()
+    world.assert_nothing_left()
     gc.collect()
 
 
 @pytest.mark.asyncio
-async def test_a_cancelled_cleanup_is_finished(house) -> None:  # type: ignore[no-untyped-def]
-    """Who cancels the one that cleans up gets a cleaned engine all the same."""
-    furnish(house)
-    engine = await house.engine()
-    run = asyncio.create_task(house.run(engine, "hang", "r"))
-    await house.until(lambda: house.inbox.events)
+async def test_a_cancelled_cleanup_is_finished(world) -> None:  # type: ignore[no-untyped-def]
+    """A cleanup whose caller is cancelled is completed."""
+    furnish(world)
+    engine = await world.engine()
+    run = asyncio.create_task(world.run(engine, "hang", "r"))
+    await world.until(lambda: world.inbox.events)
     cleaner = asyncio.create_task(engine.cleanup())
     await asyncio.sleep(0)
     cleaner.cancel()
@@ -455,38 +457,38 @@ async def test_a_cancelled_cleanup_is_finished(house) -> None:  # type: ignore[n
         await cleaner
     assert run.cancelled()
     del cleaner, run
-    house.assert_nothing_left()
+    world.assert_nothing_left()
 
 
 @pytest.mark.asyncio
-async def test_a_run_that_cannot_be_stored_fails(house) -> None:  # type: ignore[no-untyped-def]
-    """Success is not told unless it is stored."""
-    furnish(house)
-    engine = await house.engine()
+async def test_a_run_that_cannot_be_stored_fails(world) -> None:  # type: ignore[no-untyped-def]
+    """Success is reported only after it is stored."""
+    furnish(world)
+    engine = await world.engine()
     await engine.database_session_manager.close()
-    house.agent("nothing", lambda services, value: asyncio.sleep(0, "done"))
-    result = await house.run(engine, "nothing", "r")
+    world.agent("nothing", lambda services, value: asyncio.sleep(0, "done"))
+    result = await world.run(engine, "nothing", "r")
     assert "not stored" in str(result.error)
-    assert house.inbox.types("r")[-1] == "agent_error"
+    assert world.inbox.types("r")[-1] == "agent_error"
 
 
 @pytest.mark.asyncio
-async def test_undelivered_and_history(house) -> None:  # type: ignore[no-untyped-def]
+async def test_undelivered_and_history(world) -> None:  # type: ignore[no-untyped-def]
     """Queued events are counted in the result; the history is bounded."""
-    furnish(house)
-    house.inbox.connected = False
-    engine = await house.engine(run_history=2)
+    furnish(world)
+    world.inbox.connected = False
+    engine = await world.engine(run_history=2)
     for number in range(3):
-        result = await house.run(engine, "small", f"r{number}")
+        result = await world.run(engine, "small", f"r{number}")
         assert result.metadata["undelivered"] == 2
     assert [record.run_id for record in engine.run_history] == ["r1", "r2"]
     assert Limits().run_history == 100
 
 
 @pytest.mark.asyncio
-async def test_a_direct_tool_call(house) -> None:  # type: ignore[no-untyped-def]
-    """Tools work outside a run, under a run id that no run can take for its own."""
-    furnish(house)
-    engine = await house.engine()
+async def test_a_direct_tool_call(world) -> None:  # type: ignore[no-untyped-def]
+    """A tool call outside a run has a run id that no run can have."""
+    furnish(world)
+    engine = await world.engine()
     assert (await engine.tool_dispatcher.execute_tool("echo", {"x": 1})).success
-    assert house.inbox.types("home/tools") == ["tool_executing", "tool_completed"]
+    assert world.inbox.types("home/tools") == ["tool_executing", "tool_completed"]

@@ -1,4 +1,4 @@
-"""Waiting for a task outlives cancellation."""
+"""Waiting for a task continues across cancellations."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from isolation_spec.engines.reference.waiting import cancel_others, wait_until_d
 
 @pytest.mark.asyncio
 async def test_the_task_ends_before_the_cancellation_goes_on() -> None:
-    """However often the waiter is cancelled, it waits; then it is cancelled."""
+    """A waiter cancelled several times waits for the task, and is then cancelled."""
     gate = asyncio.Event()
     inner = asyncio.create_task(gate.wait())
     seen: list[int] = []
@@ -31,7 +31,7 @@ async def test_the_task_ends_before_the_cancellation_goes_on() -> None:
 
 @pytest.mark.asyncio
 async def test_a_done_task_needs_no_wait() -> None:
-    """Waiting for what has ended returns at once."""
+    """Waiting for a done task returns at once."""
     inner = asyncio.create_task(asyncio.sleep(0))
     await inner
     await wait_until_done(inner)
@@ -39,7 +39,7 @@ async def test_a_done_task_needs_no_wait() -> None:
 
 @pytest.mark.asyncio
 async def test_cancel_others_spares_the_caller() -> None:
-    """Each other task is cancelled once, the running one never."""
+    """Each other task is cancelled once, the current task never."""
     other = asyncio.create_task(asyncio.sleep(1))
     current = asyncio.current_task()
     assert current is not None

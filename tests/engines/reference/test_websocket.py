@@ -80,7 +80,7 @@ async def manager() -> AsyncIterator[WebSocketManager]:
 
 @pytest.mark.asyncio
 async def test_each_message_has_one_owner(manager: WebSocketManager) -> None:
-    """All connections of the owner get each message, in order; nobody else does."""
+    """All connections of the owner get each message, in order; no others do."""
     ann, ann2 = await joined(manager, "ann"), await joined(manager, "ann", 2)
     bob = await joined(manager, "bob")
     assert all(manager.notify("ann", f"a{n}") for n in range(5))
@@ -111,7 +111,8 @@ async def test_each_message_has_one_owner(manager: WebSocketManager) -> None:
 async def test_a_bad_token_leaves_nothing_behind(
     manager: WebSocketManager, token: str | None, query: str
 ) -> None:
-    """Without a good token the connection is closed with 1008, whatever it claims."""
+    """A connection without a valid token is closed with 1008, even if it names a
+    user."""
     connection = await client(manager, token, query=query)
     assert await close_code(connection) == 1008
     assert manager.connections("ann") == 0
@@ -121,7 +122,7 @@ async def test_a_bad_token_leaves_nothing_behind(
 
 @pytest.mark.asyncio
 async def test_authenticators_may_wait_or_fail() -> None:
-    """An async authenticator is awaited; one that fails or answers oddly refuses."""
+    """An async authenticator is awaited; an error or an invalid answer refuses."""
 
     async def answer(token: str) -> Any:
         await asyncio.sleep(0)
@@ -140,20 +141,20 @@ async def test_authenticators_may_wait_or_fail() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_client_that_leaves_while_it_is_checked(
+async def test_a_client_that_leaves_during_authentication(
     manager: WebSocketManager,
 ) -> None:
-    """A connection that is gone after authentication is not registered."""
-    gate, asked = asyncio.Event(), asyncio.Event()
+    """A connection that closes during its authentication is not registered."""
+    gate, entered = asyncio.Event(), asyncio.Event()
 
     async def slow(token: str) -> str:
-        asked.set()
+        entered.set()
         await gate.wait()
         return "ann"
 
     other = await create_test_websocket_manager(slow)
     connection = await client(other, "ANN")
-    await asked.wait()
+    await entered.wait()
     await connection.close()
     gate.set()
     await other.stop()
@@ -162,7 +163,7 @@ async def test_a_client_that_leaves_while_it_is_checked(
 
 @pytest.mark.asyncio
 async def test_messages_wait_for_the_next_connection(manager: WebSocketManager) -> None:
-    """The newest wait, in order, and come before what is sent later."""
+    """The newest messages wait, in order, and come before later ones."""
     assert not any(manager.notify("ann", f"{n}") for n in range(5))
     manager.notify("bob", "b")
     assert (manager.pending("ann"), manager.statistics().dropped) == (3, 2)
@@ -190,22 +191,22 @@ async def test_a_late_close_never_touches_the_new_connection(
 
 
 @pytest.mark.asyncio
-async def test_a_closed_connection_takes_nothing(manager: WebSocketManager) -> None:
-    """What is sent right after the close is queued, not lost."""
+async def test_a_closed_connection_takes_no_message(manager: WebSocketManager) -> None:
+    """A message sent right after the close is queued, not lost."""
     ann = await joined(manager, "ann")
     await ann.close()
     assert not manager.notify("ann", "x")
     again = await client(manager, "ANN")
     assert await receive(again, 1) == ["x"]
     await manager.disconnect_user("ann")
-    await manager.disconnect_user("nobody")
+    await manager.disconnect_user("unknown")
     assert await close_code(again) == 1000
     assert not manager.notify("ann", "y")
 
 
 @pytest.mark.asyncio
-async def test_what_clients_send_is_ignored(manager: WebSocketManager) -> None:
-    """Chatter does not block the connection, and is believed by nobody."""
+async def test_messages_of_clients_are_ignored(manager: WebSocketManager) -> None:
+    """They do not block the connection and change no registration."""
     ann = await joined(manager, "ann")
     for _ in range(100):
         await ann.send('{"user_id": "bob"}')
@@ -216,8 +217,9 @@ async def test_what_clients_send_is_ignored(manager: WebSocketManager) -> None:
 
 
 @pytest.mark.asyncio(loop_factories=["stock"])
-async def test_a_slow_reader_stalls_nobody() -> None:
-    """Its queue is bounded; it is closed and keeps what it did not get, in order."""
+async def test_a_slow_reader_does_not_block_others() -> None:
+    """Its queue is bounded; it is closed, and its undelivered messages wait in
+    order."""
     manager = await create_test_websocket_manager(
         users, Limits(connection_queue=5, queued_events=50), close_timeout=0.02
     )
@@ -249,8 +251,8 @@ async def test_a_slow_reader_stalls_nobody() -> None:
 
 
 @pytest.mark.asyncio
-async def test_a_slow_reader_who_reads_again_gets_everything() -> None:
-    """When the transport takes more, the queue goes out, in order."""
+async def test_a_slow_reader_that_reads_again_gets_all_messages() -> None:
+    """When the transport accepts data again, the queue is sent, in order."""
     manager = await create_test_websocket_manager(users, Limits(connection_queue=500))
     ann = await joined(manager, "ann", max_queue=1)
     for number in range(300):
@@ -263,8 +265,8 @@ async def test_a_slow_reader_who_reads_again_gets_everything() -> None:
 
 
 @pytest.mark.asyncio
-async def test_nothing_carries_the_context_of_a_user() -> None:
-    """Connections and writers work in fresh contexts, whoever started or notified."""
+async def test_no_task_carries_the_context_of_a_user() -> None:
+    """Connections and writers run in fresh contexts, not in those of their callers."""
     variable: contextvars.ContextVar[str] = contextvars.ContextVar("variable")
     seen: list[str | None] = []
 
@@ -276,7 +278,7 @@ async def test_nothing_carries_the_context_of_a_user() -> None:
         def _count_sent(self, letter: Any) -> None:
             seen.append(variable.get(None))
 
-    variable.set("somebody")
+    variable.set("alice")
     manager = Watched(look)
     await manager.start()
     await manager.start()
@@ -290,7 +292,7 @@ async def test_nothing_carries_the_context_of_a_user() -> None:
 
 @pytest.mark.asyncio
 async def test_start_and_stop(manager: WebSocketManager) -> None:
-    """Stopping is idempotent, also at once; a stopped manager does not start."""
+    """Stopping is idempotent, even concurrently; a stopped manager does not start."""
     other = WebSocketManager(users)
     with pytest.raises(ClosedError, match="start"):
         _ = other.address
@@ -309,7 +311,7 @@ async def test_start_and_stop(manager: WebSocketManager) -> None:
 
 @pytest.mark.asyncio(loop_factories=["stock"])
 async def test_stop_ends_half_open_connections() -> None:
-    """Connections without a handshake, or without an answer, do not hold it up."""
+    """Connections without a handshake or an answer do not block the stop."""
     manager = await create_test_websocket_manager(users, close_timeout=0.02)
     host, port = manager.address
     silent = socket.create_connection((host, port))
@@ -321,12 +323,12 @@ async def test_stop_ends_half_open_connections() -> None:
 
 
 @pytest.mark.asyncio(loop_factories=["stock"])
-async def test_stop_lets_go_of_a_connection_that_never_came_up() -> None:
-    """One that was accepted and dropped before its transport was there is no error."""
+async def test_stop_drops_a_connection_without_a_transport() -> None:
+    """A connection dropped before it had a transport raises no error."""
     manager = await create_test_websocket_manager(users, close_timeout=0.02)
     unhandled: list[dict[str, Any]] = []
     asyncio.get_running_loop().set_exception_handler(
-        lambda _, told: unhandled.append(told)
+        lambda _, context: unhandled.append(context)
     )
     assert manager._server is not None
     half = manager._create_socket(ServerProtocol(), manager._server)

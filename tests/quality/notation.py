@@ -1,12 +1,13 @@
-"""Scenarios as one line each: what two users do, and what is decided.
+"""A notation for scenarios of two users on one line.
 
     open run[think, hello] | open run[sleep, hello] ; late 2/start
 
-The lanes are divided by `|`, operations by blanks. An operation works on its user's
-last context or connection; with `their-` before it, on the other user's. `&` after a
-run: in the background; `!3` and `!3e` after any: cancelled before step 3, or after it,
-and `!3e7` seven turns of the loop later.
-After `;` the chains that are held back, with `@2` once they had two arrivals.
+`|` divides the lanes of the two users, blanks divide operations. An operation works on
+its user's last context or connection, and with the prefix `their-` on the other user's.
+The suffix `&` starts a run in the background. The suffixes `!3` and `!3e` cancel an
+operation before and after step 3; `!3e7` cancels it seven turns of the loop later.
+After `;` follow the chains that the schedule holds back; with `@2` it holds a chain
+back after its second arrival.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ from isolation_spec.model.scenario import (
 from isolation_spec.strategies.scripts import COMMON
 from tests.quality.enumerator import Names, scenario_of
 
-__all__ = ["tell"]
+__all__ = ["parse"]
 
 _STEPS: dict[str, Step] = {
     "think": Think(prompt=""),
@@ -99,9 +100,9 @@ _KINDS: dict[str, Callable[[_Named, _Named, _Named], Operation]] = {
 }
 
 
-def tell(story: str, names: Names) -> Scenario:
-    """The scenario that the line tells, its users called by these names."""
-    lines, _, decisions = story.partition(";")
+def parse(line: str, names: Names) -> Scenario:
+    """The scenario of a line, with these identities and threads of its users."""
+    lines, _, decisions = line.partition(";")
     first, _, second = lines.partition("|")
     lanes = (_lane(first), _lane(second))
     scenario = scenario_of(lanes, names)

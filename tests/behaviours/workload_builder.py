@@ -1,7 +1,7 @@
-"""Writes the scenarios of the thirteen behaviours, and runs each under schedules.
+"""Builds the workloads of the thirteen behaviours, and runs each under schedules.
 
-A story draws users and scripts from few building blocks: only what its behaviour is
-about, so that each example reaches the situation.
+A builder draws users and scripts from the few building blocks of its behaviour, so that
+every example has an opportunity.
 """
 
 import gc
@@ -59,14 +59,14 @@ REMEMBER = Remember(key="k", value="")
 RECALL = Recall(key="k")
 RETURN = Return(value="")
 MOMENT = Sleep(seconds=0.01)
-"""Time passes only when nothing else can happen, so whoever sleeps a moment lets
-everybody come."""
+"""A short sleep. Virtual time passes only when no task can run, so a sleeping run lets
+all other runs begin."""
 
 SCHEDULES = 3
 
 
-class Story:
-    """A scenario that is being written; every value carries its owner's canary."""
+class WorkloadBuilder:
+    """Builds a scenario; every value carries its owner's canary."""
 
     def __init__(
         self, draw: st.DrawFn, least: int, most: int, chance: random.Random
@@ -87,7 +87,7 @@ class Story:
             for user, name in zip(self.users, ids, strict=False)
         )
 
-    def everybody(self) -> range:
+    def user_indices(self) -> range:
         """The indices of the users."""
         return range(len(self.users))
 
@@ -101,7 +101,7 @@ class Story:
         return number
 
     def open(self, user: int, thread: str | None = None, name: str = "x") -> str:
-        """A context of the user; returns its thread."""
+        """Opens a context of the user; returns its thread."""
         thread = thread or self.draw(threads())
         self.add(OpenContext, user=user, context=name, thread=thread)
         return thread
@@ -109,7 +109,7 @@ class Story:
     def run(
         self, user: int, *script: Step, background: bool = False, context: str = "x"
     ) -> int:
-        """A run of this script."""
+        """Adds a run of this script; returns its operation id."""
         number = len(self.operations) + 1
         return self.add(
             RunAgent,
@@ -120,16 +120,16 @@ class Story:
         )
 
     def wait(self, user: int, seconds: float) -> None:
-        """The user does nothing for so long, so that what is under way gets there."""
+        """The user waits this long, so that operations in flight can end."""
         self.run(user, Sleep(seconds=seconds))
 
     def steps(self, *among: Step, least: int = 1, most: int = 4) -> tuple[Step, ...]:
-        """So many steps, drawn from these."""
+        """Between `least` and `most` steps, drawn from these."""
         drawn = st.lists(st.sampled_from(among), min_size=least, max_size=most)
         return tuple(self.draw(drawn))
 
     def scenario(self, search: SearchParameters) -> Scenario:
-        """The scenario as written."""
+        """The scenario built so far."""
         return Scenario(
             users=self.users,
             operations=tuple(self.operations),
@@ -141,27 +141,27 @@ class Story:
 
 @st.composite
 def workloads(
-    draw: st.DrawFn, write: Callable[[Story], None], least: int, most: int
+    draw: st.DrawFn, write: Callable[[WorkloadBuilder], None], least: int, most: int
 ) -> tuple[Scenario, SearchParameters]:
-    """A scenario of so many users, written by `write`, and the search around it."""
+    """A scenario of this many users, built by `write`, and its search parameters."""
     search = draw(searches())
-    story = Story(draw, least, most, random.Random(search.seed))
-    write(story)
-    return story.scenario(search), search
+    builder = WorkloadBuilder(draw, least, most, random.Random(search.seed))
+    write(builder)
+    return builder.scenario(search), search
 
 
 def histories(
     workload: tuple[Scenario, SearchParameters], make_adapter: AdapterFactory
 ) -> Iterator[History]:
-    """Yields what is observed under each schedule; nothing is cancelled but by users.
+    """Yields the history under each schedule; only users cancel runs.
 
-    Cancellations belong to the claims' own search: here each run must reach its end, or
-    the behaviour would not be shown.
+    Cancellations by the world belong to the search of the claims: here each run must
+    reach its end to show the behaviour.
     """
     scenario, search = workload
 
     def run_once(attempt: ScheduledRun) -> History:
-        # The search gives each attempt other names; a story has chosen its own.
+        # The search gives each attempt other names; the builder has drawn its own.
         named = msgspec.structs.replace(
             attempt.scenario, users=scenario.users, operations=scenario.operations
         )
@@ -181,7 +181,7 @@ def histories(
 
 def _observed(attempt: ScheduledRun, make_adapter: AdapterFactory) -> History:
     history = run(attempt.scenario, make_adapter, scheduler=attempt.scheduler)
-    # Never inside a run: what a collection finds would depend on the runs before it.
+    # Never during a run: the collected objects would depend on the runs before it.
     if gc.get_count()[2] > 20:
         gc.collect()
     return history
