@@ -56,9 +56,9 @@ def find_engine(name: str) -> Engine:
     """
     base, _, fault = name.partition("+")
     if fault:
-        return _engine(name, _planted(base, fault))
+        return _engine(name, _find_planted(base, fault))
     if ":" in name:
-        return _engine(name, _imported(name))
+        return _engine(name, _import_factory(name))
     for point in entry_points(group=_GROUP):
         if point.name == name:
             return _engine(name, point.load())
@@ -79,7 +79,7 @@ def own_engine(factory: Callable[[], Adapter]) -> Engine:
     return _engine(name, factory)
 
 
-def _planted(base: str, fault: str) -> Any:
+def _find_planted(base: str, fault: str) -> Any:
     from isolation_spec.engines.faults import FAULTS
 
     if base != "reference":
@@ -93,7 +93,7 @@ def _planted(base: str, fault: str) -> Any:
     raise EngineNotFound(message)
 
 
-def _imported(name: str) -> Any:
+def _import_factory(name: str) -> Any:
     module_name, _, attribute = name.partition(":")
     try:
         factory: Any = importlib.import_module(module_name)
@@ -102,14 +102,14 @@ def _imported(name: str) -> Any:
     except (Exception, SystemExit) as error:
         # A user's module may raise anything or exit when it is imported.
         message = (
-            f"the engine {name!r} cannot be imported ({_line(error)}): write "
+            f"the engine {name!r} cannot be imported ({_one_line(error)}): write "
             "module:factory of a module on the import path"
         )
         raise EngineNotFound(message) from None
     return factory
 
 
-def _line(error: BaseException) -> str:
+def _one_line(error: BaseException) -> str:
     """The error on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
@@ -128,9 +128,8 @@ def _engine(name: str, factory: Any) -> Engine:
     try:
         adapter = factory()
     except (Exception, SystemExit) as error:
-        message = (
-            f"the engine {name!r} could not be made ({_line(error)}): it must be {rule}"
-        )
+        cause = _one_line(error)
+        message = f"the engine {name!r} could not be made ({cause}): it must be {rule}"
         raise EngineNotFound(message) from None
     if not isinstance(adapter, Adapter):
         message = (

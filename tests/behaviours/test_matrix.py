@@ -29,7 +29,7 @@ def failure_of(name: str, fault: str) -> str:
     return ""
 
 
-def matrix() -> str:
+def render_matrix() -> str:
     """All behaviours under all of their faults: # fails, . holds."""
     rows = [
         f"{name:45}"
@@ -56,7 +56,7 @@ def test_a_behaviour_fails_under_its_own_fault(name: str) -> None:
     """Its own fault makes it fail, and not for lack of an opportunity."""
     failure = failure_of(name, BEHAVIOURS[name].fault)
 
-    assert failure, f"{name} is green under {BEHAVIOURS[name].fault}\n{matrix()}"
+    assert failure, f"{name} is green under {BEHAVIOURS[name].fault}\n{render_matrix()}"
     assert NO_OPPORTUNITY not in failure, failure
 
 
@@ -66,5 +66,5 @@ def test_a_behaviour_holds_under_the_faults_of_others(name: str) -> None:
     others = [fault for fault in ORDER if fault != BEHAVIOURS[name].fault]
     failures = [text for fault in others if (text := failure_of(name, fault))]
 
-    assert len(failures) <= FOREIGN, matrix()
+    assert len(failures) <= FOREIGN, render_matrix()
     assert not [text for text in failures if NO_OPPORTUNITY in text], failures

@@ -71,9 +71,9 @@ __all__ = [
     "PLAIN",
     "Lane",
     "Names",
-    "decided",
     "scenario_of",
     "scenarios",
+    "with_each_decision",
 ]
 
 replace = msgspec.structs.replace
@@ -216,19 +216,19 @@ def scenarios(
     Scenarios that divide the operations evenly between the users come first. With
     `allowed`, contexts have only these operations, and the world has none.
     """
-    users = _users(names)
+    users = _make_users(names)
     for worldly in range(2 if operations > 1 and allowed is None else 1):
         own = operations - worldly
         for first in sorted(range(1, own + 1), key=lambda n: abs(2 * n - own)):
             for lanes in itertools.product(
                 _lanes(first, allowed), _lanes(own - first, allowed)
             ):
-                if all(_has(lanes, user) for user in (0, 1)):
-                    for merged in _merged(lanes, worldly):
-                        yield Scenario(users=users, operations=_numbered(merged, names))
+                if all(_victims_exist(lanes, user) for user in (0, 1)):
+                    for merged in _merge(lanes, worldly):
+                        yield Scenario(users=users, operations=_number(merged, names))
     if operations == 1:
         for world in WORLD:
-            yield Scenario(users=users, operations=_numbered((world,), names))
+            yield Scenario(users=users, operations=_number((world,), names))
 
 
 def scenario_of(lanes: tuple[Lane, Lane], names: Names) -> Scenario:
@@ -236,13 +236,13 @@ def scenario_of(lanes: tuple[Lane, Lane], names: Names) -> Scenario:
 
     It leaves out a second user without operations that no operation attacks.
     """
-    (operations,) = _merged(lanes, 0)
+    (operations,) = _merge(lanes, 0)
     alone = not lanes[1] and not any(map(_victim, operations))
-    users = _users(names)[: 1 if alone else 2]
-    return Scenario(users=users, operations=_numbered(operations, names))
+    users = _make_users(names)[: 1 if alone else 2]
+    return Scenario(users=users, operations=_number(operations, names))
 
 
-def _users(names: Names) -> tuple[User, ...]:
+def _make_users(names: Names) -> tuple[User, ...]:
     called = zip(LABELS, names, strict=True)
     return tuple(User(label=label, id=name) for label, (name, _) in called)
 
@@ -251,7 +251,7 @@ def _victim(operation: Operation) -> bool:
     return operation.victim is not None
 
 
-def _has(lanes: tuple[Lane, ...], user: int) -> bool:
+def _victims_exist(lanes: tuple[Lane, ...], user: int) -> bool:
     """Whether the other user has the contexts and runs that this user attacks."""
     other = lanes[1 - user]
     opened = any(isinstance(one, OpenContext) for one in other)
@@ -264,13 +264,13 @@ def _has(lanes: tuple[Lane, ...], user: int) -> bool:
     return all(needed)
 
 
-def _merged(lanes: tuple[Lane, ...], worldly: int) -> Iterator[Lane]:
+def _merge(lanes: tuple[Lane, ...], worldly: int) -> Iterator[Lane]:
     """Yields one list for each position of the world's operation.
 
     The lanes stand one after the other: the schedule decides how they interleave.
     """
-    first = tuple(_of_user(one, 0) for one in lanes[0])
-    second = tuple(_of_user(one, 1) for one in lanes[1])
+    first = tuple(_assign_user(one, 0) for one in lanes[0])
+    second = tuple(_assign_user(one, 1) for one in lanes[1])
     if not worldly:
         yield first + second
         return
@@ -279,14 +279,14 @@ def _merged(lanes: tuple[Lane, ...], worldly: int) -> Iterator[Lane]:
             yield (*first[:one], *second[:other], world, *first[one:], *second[other:])
 
 
-def _of_user(operation: Any, user: int) -> Operation:
+def _assign_user(operation: Any, user: int) -> Operation:
     victim = 1 - user if _victim(operation) else None
     named = {"victim": victim} if "victim" in operation.__struct_fields__ else {}
     changed: Operation = replace(operation, user=user, **named)
     return changed
 
 
-def _numbered(operations: Iterable[Any], names: Names) -> tuple[Operation, ...]:
+def _number(operations: Iterable[Any], names: Names) -> tuple[Operation, ...]:
     """The operations with their numbers, and with canaries as their values."""
     numbered = []
     runs: dict[int, int] = {}
@@ -313,7 +313,7 @@ def _numbered(operations: Iterable[Any], names: Names) -> tuple[Operation, ...]:
 # Decisions: one more, at each place that a run offers.
 
 
-def decided(history: History) -> Iterator[Scenario]:
+def with_each_decision(history: History) -> Iterator[Scenario]:
     """Yields the scenario of a run with one more decision, for each possible decision.
 
     The run must have counted its steps.

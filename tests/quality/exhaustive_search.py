@@ -17,10 +17,10 @@ from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import judge_with_solos
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import Scenario
-from tests.quality.enumerator import Names, decided
+from tests.quality.enumerator import Names, with_each_decision
 from tests.quality.relevance import Relevance
 
-__all__ = ["Finding", "fails", "find_smallest"]
+__all__ = ["Finding", "find_smallest", "make_probe"]
 
 
 class Finding(NamedTuple):
@@ -35,7 +35,7 @@ class Finding(NamedTuple):
 Probe: TypeAlias = Callable[[Scenario], tuple[History | None, str | None]]
 
 
-def fails(engine: Engine, claims: Iterable[str]) -> Probe:
+def make_probe(engine: Engine, claims: Iterable[str]) -> Probe:
     """A function that runs a scenario and returns its history and a violated claim.
 
     The claim is None if all of them hold, the history None for an invalid scenario.
@@ -63,24 +63,24 @@ def candidates(
     """
     for operations in range(-(-size // 2), size + 1):
         for scenario in relevance.of(names, operations):
-            yield from _probed(scenario, size - operations, probe)
+            yield from _probe(scenario, size - operations, probe)
 
 
-def _probed(
+def _probe(
     scenario: Scenario, decisions: int, probe: Probe
 ) -> Iterator[tuple[Scenario, str | None]]:
     history, claim = probe(scenario)
     if not decisions:
         yield scenario, claim
     elif history is not None and claim is None:
-        for one in decided(history):
-            yield from _probed(one, decisions - 1, probe)
+        for one in with_each_decision(history):
+            yield from _probe(one, decisions - 1, probe)
 
 
 def find_smallest(fault: Fault, names: Names, most: int) -> Finding | None:
     """The first scenario of at most this size that violates a claim of the fault."""
     engine = Engine(f"reference+{fault.id}", fault.adapter)
-    probe, relevance = fails(engine, fault.claims), Relevance(fault, engine)
+    probe, relevance = make_probe(engine, fault.claims), Relevance(fault, engine)
     runs = itertools.count(1)
     for size in range(1, most + 1):
         for scenario, claim in candidates(relevance, names, size, probe):

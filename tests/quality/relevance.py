@@ -42,7 +42,7 @@ _TWO_USERS = frozenset({"context-ownership", "noninterference"})
 """Claims about the effect of one user on another."""
 
 
-def _called(scenario: Scenario, engine: Engine, folder: str) -> frozenset[str]:
+def _trace(scenario: Scenario, engine: Engine, folder: str) -> frozenset[str]:
     """The names of the functions in this folder that a run calls."""
     names: set[str] = set()
 
@@ -77,10 +77,10 @@ def _alone(lane: Lane) -> Scenario:
 
 
 @functools.cache
-def _called_in_each(operations: int) -> tuple[frozenset[str], ...]:
+def _trace_each(operations: int) -> tuple[frozenset[str], ...]:
     """The functions that the clean engine calls in each scenario of this length."""
     return tuple(
-        _called(scenario, _CLEAN, _PACKAGE) for scenario in scenarios(PLAIN, operations)
+        _trace(scenario, _CLEAN, _PACKAGE) for scenario in scenarios(PLAIN, operations)
     )
 
 
@@ -91,10 +91,10 @@ def seams(engine: Engine) -> frozenset[str]:
     functions are unknown.
     """
     empty = Scenario(users=(User(label="alice", id="alice"),), operations=())
-    always = _called(empty, _CLEAN, _PACKAGE)
+    always = _trace(empty, _CLEAN, _PACKAGE)
     everywhere = tuple(map(_alone, _SURVEY))
-    anywhere = frozenset().union(*(_called(s, _CLEAN, _PACKAGE) for s in everywhere))
-    own = frozenset().union(*(_called(s, engine, _FAULTS) for s in everywhere))
+    anywhere = frozenset().union(*(_trace(s, _CLEAN, _PACKAGE) for s in everywhere))
+    own = frozenset().union(*(_trace(s, engine, _FAULTS) for s in everywhere))
     overridden = (own & anywhere) - always
     # A method that only makes a part is no seam if the part overrides one itself.
     parts = frozenset(n for n in overridden if not n.startswith("_create_"))
@@ -112,7 +112,7 @@ class Relevance:
     def __init__(self, fault: Fault, engine: Engine) -> None:
         self._seams = seams(engine)
         self._two = fault.claims <= _TWO_USERS
-        opening = _called(_alone((_OPENED,)), _CLEAN, _PACKAGE)
+        opening = _trace(_alone((_OPENED,)), _CLEAN, _PACKAGE)
         always = {
             one for one in IN_CONTEXT if isinstance(one, Read | Erase | CleanupEngine)
         }
@@ -121,7 +121,7 @@ class Relevance:
             for one in IN_CONTEXT
             if not self._seams - opening
             or (self._seams - opening)
-            & _called(_alone((_OPENED, one)), _CLEAN, _PACKAGE)
+            & _trace(_alone((_OPENED, one)), _CLEAN, _PACKAGE)
         }
 
     def of(self, names: Names, operations: int) -> Iterator[Scenario]:
@@ -131,7 +131,7 @@ class Relevance:
             yield from (s for s in untraced if self._is_for_two(s))
             return
         for scenario, called in zip(
-            scenarios(names, operations), _called_in_each(operations), strict=True
+            scenarios(names, operations), _trace_each(operations), strict=True
         ):
             touched = not self._seams or self._seams & called
             if touched and self._is_for_two(scenario):

@@ -26,7 +26,7 @@ def kind_and_name(name: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("path", SOURCES.values(), ids=SOURCES)
-def test_a_module_says_what_is_public(path: Path) -> None:
+def test_a_module_declares_its_public_names(path: Path) -> None:
     """Each module that defines or gathers something public has a sorted `__all__`."""
     names = declared(path)
     tree = ast.parse(path.read_text())
@@ -41,7 +41,7 @@ def test_a_module_says_what_is_public(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", SOURCES)
-def test_what_is_public_is_there(name: str) -> None:
+def test_public_names_exist(name: str) -> None:
     """Every name in `__all__` exists."""
     module = importlib.import_module(name)
 

@@ -186,6 +186,7 @@ def test_a_fault_is_fixed_in_the_clean_engine(fault: str) -> None:
     replayed = replay(failure, find_engine("reference").make_adapter)
 
     assert Outcome.FIXED is replayed.outcome, replayed.note
+    assert replayed.judgement is not None
     assert replayed.judgement.evidence > 0
 
 

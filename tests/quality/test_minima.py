@@ -19,8 +19,8 @@ from isolation_spec.engines.registry import Engine, find_engine
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import judge_with_solos
 from isolation_spec.model.scenario import Scenario
-from tests.quality.enumerator import PLAIN, decided, scenarios
-from tests.quality.exhaustive_search import fails, find_smallest
+from tests.quality.enumerator import PLAIN, scenarios, with_each_decision
+from tests.quality.exhaustive_search import find_smallest, make_probe
 from tests.quality.minima import MINIMA, NAMES, Minimum
 from tests.quality.notation import parse
 
@@ -115,13 +115,13 @@ def test_smaller_scenarios_hold(fault: str) -> None:
     least_of_all = min(sum(size(one)) for one in MINIMA if one.fault == fault)
     chance = random.Random(fault)
     smaller = [s for s in plain_scenarios(fault) if len(s.operations) < least_of_all]
-    probe = fails(engine_of(fault), PLANTED[fault].claims)
+    probe = make_probe(engine_of(fault), PLANTED[fault].claims)
 
     for scenario in chance.sample(smaller, min(SAMPLE, len(smaller))):
         history, claim = probe(scenario)
         assert claim is None, scenario
         if history is not None and len(scenario.operations) + 1 < least_of_all:
-            one = chance.choice([*decided(history), scenario])
+            one = chance.choice([*with_each_decision(history), scenario])
             assert probe(one)[1] is None, one
 
 
@@ -131,7 +131,7 @@ def has_single_steps(minimum: Minimum) -> bool:
     return all(len(o.script) < 2 for o in scenario.operations)
 
 
-def check_the_enumerator_finds_the_same(fault: Fault) -> None:
+def check_exhaustive_search(fault: Fault) -> None:
     """The first scenario that violates a claim of the fault has the size of its
     minimum."""
     own = [one for one in MINIMA if one.fault == fault.id]
@@ -151,9 +151,9 @@ def check_the_enumerator_finds_the_same(fault: Fault) -> None:
 
 if ALL in os.environ:
     # Defined on demand, so that no test run skips a test.
-    test_the_enumerator_finds_the_same = pytest.mark.parametrize(
+    test_exhaustive_search_finds_the_minimum = pytest.mark.parametrize(
         "fault", FAULTS, ids=lambda fault: fault.id
-    )(check_the_enumerator_finds_the_same)
+    )(check_exhaustive_search)
 
 
 def test_each_scenario_is_enumerated_once() -> None:
@@ -171,7 +171,7 @@ def test_each_possible_decision_is_made() -> None:
     scenario = parse("open | open", PLAIN)
     history = run(scenario, find_engine("reference").make_adapter, count_steps=True)
 
-    made = list(decided(history))
+    made = list(with_each_decision(history))
 
     steps = sum(len(waits) for waits in history.steps.values())
     chains = {c for c in history.order if not c.startswith("world")}

@@ -61,8 +61,11 @@ def test_chance_cancels_any_operation_at_any_step() -> None:
     places: set[tuple[int, int, bool]] = set()
     for _ in range(2000):
         drawn, _ = draw_cancellations(workload, steps, chance)
-        cancels = [(o.id, o.cancel) for o in drawn.operations]
-        cancels = [(number, c) for number, c in cancels if c is not None]
+        cancels = [
+            (operation.id, operation.cancel)
+            for operation in drawn.operations
+            if operation.cancel is not None
+        ]
         counts[len(cancels)] += 1
         places |= {(number, c.step, c.after_step) for number, c in cancels}
         assert drawn.schedule == Schedule()

@@ -21,7 +21,7 @@ TestNotebook = isolation_test_case(NotebookAdapter)
 """
 
 
-def executed(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+def run_process(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     """Runs a process whose PYTHONPATH has only the two engines and the package."""
     path = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
     return subprocess.run(
@@ -47,7 +47,7 @@ def test_the_notebook_holds_under_plain_pytest(
     errors."""
     (tmp_path / "test_notebook.py").write_text(TEST)
 
-    done = executed(tmp_path, sys.executable, "-m", "pytest", "-q", *options)
+    done = run_process(tmp_path, sys.executable, "-m", "pytest", "-q", *options)
 
     assert 0 == done.returncode, done.stdout
     assert done.stdout.splitlines()[-1].startswith("7 passed in ")
@@ -56,7 +56,7 @@ def test_the_notebook_holds_under_plain_pytest(
 
 def test_the_whole_verdict_is_green(tmp_path: Path) -> None:
     """Claims about its capabilities hold, and all others are not applicable."""
-    done = executed(tmp_path, SCRIPT, "verify", CORRECT, "--json", "result.json")
+    done = run_process(tmp_path, SCRIPT, "verify", CORRECT, "--json", "result.json")
     result = json.loads((tmp_path / "result.json").read_text())
     verdicts = {claim["id"]: claim["verdict"] for claim in result["claims"]}
 
@@ -82,7 +82,7 @@ class Leak(NamedTuple):
 @pytest.fixture(scope="module")
 def leak(tmp_path_factory: pytest.TempPathFactory) -> Leak:
     folder = tmp_path_factory.mktemp("leak")
-    done = executed(folder, SCRIPT, "verify", LEAKING, "--failures", "failures")
+    done = run_process(folder, SCRIPT, "verify", LEAKING, "--failures", "failures")
     (file,) = (folder / "failures").glob("*context-ownership*")
     return Leak(done, file)
 
@@ -120,7 +120,9 @@ def test_the_leak_is_shrunk(leak: Leak) -> None:
 def test_the_leak_is_replayed(leak: Leak, engine: str, outcome: str, code: int) -> None:
     """The file reproduces the leak in the leaking variant and is fixed in the
     notebook."""
-    done = executed(leak.file.parent, SCRIPT, "replay", leak.file, "--engine", engine)
+    done = run_process(
+        leak.file.parent, SCRIPT, "replay", leak.file, "--engine", engine
+    )
 
     assert (code, "") == (done.returncode, done.stderr), done.stdout
     assert f"{outcome}: context-ownership on {engine}" == done.stdout.splitlines()[0]

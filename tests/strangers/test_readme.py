@@ -37,7 +37,7 @@ BLOCKS = tuple(
 PYTHON = {block.mark: block.code for block in BLOCKS if block.language == "python"}
 
 
-def executed(
+def run_process(
     folder: Path, *arguments: object, **more: str
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -85,7 +85,7 @@ def user(tmp_path: Path) -> Path:
 
 def test_the_three_lines_are_a_test(user: Path) -> None:
     """The test in the README passes with the adapter in the README."""
-    done = executed(user, sys.executable, "-m", "pytest", "-q")
+    done = run_process(user, sys.executable, "-m", "pytest", "-q")
 
     assert 0 == done.returncode, done.stdout + done.stderr
     assert re.match(r"\d+ passed in ", done.stdout.splitlines()[-1])
@@ -105,7 +105,7 @@ def test_the_commands_of_pytest_run(user: Path) -> None:
     codes, last = [], ""
     for line in block("pytest commands").splitlines():
         name, *words = line.split()
-        done = executed(user, SCRIPT.with_name(name), *words, "-q")
+        done = run_process(user, SCRIPT.with_name(name), *words, "-q")
         codes.append(done.returncode)
         last = done.stdout
 
@@ -118,7 +118,7 @@ def test_the_ini_file_of_pytest_is_read(user: Path) -> None:
     (user / "pytest.ini").write_text(block("pytest ini"))
     (user / "test_engine.py").unlink()
 
-    done = executed(user, SCRIPT.with_name("pytest"), "-W", "error", *SCOPE)
+    done = run_process(user, SCRIPT.with_name("pytest"), "-W", "error", *SCOPE)
 
     assert 0 == done.returncode, done.stdout + done.stderr
     assert "isolation: mypackage.adapter:MyAdapter holds" in done.stdout
@@ -128,7 +128,7 @@ def test_the_demo_shows_each_client_its_own_events(tmp_path: Path) -> None:
     """The script runs on real sockets, and no client gets another's greeting."""
     (tmp_path / "demo.py").write_text(PYTHON["demo"])
 
-    done = executed(tmp_path, sys.executable, "-W", "error", "demo.py")
+    done = run_process(tmp_path, sys.executable, "-W", "error", "demo.py")
     lines = done.stdout.splitlines()
 
     assert (0, "") == (done.returncode, done.stderr)
@@ -139,7 +139,7 @@ def test_the_demo_shows_each_client_its_own_events(tmp_path: Path) -> None:
 
 def test_the_failure_is_a_real_one(tmp_path: Path) -> None:
     """The explanation in the README equals the output of the command beside it."""
-    done = executed(
+    done = run_process(
         tmp_path,
         SCRIPT,
         "verify",
@@ -176,7 +176,7 @@ def test_there_are_commands_to_check() -> None:
 def test_every_command_exists(tmp_path: Path, line: str) -> None:
     """The command has each subcommand and option that the README names."""
     _, name, *words = line.split()
-    done = executed(tmp_path, SCRIPT, name, "--help")
+    done = run_process(tmp_path, SCRIPT, name, "--help")
     options = {option for word in words for option in re.findall(r"--[a-z-]+", word)}
 
     assert (0, "") == (done.returncode, done.stderr)

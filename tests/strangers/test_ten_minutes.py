@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.command import Done, environment, isolation_spec
-from tests.strangers.test_readme import PYTHON, SCRIPT, TEXT, block, executed
+from tests.strangers.test_readme import PYTHON, SCRIPT, TEXT, block, run_process
 
 FIXED = "dict(self.notebook.pages(context.user, context.thread))"
 LEAK = """[
@@ -24,7 +24,7 @@ def leaking() -> str:
     return source.replace(FIXED, LEAK)
 
 
-def typed(folder: Path, line: str) -> Done:
+def run_command(folder: Path, line: str) -> Done:
     """Runs a command line as a user types it."""
     name, *words = shlex.split(line)
     assert "isolation-spec" == name
@@ -36,26 +36,26 @@ def line_of(text: str, start: str) -> str:
     return found.removeprefix(start)
 
 
-class Walk:
+class Tutorial:
     """The output of each command of the tutorial."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.adapter = folder / "isolation_adapter.py"
         init, check, verify = block("init").splitlines()
-        self.begun = typed(folder, init)
-        self.empty = typed(folder, check)
+        self.begun = run_command(folder, init)
+        self.empty = run_command(folder, check)
         self.adapter.write_text(leaking())
-        self.filled = typed(folder, check)
-        self.red = typed(folder, verify)
+        self.filled = run_command(folder, check)
+        self.red = run_command(folder, verify)
         self.file = line_of(self.explanation, "Saved in ")
         self.replay = line_of(self.explanation, "Replay with: ")
-        self.again = typed(folder, self.replay)
+        self.again = run_command(folder, self.replay)
         draw = self.replay.replace(" replay ", " report ") + " -o page.html"
-        self.drawn = typed(folder, draw)
+        self.drawn = run_command(folder, draw)
         self.adapter.write_text(PYTHON["notebook"])
-        self.fixed = typed(folder, self.replay)
-        self.green = typed(folder, verify)
+        self.fixed = run_command(folder, self.replay)
+        self.green = run_command(folder, verify)
 
     @property
     def explanation(self) -> str:
@@ -66,8 +66,8 @@ class Walk:
 
 
 @pytest.fixture(scope="module")
-def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
-    return Walk(tmp_path_factory.mktemp("empty"))
+def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Tutorial:
+    return Tutorial(tmp_path_factory.mktemp("empty"))
 
 
 def test_the_readme_names_the_commands() -> None:
@@ -77,37 +77,37 @@ def test_the_readme_names_the_commands() -> None:
     assert "--engine isolation_adapter:MyAdapter" in TEXT
 
 
-def test_the_skeleton_names_the_next_method(walk: Walk) -> None:
+def test_the_skeleton_names_the_next_method(tutorial: Tutorial) -> None:
     """The check of the empty skeleton names the first method to write."""
-    assert 0 == walk.begun.code, walk.begun
-    assert 2 == walk.empty.code
-    assert "Next: MyAdapter.start is not written yet" in walk.empty.out
+    assert 0 == tutorial.begun.code, tutorial.begun
+    assert 2 == tutorial.empty.code
+    assert "Next: MyAdapter.start is not written yet" in tutorial.empty.out
 
 
-def test_the_check_passes_a_leaking_adapter(walk: Walk) -> None:
+def test_the_check_passes_a_leaking_adapter(tutorial: Tutorial) -> None:
     """The check exercises the adapter only; the leak shows between two users."""
-    assert 0 == walk.filled.code, walk.filled.out
+    assert 0 == tutorial.filled.code, tutorial.filled.out
 
 
-def test_the_explanation_names_the_leak(walk: Walk) -> None:
+def test_the_explanation_names_the_leak(tutorial: Tutorial) -> None:
     """The explanation names the owner, the reader, the operation and the provenance."""
-    assert 1 == walk.red.code, walk.red
+    assert 1 == tutorial.red.code, tutorial.red
     (let,) = re.findall(
-        r"^Let (\S+) be a value that only (\w+) ever wrote", walk.explanation, re.M
+        r"^Let (\S+) be a value that only (\w+) ever wrote", tutorial.explanation, re.M
     )
     canary, owner = let
     assert canary.startswith(f"{owner}~")
-    (way,) = re.findall(r"^The way of (\S+) ", walk.explanation, re.M)
+    (way,) = re.findall(r"^The way of (\S+) ", tutorial.explanation, re.M)
     assert canary == way
-    assert re.search(r"^However, .*operation \d+", walk.explanation, re.M)
-    assert len(walk.explanation.partition("\n\nSaved in ")[0].splitlines()) <= 40
+    assert re.search(r"^However, .*operation \d+", tutorial.explanation, re.M)
+    assert len(tutorial.explanation.partition("\n\nSaved in ")[0].splitlines()) <= 40
 
 
-def test_the_page_names_the_leak(walk: Walk) -> None:
+def test_the_page_names_the_leak(tutorial: Tutorial) -> None:
     """The page has the same canary and contradiction, and no external resource."""
-    assert 0 == walk.drawn.code, walk.drawn
-    page = (walk.folder / "page.html").read_text()
-    (canary,) = re.findall(r"^Let (\S+) be", walk.explanation, re.M)
+    assert 0 == tutorial.drawn.code, tutorial.drawn
+    page = (tutorial.folder / "page.html").read_text()
+    (canary,) = re.findall(r"^Let (\S+) be", tutorial.explanation, re.M)
 
     assert canary in page
     assert "context-ownership" in page
@@ -115,15 +115,15 @@ def test_the_page_names_the_leak(walk: Walk) -> None:
     assert not re.search(r"(src|href)=[\"']?https?:", page)
 
 
-def test_replay_distinguishes_before_and_after(walk: Walk) -> None:
+def test_replay_distinguishes_before_and_after(tutorial: Tutorial) -> None:
     """It is REPRODUCED with the leak and FIXED without, and then all claims hold."""
-    assert (1, "REPRODUCED") == (walk.again.code, walk.again.out.split(":")[0])
-    assert (0, "FIXED") == (walk.fixed.code, walk.fixed.out.split(":")[0])
-    assert 0 == walk.green.code, walk.green.out
-    assert "\nholds: " in walk.green.out
+    assert (1, "REPRODUCED") == (tutorial.again.code, tutorial.again.out.split(":")[0])
+    assert (0, "FIXED") == (tutorial.fixed.code, tutorial.fixed.out.split(":")[0])
+    assert 0 == tutorial.green.code, tutorial.green.out
+    assert "\nholds: " in tutorial.green.out
 
 
-def test_the_saved_file_is_a_regression_test(walk: Walk) -> None:
+def test_the_saved_file_is_a_regression_test(tutorial: Tutorial) -> None:
     """pytest runs each file in the folder of failures as a test."""
     (line,) = (
         line
@@ -132,9 +132,14 @@ def test_the_saved_file_is_a_regression_test(walk: Walk) -> None:
     )
     pytest_, *words = shlex.split(line)
     engine = ("--isolation-engine", "isolation_adapter:MyAdapter")
-    done = executed(
-        walk.folder, SCRIPT.with_name(pytest_), *words, *engine, "-v", **environment()
+    done = run_process(
+        tutorial.folder,
+        SCRIPT.with_name(pytest_),
+        *words,
+        *engine,
+        "-v",
+        **environment(),
     )
 
     assert 0 == done.returncode, done.stdout + done.stderr
-    assert re.search(rf"{re.escape(Path(walk.file).name)} PASSED", done.stdout)
+    assert re.search(rf"{re.escape(Path(tutorial.file).name)} PASSED", done.stdout)

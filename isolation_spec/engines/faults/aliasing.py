@@ -24,7 +24,7 @@ from isolation_spec.engines.reference.runs import Run
 __all__ = ["FAULTS"]
 
 
-class _LiveStatistics(ToolDispatcher):
+class _LiveStatisticsDispatcher(ToolDispatcher):
     def statistics(self) -> dict[str, ToolStatistics]:
         return self._statistics
 
@@ -34,18 +34,18 @@ RETURNED_ALIAS = Fault(
     source="google/adk-python #7105: a getter returns the stored object, so a caller "
     "that changes the result changes the store",
     claims=frozenset({"stored-writes"}),
-    adapter=with_engine(engine_of(dispatcher_class=_LiveStatistics)),
+    adapter=with_engine(engine_of(dispatcher_class=_LiveStatisticsDispatcher)),
 )
 
 
-class _KeepingContext(UserExecutionContext):
+class _AliasingContext(UserExecutionContext):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         object.__setattr__(self, "metadata", options.get("metadata"))
 
 
-class _KeepingAdapter(ReferenceAdapter):
-    context_class = _KeepingContext
+class _AliasingAdapter(ReferenceAdapter):
+    context_class = _AliasingContext
 
 
 METADATA_ALIAS = Fault(
@@ -53,7 +53,7 @@ METADATA_ALIAS = Fault(
     source="BerriAI/litellm #26857: the caller's object is stored without a copy, and "
     "the caller's later changes show inside",
     claims=frozenset({"stored-writes"}),
-    adapter=_KeepingAdapter,
+    adapter=_AliasingAdapter,
 )
 
 
@@ -83,7 +83,7 @@ SHALLOW_TEMPLATE = Fault(
 )
 
 
-class _UpdatedDefaults(ReferenceAdapter):
+class _UpdatedDefaultsAdapter(ReferenceAdapter):
     """Merges each user's metadata into the defaults of all contexts."""
 
     async def start(self, environment: Environment) -> None:
@@ -102,7 +102,7 @@ DEFAULTS_UPDATED = Fault(
     source="letta-ai/letta #3379: a request's options are written into the defaults "
     "from which every request starts",
     claims=frozenset({"context-ownership"}),
-    adapter=_UpdatedDefaults,
+    adapter=_UpdatedDefaultsAdapter,
 )
 
 

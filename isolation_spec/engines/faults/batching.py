@@ -18,7 +18,7 @@ _Prompt = tuple[str, asyncio.Future[str]]
 """The answer that the model will give, and the future of its caller."""
 
 
-class _Batching(ReferenceAdapter):
+class _BatchingAdapter(ReferenceAdapter):
     """Sends all prompts that arrive during one model request as the next request.
 
     Agents run in tasks of their own, so that a cancellation reaches a caller while
@@ -60,7 +60,7 @@ class _Batching(ReferenceAdapter):
                 waiting.set_result(answer)
 
 
-class _UncheckedDelivery(_Batching):
+class _UncheckedDeliveryAdapter(_BatchingAdapter):
     """Sets the result of a caller that has left; the rest of the batch gets no
     answer."""
 
@@ -74,7 +74,7 @@ REST_UNTOLD = Fault(
     source="aio-libs/aiohttp #2937, of a batch: the answer to a caller that has left "
     "raises InvalidStateError, and the callers behind it never get theirs",
     claims=frozenset({"error-containment"}),
-    adapter=_UncheckedDelivery,
+    adapter=_UncheckedDeliveryAdapter,
 )
 
 FAULTS = (REST_UNTOLD,)

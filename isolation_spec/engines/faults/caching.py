@@ -78,7 +78,7 @@ RESULT_CACHE = Fault(
 )
 
 
-class _JoinedLogin(SharedClient):
+class _JoinedLoginClient(SharedClient):
     """A call logs in first or joins a login in flight; cancelling one caller cancels
     the login of all."""
 
@@ -104,7 +104,7 @@ JOINED_LOGIN = Fault(
     source="oklabflensburg/open-city-planner #7: callers join a request in flight, and "
     "it ends when one of them is cancelled",
     claims=frozenset({"error-containment", "tool-isolation"}),
-    adapter=_JoinedLogin,
+    adapter=_JoinedLoginClient,
 )
 
 

@@ -11,7 +11,7 @@ from isolation_spec.engines.reference.runs import Run, RunOutcome
 __all__ = ["FAULTS"]
 
 
-class _EndsTwice(UserExecutionEngine):
+class _TwiceEndingEngine(UserExecutionEngine):
     """Reports the end of a cancelled run, and then the cancellation as an error."""
 
     def _report_end(self, run: Run, outcome: RunOutcome) -> None:
@@ -27,7 +27,7 @@ ENDS_TWICE = Fault(
     source="strands-agents/harness-sdk #2266: a cancelled run is reported once more, "
     "as an error",
     claims=frozenset({"event-lifecycle"}),
-    adapter=with_engine(_EndsTwice),
+    adapter=with_engine(_TwiceEndingEngine),
 )
 
 

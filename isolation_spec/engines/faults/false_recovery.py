@@ -17,7 +17,7 @@ from isolation_spec.engines.reference.runs import Run
 __all__ = ["FAULTS"]
 
 
-class _Recovering(OverwritingEngine):
+class _RecoveringEngine(OverwritingEngine):
     """Looks for lost runs when it starts. Runs that began before the reply and are no
     longer in flight are reported as lost."""
 
@@ -45,7 +45,7 @@ LOST_AND_OVER = Fault(
     source="zombie detection in Apache Airflow: a finished run is taken for lost, and "
     "its end is reported once more",
     claims=frozenset({"event-lifecycle"}),
-    adapter=with_engine(_Recovering),
+    adapter=with_engine(_RecoveringEngine),
 )
 
 FAULTS = (LOST_AND_OVER,)

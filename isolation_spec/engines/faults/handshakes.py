@@ -15,7 +15,7 @@ from isolation_spec.engines.reference.adapter import ReferenceAdapter
 __all__ = ["FAULTS"]
 
 
-class _Impatient(WebSocketManager):
+class _CancellingManager(WebSocketManager):
     """Cancels the authentication of a client that disconnects."""
 
     async def _authenticate(self, socket: ServerConnection) -> str | None:
@@ -29,11 +29,11 @@ class _Impatient(WebSocketManager):
         return None if authentication.cancelled() else authentication.result()
 
 
-class _OneLogin(ReferenceAdapter):
+class _PipelinedLoginAdapter(ReferenceAdapter):
     """One pipelined connection to the identity service. It is reset only when no client
     waits, so a reply to a client that left goes to the next client."""
 
-    manager_class = _Impatient
+    manager_class = _CancellingManager
 
     async def start(self, environment: Environment) -> None:
         self._turn = asyncio.Lock()
@@ -59,11 +59,11 @@ LOGIN_TO_NEXT = Fault(
     source="redis/redis-py #2665, under an identity service: the reply about a client "
     "that left is taken for the reply about the next client",
     claims=frozenset({"event-routing"}),
-    adapter=_OneLogin,
+    adapter=_PipelinedLoginAdapter,
 )
 
 
-class _Turn:
+class _HandoverLock:
     """A lock that hands the turn to the first in line, even if it has left."""
 
     def __init__(self) -> None:
@@ -84,11 +84,11 @@ class _Turn:
             self._taken = False
 
 
-class _InLine(ReferenceAdapter):
-    manager_class = _Impatient
+class _QueuedLoginAdapter(ReferenceAdapter):
+    manager_class = _CancellingManager
 
     async def start(self, environment: Environment) -> None:
-        self._turn = _Turn()
+        self._turn = _HandoverLock()
         await super().start(environment)
 
     async def authenticate(self, token: str) -> str | None:
@@ -101,14 +101,14 @@ TURN_OF_NOBODY = Fault(
     source="python/asyncio #393: a waiter that has left is handed the turn, and keeps "
     "it for ever",
     claims=frozenset({"event-routing"}),
-    adapter=_InLine,
+    adapter=_QueuedLoginAdapter,
 )
 
 
-class _Together(ReferenceAdapter):
+class _SharedLookupAdapter(ReferenceAdapter):
     """The first client's lookup serves all clients that connect meanwhile."""
 
-    manager_class = _Impatient
+    manager_class = _CancellingManager
 
     async def start(self, environment: Environment) -> None:
         self._followers: list[asyncio.Event] | None = None
@@ -133,14 +133,14 @@ FIRST_LEAVES = Fault(
     source="oklabflensburg/open-city-planner #7, in a handshake: one lookup for all "
     "clients ends with the client that began it",
     claims=frozenset({"event-routing"}),
-    adapter=_Together,
+    adapter=_SharedLookupAdapter,
 )
 
 
-class _Severed(ReferenceAdapter):
+class _SeveredAdapter(ReferenceAdapter):
     """A client that leaves closes the connection to the identity service for all."""
 
-    manager_class = _Impatient
+    manager_class = _CancellingManager
 
     async def start(self, environment: Environment) -> None:
         self._connection = 0
@@ -161,7 +161,7 @@ TAKEN_FOR_STRANGER = Fault(
     source="pydantic/pydantic-ai #2818, in a handshake: a client that leaves closes "
     "the connection to the identity service, which then knows no other client",
     claims=frozenset({"noninterference"}),
-    adapter=_Severed,
+    adapter=_SeveredAdapter,
 )
 
 

@@ -47,7 +47,7 @@ class _Numbers:
         del self.runs[number]
 
 
-def _numbered(make: Callable[[], _Numbers]) -> type[UserExecutionEngine]:
+def _with_numbered_runs(make: Callable[[], _Numbers]) -> type[UserExecutionEngine]:
     numbers = make()
 
     class Engine(AnnouncingEngine):
@@ -72,7 +72,7 @@ def _numbered(make: Callable[[], _Numbers]) -> type[UserExecutionEngine]:
     return Engine
 
 
-class _Aborted(_Numbers):
+class _AbortingNumbers(_Numbers):
     """Aborts a run, by its number, if it had ended before its announcement."""
 
     def handle_reply(self, number: int, run: Run) -> None:
@@ -81,7 +81,9 @@ class _Aborted(_Numbers):
 
 
 def _with_abortions() -> type[UserExecutionEngine]:
-    return type("Engine", (_numbered(_Aborted), OverwritingEngine), {})
+    return type(
+        "Engine", (_with_numbered_runs(_AbortingNumbers), OverwritingEngine), {}
+    )
 
 
 ABORTED_BY_NUMBER = Fault(
@@ -117,7 +119,7 @@ CONFIRMED_TO_NEXT = Fault(
     source="modelcontextprotocol/python-sdk #3060, of a receipt: it is filed under a "
     "number that another run holds by then",
     claims=frozenset({"context-ownership"}),
-    adapter=with_fresh_engine(lambda: _numbered(_Receipts)),
+    adapter=with_fresh_engine(lambda: _with_numbered_runs(_Receipts)),
 )
 
 
@@ -155,7 +157,7 @@ def _with_sessions() -> type[UserExecutionEngine]:
         def _open_session(self) -> AsyncSession:
             return sessions.session(super()._open_session)
 
-    bases = _numbered(lambda: sessions), OverwritingEngine
+    bases = _with_numbered_runs(lambda: sessions), OverwritingEngine
     return type("Engine", bases, {"sessions_class": Sessions})
 
 

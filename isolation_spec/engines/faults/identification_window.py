@@ -15,7 +15,7 @@ from isolation_spec.engines.reference.mailbox import Channel, Letter, Socket
 __all__ = ["FAULTS"]
 
 
-class _Unheard(WebSocketManager):
+class _ForgettingManager(WebSocketManager):
     """Drops the queued events of a run when the run ends."""
 
     def notify(self, user_id: str, message: str) -> bool:
@@ -35,11 +35,11 @@ OVER_UNHEARD = Fault(
     source="EdanStarfire/claudecode_webui #80, in a handshake: events queued before "
     "the client is identified are dropped when their run ends",
     claims=frozenset({"event-routing"}),
-    adapter=with_manager(_Unheard),
+    adapter=with_manager(_ForgettingManager),
 )
 
 
-class _Catching(WebSocketManager):
+class _CatchUpManager(WebSocketManager):
     """Sends a client the runs that began since it connected and have no other owner.
 
     The owner of a run is known only while the run is in flight.
@@ -87,7 +87,7 @@ OVER_IS_ANYONES = Fault(
     source="open-webui #25763, in a handshake: the owner of a run is looked up among "
     "the runs in flight, and a finished run is shown to every client",
     claims=frozenset({"event-routing"}),
-    adapter=with_manager(_Catching),
+    adapter=with_manager(_CatchUpManager),
 )
 
 FAULTS = (OVER_IS_ANYONES, OVER_UNHEARD)

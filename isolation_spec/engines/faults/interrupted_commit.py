@@ -21,7 +21,7 @@ __all__ = ["FAULTS"]
 _Owner = tuple[str, str]
 
 
-class _Bound:
+class _BoundConnection:
     """A connection for one owner at a time; the previous holder binds it to the next.
 
     A waiter cancelled just after the handover passes it on without rebinding it.
@@ -60,7 +60,7 @@ class _Bound:
 
 
 def _with_bound_connection() -> type[UserExecutionEngine]:
-    connection = _Bound()
+    connection = _BoundConnection()
 
     class Sessions(DatabaseSessionManager):
         async def run(self, work: Work[T]) -> T:

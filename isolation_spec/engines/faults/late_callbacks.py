@@ -28,7 +28,7 @@ from isolation_spec.engines.reference.runs import Run
 __all__ = ["FAULTS"]
 
 
-class _Registering(AnnouncingEngine, OverwritingEngine):
+class _RegisteringEngine(AnnouncingEngine, OverwritingEngine):
     """Registers a run at the reply to its announcement, even if it has ended."""
 
     async def _handle_reply(self, run: Run) -> None:
@@ -40,11 +40,11 @@ RUNNING_AGAIN = Fault(
     source="result backends of Celery, which now guard against it: a late status "
     "overwrites the status of a finished task, and waiters never see its end",
     claims=frozenset({"teardown"}),
-    adapter=with_engine(_Registering),
+    adapter=with_engine(_RegisteringEngine),
 )
 
 
-class _Repeating(AnnouncingEngine, OverwritingEngine):
+class _RepeatingEngine(AnnouncingEngine, OverwritingEngine):
     """Reports the start of a run again at the reply, unless the run is in flight."""
 
     async def _handle_reply(self, run: Run) -> None:
@@ -66,11 +66,11 @@ STARTED_AFTER_ALL = Fault(
     source="KIP-360 of Apache Kafka: the state that recognises a duplicate is dropped "
     "before the duplicate arrives",
     claims=frozenset({"event-lifecycle", "event-routing"}),
-    adapter=with_engine(_Repeating),
+    adapter=with_engine(_RepeatingEngine),
 )
 
 
-class _Remembering(UserMemory):
+class _RecordingMemory(UserMemory):
     """Records the keys that each run stores."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -84,11 +84,11 @@ class _Remembering(UserMemory):
             self.stored.setdefault(run.request_id, []).append(key)
 
 
-class _TakingBack(AnnouncingEngine, OverwritingEngine):
+class _DeletingEngine(AnnouncingEngine, OverwritingEngine):
     """Deletes the keys of a run that had ended before the reply."""
 
-    memory: _Remembering
-    memory_class = _Remembering
+    memory: _RecordingMemory
+    memory_class = _RecordingMemory
 
     async def _handle_reply(self, run: Run) -> None:
         stored = self.memory.stored.pop(run.context.request_id, [])
@@ -102,11 +102,11 @@ TAKEN_BACK = Fault(
     source="leases of etcd: the keys of a lease are deleted because its confirmation "
     "comes too late",
     claims=frozenset({"stored-writes"}),
-    adapter=with_engine(_TakingBack),
+    adapter=with_engine(_DeletingEngine),
 )
 
 
-class _Limited(AnnouncingEngine, OverwritingEngine):
+class _DeadlineEngine(AnnouncingEngine, OverwritingEngine):
     """Sets a deadline for a run at the reply, and removes it when the run ends."""
 
     def __init__(self, **options: Any) -> None:
@@ -132,11 +132,11 @@ DEADLINE_OF_NOTHING = Fault(
     source="Soju06/codex-lb #2041, with a timer that comes late: a run that has ended "
     "before never removes it",
     claims=frozenset({"teardown"}),
-    adapter=with_engine(_Limited),
+    adapter=with_engine(_DeadlineEngine),
 )
 
 
-class _Granted(ToolDispatcher):
+class _GrantedDispatcher(ToolDispatcher):
     """Returns the results of tools while the grant lasts."""
 
     granted = True
@@ -151,12 +151,12 @@ class _Granted(ToolDispatcher):
         return answer
 
 
-class _Revoking(AnnouncingEngine, OverwritingEngine):
+class _RevokingEngine(AnnouncingEngine, OverwritingEngine):
     """Grants each run the tools of its context, and revokes the grant if the run had
     ended before the reply."""
 
-    tool_dispatcher: _Granted
-    dispatcher_class = _Granted
+    tool_dispatcher: _GrantedDispatcher
+    dispatcher_class = _GrantedDispatcher
 
     async def _execute(self, run: Run) -> AgentExecutionResult:
         self.tool_dispatcher.granted = True
@@ -172,7 +172,7 @@ REVOKED_IN_USE = Fault(
     source="revocation of tokens (RFC 7009): revoking the grant of a finished run also "
     "revokes a later grant of the same kind",
     claims=frozenset({"tool-isolation"}),
-    adapter=with_engine(_Revoking),
+    adapter=with_engine(_RevokingEngine),
 )
 
 FAULTS = (

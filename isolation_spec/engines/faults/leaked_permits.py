@@ -49,7 +49,7 @@ class _Line(SharedToolClient):
         self._held = False
 
 
-class _DeadNext(_Line):
+class _DeadNextLine(_Line):
     """Hands the permit to the next in line even if it has been cancelled."""
 
     async def _wait_for(self, turn: asyncio.Future[None]) -> None:
@@ -74,11 +74,11 @@ DEAD_NEXT = Fault(
     source="python/asyncio #393, aio-libs/aiohttp #2937: the permit is handed to a "
     "waiter that has left, and is lost",
     claims=frozenset({"error-containment"}),
-    adapter=_DeadNext,
+    adapter=_DeadNextLine,
 )
 
 
-class _Abandoned(SharedToolClient):
+class _AbandonedWaiterClient(SharedToolClient):
     """A cancelled waiter leaves behind the task that acquires the lock for it."""
 
     async def start(self, environment: Environment) -> None:
@@ -107,7 +107,7 @@ WAITS_ON = Fault(
     source="bytedance/deer-flow #4240: a caller that waits for a lock is cancelled, "
     "but its helper task is not, and acquires the lock for no caller",
     claims=frozenset({"error-containment"}),
-    adapter=_Abandoned,
+    adapter=_AbandonedWaiterClient,
 )
 
 

@@ -20,7 +20,7 @@ from isolation_spec.engines.reference import ExecutionEngineFactory, UserExecuti
 __all__ = ["FAULTS"]
 
 
-class _Eager(asyncio.Semaphore):
+class _LateSemaphore(asyncio.Semaphore):
     """Checks for a free slot, prepares the run, and only then takes the slot."""
 
     def __init__(self, value: int) -> None:
@@ -41,10 +41,10 @@ class _Eager(asyncio.Semaphore):
         self._freed.set()
 
 
-class _CountsAfterwards(UserExecutionEngine):
+class _LateCountingEngine(UserExecutionEngine):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._slots = _Eager(self._limits.runs_per_engine)
+        self._slots = _LateSemaphore(self._limits.runs_per_engine)
 
 
 COUNTED_AFTERWARDS = Fault(
@@ -52,11 +52,11 @@ COUNTED_AFTERWARDS = Fault(
     source="NVIDIA-NeMo/Guardrails #1765: a slot is checked before an await and taken "
     "after it",
     claims=frozenset({"exact-limits"}),
-    adapter=with_engine(_CountsAfterwards),
+    adapter=with_engine(_LateCountingEngine),
 )
 
 
-class _CountsAll(ExecutionEngineFactory):
+class _GlobalLimitFactory(ExecutionEngineFactory):
     def _held(self, user_id: str) -> int:
         return len(self._slots)
 
@@ -65,7 +65,7 @@ COUNTED_FOR_ALL = Fault(
     id="counted-for-all",
     source="dmwm/WMCore #10360: a limit per user counts the holdings of all users",
     claims=frozenset({"error-containment", "exact-limits"}),
-    adapter=with_factory(_CountsAll),
+    adapter=with_factory(_GlobalLimitFactory),
 )
 
 
@@ -80,7 +80,7 @@ def _with_one_slot() -> type[UserExecutionEngine]:
     return Engine
 
 
-class _OneQuestion(SharedClient):
+class _SerialClient(SharedClient):
     """A call waits until all calls before it are answered."""
 
     async def start(self, environment: Environment) -> None:
@@ -97,7 +97,7 @@ ONE_QUESTION = Fault(
     source="OpenHands/OpenHands #16459, HKUDS/nanobot #2393: all users share the lock "
     "around model calls, and wait while the model answers one of them",
     claims=frozenset({"error-containment"}),
-    adapter=_OneQuestion,
+    adapter=_SerialClient,
 )
 
 
@@ -110,7 +110,7 @@ ONE_AT_A_TIME = Fault(
 )
 
 
-class _LostPermit(SharedToolClient):
+class _LeakingClient(SharedToolClient):
     """One call at a time; a cancelled call does not release its permit."""
 
     async def start(self, environment: Environment) -> None:
@@ -133,7 +133,7 @@ PERMIT_LOST = Fault(
     source="encode/httpcore #830, pipeshub-ai/pipeshub-ai #2918: a cancelled request "
     "keeps its slot in the pool for ever, and the others wait for it",
     claims=frozenset({"error-containment"}),
-    adapter=_LostPermit,
+    adapter=_LeakingClient,
 )
 
 FAULTS = (

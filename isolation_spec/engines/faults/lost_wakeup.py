@@ -14,7 +14,7 @@ from isolation_spec.engines.reference import UserExecutionContext
 __all__ = ["FAULTS"]
 
 
-class _Two:
+class _TwoSlots:
     """Admits two units. A unit that leaves while it is full wakes the next in line."""
 
     def __init__(self) -> None:
@@ -46,11 +46,11 @@ TURN_LOST = Fault(
     source="python/cpython #1031 (bpo-27585): a waiter cancelled after its wake-up "
     "does not pass the turn on, and the waiters behind it wait for ever",
     claims=frozenset({"error-containment"}),
-    adapter=with_guarded_sessions(_Two),
+    adapter=with_guarded_sessions(_TwoSlots),
 )
 
 
-class _Queue:
+class _ThreeSlots:
     """Admits three units; a unit that leaves hands its slot to the first in the queue.
 
     A waiter that is cancelled stays in the queue.
@@ -90,7 +90,7 @@ LEFT_IN_QUEUE = Fault(
     source="aio-libs/aiohttp #2937 (review), aio-libs/aiocassandra #6: a slot is "
     "handed to a cancelled waiter, and the unit that hands it over fails",
     claims=frozenset({"error-containment"}),
-    adapter=with_guarded_sessions(_Queue),
+    adapter=with_guarded_sessions(_ThreeSlots),
 )
 
 FAULTS = (LEFT_IN_QUEUE, TURN_LOST)

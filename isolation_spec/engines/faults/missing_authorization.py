@@ -13,7 +13,7 @@ from isolation_spec.engines.reference.runs import Run
 __all__ = ["FAULTS"]
 
 
-class _Unchecked(UserExecutionEngine):
+class _UncheckedOwnerEngine(UserExecutionEngine):
     def require_owner(self, user_id: str) -> None:
         pass
 
@@ -25,11 +25,11 @@ UNCHECKED_SESSION = Fault(
     claims=frozenset(
         {"context-ownership", "stored-writes", "error-containment", "event-routing"}
     ),
-    adapter=with_engine(_Unchecked),
+    adapter=with_engine(_UncheckedOwnerEngine),
 )
 
 
-class _UncheckedRequest(UserExecutionEngine):
+class _UncheckedRequestEngine(UserExecutionEngine):
     def _check_request(self, request: AgentRequest) -> None:
         pass
 
@@ -41,7 +41,7 @@ UNCHECKED_RUN = Fault(
     claims=frozenset(
         {"context-ownership", "stored-writes", "event-routing", "event-lifecycle"}
     ),
-    adapter=with_engine(_UncheckedRequest),
+    adapter=with_engine(_UncheckedRequestEngine),
 )
 
 

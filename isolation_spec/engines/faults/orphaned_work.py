@@ -24,7 +24,7 @@ from isolation_spec.engines.reference.runs import Run
 __all__ = ["FAULTS"]
 
 
-class _Heartbeat(UserExecutionEngine):
+class _HeartbeatEngine(UserExecutionEngine):
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._heartbeat = asyncio.get_running_loop().create_task(self._beat())
@@ -40,11 +40,11 @@ HEARTBEAT_SURVIVES = Fault(
     id="heartbeat-survives",
     source="miguelgrinberg/python-socketio #1301: a service task survives its owner",
     claims=frozenset({"teardown"}),
-    adapter=with_engine(_Heartbeat),
+    adapter=with_engine(_HeartbeatEngine),
 )
 
 
-class _GoesOn(UserExecutionEngine):
+class _UnstoppedEngine(UserExecutionEngine):
     def _cancel_run(self, run: Run) -> None:
         run.emitter.finish(EventType.AGENT_CANCELLED, {"error": "cancelled"})
         run.emitter.ended = False
@@ -55,7 +55,7 @@ RUN_GOES_ON = Fault(
     source="openai/openai-agents-python #574: leaving a run reports its end, but the "
     "run goes on and emits more events",
     claims=frozenset({"event-lifecycle", "tool-isolation"}),
-    adapter=with_engine(_GoesOn),
+    adapter=with_engine(_UnstoppedEngine),
 )
 
 
@@ -82,7 +82,7 @@ COMES_BACK = Fault(
 )
 
 
-class _Unacknowledged(UserMemory):
+class _EarlyAcknowledgingMemory(UserMemory):
     """Acknowledges a write before it is stored."""
 
     async def remember(self, key: str, value: str) -> None:
@@ -100,11 +100,11 @@ WRITTEN_LATER = Fault(
     source="langchain-ai/langgraph #6701: a store acknowledges entries that its "
     "background writer has not written",
     claims=frozenset({"stored-writes", "context-ownership"}),
-    adapter=with_memory(lambda: _Unacknowledged),
+    adapter=with_memory(lambda: _EarlyAcknowledgingMemory),
 )
 
 
-class _Reminding(UserExecutionEngine):
+class _ReminderEngine(UserExecutionEngine):
     def _forget_run(self, run: Run) -> None:
         super()._forget_run(run)
         # A reminder in an hour; its closure keeps the run and its parts alive.
@@ -115,7 +115,7 @@ TIMER_LEFT = Fault(
     id="timer-left",
     source="codex-lb #2041: a timer that is never cancelled keeps a request alive",
     claims=frozenset({"teardown"}),
-    adapter=with_engine(_Reminding),
+    adapter=with_engine(_ReminderEngine),
 )
 
 

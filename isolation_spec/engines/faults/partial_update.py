@@ -48,7 +48,7 @@ class _Line:
                 self.taken = True
 
 
-def _in_line() -> type[UserExecutionEngine]:
+def _with_queue() -> type[UserExecutionEngine]:
     """Writes the outcome of each run to one journal before it is stored, one at a time.
 
     Outcomes of cancelled runs and of children are not written there.
@@ -76,7 +76,7 @@ TURN_DROPPED = Fault(
     source="python/cpython #112202: a waiter cancelled at the moment of its turn does "
     "not pass the turn on",
     claims=frozenset({"error-containment", "teardown"}),
-    adapter=with_fresh_engine(_in_line),
+    adapter=with_fresh_engine(_with_queue),
 )
 
 

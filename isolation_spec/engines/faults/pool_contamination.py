@@ -70,7 +70,7 @@ class _Connection:
     closed = False
 
 
-class _Alternating(SharedResource):
+class _AlternatingConnections(SharedResource):
     """Two connections: the end of a run closes the front one and brings the other
     forward.
 
@@ -107,7 +107,7 @@ TURNED_TWICE = Fault(
     source="garden-co/jazz #2974: a slot is compared by a value that wraps around, so "
     "two changes look like no change",
     claims=frozenset({"error-containment"}),
-    adapter=with_shared_resource(_Alternating),
+    adapter=with_shared_resource(_AlternatingConnections),
 )
 
 FAULTS = (NOTED_FOR_NEXT, TURNED_TWICE)

@@ -21,7 +21,7 @@ __all__ = ["FAULTS"]
 _Call = tuple[UserExecutionContext, str, Mapping[str, Any]]
 
 
-class _Acknowledged(ToolDispatcher):
+class _TrackingDispatcher(ToolDispatcher):
     """Tracks the calls that have begun and are not confirmed."""
 
     def __init__(self, *arguments: Any) -> None:
@@ -49,11 +49,11 @@ class _Acknowledged(ToolDispatcher):
                 await super()._run_tool(*call)
 
 
-class _Delivering(OverwritingEngine):
+class _RedeliveringEngine(OverwritingEngine):
     """Makes the unconfirmed calls of a run again after its outcome is stored."""
 
-    tool_dispatcher: _Acknowledged
-    dispatcher_class = _Acknowledged
+    tool_dispatcher: _TrackingDispatcher
+    dispatcher_class = _TrackingDispatcher
 
     async def _store_run(self, run: Run, outcome: RunOutcome, *, replace: bool) -> None:
         await super()._store_run(run, outcome, replace=replace)
@@ -65,7 +65,7 @@ DONE_UNCONFIRMED = Fault(
     source="acknowledgement deadlines of Google Cloud Pub/Sub: a message that is done "
     "but not yet confirmed is delivered again",
     claims=frozenset({"tool-isolation"}),
-    adapter=with_engine(_Delivering),
+    adapter=with_engine(_RedeliveringEngine),
 )
 
 FAULTS = (DONE_UNCONFIRMED,)

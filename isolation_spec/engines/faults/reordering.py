@@ -25,7 +25,7 @@ class _Letter:
         self.approved = False
 
 
-class _Screened(EventEmitter):
+class _ScreenedEmitter(EventEmitter):
     """Sends the events of a run in order, each after its approval outside; the terminal
     event needs no approval and is sent at once."""
 
@@ -50,9 +50,9 @@ class _Screened(EventEmitter):
                 super()._send(message)
 
 
-class _Screening(OverwritingEngine):
+class _ScreeningEngine(OverwritingEngine):
     def _create_emitter(self, context: UserExecutionContext) -> EventEmitter:
-        return _Screened(context, self._events, is_open=lambda: not self.closed)
+        return _ScreenedEmitter(context, self._events, is_open=lambda: not self.closed)
 
 
 END_OVERTAKES = Fault(
@@ -60,7 +60,7 @@ END_OVERTAKES = Fault(
     source="producers of Apache Kafka with several requests in flight: a retried "
     "message is sent behind its successors",
     claims=frozenset({"event-lifecycle", "event-routing"}),
-    adapter=with_engine(_Screening),
+    adapter=with_engine(_ScreeningEngine),
 )
 
 FAULTS = (END_OVERTAKES,)

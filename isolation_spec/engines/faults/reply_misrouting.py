@@ -31,7 +31,7 @@ from isolation_spec.engines.reference.storage import store_memory
 __all__ = ["FAULTS"]
 
 
-class _Pipelined(ReferenceAdapter):
+class _PipelinedAdapter(ReferenceAdapter):
     """Keeps an unanswered request in line even if its caller has been cancelled."""
 
     async def start(self, environment: Environment) -> None:
@@ -53,7 +53,7 @@ REPLY_TO_NEXT = Fault(
     source="ChatGPT incident of 2023-03-20, redis/redis-py #2624: the reply to a "
     "cancelled request goes to the next user",
     claims=frozenset({"context-ownership"}),
-    adapter=_Pipelined,
+    adapter=_PipelinedAdapter,
 )
 
 
@@ -87,7 +87,7 @@ RESULT_TO_NEXT = Fault(
 )
 
 
-class _Blocked(ReferenceAdapter):
+class _BlockedAdapter(ReferenceAdapter):
     """A caller cancelled while it waits for a reply leaves the lock locked."""
 
     async def start(self, environment: Environment) -> None:
@@ -108,11 +108,11 @@ LINE_BLOCKED = Fault(
     source="jonathanslenders/asyncio-redis #37: a cancelled request stays at the head "
     "of the line, and blocks every later one",
     claims=frozenset({"error-containment"}),
-    adapter=_Blocked,
+    adapter=_BlockedAdapter,
 )
 
 
-class _Slotted(ReferenceAdapter):
+class _SlottedAdapter(ReferenceAdapter):
     """Delivers a reply to the request that holds the slot of its number on arrival."""
 
     async def start(self, environment: Environment) -> None:
@@ -134,7 +134,7 @@ SLOT_TAKEN = Fault(
     source="modelcontextprotocol/python-sdk #3060: a second request of the same number "
     "takes the slot of the first",
     claims=frozenset({"context-ownership"}),
-    adapter=_Slotted,
+    adapter=_SlottedAdapter,
 )
 
 

@@ -58,7 +58,7 @@ class _Shifts:
         return await request()
 
 
-def _in_shifts(make: Callable[[], _Shifts]) -> type[UserExecutionEngine]:
+def _with_shifts(make: Callable[[], _Shifts]) -> type[UserExecutionEngine]:
     shifts = make()
 
     class Dispatcher(ToolDispatcher):
@@ -87,7 +87,7 @@ def _in_shifts(make: Callable[[], _Shifts]) -> type[UserExecutionEngine]:
     return Engine
 
 
-class _Parked(_Shifts):
+class _SharedSession(_Shifts):
     """One upstream session, closed by the last user to leave.
 
     A lone user is not counted while it waits for an answer.
@@ -126,11 +126,11 @@ CLOSED_WHILE_PARKED = Fault(
     source="usestrix/strix #1012, pydantic-ai #2818: the last user out closes the "
     "shared session, and does not count a user that waits for an answer",
     claims=frozenset({"error-containment", "tool-isolation"}),
-    adapter=with_fresh_engine(lambda: _in_shifts(_Parked)),
+    adapter=with_fresh_engine(lambda: _with_shifts(_SharedSession)),
 )
 
 
-class _Mark(_Shifts):
+class _HighWaterMark(_Shifts):
     """Numbers calls and shifts; every number below the highest finished one counts as
     finished."""
 
@@ -161,7 +161,7 @@ BEHIND_THE_MARK = Fault(
     source="consumers of Apache Kafka that commit out of order: progress is stored as "
     "one highest number, although a later item may be done before an earlier one",
     claims=frozenset({"error-containment", "tool-isolation"}),
-    adapter=with_fresh_engine(lambda: _in_shifts(_Mark)),
+    adapter=with_fresh_engine(lambda: _with_shifts(_HighWaterMark)),
 )
 
 
@@ -209,11 +209,11 @@ GIVEN_UP_EARLY = Fault(
     source="pydantic-ai #6411, #6428, with versions: departures are counted "
     "without their user, so a version that another user still reads is dropped",
     claims=frozenset({"context-ownership", "event-routing", "tool-isolation"}),
-    adapter=with_fresh_engine(lambda: _in_shifts(_Versions)),
+    adapter=with_fresh_engine(lambda: _with_shifts(_Versions)),
 )
 
 
-class _Redelivered(_Shifts):
+class _RepeatedCalls(_Shifts):
     """The end of a shift repeats the unfinished calls that began before the shift."""
 
     def __init__(self) -> None:
@@ -231,7 +231,7 @@ class _Redelivered(_Shifts):
         for number, (request, context) in self._calls.items():
             if number < begun:
                 repeat = asyncio.get_running_loop().create_task(
-                    _quietly(request), context=context
+                    _suppress_errors(request), context=context
                 )
                 self._repeats[repeat] = None
                 repeat.add_done_callback(self._repeats.pop)
@@ -245,7 +245,7 @@ class _Redelivered(_Shifts):
             del self._calls[number]
 
 
-async def _quietly(request: Request) -> None:
+async def _suppress_errors(request: Request) -> None:
     with suppress(Exception):
         await request()
 
@@ -255,7 +255,7 @@ REDELIVERED = Fault(
     source="visibility timeouts of Celery on Redis: work in progress is taken for "
     "abandoned, and is done again",
     claims=frozenset({"tool-isolation"}),
-    adapter=with_fresh_engine(lambda: _in_shifts(_Redelivered)),
+    adapter=with_fresh_engine(lambda: _with_shifts(_RepeatedCalls)),
 )
 
 FAULTS = (BEHIND_THE_MARK, CLOSED_WHILE_PARKED, GIVEN_UP_EARLY, REDELIVERED)

@@ -72,7 +72,7 @@ STATE_ON_AGENT = Fault(
 )
 
 
-class _OneAgent(AgentRegistry):
+class _OneAgentRegistry(AgentRegistry):
     """Makes one agent for all runs but children; each run hands it its services."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class _OneAgent(AgentRegistry):
 
 
 class _OneAgentAdapter(ReferenceAdapter):
-    registry_class = _OneAgent
+    registry_class = _OneAgentRegistry
 
 
 ONE_AGENT = Fault(

@@ -22,7 +22,7 @@ from isolation_spec.engines.reference.adapter import ReferenceAdapter
 __all__ = ["FAULTS"]
 
 
-class _CountingModel(ReferenceAdapter):
+class _CountingAdapter(ReferenceAdapter):
     async def start(self, environment: Environment) -> None:
         self._answers = 0
         await super().start(environment)
@@ -40,11 +40,11 @@ ONE_UPSTREAM = Fault(
     source="IBM/mcp-context-forge #4205: a gateway opens one upstream session, and its "
     "state, for all of its clients",
     claims=frozenset({"noninterference"}),
-    adapter=_CountingModel,
+    adapter=_CountingAdapter,
 )
 
 
-class _SparingModel(ReferenceAdapter):
+class _SharedBudgetAdapter(ReferenceAdapter):
     """A budget meant for each run but counted for all; late runs get less of it."""
 
     BUDGET = 3
@@ -68,11 +68,11 @@ SHARED_BUDGET = Fault(
     source="BerriAI/litellm #36149, aiohttp #792: one client serves all tenants, and a "
     "budget spent by one tenant is spent for all",
     claims=frozenset({"noninterference"}),
-    adapter=_SparingModel,
+    adapter=_SharedBudgetAdapter,
 )
 
 
-class _LatestModel(ReferenceAdapter):
+class _CurrentThreadAdapter(ReferenceAdapter):
     """Stores the current thread on the adapter across an await."""
 
     async def start(self, environment: Environment) -> None:
@@ -92,7 +92,7 @@ SESSION_ON_CLIENT = Fault(
     source="mem0ai/mem0 #4359, aden-hive #2762: the current session is set on the "
     "client when a call begins and read after its await",
     claims=frozenset({"noninterference"}),
-    adapter=_LatestModel,
+    adapter=_CurrentThreadAdapter,
 )
 
 

@@ -14,7 +14,7 @@ from isolation_spec.engines.reference import ExecutionEngineFactory
 __all__ = ["FAULTS"]
 
 
-class _LeftFollowers(SharedClient):
+class _FetchingClient(SharedClient):
     """A call fetches a token, or waits for a fetch in flight."""
 
     async def start(self, environment: Environment) -> None:
@@ -46,11 +46,11 @@ FOLLOWERS_LEFT = Fault(
     source="home-assistant/core #174400: when the caller that fetches for all is "
     "cancelled, the waiting callers are never woken",
     claims=frozenset({"error-containment"}),
-    adapter=_LeftFollowers,
+    adapter=_FetchingClient,
 )
 
 
-class _OneLogout(ExecutionEngineFactory):
+class _SingleLogoutFactory(ExecutionEngineFactory):
     """A logout during another logout waits for that one, as if it were a duplicate."""
 
     _leaving: asyncio.Task[None] | None = None
@@ -67,7 +67,7 @@ JOINED_LOGOUT = Fault(
     source="keycloak/keycloak #49949: of several simultaneous logouts one happens, and "
     "the others are taken for done",
     claims=frozenset({"teardown"}),
-    adapter=with_factory(_OneLogout),
+    adapter=with_factory(_SingleLogoutFactory),
 )
 
 

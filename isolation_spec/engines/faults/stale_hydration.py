@@ -20,7 +20,7 @@ from isolation_spec.engines.reference import (
 __all__ = ["FAULTS"]
 
 
-class _Hydrating(ExecutionEngineFactory):
+class _HydratingFactory(ExecutionEngineFactory):
     """Reads a thread's entries when its engine is made, and restores them at the reply
     of a call outside, if no write is in flight."""
 
@@ -56,7 +56,7 @@ READ_BEFORE = Fault(
     source="redux-persist, which now guards against it: a stored snapshot is loaded "
     "over later changes",
     claims=frozenset({"stored-writes"}),
-    adapter=with_factory(_Hydrating),
+    adapter=with_factory(_HydratingFactory),
 )
 
 FAULTS = (READ_BEFORE,)

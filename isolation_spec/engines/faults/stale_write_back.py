@@ -14,7 +14,7 @@ from isolation_spec.engines.reference import UserMemory
 __all__ = ["FAULTS"]
 
 
-class _Retrying(UserMemory):
+class _RetryingMemory(UserMemory):
     """Stores the entries of a write again at the reply of a call outside.
 
     It does so only if no write is in flight and all of these entries were stored.
@@ -51,7 +51,7 @@ STORED_AGAIN = Fault(
     source="retries of statements by drivers of Apache Cassandra: a finished write is "
     "repeated over a later one",
     claims=frozenset({"stored-writes"}),
-    adapter=with_memory(lambda: _Retrying),
+    adapter=with_memory(lambda: _RetryingMemory),
 )
 
 FAULTS = (STORED_AGAIN,)

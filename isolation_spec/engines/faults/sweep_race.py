@@ -58,7 +58,7 @@ class _Rows:
         return frozenset(self._stored) | self.in_use
 
 
-def _remembering(rows: _Rows) -> type[UserExecutionEngine]:
+def _recording_engine(rows: _Rows) -> type[UserExecutionEngine]:
     class Memory(UserMemory):
         async def remember(self, key: str, value: str) -> None:
             with rows.writing((*self._owner(), key)):
@@ -67,13 +67,13 @@ def _remembering(rows: _Rows) -> type[UserExecutionEngine]:
     return engine_of(memory_class=Memory)
 
 
-class _Sweeping(ExecutionEngineFactory):
+class _SweepingFactory(ExecutionEngineFactory):
     """Marks all rows before it makes an engine, and deletes the rows that are neither
     marked nor being written."""
 
     def __init__(self, **options: Any) -> None:
         self._rows = _Rows()
-        super().__init__(**{**options, "engine_class": _remembering(self._rows)})
+        super().__init__(**{**options, "engine_class": _recording_engine(self._rows)})
 
     async def create_for_user(
         self, context: UserExecutionContext
@@ -102,7 +102,7 @@ SWEPT_UNMARKED = Fault(
     source="garbage collection of the Docker registry (distribution/distribution): a "
     "blob stored between marking and sweeping is taken for garbage",
     claims=frozenset({"stored-writes"}),
-    adapter=with_factory(_Sweeping),
+    adapter=with_factory(_SweepingFactory),
 )
 
 FAULTS = (SWEPT_UNMARKED,)

@@ -19,7 +19,7 @@ from isolation_spec.engines.reference import (
 __all__ = ["FAULTS"]
 
 
-class _CheckedAfterwards(ToolDispatcher):
+class _LateCheckDispatcher(ToolDispatcher):
     def _refusal(self, context: UserExecutionContext, name: str) -> str | None:
         return None
 
@@ -43,11 +43,11 @@ CHECKED_AFTERWARDS = Fault(
     source="openMF/mcp-mifosx #416: the permission of a call is checked after the call "
     "has had its effect",
     claims=frozenset({"tool-isolation"}),
-    adapter=with_engine(engine_of(dispatcher_class=_CheckedAfterwards)),
+    adapter=with_engine(engine_of(dispatcher_class=_LateCheckDispatcher)),
 )
 
 
-class _Escaping(ToolDispatcher):
+class _EscapingDispatcher(ToolDispatcher):
     def _contain(self, failure: BaseException) -> str:
         raise failure
 
@@ -57,7 +57,7 @@ FAILURE_ESCAPES = Fault(
     source="langchain-ai/langgraph #6449, deepagents #5356: a tool's exception ends "
     "the run instead of becoming a result",
     claims=frozenset({"error-containment", "tool-isolation"}),
-    adapter=with_engine(engine_of(dispatcher_class=_Escaping)),
+    adapter=with_engine(engine_of(dispatcher_class=_EscapingDispatcher)),
 )
 
 FAULTS = (

@@ -17,7 +17,7 @@ from isolation_spec.engines.reference.adapter import ReferenceAdapter
 __all__ = ["FAULTS"]
 
 
-class _Committing(DatabaseSessionManager):
+class _CommittingSessions(DatabaseSessionManager):
     async def _finish(self, session: AsyncSession, *, keep: bool) -> None:
         await super()._finish(session, keep=True)
 
@@ -27,11 +27,11 @@ COMMIT_ON_ERROR = Fault(
     source="google/adk-python #3328: the error path of a database session does not "
     "roll back",
     claims=frozenset({"database-sessions"}),
-    adapter=with_sessions(_Committing),
+    adapter=with_sessions(_CommittingSessions),
 )
 
 
-class _Autocommit(DatabaseSessionManager):
+class _AutocommitSessions(DatabaseSessionManager):
     def __init__(self, context: UserExecutionContext, database: AsyncEngine) -> None:
         autocommit = database.execution_options(isolation_level="AUTOCOMMIT")
         super().__init__(context, autocommit)
@@ -42,11 +42,11 @@ EACH_STATEMENT = Fault(
     source="incident 11, basicmachines-co/basic-memory #989: half of a unit of work is "
     "visible before the unit is done",
     claims=frozenset({"database-sessions"}),
-    adapter=with_sessions(_Autocommit),
+    adapter=with_sessions(_AutocommitSessions),
 )
 
 
-class _Unclosed(DatabaseSessionManager):
+class _UnclosedSessions(DatabaseSessionManager):
     async def _finish(self, session: AsyncSession, *, keep: bool) -> None:
         if keep:
             await super()._finish(session, keep=True)
@@ -59,7 +59,7 @@ LEFT_OPEN = Fault(
     source="topoteretes/cognee #4197: a failed request leaves its transaction open, "
     "and in the end the pool is empty",
     claims=frozenset({"database-sessions", "error-containment", "teardown"}),
-    adapter=with_sessions(_Unclosed),
+    adapter=with_sessions(_UnclosedSessions),
 )
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from .errors import LimitError
-from .frozen import FrozenMapping, frozen
+from .frozen import FrozenMapping, freeze
 
 __all__ = ["MAX_CHILD_DEPTH", "UserExecutionContext", "current_context"]
 
@@ -153,7 +153,7 @@ def _identity(name: str, value: object) -> str:
 def _frozen_metadata(metadata: Mapping[str, Any] | None) -> FrozenMapping:
     if isinstance(metadata, FrozenMapping):
         return metadata
-    plain: FrozenMapping = frozen(
+    plain: FrozenMapping = freeze(
         {} if metadata is None else metadata, place="metadata"
     )
     if not isinstance(plain, FrozenMapping):

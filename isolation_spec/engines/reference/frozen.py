@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-__all__ = ["FrozenMapping", "frozen"]
+__all__ = ["FrozenMapping", "freeze"]
 
 _SCALARS = (
     type(None),
@@ -64,7 +64,7 @@ class FrozenMapping(Mapping[str, Any]):
         return FrozenMapping, (dict(self._items),)
 
 
-def frozen(value: object, *, place: str) -> Any:
+def freeze(value: object, *, place: str) -> Any:
     """An immutable deep copy of plain data; `place` names the value in errors.
 
     Mappings, lists, tuples and sets are copied into immutable equivalents. Raises
@@ -75,16 +75,16 @@ def frozen(value: object, *, place: str) -> Any:
     if isinstance(value, Mapping):
         return FrozenMapping(
             {
-                _key(key, place): frozen(value[key], place=f"{place}[{key!r}]")
+                _key(key, place): freeze(value[key], place=f"{place}[{key!r}]")
                 for key in value
             }
         )
     if isinstance(value, list | tuple):
         return tuple(
-            frozen(item, place=f"{place}[{index}]") for index, item in enumerate(value)
+            freeze(item, place=f"{place}[{index}]") for index, item in enumerate(value)
         )
     if isinstance(value, set | frozenset):
-        return frozenset(frozen(item, place=f"{place} item") for item in value)
+        return frozenset(freeze(item, place=f"{place} item") for item in value)
     message = (
         f"{place} must be plain data, got {type(value).__name__}; "
         "write text, numbers, lists and mappings, never live objects"

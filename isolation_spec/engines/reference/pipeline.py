@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from .agents import AgentExecutionResult, AgentRequest
 from .context import UserExecutionContext
-from .frozen import frozen
+from .frozen import freeze
 from .waiting import wait_until_done
 
 __all__ = [
@@ -63,7 +63,7 @@ class PipelineStepConfig:
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "metadata", frozen(self.metadata, place="metadata"))
+        object.__setattr__(self, "metadata", freeze(self.metadata, place="metadata"))
         conditional = self.strategy is ExecutionStrategy.CONDITIONAL
         if conditional != (self.condition is not None):
             message = (

@@ -50,7 +50,7 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.001)
 
 
-async def joined(
+async def connect_registered(
     manager: WebSocketManager, user: str, count: int = 1, **options: Any
 ) -> ClientConnection:
     """A client that the manager has registered."""
@@ -81,8 +81,11 @@ async def manager() -> AsyncIterator[WebSocketManager]:
 @pytest.mark.asyncio
 async def test_each_message_has_one_owner(manager: WebSocketManager) -> None:
     """All connections of the owner get each message, in order; no others do."""
-    ann, ann2 = await joined(manager, "ann"), await joined(manager, "ann", 2)
-    bob = await joined(manager, "bob")
+    ann, ann2 = (
+        await connect_registered(manager, "ann"),
+        await connect_registered(manager, "ann", 2),
+    )
+    bob = await connect_registered(manager, "bob")
     assert all(manager.notify("ann", f"a{n}") for n in range(5))
     assert manager.notify("bob", "b")
     assert (
@@ -131,7 +134,7 @@ async def test_authenticators_may_wait_or_fail() -> None:
         return {"ANN": "ann", "ODD": 7, "BLANK": " "}[token]
 
     manager = await create_test_websocket_manager(answer)
-    ann = await joined(manager, "ann")
+    ann = await connect_registered(manager, "ann")
     for token in ("FAIL", "ODD", "BLANK"):
         assert await close_code(await client(manager, token)) == 1008
     query = await client(manager, None, query="?token=ANN")
@@ -167,7 +170,7 @@ async def test_messages_wait_for_the_next_connection(manager: WebSocketManager) 
     assert not any(manager.notify("ann", f"{n}") for n in range(5))
     manager.notify("bob", "b")
     assert (manager.pending("ann"), manager.statistics().dropped) == (3, 2)
-    ann = await joined(manager, "ann")
+    ann = await connect_registered(manager, "ann")
     manager.notify("ann", "new")
     assert await receive(ann, 4) == ["2", "3", "4", "new"]
     assert manager.pending("ann") == 0
@@ -181,8 +184,8 @@ async def test_a_late_close_never_touches_the_new_connection(
     manager: WebSocketManager,
 ) -> None:
     """After a reconnect the old connection's end changes nothing."""
-    old = await joined(manager, "ann")
-    new = await joined(manager, "ann", 2)
+    old = await connect_registered(manager, "ann")
+    new = await connect_registered(manager, "ann", 2)
     await old.close()
     await until(lambda: manager.connections("ann") == 1)
     assert manager.notify("ann", "x")
@@ -193,7 +196,7 @@ async def test_a_late_close_never_touches_the_new_connection(
 @pytest.mark.asyncio
 async def test_a_closed_connection_takes_no_message(manager: WebSocketManager) -> None:
     """A message sent right after the close is queued, not lost."""
-    ann = await joined(manager, "ann")
+    ann = await connect_registered(manager, "ann")
     await ann.close()
     assert not manager.notify("ann", "x")
     again = await client(manager, "ANN")
@@ -207,7 +210,7 @@ async def test_a_closed_connection_takes_no_message(manager: WebSocketManager) -
 @pytest.mark.asyncio
 async def test_messages_of_clients_are_ignored(manager: WebSocketManager) -> None:
     """They do not block the connection and change no registration."""
-    ann = await joined(manager, "ann")
+    ann = await connect_registered(manager, "ann")
     for _ in range(100):
         await ann.send('{"user_id": "bob"}')
     manager.notify("ann", "x")
@@ -232,7 +235,7 @@ async def test_a_slow_reader_does_not_block_others() -> None:
         b"Authorization: Bearer ANN\r\n\r\n"
     )
     await until(lambda: manager.connections("ann") == 1)
-    bob = await joined(manager, "bob")
+    bob = await connect_registered(manager, "bob")
     number = 0
     while manager.statistics().overflowed == 0:
         number += 1
@@ -241,7 +244,7 @@ async def test_a_slow_reader_does_not_block_others() -> None:
     assert manager.notify("bob", "quick")
     assert await receive(bob, 1) == ["quick"]
     assert manager.pending("ann") == 6
-    ann = await joined(manager, "ann")
+    ann = await connect_registered(manager, "ann")
     got = await receive(ann, 6)
     assert [int(text[:6]) for text in got] == list(range(number - 5, number + 1))
     await manager.stop()
@@ -254,7 +257,7 @@ async def test_a_slow_reader_does_not_block_others() -> None:
 async def test_a_slow_reader_that_reads_again_gets_all_messages() -> None:
     """When the transport accepts data again, the queue is sent, in order."""
     manager = await create_test_websocket_manager(users, Limits(connection_queue=500))
-    ann = await joined(manager, "ann", max_queue=1)
+    ann = await connect_registered(manager, "ann", max_queue=1)
     for number in range(300):
         assert manager.notify("ann", f"{number:06}" + "x" * 50_000)
     assert manager.statistics().delivered < 300
@@ -282,7 +285,7 @@ async def test_no_task_carries_the_context_of_a_user() -> None:
     manager = Watched(look)
     await manager.start()
     await manager.start()
-    ann = await joined(manager, "ann")
+    ann = await connect_registered(manager, "ann")
     manager.notify("ann", "x")
     await receive(ann, 1)
     await manager.stop()
