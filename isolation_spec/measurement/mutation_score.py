@@ -261,7 +261,7 @@ def _shrink(engine: Engine, fault: str, statistics: SearchStatistics) -> _Shrunk
         engine.make_adapter, found.scenario, (found.violation,), same_clause=False
     )
     started = time.perf_counter()
-    small = Shrinker(probe.fails, look=probe.places).shrink(found.scenario)
+    small = Shrinker(probe.fails, observe=probe.observe).shrink(found.scenario)
     seconds = round(time.perf_counter() - started, 3)
     operations, decisions, _ = size(small)
     least = least_of(fault, found.violation.claim)

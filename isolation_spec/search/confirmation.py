@@ -143,7 +143,7 @@ class _Confirming:
 
         shrinker = Shrinker(
             predicate.fails,
-            look=predicate.places,
+            observe=predicate.observe,
             seconds=seconds,
             progressed=progressed,
         )

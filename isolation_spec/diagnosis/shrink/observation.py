@@ -1,4 +1,4 @@
-"""What the run of a scenario had places for: decisions that were not made in it."""
+"""The arrivals and steps of a run, at which the shrinker may place new decisions."""
 
 from __future__ import annotations
 
@@ -7,15 +7,20 @@ from typing import NamedTuple, TypeAlias
 
 from isolation_spec.model.scenario import Scenario
 
-__all__ = ["Look", "RunObservation"]
+__all__ = ["Observe", "RunObservation"]
 
 
 class RunObservation(NamedTuple):
-    """What a run had a place for: the chain of each arrival, in order, and how many
-    steps the task of each operation made."""
+    """The places for decisions in one run.
+
+    Attributes:
+        order: the chain of each arrival, in order.
+        steps: operation id -> how many steps its task made.
+    """
 
     order: tuple[str, ...] = ()
     steps: Mapping[int, int] = {}
 
 
-Look: TypeAlias = Callable[[Scenario], RunObservation]
+Observe: TypeAlias = Callable[[Scenario], RunObservation]
+"""Runs a scenario and returns its observation."""

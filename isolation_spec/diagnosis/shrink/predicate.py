@@ -1,4 +1,4 @@
-"""Whether a scenario fails as another one did, and what its run had places for."""
+"""The predicate of shrinking: whether a scenario fails as the first one did."""
 
 from __future__ import annotations
 
@@ -17,15 +17,17 @@ __all__ = ["FailurePredicate"]
 
 
 class FailurePredicate:
-    """Runs scenarios on one engine, and judges them by one claim, or by a few.
+    """Runs scenarios on one engine and judges them by the claims of a first failure.
 
-    A claim that compares with solo runs is asked of the users alone who were harmed,
-    and what they do alone is run once.
+    A claim that compares a shared run with solo runs needs the solo runs of the harmed
+    users alone. Each solo run is executed once.
 
     Arguments:
-        violations: how it failed: the claims, and whose views they concern.
+        make_adapter: makes the adapter of each run.
+        scenario: the scenario that failed first.
+        violations: its violations: the claims, and the users whose views they concern.
         same_clause: whether only the same clauses of the claims count.
-        check: called before each run; raises what is to end the shrinking.
+        check: called before each run; an exception that it raises ends the shrinking.
     """
 
     def __init__(
@@ -49,13 +51,15 @@ class FailurePredicate:
             if violation.users and find_claim(violation.claim).compares
         }
         self._check = check
-        self._kept: SoloCache = {}
+        self._solo_cache: SoloCache = {}
 
     def failure(self, scenario: Scenario) -> tuple[History, Violation] | None:
-        """What is observed in a run and how it fails, None if it does not.
+        """The history of a run and its violation; None if it does not fail the same
+        way.
 
-        What asks for more than the engine offers is not run: shrinking makes steps of
-        operations, and an engine that has the one need not have the other.
+        A scenario that needs more capabilities than the engine has is not run:
+        shrinking turns operations into script steps, and an engine that has the one
+        need not have the other.
         """
         self._check()
         if any(missing_capabilities(scenario, self._capabilities)):
@@ -72,11 +76,11 @@ class FailurePredicate:
         return None
 
     def fails(self, scenario: Scenario) -> bool:
-        """True if it fails as the first one did."""
+        """Whether the scenario fails as the first one did."""
         return self.failure(scenario) is not None
 
-    def places(self, scenario: Scenario) -> RunObservation:
-        """What a run of it has places for."""
+    def observe(self, scenario: Scenario) -> RunObservation:
+        """The arrivals and steps of a run of the scenario."""
         self._check()
         history = run(scenario, self._make_adapter, count_steps=True)
         steps = {number: len(waits) for number, waits in history.steps.items()}
@@ -90,4 +94,4 @@ class FailurePredicate:
             for user in comparable(history)
             if history.scenario.users[user].label in self._harmed or not self._harmed
         ]
-        return solo_runs(history, self._make_adapter, users, self._kept)
+        return solo_runs(history, self._make_adapter, users, self._solo_cache)

@@ -1,23 +1,24 @@
 """Makes a failing scenario smaller until nothing more can go.
 
 Users, operations, scripts, names, scheduling choices and cancellations are one value
-here and shrink together. Every candidate is run; it replaces the scenario if it is
-smaller and fails the same way. Removing an operation removes its choices, as these hang
-on it. What is cheap comes first. Where it finds nothing more, one thing is given for
-another: an operation for a decision, two decisions for one, two users for one, a place
-that a cancellation strikes for another, and all for something small that is made anew;
-each in turn, so that none takes the time from the others. In the end all is said
-plainly.
+and shrink together. The shrinker runs each candidate; a candidate replaces the scenario
+if its sort key is smaller and it fails the same way. Choices are keyed by operations,
+so a deleted operation takes its choices along.
+
+Cheap passes run first, to a fixed point. Then expensive passes exchange one thing for
+another: an operation for a decision, two decisions for one, two users for one, or the
+whole scenario for a small synthesized one. Cosmetic passes come last.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import msgspec
 
-from isolation_spec.diagnosis.shrink.observation import Look, RunObservation
+from isolation_spec.diagnosis.shrink.observation import Observe, RunObservation
 from isolation_spec.diagnosis.shrink.passes.cancellation import (
     with_cancellations_elsewhere,
     with_cancellations_nearby,
@@ -31,16 +32,16 @@ from isolation_spec.diagnosis.shrink.passes.deletion import (
     without_pairs,
     without_users,
 )
-from isolation_spec.diagnosis.shrink.passes.merging import with_joined_runs
+from isolation_spec.diagnosis.shrink.passes.merging import with_merged_operations
 from isolation_spec.diagnosis.shrink.passes.scheduling import (
-    decided_otherwise,
-    delayed,
-    met,
-    reordered,
-    retimed,
-    retimed_twice,
-    retimed_widely,
-    slowed,
+    with_decision_for_kind,
+    with_decision_for_operation,
+    with_decision_for_two_decisions,
+    with_decision_for_two_operations,
+    with_preceding_runs,
+    with_reordered_operations,
+    with_sleeps,
+    with_two_operations_only,
 )
 from isolation_spec.diagnosis.shrink.passes.simplification import (
     with_another_operation,
@@ -48,120 +49,125 @@ from isolation_spec.diagnosis.shrink.passes.simplification import (
     with_shorter_names,
     with_simpler_operations,
 )
-from isolation_spec.diagnosis.shrink.passes.synthesis import composed
+from isolation_spec.diagnosis.shrink.passes.synthesis import synthesize
 from isolation_spec.diagnosis.shrink.passes.user_merging import (
     with_attackers,
-    with_given_operations,
-    with_united_users,
+    with_merged_users,
+    with_transferred_operations,
 )
-from isolation_spec.diagnosis.shrink.predicate import FailurePredicate
-from isolation_spec.diagnosis.shrink.sort_key import order, size
+from isolation_spec.diagnosis.shrink.sort_key import sort_key
 from isolation_spec.model.scenario import Scenario, User
 
-__all__ = [
-    "SHRINK_SECONDS",
-    "FailurePredicate",
-    "RunObservation",
-    "Shrinker",
-    "size",
-]
+__all__ = ["SHRINK_SECONDS", "ShrinkPass", "Shrinker"]
 
 Fails = Callable[[Scenario], bool]
-Pass = Callable[[Scenario], Iterator[Scenario]]
+ShrinkPass = Callable[[Scenario], Iterator[Scenario]]
+"""Yields candidates; the shrinker skips those with a larger sort key."""
 Keys = Callable[[Scenario], tuple[bytes, ...]]
 
 replace = msgspec.structs.replace
 SHRINK_SECONDS = 9.5
-"""How long one failure is shrunk; the run under way then is waited for."""
-_TELL_EVERY = 25
-"""Runs after which is told that the shrinker is still at work."""
-_SHARE = 60
-"""Runs of one dear pass before the next one has its turn."""
+"""The time in which one failure is shrunk; a run in progress then ends first."""
+_PROGRESS_EVERY = 25
+"""Runs after which the shrinker reports progress although nothing got smaller."""
+_RUNS_PER_TURN = 60
+"""Runs of one expensive pass before the next one has its turn."""
 
 
 class Shrinker:
-    """Greedy, in passes from coarse to fine, until a whole round changes nothing.
+    """Shrinks greedily, in passes from coarse to fine, until a round changes nothing.
 
     Arguments:
-        fails: runs a scenario and says whether it still fails the same way.
-        look: runs a scenario and says what it has places for; without it no decision
-            is tried that was not there.
-        most: the most scenarios that it may run.
+        fails: runs a scenario and returns whether it still fails the same way.
+        observe: runs a scenario and returns its arrivals and steps; without it no
+            decision is tried that the scenario does not have.
+        most: how many scenarios may be run.
         seconds: after so many on the `clock` it returns the smallest so far.
-        progressed: told after each step how many scenarios were run and which is the
-            smallest so far.
+        progressed: called with the number of runs and the smallest scenario so far.
+
+    Attributes:
+        runs: how many scenarios were run so far.
     """
 
     def __init__(
         self,
         fails: Fails,
         *,
-        look: Look | None = None,
+        observe: Observe | None = None,
         most: int = 4000,
         seconds: float = SHRINK_SECONDS,
         clock: Callable[[], float] = time.monotonic,
         progressed: Callable[[int, Scenario], None] = lambda *_: None,
     ) -> None:
         self._fails = fails
-        self._looked = look
+        self._observe_run = observe
         self._most = most
         self._clock = clock
         self._end = clock() + seconds
         self._progressed = progressed
         self._tried: set[bytes] = set()
-        self._seen: dict[bytes, RunObservation] = {}
+        self._observations: dict[bytes, RunObservation] = {}
         self.runs = 0
 
     def shrink(self, scenario: Scenario) -> Scenario:
         """The smallest scenario found that still fails."""
-        dear = tuple(map(self._looking, _DEAR))
+        expensive = _expensive_passes(self._observe)
         while True:
-            scenario = self._settled(scenario, _CHEAP)
-            smaller = self._dearly(scenario, dear)
+            scenario = self._fixate(scenario, _CHEAP_PASSES)
+            smaller = self._try_in_turns(scenario, expensive)
             if smaller is None:
-                smaller = self._settled(scenario, (*_CHEAP, *_PLAIN))
-                # Plainer operations may do without what the others needed.
+                # A simpler operation may no longer need another one, so the cheap
+                # passes run again with the cosmetic ones.
+                smaller = self._fixate(scenario, (*_CHEAP_PASSES, *_COSMETIC_PASSES))
                 if smaller == scenario:
                     return scenario
             scenario = smaller
 
-    def _dearly(self, scenario: Scenario, passes: tuple[Pass, ...]) -> Scenario | None:
-        """What the first of these passes finds: no kind of move takes all the time
-        from the others."""
-        for most in (_SHARE, self._most):
-            for one in passes:
-                smaller = self._first(scenario, one, keys=_under_any_names, most=most)
+    def _fixate(self, scenario: Scenario, passes: tuple[ShrinkPass, ...]) -> Scenario:
+        """Runs the passes until not one of them finds a smaller scenario."""
+        before = None
+        while scenario != before:
+            before = scenario
+            for shrink_pass in passes:
+                while (
+                    smaller := self._find_smaller(scenario, shrink_pass)
+                ) is not None:
+                    scenario = smaller
+        return scenario
+
+    def _try_in_turns(
+        self, scenario: Scenario, passes: tuple[ShrinkPass, ...]
+    ) -> Scenario | None:
+        """The first success of these passes: first with few runs each, then with all.
+
+        Without turns, one pass with thousands of candidates would take the whole time.
+        """
+        for most in (_RUNS_PER_TURN, self._most):
+            for shrink_pass in passes:
+                smaller = self._find_smaller(
+                    scenario, shrink_pass, keys=_keys_under_any_names, most=most
+                )
                 if smaller is not None:
                     return smaller
         return None
 
-    def _settled(self, scenario: Scenario, passes: tuple[Pass, ...]) -> Scenario:
-        """Takes what these passes find, until none of them finds anything more."""
-        before = None
-        while scenario != before:
-            before = scenario
-            for one in passes:
-                while (smaller := self._first(scenario, one)) is not None:
-                    scenario = smaller
-        return scenario
-
-    def _first(
+    def _find_smaller(
         self,
         scenario: Scenario,
-        candidates: Pass,
+        shrink_pass: ShrinkPass,
         *,
         keys: Keys = lambda scenario: (scenario.to_json(),),
         most: int | None = None,
     ) -> Scenario | None:
-        limit = order(scenario)
+        limit = sort_key(scenario)
         end = self._most if most is None else self.runs + most
-        for candidate in candidates(scenario):
+        for candidate in shrink_pass(scenario):
             if self._is_over() or self.runs >= end:
                 return None
-            if order(candidate) < limit and self._try(candidate, keys):
+            if sort_key(candidate) < limit and self._try(candidate, keys):
                 self._progressed(self.runs, candidate)
                 return candidate
-            if self.runs % _TELL_EVERY == 0:
+            if self.runs % _PROGRESS_EVERY == 0:
                 self._progressed(self.runs, scenario)
         return None
 
@@ -176,44 +182,41 @@ class Shrinker:
     def _is_over(self) -> bool:
         return self.runs >= self._most or self._clock() > self._end
 
-    def _looking(self, one: Looking) -> Pass:
-        return lambda scenario: one(scenario, self._look)
-
-    def _look(self, scenario: Scenario) -> RunObservation:
-        if self._looked is None or self._is_over():
+    def _observe(self, scenario: Scenario) -> RunObservation:
+        if self._observe_run is None or self._is_over():
             return RunObservation()
-        key = _nameless(scenario)
-        if key not in self._seen:
+        key = _key_without_names(scenario)
+        if key not in self._observations:
             self.runs += 1
-            self._seen[key] = self._looked(scenario)
-        return self._seen[key]
+            self._observations[key] = self._observe_run(scenario)
+        return self._observations[key]
 
 
-def _under_any_names(scenario: Scenario) -> tuple[bytes, ...]:
-    """What is dear to try is not tried again under other names."""
-    return scenario.to_json(), _nameless(scenario)
+def _keys_under_any_names(scenario: Scenario) -> tuple[bytes, ...]:
+    """Keys that skip a candidate already tried with other names of its users.
+
+    An expensive candidate is not worth a second run for its names.
+    """
+    return scenario.to_json(), _key_without_names(scenario)
 
 
-def _nameless(scenario: Scenario) -> bytes:
-    """Equal for scenarios that differ in what users are called, and for no JSON of
-    one, as other names are tried where they are what changes."""
-    users = tuple(map(_called_by_label, scenario.users))
+def _key_without_names(scenario: Scenario) -> bytes:
+    """A key equal for scenarios that differ in the names of users alone.
+
+    The prefix keeps it different from the JSON of every scenario: passes that change
+    names alone must still try each of their candidates.
+    """
+    users = tuple(map(_name_after_label, scenario.users))
     return b"nameless " + replace(scenario, users=users).to_json()
 
 
-def _called_by_label(user: User) -> User:
+def _name_after_label(user: User) -> User:
     return replace(user, id=user.label)
 
 
-Looking = Callable[[Scenario, Look], Iterator[Scenario]]
-
-
-def _unseen(one: Pass) -> Looking:
-    """The pass as one of those that may look what there are places for."""
-    return lambda scenario, _: one(scenario)
-
-
-_CHEAP: tuple[Pass, ...] = (
+# Large deletions come first, since they make every later run shorter. A pass here has
+# at most a few candidates for each operation, except `without_pairs`.
+_CHEAP_PASSES: tuple[ShrinkPass, ...] = (
     without_users,
     without_operations,
     with_fewer_contexts,
@@ -221,25 +224,33 @@ _CHEAP: tuple[Pass, ...] = (
     with_shorter_scripts,
     without_delays,
     without_pairs,
-    with_joined_runs,
+    with_merged_operations,
     with_labels_for_names,
 )
-# What is said more plainly gives less to hold on to for what is tried before.
-_PLAIN: tuple[Pass, ...] = (with_simpler_operations, with_shorter_names)
-_DEAR: tuple[Looking, ...] = (
-    _unseen(with_attackers),
-    with_cancellations_nearby,
-    met,
-    _unseen(with_united_users),
-    slowed,
-    _unseen(delayed),
-    reordered,
-    with_cancellations_elsewhere,
-    _unseen(with_given_operations),
-    _unseen(with_another_operation),
-    _unseen(composed),
-    decided_otherwise,
-    retimed_widely,
-    retimed,
-    retimed_twice,
-)
+# Last: a simpler operation gives the deletions before it less to remove.
+_COSMETIC_PASSES: tuple[ShrinkPass, ...] = (with_simpler_operations, with_shorter_names)
+
+
+def _expensive_passes(observe: Observe) -> tuple[ShrinkPass, ...]:
+    """The passes with many candidates, of which few succeed.
+
+    Those that end with very few operations come first. Those that observe each smaller
+    scenario before they try its decisions come last, as they need the most runs.
+    """
+    return (
+        with_attackers,
+        partial(with_cancellations_nearby, observe=observe),
+        with_two_operations_only,
+        with_merged_users,
+        with_sleeps,
+        with_preceding_runs,
+        with_reordered_operations,
+        partial(with_cancellations_elsewhere, observe=observe),
+        with_transferred_operations,
+        with_another_operation,
+        synthesize,
+        partial(with_decision_for_two_decisions, observe=observe),
+        partial(with_decision_for_kind, observe=observe),
+        partial(with_decision_for_operation, observe=observe),
+        partial(with_decision_for_two_operations, observe=observe),
+    )

@@ -1,4 +1,4 @@
-"""Whatever an agent can do, one step each."""
+"""One script step of each kind that an agent can perform."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from isolation_spec.model.scenario import (
 __all__ = ["EVERY_STEP"]
 
 _VALUE = canary("a", 0, 1)
-"""Stands for a canary of whoever does the step."""
+"""A placeholder: synthesis replaces it by a canary of the user whose step it is."""
 
 EVERY_STEP: tuple[Step, ...] = (
     Think(prompt=_VALUE),
@@ -42,3 +42,4 @@ EVERY_STEP: tuple[Step, ...] = (
     Return(value=_VALUE),
     Fail(message=_VALUE),
 )
+"""One step of each kind, with every tool and with each way in which a step fails."""

@@ -601,8 +601,8 @@ def test_two_decisions_are_given_for_one() -> None:
             one or {"1/start", "2/start"} <= schedule.classes.keys()
         )
 
-    looked = RunObservation(("1/start", "1/call", "1/call", "2/start"), {})
-    small = Shrinker(fails, look=lambda _: looked).shrink(
+    observation = RunObservation(("1/start", "1/call", "1/call", "2/start"), {})
+    small = Shrinker(fails, observe=lambda _: observation).shrink(
         two(
             Read(id=1, user=0, context="x"),
             Read(id=2, user=1, context="x"),
@@ -621,7 +621,7 @@ def test_an_operation_is_given_for_a_decision() -> None:
         cancelled = any(o.cancel for o in scenario.operations)
         return 1 in ids and (2 in ids or cancelled)
 
-    small = Shrinker(fails, look=lambda _: RunObservation((), {1: 3})).shrink(
+    small = Shrinker(fails, observe=lambda _: RunObservation((), {1: 3})).shrink(
         two(CleanupUser(id=1, user=0), CleanupUser(id=2, user=1))
     )
 
@@ -718,17 +718,17 @@ def test_two_decisions_are_given_for_an_operation() -> None:
 def test_no_kind_of_move_takes_all_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """However much there is to try of one kind, another one has its turn soon."""
 
-    def endless(scenario: Scenario, _: object) -> Iterator[Scenario]:
+    def endless(scenario: Scenario) -> Iterator[Scenario]:
         for number in range(1000):
             odd = Read(id=100 + number, user=0, context="x")
             yield replace(scenario, operations=(odd,))
 
-    def useful(scenario: Scenario, _: object) -> Iterator[Scenario]:
+    def useful(scenario: Scenario) -> Iterator[Scenario]:
         yield replace(scenario, operations=scenario.operations[:1])
 
-    monkeypatch.setattr(shrinker, "_CHEAP", ())
-    monkeypatch.setattr(shrinker, "_PLAIN", ())
-    monkeypatch.setattr(shrinker, "_DEAR", (endless, useful))
+    monkeypatch.setattr(shrinker, "_CHEAP_PASSES", ())
+    monkeypatch.setattr(shrinker, "_COSMETIC_PASSES", ())
+    monkeypatch.setattr(shrinker, "_expensive_passes", lambda _: (endless, useful))
     small = Shrinker(lambda s: s.operations[0].id < 100, most=200).shrink(
         two(running(1, 0), running(2, 1))
     )
@@ -736,21 +736,21 @@ def test_no_kind_of_move_takes_all_the_time(monkeypatch: pytest.MonkeyPatch) -> 
     assert [1] == [operation.id for operation in small.operations]
 
 
-def test_no_scenario_is_looked_at_twice() -> None:
-    """What a run has places for is known once it was looked at."""
-    looked: list[bytes] = []
+def test_no_scenario_is_observed_twice() -> None:
+    """The shrinker remembers the observation of a scenario."""
+    observed: list[bytes] = []
 
-    def look(scenario: Scenario) -> RunObservation:
-        looked.append(scenario.to_json())
+    def observe(scenario: Scenario) -> RunObservation:
+        observed.append(scenario.to_json())
         return RunObservation(("1/start", "2/start"), {1: 2, 2: 2})
 
     runs = (running(1, 0), running(2, 1))
     late = Schedule(classes={"1/start": 1, "2/start": 1})
-    Shrinker(lambda s: len(s.operations) == 2, look=look).shrink(
+    Shrinker(lambda s: len(s.operations) == 2, observe=observe).shrink(
         two(*runs, CollectGarbage(id=3), schedule=late)
     )
 
-    assert len(set(looked)) == len(looked) > 0
+    assert len(set(observed)) == len(observed) > 0
 
 
 @pytest.mark.parametrize(

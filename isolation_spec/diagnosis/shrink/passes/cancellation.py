@@ -1,8 +1,8 @@
-"""The same with a cancellation that strikes elsewhere.
+"""Passes that move a cancellation to another step or another operation.
 
-A cancellation is counted in steps of a task, so whatever makes a run shorter, or lets
-it wait for less, moves what it strikes: what is removed and where it then strikes have
-to be found together.
+A cancellation names a step of a task by its number. A deletion that makes a run
+shorter, or lets it wait less, therefore moves the await site at which it is delivered.
+So these passes delete something and move the cancellation in one candidate.
 """
 
 from __future__ import annotations
@@ -13,46 +13,50 @@ from typing import Any, TypeAlias
 
 import msgspec
 
-from isolation_spec.diagnosis.shrink.observation import Look
+from isolation_spec.diagnosis.shrink.edits import replace_operation
+from isolation_spec.diagnosis.shrink.observation import Observe
 from isolation_spec.diagnosis.shrink.passes.deletion import (
-    exchanged,
     with_fewer_contexts,
     with_shorter_scripts,
-    without_one,
+    without_one_operation,
     without_operations,
 )
 from isolation_spec.model.scenario import Cancellation, Scenario
 
 __all__ = [
-    "calm",
-    "with_cancellations",
     "with_cancellations_elsewhere",
     "with_cancellations_nearby",
+    "with_one_more_cancellation",
+    "without_one_cancellation",
 ]
 
-Removals: TypeAlias = tuple[Callable[[Scenario], Iterator[Scenario]], ...]
+Deletions: TypeAlias = tuple[Callable[[Scenario], Iterator[Scenario]], ...]
 
 replace = msgspec.structs.replace
 
 
-def calm(scenario: Scenario) -> Iterator[Scenario]:
-    """Yields the scenario without one of its cancellations, for each."""
+def without_one_cancellation(scenario: Scenario) -> Iterator[Scenario]:
+    """Removes each cancellation."""
     for index, operation in enumerate(scenario.operations):
         if operation.cancel is not None:
-            undisturbed: Any = replace(operation, **{"cancel": None})
-            yield exchanged(scenario, index, undisturbed)
+            uncancelled: Any = replace(operation, **{"cancel": None})
+            yield replace_operation(scenario, index, uncancelled)
 
 
-def with_cancellations(
+def with_one_more_cancellation(
     scenario: Scenario, steps: Mapping[int, int]
 ) -> Iterator[Scenario]:
-    """Yields the scenario with one more cancellation, for each step that was made."""
+    """Cancels each operation that is not cancelled yet, at each of its steps.
+
+    Arguments:
+        steps: operation id -> how many steps its task makes.
+    """
     for index, operation in enumerate(scenario.operations):
         if not operation.is_world and operation.cancel is None:
-            yield from _struck_in(scenario, index, steps)
+            yield from _with_cancelled_steps(scenario, index, steps)
 
 
-def _struck_in(
+def _with_cancelled_steps(
     scenario: Scenario, index: int, steps: Mapping[int, int]
 ) -> Iterator[Scenario]:
     operation = scenario.operations[index]
@@ -62,46 +66,51 @@ def _struck_in(
         for after_step in (False, True)[: 1 + (step < made)]:
             cancel = Cancellation(step=step, after_step=after_step)
             cancelled: Any = replace(operation, **{"cancel": cancel})
-            yield exchanged(scenario, index, cancelled)
+            yield replace_operation(scenario, index, cancelled)
 
 
-def _struck_sooner(
+def _with_fewer_turns(
     scenario: Scenario, index: int, cancel: Cancellation
 ) -> Iterator[Scenario]:
-    """In the midst of the same wait, so many turns later or fewer."""
+    """Cancels it during the same wait, after as many turns or after fewer."""
     operation: Any = scenario.operations[index]
     for turns in range(min(cancel.turns, _MOST_TURNS), 0, -1):
         sooner = replace(cancel, turns=turns)
-        yield exchanged(scenario, index, replace(operation, cancel=sooner))
+        yield replace_operation(scenario, index, replace(operation, cancel=sooner))
 
 
 _MOST_TURNS = 40
-"""Turns of the loop: each is one more scenario to try."""
+"""Turns of the loop; each of them is one more candidate to run."""
 
 
-def with_cancellations_nearby(scenario: Scenario, look: Look) -> Iterator[Scenario]:
-    """Removes something, and lets a cancellation strike the same operation at another
-    step."""
-    for struck_at, operation in enumerate(scenario.operations):
+def with_cancellations_nearby(
+    scenario: Scenario, observe: Observe
+) -> Iterator[Scenario]:
+    """Deletes something and cancels the same operation at another step."""
+    for cancelled, operation in enumerate(scenario.operations):
         cancel = operation.cancel
         if cancel is None:
             continue
-        undisturbed: Any = replace(operation, **{"cancel": None})
-        removals = (without_operations, with_fewer_contexts, with_shorter_scripts)
-        for fewer in _removed(exchanged(scenario, struck_at, undisturbed), removals):
+        uncancelled: Any = replace(operation, **{"cancel": None})
+        deletions = (without_operations, with_fewer_contexts, with_shorter_scripts)
+        for fewer in _delete(
+            replace_operation(scenario, cancelled, uncancelled), deletions
+        ):
             for index, left in enumerate(fewer.operations):
                 if left.id == operation.id:
-                    yield from _struck_sooner(fewer, index, cancel)
-                    yield from _struck_in(fewer, index, look(fewer).steps)
+                    yield from _with_fewer_turns(fewer, index, cancel)
+                    yield from _with_cancelled_steps(fewer, index, observe(fewer).steps)
 
 
-def with_cancellations_elsewhere(scenario: Scenario, look: Look) -> Iterator[Scenario]:
-    """Removes something, and lets a cancellation strike anywhere else instead."""
-    removals = (without_one, with_fewer_contexts, with_shorter_scripts)
-    for undisturbed in calm(scenario):
-        for fewer in _removed(undisturbed, removals):
-            yield from with_cancellations(fewer, look(fewer).steps)
+def with_cancellations_elsewhere(
+    scenario: Scenario, observe: Observe
+) -> Iterator[Scenario]:
+    """Deletes something and moves a cancellation to any step of any operation."""
+    deletions = (without_one_operation, with_fewer_contexts, with_shorter_scripts)
+    for uncancelled in without_one_cancellation(scenario):
+        for fewer in _delete(uncancelled, deletions):
+            yield from with_one_more_cancellation(fewer, observe(fewer).steps)
 
 
-def _removed(scenario: Scenario, removals: Removals) -> Iterator[Scenario]:
-    return itertools.chain.from_iterable(remove(scenario) for remove in removals)
+def _delete(scenario: Scenario, deletions: Deletions) -> Iterator[Scenario]:
+    return itertools.chain.from_iterable(delete(scenario) for delete in deletions)

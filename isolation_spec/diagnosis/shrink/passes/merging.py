@@ -1,4 +1,4 @@
-"""Runs of agents in place of other operations: of two, or of one that comes later."""
+"""The pass that merges two operations of one context into one run."""
 
 from __future__ import annotations
 
@@ -6,37 +6,30 @@ import itertools
 from collections.abc import Iterator
 from typing import TypeGuard
 
-import msgspec
-
-from isolation_spec.diagnosis.shrink.passes.deletion import with_operations
+from isolation_spec.diagnosis.shrink.edits import (
+    LONG_SLEEP,
+    as_script,
+    keep_operations,
+)
 from isolation_spec.model.scenario import (
     Operation,
     Read,
-    Recall,
-    Remember,
     RunAgent,
     Scenario,
     Sleep,
     Spawn,
-    Step,
     Write,
 )
 
-__all__ = [
-    "LONG",
-    "later",
-    "script_of",
-    "sleeping",
-    "with_joined_runs",
-]
-
-replace = msgspec.structs.replace
-LONG = 5.0
-"""Seconds: longer than an engine needs for anything, and shorter than its limits."""
+__all__ = ["with_merged_operations"]
 
 
-def with_joined_runs(scenario: Scenario) -> Iterator[Scenario]:
-    """Lets one run do what a user asks for in two operations of one context."""
+def with_merged_operations(scenario: Scenario) -> Iterator[Scenario]:
+    """Replaces two operations of one context by one run.
+
+    The run performs both in either order, both at once as its children, or the second
+    one after a long sleep. It stands where either operation stood.
+    """
     operations = scenario.operations
     for first, second in itertools.combinations(range(len(operations)), 2):
         one, other = operations[first], operations[second]
@@ -44,12 +37,12 @@ def with_joined_runs(scenario: Scenario) -> Iterator[Scenario]:
             continue
         if (one.user, one.context) != (other.user, other.context):
             continue
-        doing, then = script_of(one), script_of(other)
+        first_script, second_script = as_script(one), as_script(other)
         scripts = (
-            (*doing, *then),
-            (*then, *doing),
-            (Spawn(script=doing), Spawn(script=then)),
-            (*doing, Sleep(seconds=LONG), *then),
+            (*first_script, *second_script),
+            (*second_script, *first_script),
+            (Spawn(script=first_script), Spawn(script=second_script)),
+            (*first_script, Sleep(seconds=LONG_SLEEP), *second_script),
         )
         for place, script in itertools.product((first, second), scripts):
             run = RunAgent(
@@ -60,45 +53,10 @@ def with_joined_runs(scenario: Scenario) -> Iterator[Scenario]:
             )
             gone = second if place == first else first
             kept = (o for i, o in enumerate(operations) if i != gone)
-            joined = tuple(run if o.id == run.id else o for o in kept)
-            yield with_operations(scenario, joined)
+            merged = tuple(run if o.id == run.id else o for o in kept)
+            yield keep_operations(scenario, merged)
 
 
 def _is_scripted(operation: Operation) -> TypeGuard[RunAgent | Read | Write]:
-    """True if a script can do what a user asks for in a context of their own."""
+    """Whether a script can have the effect of the operation, which is no attack."""
     return isinstance(operation, RunAgent | Read | Write) and operation.victim is None
-
-
-def script_of(operation: Operation) -> tuple[Step, ...]:
-    """What a run does that does the same, for a run, a write or a read."""
-    match operation:
-        case RunAgent(script=script):
-            return script
-        case Write(key=key, value=value):
-            return (Remember(key=key, value=value),)
-    return (Recall(key="k"),)
-
-
-def sleeping(operation: Operation, place: int) -> Operation:
-    """A run that sleeps before one of its steps, and else does what the operation
-    does; the operation itself if no run does that."""
-    script = script_of(operation)
-    slower = (*script[:place], Sleep(seconds=LONG), *script[place:])
-    match operation:
-        case RunAgent():
-            return replace(operation, script=slower)
-        case Read() | Write():
-            return RunAgent(
-                id=operation.id,
-                user=operation.user,
-                context=operation.context,
-                victim=operation.victim,
-                cancel=operation.cancel,
-                script=slower,
-            )
-    return operation
-
-
-def later(operation: Operation) -> Operation:
-    """All runs sleep first: whenever they began, they go on at the same moment."""
-    return sleeping(operation, 0)

@@ -1,4 +1,4 @@
-"""The same said more plainly: simpler operations, common names, short waits."""
+"""Passes that make a scenario easier to read: simple operations, names and waits."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from isolation_spec.diagnosis.shrink.passes.deletion import exchanged, with_operations
+from isolation_spec.diagnosis.shrink.edits import keep_operations, replace_operation
 from isolation_spec.model.scenario import (
     AdvanceTime,
     CallTool,
@@ -36,7 +36,6 @@ from isolation_spec.model.scenario import (
 )
 
 __all__ = [
-    "plainness",
     "with_another_operation",
     "with_labels_for_names",
     "with_shorter_names",
@@ -44,79 +43,43 @@ __all__ = [
 ]
 
 replace = msgspec.structs.replace
-_PLAIN = (Read, Write, Connect, OpenContext)
-"""What is understood at a glance, the plainest first."""
 _SECONDS = (0.1, 1.0, 6.0, 31.0)
-
-
-def plainness(scenario: Scenario) -> tuple[float, ...]:
-    """Smaller for a scenario that is read more easily; the first number counts most."""
-    operations, schedule = scenario.operations, scenario.schedule
-    cancels = [c for o in operations if (c := o.cancel) is not None]
-    odd = [user.id for user in scenario.users if user.id != user.label]
-    text = scenario.to_json()
-    return (
-        sum(operation.background for operation in operations),
-        sum(map(_rank, operations)),
-        sum(cancel.after_step for cancel in cancels),
-        sum(cancel.step + cancel.turns for cancel in cancels)
-        + sum(schedule.classes.values()),
-        len(scenario.users),
-        text.count(b'"call_tool"') - text.count(b'"echo"'),
-        text.count(b'"key":') - sum(map(text.count, (b'"key":"k"', b'"key":"s"'))),
-        sum(map(_waiting, operations)),
-        len(odd),
-        sum(map(len, odd)),
-        len(text) - sum(len(user.id) for user in scenario.users),
-    )
-
-
-def _rank(operation: Operation) -> int:
-    kinds = (rank for rank, kind in enumerate(_PLAIN) if isinstance(operation, kind))
-    return next(kinds, len(_PLAIN))
-
-
-def _waiting(operation: Operation) -> float:
-    """Seconds, and one more for an outside that stands still."""
-    sleeping = sum(
-        step.seconds
-        for _, step in walk(operation.script)
-        if isinstance(step, Sleep | Think)
-    )
-    return sleeping + operation.seconds + operation.stalled
+"""The virtual seconds that a wait is reduced to, the shortest first."""
 
 
 def with_simpler_operations(scenario: Scenario) -> Iterator[Scenario]:
-    """Asks for something simpler in place of each operation, and for shorter waits."""
+    """Replaces each operation and each step by a simpler one or a shorter wait."""
     for index, operation in enumerate(scenario.operations):
-        for simpler in _simpler(operation, scenario):
-            yield exchanged(scenario, index, simpler)
+        for simpler in _simplify(operation, scenario):
+            yield replace_operation(scenario, index, simpler)
         if isinstance(operation, RunAgent):
             for place, step in enumerate(operation.script):
-                for plain in _plainer(step):
+                for plain in _simplify_step(step):
                     script: list[Step] = list(operation.script)
                     script[place] = plain
                     changed = replace(operation, script=tuple(script))
-                    yield exchanged(scenario, index, changed)
+                    yield replace_operation(scenario, index, changed)
 
 
 def with_another_operation(scenario: Scenario) -> Iterator[Scenario]:
-    """Removes an operation, and asks for something else in place of another one."""
+    """Removes one operation and replaces another by one of a different kind."""
     operations = scenario.operations
-    for gone in range(len(operations) - 1 if len(operations) <= _FEW else -1, -1, -1):
-        smaller = with_operations(scenario, operations[:gone] + operations[gone + 1 :])
+    for gone in range(
+        len(operations) - 1 if len(operations) <= _MOST_OPERATIONS else -1, -1, -1
+    ):
+        smaller = keep_operations(scenario, operations[:gone] + operations[gone + 1 :])
         for index, operation in enumerate(smaller.operations):
-            for other in _others(operation, scenario):
+            for other in _alternatives(operation, scenario):
                 if type(other) is not type(operation):
-                    yield exchanged(smaller, index, other)
+                    yield replace_operation(smaller, index, other)
 
 
-_FEW = 8
-"""Operations; of more there are too many pairs."""
+_MOST_OPERATIONS = 8
+"""Operations of a scenario; with more of them there are too many pairs to try."""
 
 
-def _others(operation: Operation, scenario: Scenario) -> Iterator[Operation]:
-    """Everything that can be asked in the context of the operation."""
+def _alternatives(operation: Operation, scenario: Scenario) -> Iterator[Operation]:
+    """Each simple request of the same user in the same context."""
     if isinstance(operation, RunAgent | Mutate | Erase | CleanupEngine | Write | Read):
         named = _in_context(operation)
         yield Erase(**named)
@@ -137,12 +100,12 @@ def _in_context(operation: UserOperation) -> dict[str, Any]:
     }
 
 
-def _simpler(operation: Operation, scenario: Scenario) -> Iterator[Operation]:
+def _simplify(operation: Operation, scenario: Scenario) -> Iterator[Operation]:
     match operation:
         case RunAgent() | Mutate() | Erase() | CleanupEngine() | Write():
             named = _in_context(operation)
             yield Read(**named)
-            stored = tuple(_stored(operation))
+            stored = tuple(_list_stored(operation))
             label = scenario.users[operation.user].label
             for key, value in (*stored, ("k", canary(label, operation.id, 1))):
                 yield Write(**named, key=key, value=value)
@@ -161,8 +124,8 @@ def _simpler(operation: Operation, scenario: Scenario) -> Iterator[Operation]:
                     yield replace(operation, seconds=seconds)
 
 
-def _stored(operation: Operation) -> Iterator[tuple[str, str]]:
-    """The (key, value) pairs that it stores."""
+def _list_stored(operation: Operation) -> Iterator[tuple[str, str]]:
+    """Yields each (key, value) pair that the operation stores."""
     if isinstance(operation, Write):
         yield "k", operation.value
     if isinstance(operation, RunAgent):
@@ -173,7 +136,7 @@ def _stored(operation: Operation) -> Iterator[tuple[str, str]]:
                 yield from step.items
 
 
-def _plainer(step: Step) -> Iterator[Step]:
+def _simplify_step(step: Step) -> Iterator[Step]:
     match step:
         case CallTool(tool=tool) if tool != "echo":
             yield replace(step, tool="echo")
@@ -190,26 +153,28 @@ def _plainer(step: Step) -> Iterator[Step]:
 
 
 def with_labels_for_names(scenario: Scenario) -> Iterator[Scenario]:
-    """Calls users by their labels, and threads `t`."""
+    """Names users after their labels, and threads `t`."""
     users = tuple(User(label=user.label, id=user.label) for user in scenario.users)
     yield replace(scenario, users=users)
     for index, operation in enumerate(scenario.operations):
         if isinstance(operation, OpenContext) and operation.thread != "t":
-            yield exchanged(scenario, index, replace(operation, thread="t"))
+            yield replace_operation(scenario, index, replace(operation, thread="t"))
 
 
 def with_shorter_names(scenario: Scenario) -> Iterator[Scenario]:
-    """Cuts from the names of users what they have in common, and then letter by
-    letter."""
+    """Shortens all names of users by the same length, then single names by a letter.
+
+    Names are cut at the same end, so that names which the engine confuses stay alike.
+    """
     names = [user.id for user in scenario.users]
-    for shorter in _shortened(names):
+    for shorter in _shorten(names):
         if all(shorter) and len(set(shorter)) == len(names):
             renamed = zip(scenario.users, shorter, strict=True)
             users = tuple(replace(user, id=name) for user, name in renamed)
             yield replace(scenario, users=users)
 
 
-def _shortened(names: list[str]) -> Iterator[list[str]]:
+def _shorten(names: list[str]) -> Iterator[list[str]]:
     shortest = min(map(len, names), default=0)
     for length in (shortest - 1, shortest // 2, shortest // 4, 1):
         if length > 0:
@@ -222,4 +187,4 @@ def _shortened(names: list[str]) -> Iterator[list[str]]:
 
 
 _MOST_LETTERS = 24
-"""Of longer names no single letters are cut: that would be as many runs."""
+"""Longer names lose no single letters, as each letter is one more run."""

@@ -1,8 +1,8 @@
-"""Small scenarios made anew of what is asked for in the failing one.
+"""The pass that composes small scenarios of the steps of the failing one.
 
-Most failures need a context or two, an operation or two in them, and perhaps a
-cancellation. Greedy steps do not come there where two things must change at once; all
-that is as small as that, and made of the same steps, can be tried.
+Most failures need one or two contexts, one or two operations in them, and perhaps a
+cancellation. Greedy deletions do not get there where two things must change at once.
+Scenarios of that size, made of the same steps, are few enough to be tried one by one.
 """
 
 from __future__ import annotations
@@ -13,10 +13,9 @@ from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 
-from isolation_spec.diagnosis.shrink.canaries import asked_by, unsigned
-from isolation_spec.diagnosis.shrink.passes.deletion import without_user
-from isolation_spec.diagnosis.shrink.passes.merging import later, script_of
-from isolation_spec.diagnosis.shrink.sort_key import total
+from isolation_spec.diagnosis.shrink.canaries import reassign, remove_canaries
+from isolation_spec.diagnosis.shrink.edits import as_script, remove_user, sleep_first
+from isolation_spec.diagnosis.shrink.sort_key import complexity
 from isolation_spec.diagnosis.shrink.step_catalogue import EVERY_STEP
 from isolation_spec.model.scenario import (
     OpenContext,
@@ -32,31 +31,32 @@ from isolation_spec.model.scenario import (
     walk,
 )
 
-__all__ = ["composed"]
+__all__ = ["synthesize"]
 
 replace = msgspec.structs.replace
 Lane: TypeAlias = tuple[Any, ...]
-"""What a user asks for, one after the other; whose it is, is said later."""
+"""The operations of one user in sequence; they get their user when they are placed."""
 
 
-def composed(scenario: Scenario) -> Iterator[Scenario]:
-    """What is smaller than the scenario and made of its steps, the smallest first."""
-    kit, most = ingredients(scenario), total(scenario)
-    for operations, make in _FORMS:
-        if operations < most:
-            for lanes in make(kit):
-                yield _put(kit, lanes)
+def synthesize(scenario: Scenario) -> Iterator[Scenario]:
+    """Scenarios made of the steps of this one and smaller than it, smallest first."""
+    ingredients, limit = _gather(scenario), complexity(scenario)
+    for operations, make_lanes in _SHAPES:
+        if operations < limit:
+            for lanes in make_lanes(ingredients):
+                yield _compose(ingredients, lanes)
 
 
-class Ingredients(NamedTuple):
-    """What is put together.
+class _Ingredients(NamedTuple):
+    """The parts of which scenarios are composed.
 
     Attributes:
-        opened: the context of each user who has any.
-        users, pairs: who may be there alone, or with whom; one and one pair if all
-            have plain names.
-        single: what is asked for in contexts, one thing at a time.
-        double: runs of two steps.
+        opened: user -> the first context that the user opens.
+        users: the users who may be alone; only one of them if no user has an odd name.
+        pairs: the pairs of users who may be together; only one pair likewise.
+        steps: the different script steps.
+        single: the different operations in contexts, each with one step at most.
+        double: the runs of any two steps.
     """
 
     scenario: Scenario
@@ -68,46 +68,48 @@ class Ingredients(NamedTuple):
     double: tuple[Any, ...]
 
 
-def ingredients(scenario: Scenario) -> Ingredients:
+def _gather(scenario: Scenario) -> _Ingredients:
     opened: dict[int, OpenContext] = {}
-    asked: list[Any] = []
+    requests: list[Any] = []
     operation: Any
     for operation in scenario.operations:
         if isinstance(operation, OpenContext):
             opened.setdefault(operation.user, replace(operation, cancel=None))
         elif operation.context is not None and operation.victim is None:
-            asked.append(operation)
+            requests.append(operation)
     pairs = tuple(itertools.permutations(opened, 2))
     plain = all(user.id == user.label for user in scenario.users)
-    steps = _steps(asked)
-    single = _distinct((_run(), *asked, *map(_run, steps)))
-    return Ingredients(
+    steps = _distinct_steps(requests)
+    single = _distinct((_run(), *requests, *map(_run, steps)))
+    return _Ingredients(
         scenario=scenario,
         opened=opened,
         users=tuple(opened)[: 1 if plain else None],
         pairs=pairs[:1] if plain else pairs,
         steps=steps,
-        single=single[: 2 * _MOST],
+        single=single[: 2 * _MOST_STEPS],
         double=tuple(itertools.starmap(_run, itertools.product(steps, steps))),
     )
 
 
-_MOST = 4
-"""Steps that are combined with each other; of more there are too many pairs."""
+_MOST_STEPS = 4
+"""Steps that are combined with each other; with more there are too many pairs."""
 
 
 def _run(*script: Step) -> RunAgent:
     return RunAgent(id=0, user=0, context="", script=script)
 
 
-def _steps(asked: Iterable[Operation]) -> tuple[Step, ...]:
-    """The different steps of these operations, except that they wait."""
-    walked = (step for operation in asked for _, step in walk(script_of(operation)))
+def _distinct_steps(operations: Iterable[Operation]) -> tuple[Step, ...]:
+    """The different steps of these operations, without sleeps."""
+    walked = (
+        step for operation in operations for _, step in walk(as_script(operation))
+    )
     runs = (_run(step) for step in walked if not isinstance(step, Sleep))
-    return tuple(run.script[0] for run in _distinct(runs)[:_MOST])
+    return tuple(run.script[0] for run in _distinct(runs)[:_MOST_STEPS])
 
 
-def _plain(step: Step) -> Step:
+def _with_plain_key(step: Step) -> Step:
     match step:
         case Remember() | Recall():
             return replace(step, key="k")
@@ -117,96 +119,96 @@ def _plain(step: Step) -> Step:
 
 
 def _distinct(operations: Iterable[Any]) -> tuple[Any, ...]:
-    """Each once that differs in more than canaries, wherever it stands."""
+    """The operations without repetitions; canaries, users and contexts do not count."""
     found: dict[str, Any] = {}
-    for bare in map(_bare, operations):
-        found.setdefault(unsigned(bare), bare)
+    for bare in map(_strip, operations):
+        found.setdefault(remove_canaries(bare), bare)
     return tuple(found.values())
 
 
-def _bare(operation: Any) -> Any:
+def _strip(operation: Any) -> Any:
     bare = replace(operation, id=0, user=0, context="", cancel=None)
     match bare:
         case RunAgent(script=script):
-            plain = tuple(map(_plain, script))
+            plain = tuple(map(_with_plain_key, script))
             return replace(bare, background=False, script=plain)
         case Write():
             return replace(bare, key="k")
     return bare
 
 
-def _put(kit: Ingredients, lanes: dict[int, Lane]) -> Scenario:
-    """The users do this, each in a context, one lane after the other; nobody else is
-    there."""
-    used = [kit.opened[user].id for user in lanes]
-    ids = [o.id for o in kit.scenario.operations]
+def _compose(ingredients: _Ingredients, lanes: dict[int, Lane]) -> Scenario:
+    """The scenario of only these users, in which each has a context and this lane."""
+    used = [ingredients.opened[user].id for user in lanes]
+    ids = [o.id for o in ingredients.scenario.operations]
     free = itertools.chain(
         (number for number in ids if number not in used), itertools.count(max(ids) + 1)
     )
     operations: list[Operation] = []
     for user, lane in lanes.items():
-        operations.append(kit.opened[user])
-        label = kit.scenario.users[user].label
-        for asked in lane:
-            named: Any = {"id": next(free), "context": kit.opened[user].context}
-            operations.append(asked_by(replace(asked, **named), user, label))
-    made = Scenario(users=kit.scenario.users, operations=tuple(operations))
+        operations.append(ingredients.opened[user])
+        label = ingredients.scenario.users[user].label
+        for operation in lane:
+            named: Any = {"id": next(free), "context": ingredients.opened[user].context}
+            operations.append(reassign(replace(operation, **named), user, label))
+    made = Scenario(users=ingredients.scenario.users, operations=tuple(operations))
     for user in range(len(made.users) - 1, -1, -1):
         if user not in lanes:
-            made = without_user(made, user)
+            made = remove_user(made, user)
     return made
 
 
-# The forms
+# The shapes
 
 
-def _alone(kit: Ingredients) -> Iterator[dict[int, Lane]]:
-    """One user, one thing: what was asked for, or whatever an agent can do, beside
-    one of the steps."""
+def _one_operation(ingredients: _Ingredients) -> Iterator[dict[int, Lane]]:
+    """One user with one operation: a gathered one, or a run of one or two steps."""
     every = [_run(step) for step in EVERY_STEP]
-    for step, other in itertools.product(kit.steps, EVERY_STEP):
+    for step, other in itertools.product(ingredients.steps, EVERY_STEP):
         every += [_run(step, other), _run(other, step)]
-    for user, asked in itertools.product(kit.users, (*kit.single, *every)):
-        yield {user: (asked,)}
+    for user, operation in itertools.product(
+        ingredients.users, (*ingredients.single, *every)
+    ):
+        yield {user: (operation,)}
 
 
-def _thrice(kit: Ingredients) -> Iterator[dict[int, Lane]]:
-    """One user, three things at once."""
-    meanwhile = tuple(map(_behind, kit.single[:_MOST]))
-    for user in kit.users:
-        for one, other in itertools.product(meanwhile, meanwhile):
-            for then in kit.single[:_MOST]:
+def _three_operations_at_once(ingredients: _Ingredients) -> Iterator[dict[int, Lane]]:
+    """One user with three operations at once, the first two in the background."""
+    background = tuple(map(_in_background, ingredients.single[:_MOST_STEPS]))
+    for user in ingredients.users:
+        for one, other in itertools.product(background, background):
+            for then in ingredients.single[:_MOST_STEPS]:
                 yield {user: (one, other, then)}
 
 
-def _behind(operation: Any) -> Any:
+def _in_background(operation: Any) -> Any:
     if isinstance(operation, RunAgent):
         return replace(operation, background=True)
     return operation
 
 
-def _beside(kit: Ingredients) -> Iterator[dict[int, Lane]]:
-    """Two users, one thing each."""
-    for one, other in kit.pairs:
-        for doing in (*kit.single, *kit.double):
-            for theirs in kit.single:
-                yield {one: (doing,), other: (theirs,)}
+def _one_operation_each(ingredients: _Ingredients) -> Iterator[dict[int, Lane]]:
+    """Two users with one operation each."""
+    for one, other in ingredients.pairs:
+        for first in (*ingredients.single, *ingredients.double):
+            for second in ingredients.single:
+                yield {one: (first,), other: (second,)}
 
 
-def _met(kit: Ingredients) -> Iterator[dict[int, Lane]]:
-    """Two users, one thing each, one of them later or both at the same moment."""
-    for one, other in kit.pairs:
-        for doing in (*kit.single, *kit.double):
-            for theirs in kit.single:
-                yield {one: (doing,), other: (later(theirs),)}
-                yield {one: (later(doing),), other: (later(theirs),)}
-                yield {one: (theirs,), other: (doing,)}
+def _one_delayed_operation_each(ingredients: _Ingredients) -> Iterator[dict[int, Lane]]:
+    """Two users with one operation each, one delayed or both resuming together."""
+    for one, other in ingredients.pairs:
+        for first in (*ingredients.single, *ingredients.double):
+            for second in ingredients.single:
+                yield {one: (first,), other: (sleep_first(second),)}
+                yield {one: (sleep_first(first),), other: (sleep_first(second),)}
+                yield {one: (second,), other: (first,)}
 
 
-_FORMS: tuple[tuple[int, Callable[[Ingredients], Iterator[dict[int, Lane]]]], ...] = (
-    (2, _alone),
-    (4, _thrice),
-    (4, _beside),
-    (4, _met),
+_SHAPES: tuple[tuple[int, Callable[[_Ingredients], Iterator[dict[int, Lane]]]], ...] = (
+    (2, _one_operation),
+    (4, _three_operations_at_once),
+    (4, _one_operation_each),
+    (4, _one_delayed_operation_each),
 )
-"""How many operations, and what is done."""
+"""(operations with those that open contexts, the lanes of the shape)."""

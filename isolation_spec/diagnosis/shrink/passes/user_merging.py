@@ -1,4 +1,4 @@
-"""The same with fewer users: one does what two did."""
+"""Passes that reduce users: one user takes over operations of another."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import msgspec
 
-from isolation_spec.diagnosis.shrink.canaries import asked_by
-from isolation_spec.diagnosis.shrink.passes.deletion import (
-    exchanged,
-    redirected,
-    with_operations,
-    without_user,
+from isolation_spec.diagnosis.shrink.canaries import reassign
+from isolation_spec.diagnosis.shrink.edits import (
+    keep_operations,
+    merge_contexts,
+    remove_user,
+    replace_operation,
 )
-from isolation_spec.diagnosis.shrink.passes.merging import with_joined_runs
-from isolation_spec.diagnosis.shrink.sort_key import total
+from isolation_spec.diagnosis.shrink.passes.merging import with_merged_operations
+from isolation_spec.diagnosis.shrink.sort_key import complexity
 from isolation_spec.model.scenario import (
     CancelRun,
     Connect,
@@ -28,55 +28,61 @@ from isolation_spec.model.scenario import (
     Write,
 )
 
-__all__ = ["with_attackers", "with_given_operations", "with_united_users"]
+__all__ = ["with_attackers", "with_merged_users", "with_transferred_operations"]
 
 replace = msgspec.structs.replace
 
 
-def with_united_users(scenario: Scenario) -> Iterator[Scenario]:
-    """Lets one user do what another did, too, in one context: one thing after the
-    other, in the background, or in one run."""
+def with_merged_users(scenario: Scenario) -> Iterator[Scenario]:
+    """Transfers all operations of one user to another, into one context.
+
+    There they run one after the other, in the background, or merged into one run.
+    """
     users = range(len(scenario.users) - 1, -1, -1)
     for gone, instead in itertools.permutations(users, 2):
-        given = _given(scenario, scenario.operations, gone, instead)
+        given = _transfer(scenario, scenario.operations, gone, instead)
         together = _in_one_context(given, instead)
-        if total(together) < total(scenario):
-            yield without_user(together, gone)
-            yield without_user(_behind(together, instead), gone)
-        if len(scenario.operations) <= _FEW:
-            for joined in with_joined_runs(together):
-                yield without_user(joined, gone)
+        if complexity(together) < complexity(scenario):
+            yield remove_user(together, gone)
+            yield remove_user(_in_background(together, instead), gone)
+        if len(scenario.operations) <= _MOST_OPERATIONS:
+            for merged in with_merged_operations(together):
+                yield remove_user(merged, gone)
 
 
-_FEW = 8
-"""Operations; of more there are too many that can become one."""
+_MOST_OPERATIONS = 8
+"""Operations of a scenario; with more of them there are too many pairs to merge."""
 
 
-def with_given_operations(scenario: Scenario) -> Iterator[Scenario]:
-    """Lets a run of one user do what another user asked for in an operation."""
+def with_transferred_operations(scenario: Scenario) -> Iterator[Scenario]:
+    """Transfers an operation to another user and merges it into one of their runs."""
     users = range(len(scenario.users))
-    few = len(scenario.operations) <= _FEW
+    few = len(scenario.operations) <= _MOST_OPERATIONS
     for operation in reversed(scenario.operations) if few else ():
         if isinstance(operation, RunAgent | Read | Write):
             for user in users:
                 if user != operation.user:
-                    yield from _given_one(scenario, operation, user)
+                    yield from _transfer_one(scenario, operation, user)
 
 
-def _given_one(
+def _transfer_one(
     scenario: Scenario, operation: RunAgent | Read | Write, user: int
 ) -> Iterator[Scenario]:
-    given = _given(scenario, (operation,), operation.user, user)
-    opened = _opened(scenario, user)
-    if opened:
+    given = _transfer(scenario, (operation,), operation.user, user)
+    contexts = _contexts_of(scenario, user)
+    if contexts:
         index = scenario.operations.index(operation)
-        theirs: Any = replace(given.operations[index], **{"context": opened[0].context})
-        yield from with_joined_runs(exchanged(given, index, theirs))
+        theirs: Any = replace(
+            given.operations[index], **{"context": contexts[0].context}
+        )
+        yield from with_merged_operations(replace_operation(given, index, theirs))
 
 
 def with_attackers(scenario: Scenario) -> Iterator[Scenario]:
-    """Lets a user claim to be another one instead of all that they do, and then the
-    others do nothing but connect, too."""
+    """Replaces all operations of a user by one forged or impersonating connection.
+
+    Then it also reduces the other users to their connections.
+    """
     users = range(len(scenario.users))
     for attacker, victim in itertools.permutations(users, 2):
         own = [o.id for o in scenario.operations if o.user == attacker]
@@ -91,29 +97,31 @@ def with_attackers(scenario: Scenario) -> Iterator[Scenario]:
                     victim=victim,
                     forged=forged,
                 )
-                yield with_operations(scenario, (*others, attack))
+                yield keep_operations(scenario, (*others, attack))
 
 
-def _given(
-    scenario: Scenario, asked: Collection[Operation], gone: int, instead: int
+def _transfer(
+    scenario: Scenario, transferred: Collection[Operation], gone: int, instead: int
 ) -> Scenario:
-    """The one who is there instead asks for these, as far as the other asked for
-    them."""
+    """The scenario in which `instead` performs these operations of the user `gone`."""
     label = scenario.users[instead].label
     operations = tuple(
-        asked_by(o, instead, label) if o in asked and o.user == gone else o
+        reassign(o, instead, label) if o in transferred and o.user == gone else o
         for o in scenario.operations
     )
     owners = {o.id: o.user for o in operations}
-    aimed = (_aimed(operation, owners, gone, instead) for operation in operations)
-    return replace(scenario, operations=tuple(aimed))
+    retargeted = (_retarget(o, owners, gone, instead) for o in operations)
+    return replace(scenario, operations=tuple(retargeted))
 
 
-def _aimed(
+def _retarget(
     operation: Any, owners: Mapping[int, int | None], gone: int, instead: int
 ) -> Operation:
-    """The operation aimed at whoever has now what it names: to cancel what is another
-    user's without saying so would be no attack, and its success no fault."""
+    """The operation with the present owner of its target as its victim.
+
+    Without that, cancelling a run of another user would be no declared attack, and its
+    success no violation.
+    """
     victim = operation.victim
     if isinstance(operation, CancelRun):
         victim = owners.get(operation.run, victim)
@@ -122,30 +130,30 @@ def _aimed(
     if victim == operation.user:
         victim = None
     changed = victim != operation.victim
-    aimed: Operation = replace(operation, victim=victim) if changed else operation
-    return aimed
+    retargeted: Operation = replace(operation, victim=victim) if changed else operation
+    return retargeted
 
 
 def _in_one_context(scenario: Scenario, user: int) -> Scenario:
-    """What the user does in several contexts is done in the one opened first."""
-    opened = _opened(scenario, user)
-    for other in opened[1:]:
-        scenario = redirected(scenario, other, opened[0].context)
+    """The scenario in which the user has only the context that they open first."""
+    contexts = _contexts_of(scenario, user)
+    for other in contexts[1:]:
+        scenario = merge_contexts(scenario, other, contexts[0].context)
     return scenario
 
 
-def _opened(scenario: Scenario, user: int) -> list[OpenContext]:
+def _contexts_of(scenario: Scenario, user: int) -> list[OpenContext]:
     return [
         o for o in scenario.operations if isinstance(o, OpenContext) and o.user == user
     ]
 
 
-def _behind(scenario: Scenario, user: int) -> Scenario:
-    """No run of the user is waited for."""
+def _in_background(scenario: Scenario, user: int) -> Scenario:
+    """The scenario in which all runs of the user are in the background."""
 
-    def behind(operation: Operation) -> Operation:
+    def in_background(operation: Operation) -> Operation:
         if isinstance(operation, RunAgent) and operation.user == user:
             return replace(operation, background=True)
         return operation
 
-    return replace(scenario, operations=tuple(map(behind, scenario.operations)))
+    return replace(scenario, operations=tuple(map(in_background, scenario.operations)))

@@ -3,7 +3,9 @@
 import pytest
 
 from isolation_spec.diagnosis.shrink.observation import RunObservation
-from isolation_spec.diagnosis.shrink.passes.cancellation import with_cancellations
+from isolation_spec.diagnosis.shrink.passes.cancellation import (
+    with_one_more_cancellation,
+)
 from isolation_spec.diagnosis.shrink.shrinker import Shrinker
 from isolation_spec.diagnosis.shrink.sort_key import size
 from isolation_spec.model.scenario import (
@@ -20,7 +22,7 @@ from tests.diagnosis.shrink.small_scenarios import running, two
 LATE = Cancellation(step=7)
 
 
-def looked(scenario: Scenario) -> RunObservation:
+def observe(scenario: Scenario) -> RunObservation:
     """A run makes three steps and two for each step of its script; others three."""
     scripts = {o.id: o.script for o in scenario.operations}
     return RunObservation((), {number: 3 + 2 * len(s) for number, s in scripts.items()})
@@ -42,7 +44,7 @@ def test_a_shorter_run_is_cancelled_earlier() -> None:
         return any(at(o) == 3 + 2 * len(o.script) for o in runs(scenario))
 
     script = (Sleep(seconds=5.0), Think(prompt="p"))
-    small = Shrinker(fails, look=looked).shrink(two(cancelled(1, 0, *script)))
+    small = Shrinker(fails, observe=observe).shrink(two(cancelled(1, 0, *script)))
 
     assert (1, 1, 0) == size(small)
     assert [3] == list(map(at, small.operations))
@@ -57,7 +59,7 @@ def test_a_cancellation_moves_as_others_go(struck_at: int) -> None:
         return steps in ({1: LATE.step, 2: 0, 3: 0, 4: 0}, {1: struck_at, 2: 0})
 
     lanes = two(cancelled(1, 0), running(2, 1), running(3, 1), running(4, 1))
-    small = Shrinker(fails, look=looked).shrink(lanes)
+    small = Shrinker(fails, observe=observe).shrink(lanes)
 
     assert {1: struck_at, 2: 0} == {o.id: at(o) for o in small.operations}
 
@@ -71,7 +73,7 @@ def test_a_cancellation_strikes_another_operation() -> None:
 
     users = (CleanupUser(id=number, user=number % 2) for number in (2, 3))
     lanes = two(CleanupUser(id=1, user=0, cancel=LATE), *users)
-    small = Shrinker(fails, look=looked).shrink(lanes)
+    small = Shrinker(fails, observe=observe).shrink(lanes)
 
     assert {1: 0, 2: 2} == {o.id: at(o) for o in small.operations}
 
@@ -80,7 +82,7 @@ def test_each_step_is_struck_before_and_after() -> None:
     """After its last step a task has ended, and nothing is left to strike."""
     made = [
         o.cancel
-        for one in with_cancellations(two(running(1, 0)), {1: 2})
+        for one in with_one_more_cancellation(two(running(1, 0)), {1: 2})
         for o in runs(one)
     ]
 

@@ -2,9 +2,9 @@
 
 from isolation_spec.diagnosis.shrink.observation import RunObservation
 from isolation_spec.diagnosis.shrink.passes.scheduling import (
-    retimed,
-    retimed_twice,
-    retimed_widely,
+    with_decision_for_kind,
+    with_decision_for_operation,
+    with_decision_for_two_operations,
 )
 from isolation_spec.diagnosis.shrink.shrinker import Shrinker
 from isolation_spec.model.scenario import Connect, Scenario, Schedule, Think
@@ -25,14 +25,14 @@ CONNECTED = two(
 )
 
 
-def look(scenario: Scenario) -> RunObservation:
+def observe(scenario: Scenario) -> RunObservation:
     """Whatever is left has the arrivals of the whole."""
     return RunObservation(ORDER, {})
 
 
 def test_all_of_a_kind_go_for_one_decision() -> None:
     """However many there are; what others name stays."""
-    tried = list(retimed_widely(CONNECTED, look))
+    tried = list(with_decision_for_kind(CONNECTED, observe))
 
     assert {("OpenContext", "OpenContext", "RunAgent")} == {
         tuple(kinds(one)) for one in tried
@@ -42,8 +42,8 @@ def test_all_of_a_kind_go_for_one_decision() -> None:
 
 def test_what_is_decided_first_is_tried_of_all_first() -> None:
     """One candidate without each operation, or two, before the next one of any."""
-    for retiming in (retimed, retimed_twice):
-        left = [tuple(kept(one)) for one in retiming(CONNECTED, look)]
+    for retiming in (with_decision_for_operation, with_decision_for_two_operations):
+        left = [tuple(kept(one)) for one in retiming(CONNECTED, observe)]
         count = len(set(left))
 
         assert count == len(set(left[:count])) > 4
@@ -64,7 +64,7 @@ def test_many_go_where_one_alone_cannot() -> None:
         )
         return rest and (there == 3 or (there == 0 and late))
 
-    small = Shrinker(fails, look=look, seconds=60.0).shrink(CONNECTED)
+    small = Shrinker(fails, observe=observe, seconds=60.0).shrink(CONNECTED)
 
     assert ["OpenContext", "OpenContext", "RunAgent"] == kinds(small)
     assert Schedule(classes={"3/start": 1}) == small.schedule

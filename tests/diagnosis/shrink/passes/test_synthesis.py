@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from isolation_spec.diagnosis.shrink.passes.synthesis import composed
+from isolation_spec.diagnosis.shrink.passes.synthesis import synthesize
 from isolation_spec.diagnosis.shrink.shrinker import Shrinker
 from isolation_spec.diagnosis.shrink.sort_key import size
 from isolation_spec.model.scenario import (
@@ -81,13 +81,13 @@ def test_nothing_is_made_that_is_not_smaller() -> None:
     """Of two operations nothing with four is made."""
     small = several(opening(1, 0), running(2, 0, Think(prompt="p")))
 
-    assert [] == list(composed(small))
-    assert {2} == {len(one.operations) for one in composed(CROWD)} - {4}
+    assert [] == list(synthesize(small))
+    assert {2} == {len(one.operations) for one in synthesize(CROWD)} - {4}
 
 
 def test_what_is_made_is_well_formed() -> None:
     """Ids come once, values are those of who stores them, and rows have one key."""
-    for made in composed(CROWD):
+    for made in synthesize(CROWD):
         assert [] == list(made.problems())
         for operation in made.operations:
             alone = Scenario(users=made.users, operations=(operation,))
@@ -115,6 +115,6 @@ def test_odd_names_are_tried_both_ways() -> None:
     lanes = (opening(1, 0), running(2, 0, transact), opening(3, 1), running(4, 1))
     odd = Scenario(users=users, operations=(*lanes, running(5, 1)))
 
-    first = {next(iter(users_of(made).values())) for made in composed(odd)}
+    first = {next(iter(users_of(made).values())) for made in synthesize(odd)}
 
     assert {0, 1} == first

@@ -6,8 +6,8 @@ import pytest
 
 from isolation_spec.diagnosis.shrink.passes.user_merging import (
     with_attackers,
-    with_given_operations,
-    with_united_users,
+    with_merged_users,
+    with_transferred_operations,
 )
 from isolation_spec.diagnosis.shrink.shrinker import Shrinker
 from isolation_spec.diagnosis.shrink.sort_key import size
@@ -47,8 +47,8 @@ THREE = several(
 
 
 def every(scenario: Scenario = THREE) -> Iterator[Scenario]:
-    yield from with_united_users(scenario)
-    yield from with_given_operations(scenario)
+    yield from with_merged_users(scenario)
+    yield from with_transferred_operations(scenario)
     yield from with_attackers(scenario)
 
 
@@ -82,7 +82,7 @@ def test_an_attack_follows_what_it_was_aimed_at() -> None:
     """Who has now what was another user's is attacked in their place."""
     attacked = {
         one.users[operation.victim].label
-        for one in with_united_users(THREE)
+        for one in with_merged_users(THREE)
         for operation in one.operations
         if isinstance(operation, Read) and operation.victim is not None
     }
@@ -129,10 +129,10 @@ def test_an_operation_becomes_a_step_of_another_user() -> None:
         running(5, 1),
     )
 
-    made = [scripts(one) for one in with_given_operations(shared)]
+    made = [scripts(one) for one in with_transferred_operations(shared)]
 
     assert [["Think", "Think"], []] in made
-    assert all(4 == len(one.operations) for one in with_given_operations(shared))
+    assert all(4 == len(one.operations) for one in with_transferred_operations(shared))
 
 
 @pytest.mark.parametrize("forged", [True, False])
