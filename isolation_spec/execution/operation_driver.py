@@ -134,7 +134,7 @@ class OperationDriver:
                 return await self._cancel_run(user, operation)
             case CleanupUser():
                 await self.adapter.cleanup_user(user.id)
-                self.world.reached.cleanups += 1
+                self.world.activity.cleanups += 1
                 return None
             case _:
                 return await self._ask_in_context(user, operation)
@@ -161,7 +161,7 @@ class OperationDriver:
                 await adapter.cleanup_context(asking, context)
                 # What an intruder cleaned up the owner still asks for.
                 self.contexts.pop((operation.user, operation.context), None)
-                self.world.reached.cleanups += 1
+                self.world.activity.cleanups += 1
                 return None
 
     def _context(self, operation: _InContext | RunAgent) -> Any:
@@ -226,7 +226,7 @@ class OperationDriver:
             return result
         finally:
             self.running.pop(operation.id, None)
-            self.world.reached.runs_completed += agent.finished
+            self.world.activity.runs_completed += agent.finished
 
     def _may_be_kept_from_running(self, run: RunAgent) -> bool:
         """True if an engine may rightly end the run before its agent begins."""
@@ -251,7 +251,7 @@ class OperationDriver:
             forged=operation.forged,
         )
         if operation.unread:
-            self.world.hold_back(operation.id)
+            self.world.close_windows(operation.id)
         self.clients[operation.user, name] = client
         self._record(ConnectionOpened, operation.id, connection=name)
         reader = asyncio.create_task(

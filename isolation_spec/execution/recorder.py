@@ -26,7 +26,7 @@ from isolation_spec.model.history.states import Phase, SessionMove, ToolMoment
 from isolation_spec.model.scenario import Cancellation, Scenario
 from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.interface import WorldInterface
-from isolation_spec.world.loop import REQUESTER
+from isolation_spec.world.loop import CURRENT_OPERATION
 
 __all__ = ["Recorder"]
 
@@ -56,8 +56,8 @@ class Recorder:
     def listen(self) -> None:
         """From here on, the world tells of sessions, threads and unhandled errors."""
         self._world.moved = self._session
-        self._world.unhandled = self._unhandled
-        self._world.threaded = self._thread
+        self._world.on_unhandled = self._unhandled
+        self._world.on_thread_start = self._thread
 
     def record(
         self, kind: type[EntryT], operation: int | None = None, /, **fields: Any
@@ -94,7 +94,7 @@ class Recorder:
         """A tool began or ended, for whoever is at work."""
         self.record(
             ToolRan,
-            REQUESTER.get(),
+            CURRENT_OPERATION.get(),
             tool=tool,
             argument=argument,
             identity=identity,
@@ -103,7 +103,9 @@ class Recorder:
 
     def alive(self, alive: LiveResource) -> None:
         """A resource is still there."""
-        self.record(ResourceAlive, alive.requester, kind=alive.kind, what=alive.what)
+        self.record(
+            ResourceAlive, alive.requester, kind=alive.kind, what=alive.description
+        )
 
     def gauges(self, user: str | None) -> None:
         """What the engine counts for a user after their cleanup; None: for all."""
@@ -128,7 +130,7 @@ class Recorder:
         self.record(SessionMoved, requester, session=session, move=move)
 
     def _thread(self, what: str, place: str) -> None:
-        self.record(ThreadStarted, REQUESTER.get(), what=what, place=place)
+        self.record(ThreadStarted, CURRENT_OPERATION.get(), what=what, place=place)
 
     def _unhandled(self, context: dict[str, Any]) -> None:
         error = context.get("exception")

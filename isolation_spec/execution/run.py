@@ -79,7 +79,7 @@ def run(
     with contain_process_exit() as named, fresh as world:
         adapter = _made(make_adapter)
         named.adapter = type(adapter).__name__
-        execution = Run(world.prepared(scenario), adapter, world)
+        execution = Run(world.prepare(scenario), adapter, world)
         execution.count_steps = count_steps
         try:
             world.run(execution.conduct())
@@ -142,7 +142,7 @@ class Run:
         self.started = True
         if self.world.persistent:
             self.stored_before = frozenset(self.adapter.observe())
-        self.world.begin()
+        self.world.activate_choices()
         self.recorder.phase(Phase.OPERATIONS)
         await self._conduct_operations()
         # What has not come by now is kept up by somebody who does not read.
@@ -198,7 +198,7 @@ class Run:
             task.cancel()
 
     async def _clean_up_users(self) -> None:
-        self.world.let_through()
+        self.world.open_windows()
         await self.world.settle(1.0)
         for (_, _), client in sorted(self.performer.clients.items()):
             await self._guarded("close of a connection", client.close())
@@ -218,19 +218,23 @@ class Run:
 
     async def _tear_down(self) -> None:
         await self._guarded("shutdown", self.adapter.shutdown())
-        left = await self.world.settle(SETTLE, self.world.alive_at_the_end)
+        left = await self.world.settle(SETTLE, self.world.live_resources_at_end)
         if left:
             # What only a reference cycle keeps is garbage, not a leak. Collecting is
             # slow beside a run, so it is done on suspicion alone.
             gc.collect()
-            left = await self.world.settle(SETTLE, self.world.alive_at_the_end)
+            left = await self.world.settle(SETTLE, self.world.live_resources_at_end)
         for alive in left:
             self.recorder.alive(alive)
         self.recorder.gauges(None)
 
     def _alive_for_users(self) -> list[LiveResource]:
         users_of = self.recorder.users_of
-        return [a for a in self.world.alive() if users_of.get(a.requester) is not None]
+        return [
+            a
+            for a in self.world.live_resources()
+            if users_of.get(a.requester) is not None
+        ]
 
     async def _guarded(self, what: str, call: Awaitable[Any]) -> None:
         """Ends a call that is not the scenario's own within a bounded time."""
@@ -258,15 +262,15 @@ class Run:
 
     def _launch(self, operation: Operation) -> None:
         cancel = operation.cancel
-        aim = None
+        tracker = None
         if cancel is not None or self.count_steps:
-            aim = StepTracker(cancel, partial(self._cancelled, cancel))
-            self.counted[operation.id] = aim
+            tracker = StepTracker(cancel, partial(self._cancelled, cancel))
+            self.counted[operation.id] = tracker
         task = self.world.launch(
             ProbedCoroutine(self._perform(operation), partial(self._look, operation)),
             name=f"operation-{operation.id}",
             requester=operation.id,
-            aim=aim,
+            tracker=tracker,
         )
         self.tasks[task] = operation.id
         task.add_done_callback(self._finished)
@@ -293,12 +297,12 @@ class Run:
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
         number = self.tasks.pop(task)
-        if self.world.landed(task) and self.count_steps:
+        if self.world.stop_tracking(task) and self.count_steps:
             self.steps[number] = tuple(self.waits.get(number, (BEFORE_FIRST_STEP,)))
-            aim = self.counted[number]
-            if aim.handed:
-                self.handed[number] = tuple(starmap(Handoff, aim.handed))
-            self.waited[number] = tuple(self._waits(number, aim.turns))
+            tracker = self.counted[number]
+            if tracker.handoffs:
+                self.handed[number] = tuple(starmap(Handoff, tracker.handoffs))
+            self.waited[number] = tuple(self._waits(number, tracker.turns))
         self.agenda.ended(number)
         if self._all_done.done():
             return
@@ -309,7 +313,7 @@ class Run:
 
     def _waits(self, number: int, turns: list[int]) -> Iterator[InFlightInterval]:
         """What was under way while a task waited that made its steps in these turns."""
-        flights = dict.fromkeys(self.world.flights(number))
+        flights = dict.fromkeys(self.world.in_flight_intervals(number))
         for step, (before, after) in enumerate(pairwise(turns), start=1):
             for kind, asked, came in flights:
                 if before < came and asked < after:
@@ -332,8 +336,8 @@ class Run:
         except Exception as raised:
             outcome = Outcome(self.performer.outcome_of(raised))
             error = render(raised)
-        asked = outcome != Outcome.UNAVAILABLE
-        self.world.reached.attacks += asked and _attacks(operation)
+        was_performed = outcome != Outcome.UNAVAILABLE
+        self.world.activity.attacks += was_performed and _attacks(operation)
         if number in self.agenda.active:
             self.record(
                 OperationEnded, number, outcome=outcome, value=value, error=error
@@ -349,18 +353,18 @@ class Run:
         assert aimed is not None
         number = self.tasks[task]
         self.uncancelled.pop(number, None)
-        self.world.reached.cancellations += 1
+        self.world.activity.cancellations += 1
         self.recorder.cancellation(number, aimed, await_site(task))
 
     def _use_tool(
         self, tool: str, argument: str, identity: str | None, moment: ToolMoment
     ) -> None:
-        self.world.reached.tools_run += moment == ToolMoment.ENDED
+        self.world.activity.tools_run += moment == ToolMoment.ENDED
         self.recorder.tool(tool, argument, identity, moment)
 
     def history(self) -> History:
         """All that was observed, with what the scheduler did."""
-        reached = self.world.reached
+        reached = self.world.activity
         reached.users = len(self.agenda.lanes)
         choices = self.world.choices()
         unused = (

@@ -1,4 +1,4 @@
-"""The deterministic world: loop, scheduler, network, database, clock and ledger."""
+"""The worlds: the simulated one, and in `live` the one of stock asyncio."""
 
 from isolation_spec.world.world import World
 

@@ -1,13 +1,15 @@
 """SQLite connections of aiosqlite whose worker thread is an arrival chain.
 
-Everything of SQLAlchemy, aiosqlite and SQLite stays real; only the thread that runs the
-statements is replaced. A statement executes at the instant at which its completion is
-chosen, so a cancellation before that leaves a statement that still runs later, and one
-after it a result that nobody reads, as with the real thread. SQLITE_BUSY is retried in
-virtual time, as the lock holder could otherwise never go on.
+SQLAlchemy, aiosqlite and SQLite stay real; only the thread that executes statements is
+replaced. A statement executes as its completion arrives. A cancellation before that
+leaves a statement that still executes later, and one after it leaves a result without a
+reader, as with the real thread.
 
-The two attributes touched, `_tx` and `_thread` of a connection, are private to
-aiosqlite: `tests/world/test_database.py` watches them.
+SQLITE_BUSY is retried in virtual time. SQLite's own timeout would block the loop for 5
+real seconds and then fail, since the holder of the lock could never run.
+
+`_tx` and `_thread` of a connection are private to aiosqlite. A canary test watches
+them.
 """
 
 from __future__ import annotations
@@ -22,29 +24,31 @@ from typing import Any
 import aiosqlite
 
 from isolation_spec.model.scenario import ChainKind
-from isolation_spec.world.loop import WorldLoop, settle
+from isolation_spec.world.loop import WorldLoop, complete_future
 from isolation_spec.world.schedulers.base import Source
 
 __all__ = ["DatabaseWorker", "Databases"]
 
 _RETRY_AFTER = 0.01
+"""Virtual seconds between two attempts to get a lock."""
 _BUSY_TIMEOUT = 5.0
+"""Virtual seconds after which SQLITE_BUSY is an error, as in `sqlite3.connect`."""
 _names = itertools.count(1)
 
 
 class _Native(sqlite3.Connection):
-    """A native connection that can be referred to weakly, and closes when it goes."""
+    """A native connection that allows weak references and closes as it is collected."""
 
     def __del__(self) -> None:
         self.close()
 
 
 class DatabaseWorker:
-    """Stands where aiosqlite has a queue and a thread; bound to one loop for ever.
+    """Replaces the queue and the thread of one aiosqlite connection.
 
-    Finalisers of connections that an earlier run left behind reach their own closed
-    loop here, and are then served at once, without an arrival in the run of somebody
-    else.
+    It belongs to one loop for ever. The collector may finalise a connection of an
+    earlier run during a later one. Its jobs then execute at once, on its closed loop;
+    otherwise they would arrive in the later run (17 external events instead of 16).
     """
 
     daemon = True
@@ -56,20 +60,20 @@ class DatabaseWorker:
         self.connection: weakref.ref[aiosqlite.Connection] | None = None
         self._source = Source(f"database connection {number}")
         self._timeout = _BUSY_TIMEOUT
-        self._waiting: list[tuple[str, Callable[[], object]]] | None = None
+        self._held_jobs: list[tuple[str, Callable[[], object]]] | None = None
 
     def native(self) -> sqlite3.Connection | None:
-        """The native connection while it is open and somebody holds it."""
+        """The native connection; None if it is closed or collected."""
         native = None if self._native is None else self._native()
         return native if native is not None and _is_open(native) else None
 
     def start(self) -> None:
-        """Nothing to start; jobs arrive."""
+        """Does nothing: jobs arrive, so there is no thread to start."""
 
     def put_nowait(
         self, job: tuple[asyncio.Future[Any] | None, Callable[[], Any]]
     ) -> None:
-        """A job is queued behind the earlier ones of this connection."""
+        """Queues a job behind the earlier ones of this connection."""
         future, function = job
         if self.loop.is_closed():
             function()
@@ -79,10 +83,10 @@ class DatabaseWorker:
         def deliver() -> None:
             self._run(future, function, chain, None)
 
-        if self._waiting is None:
+        if self._held_jobs is None:
             self.loop.scheduler.post(self._source, chain, deliver)
         else:
-            self._waiting.append((chain, deliver))
+            self._held_jobs.append((chain, deliver))
 
     def _run(
         self,
@@ -100,13 +104,13 @@ class DatabaseWorker:
             ):
                 self._retry(future, function, chain, deadline)
             else:
-                self._answer(future, None, error)
+                self._complete(future, None, error)
         except BaseException as error:
-            self._answer(future, None, error)
+            self._complete(future, None, error)
         else:
             if isinstance(result, sqlite3.Connection):
                 self._adopt(result)
-            self._answer(future, result, None)
+            self._complete(future, result, None)
 
     def _retry(
         self,
@@ -115,13 +119,13 @@ class DatabaseWorker:
         chain: str,
         deadline: float,
     ) -> None:
-        """The connection waits for the lock; its later jobs wait behind it."""
-        self._waiting = [(a.chain, a.deliver) for a in self._source.arrivals]
+        """Retries the job later; the later jobs of the connection wait behind it."""
+        self._held_jobs = [(a.chain, a.deliver) for a in self._source.arrivals]
         self.loop.scheduler.withdraw(self._source)
 
         def again() -> None:
             post = self.loop.scheduler.post
-            waiting, self._waiting = self._waiting or [], None
+            waiting, self._held_jobs = self._held_jobs or [], None
             post(
                 self._source,
                 chain,
@@ -133,8 +137,10 @@ class DatabaseWorker:
         self.loop.call_later(_RETRY_AFTER, again)
 
     def _execute(self, function: Callable[[], Any]) -> Any:
-        """Runs a job; while the first one connects, the connection is made weakly
-        referable, as a reference of ours would keep alive what an engine let go."""
+        """Executes a job; the first one makes a native connection with weak references.
+
+        A strong reference would keep alive a connection that the engine has dropped.
+        """
         if self._native is not None:
             return function()
         original: Any = sqlite3.connect
@@ -149,29 +155,38 @@ class DatabaseWorker:
             sqlite3.connect = original
 
     def _adopt(self, native: sqlite3.Connection) -> None:
-        # The wait for a lock is ours: SQLite's own would hold the whole loop.
+        # The worker waits for locks itself: SQLite's own wait blocks the whole loop.
         (milliseconds,) = native.execute("PRAGMA busy_timeout").fetchone()
         self._timeout = milliseconds / 1000
         native.execute("PRAGMA busy_timeout = 0").close()
         if isinstance(native, _Native):
             self._native = weakref.ref(native)
 
-    def _answer(
+    def _complete(
         self,
         future: asyncio.Future[Any] | None,
         result: Any,
         error: BaseException | None,
     ) -> None:
         if future is not None:
-            self.loop.call_soon(settle, future, result, error)
+            self.loop.call_soon(complete_future, future, result, error)
 
 
 class Databases:
-    """The database of one world and all connections that aiosqlite opens in it.
+    """The database of one world and all aiosqlite connections; a context manager.
 
-    A context manager: inside, every new aiosqlite connection is worked by arrivals. The
-    database lives in SQLite's in-memory VFS and vanishes with its last connection, so a
-    keeper is held until `close`.
+    Inside, arrivals drive every new aiosqlite connection. The database lives in
+    SQLite's in-memory VFS, which has real transactions for each connection and reports
+    SQLITE_BUSY as a file does. Of the alternatives, `:memory:` gives one transaction to
+    all users, and `cache=shared` locks whole tables even for reads.
+
+    The database vanishes with its last connection, so an anchor connection stays open
+    until `close`.
+
+    Attributes:
+        workers: the workers of all connections so far.
+        uri: the database for `sqlite3`.
+        url: the database for SQLAlchemy.
     """
 
     def __init__(self, loop: WorldLoop) -> None:
@@ -180,7 +195,7 @@ class Databases:
         name = f"/isolation-{next(_names)}"
         self.uri = f"file:{name}?vfs=memdb"
         self.url = f"sqlite+aiosqlite:///file:{name}?vfs=memdb&uri=true"
-        self._keeper = sqlite3.connect(self.uri, uri=True)
+        self._anchor = sqlite3.connect(self.uri, uri=True)
         self._original = aiosqlite.Connection.__init__
 
     def __enter__(self) -> Databases:
@@ -201,7 +216,7 @@ class Databases:
         aiosqlite.Connection.__init__ = self._original  # type: ignore[method-assign]
 
     def observe(self) -> sqlite3.Connection:
-        """A fresh connection that shares nothing with the engine's; close it."""
+        """A fresh connection, independent of the engine's; the caller closes it."""
         return sqlite3.connect(self.uri, uri=True, timeout=0)
 
     def open_connections(self) -> list[DatabaseWorker]:
@@ -209,7 +224,7 @@ class Databases:
         return [worker for worker in self.workers if worker.native() is not None]
 
     def is_locked(self) -> bool:
-        """True if somebody holds a lock that keeps others from writing."""
+        """Whether a connection holds a lock that keeps others from writing."""
         probe = self.observe()
         try:
             probe.execute("BEGIN EXCLUSIVE")
@@ -227,19 +242,19 @@ class Databases:
                 native.close()
 
     def close(self) -> None:
-        """Closes everything, also what an engine left open."""
+        """Closes the database with every connection that an engine left open."""
         self.release()
         for worker in self.workers:
             if worker.connection is not None and (left := worker.connection()):
-                # Its finaliser would warn a second time of what the ledger reported.
-                # Nor must it look for an event loop, which would make a real one.
+                # The ledger already reported the connection, so its finaliser must not
+                # warn as well. Nor may it look for an event loop and so create one.
                 left._connection = None
                 left.stop = _nothing  # type: ignore[method-assign]
-        self._keeper.close()
+        self._anchor.close()
 
 
 def _nothing() -> None:
-    """Stands where a connection of a world that is over would be stopped."""
+    """Replaces `stop` of a connection whose world has ended."""
 
 
 def _is_open(native: sqlite3.Connection) -> bool:

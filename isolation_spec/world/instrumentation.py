@@ -1,8 +1,8 @@
-"""The instruments that count what really happened, in any kind of world.
+"""Counters of real activity inside the libraries, for any kind of world.
 
-The counts are taken inside the libraries where these do the work: handshakes and
-messages in `websockets`, sessions, transactions and pool checkouts in SQLAlchemy. No
-adapter or engine can raise them by saying so.
+Each count is taken where a library does the work: handshakes and messages in
+`websockets`, sessions, transactions and pool checkouts in SQLAlchemy. An adapter or an
+engine cannot raise a count by claiming activity.
 """
 
 from __future__ import annotations
@@ -20,21 +20,23 @@ from websockets.asyncio.connection import Connection
 
 from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.states import SessionMove
-from isolation_spec.world.loop import REQUESTER
+from isolation_spec.world.loop import CURRENT_OPERATION
 
 __all__ = ["Instrumentation", "LiveResource"]
 
 
 class LiveResource(NamedTuple):
-    """One live resource: its kind, what it is, and the operation that asked for it."""
+    """One live resource: its kind, a description, and the operation that made it."""
 
     kind: str
-    what: str
+    description: str
     requester: int | None
 
 
 class Instrumentation:
-    """Counts and attributes what sessions, pools and connections do; a context manager.
+    """Counts and attributes activity of sessions, pools and connections.
+
+    It is a context manager that instruments the libraries for its duration.
 
     Arguments:
         moved: takes (session number, move, operation) whenever a session moves.
@@ -42,10 +44,10 @@ class Instrumentation:
 
     def __init__(
         self,
-        reached: ActivityCounters,
+        activity: ActivityCounters,
         moved: Callable[[int, SessionMove, int | None], None],
     ) -> None:
-        self.reached = reached
+        self.activity = activity
         self.moved = moved
         self._sessions: WeakKeyDictionary[Session, int] = WeakKeyDictionary()
         self._last_user: dict[int, int | None] = {}
@@ -63,12 +65,16 @@ class Instrumentation:
         self._listen(Pool, "checkout", self._on_checkout)
         self._listen(Pool, "checkin", self._on_checkin)
         self._listen(Pool, "detach", self._on_checkin)
-        self._replace(Session, "close", self._closing(Session.close))
+        self._replace(Session, "close", self._track_close(Session.close))
         self._replace(
-            ClientConnection, "handshake", self._shaking(ClientConnection.handshake)
+            ClientConnection,
+            "handshake",
+            self._count_handshake(ClientConnection.handshake),
         )
-        self._replace(ClientConnection, "recv", self._receiving(ClientConnection.recv))
-        self._replace(Connection, "__hash__", self._numbering())
+        self._replace(
+            ClientConnection, "recv", self._count_event(ClientConnection.recv)
+        )
+        self._replace(Connection, "__hash__", self._hash_by_number())
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -88,7 +94,7 @@ class Instrumentation:
             self._exit.callback(delattr, owner, name)
 
     def sessions_alive(self) -> Iterator[LiveResource]:
-        """Yields what SQLAlchemy holds: open sessions, and connections checked out."""
+        """Yields each open session and each checked-out connection of SQLAlchemy."""
         for number, owner in self._open_sessions.items():
             yield LiveResource("database session", f"session {number}", owner)
         for owner in self._checkouts.values():
@@ -104,15 +110,15 @@ class Instrumentation:
         return number
 
     def _move(self, session: Session, move: SessionMove) -> None:
-        number, requester = self._number(session), REQUESTER.get()
+        number, requester = self._number(session), CURRENT_OPERATION.get()
         if move == SessionMove.USED and self._last_user[number] == requester:
             return
         self._last_user[number] = requester
         self.moved(number, move, requester)
 
     def _on_begin(self, session: Session, *_: Any) -> None:
-        self.reached.database_sessions += 1
-        self._open_sessions[self._number(session)] = REQUESTER.get()
+        self.activity.database_sessions += 1
+        self._open_sessions[self._number(session)] = CURRENT_OPERATION.get()
         self._move(session, SessionMove.BEGAN)
 
     def _on_execute(self, state: Any) -> None:
@@ -127,7 +133,7 @@ class Instrumentation:
     def _on_rollback(self, session: Session) -> None:
         self._move(session, SessionMove.ROLLED_BACK)
 
-    def _closing(self, original: Callable[[Session], None]) -> Callable[..., None]:
+    def _track_close(self, original: Callable[[Session], None]) -> Callable[..., None]:
         def close(session: Session) -> None:
             original(session)
             if session in self._sessions:
@@ -137,31 +143,31 @@ class Instrumentation:
         return close
 
     def _on_checkout(self, _: Any, record: Any, __: Any) -> None:
-        self._checkouts[record] = REQUESTER.get()
+        self._checkouts[record] = CURRENT_OPERATION.get()
 
     def _on_checkin(self, _: Any, record: Any) -> None:
         self._checkouts.pop(record, None)
 
     # websockets
 
-    def _shaking(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _count_handshake(self, original: Callable[..., Any]) -> Callable[..., Any]:
         async def handshake(client: ClientConnection, *args: Any, **kw: Any) -> None:
             await original(client, *args, **kw)
-            self.reached.handshakes += 1
+            self.activity.handshakes += 1
 
         return handshake
 
-    def _receiving(self, original: Callable[..., Any]) -> Callable[..., Any]:
+    def _count_event(self, original: Callable[..., Any]) -> Callable[..., Any]:
         async def recv(client: ClientConnection, *args: Any, **kw: Any) -> Any:
             message = await original(client, *args, **kw)
-            self.reached.events_delivered += 1
+            self.activity.events_delivered += 1
             return message
 
         return recv
 
-    def _numbering(self) -> Callable[[Connection], int]:
-        # A websockets server keeps its connections in a set and closes them in the
-        # order of that set, which by address would differ from run to run.
+    def _hash_by_number(self) -> Callable[[Connection], int]:
+        # A websockets server closes its connections in the order of a set. With hashes
+        # of addresses that order differs from run to run.
         def number(connection: Connection) -> int:
             if "_isolation_number" not in connection.__dict__:
                 self._hashes += 1

@@ -1,4 +1,4 @@
-"""What the executor asks of a world, simulated or live, and nothing more."""
+"""The interface of a world, simulated or live, to the execution of a run."""
 
 from __future__ import annotations
 
@@ -19,8 +19,15 @@ T = TypeVar("T")
 
 
 class Choices(NamedTuple):
-    """What a world decided in one run: how, how often it had a choice at all, and the
-    chain of each arrival in order, if that was recorded."""
+    """The choices of a world in one run.
+
+    Attributes:
+        schedule: the choices that had a place.
+        unused: descriptions of the choices that had none.
+        arrivals: a digest of the order of arrivals.
+        made: how many times at least two arrivals were pending.
+        order: the chain of each arrival; empty in a live world.
+    """
 
     schedule: Schedule
     unused: tuple[str, ...]
@@ -33,45 +40,49 @@ class WorldInterface(Environment, Protocol):
     """One world in which one scenario is run once; a context manager.
 
     Attributes:
-        persistent: the database is kept, with what earlier runs left in it.
-        limit: seconds of this world after which what is under way is given up.
-        reached: the counts that the instruments raise.
-        moved: takes (session number, move, operation) whenever a session moves.
-        unhandled: takes what the exception handler of the loop is given.
-        threaded: takes what a real thread is, and where it was started.
+        persistent: whether the database survives the run, with the data of earlier
+            runs.
+        limit: seconds of this world after which the run gives up its operations.
+        activity: the counts of real activity.
+        moved: called with (session number, move, operation) as a session moves.
+        on_unhandled: called with the context of an unhandled exception of the loop.
+        on_thread_start: called with a description and the place as a thread starts.
     """
 
     persistent: bool
     limit: float
-    reached: ActivityCounters
+    activity: ActivityCounters
     moved: Callable[[int, SessionMove, int | None], None]
-    unhandled: Callable[[dict[str, Any]], None] | None
-    threaded: Callable[[str, str], None]
+    on_unhandled: Callable[[dict[str, Any]], None] | None
+    on_thread_start: Callable[[str, str], None]
 
     def __enter__(self) -> Self:
-        """Sees every resource from here on."""
+        """Instruments the libraries, so that the ledger sees every new resource."""
 
     def __exit__(self, *_: object) -> None:
-        """Ends what is left, so that nothing of this run acts in a later one."""
+        """Ends tasks and connections of the run, so that they cannot act in another."""
 
-    def prepared(self, scenario: Scenario) -> Scenario:
-        """The scenario in the form in which this world can run it."""
+    def prepare(self, scenario: Scenario) -> Scenario:
+        """The scenario as this world runs it."""
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
-        """Runs the coroutine to its end; raises WorldExhausted if it has none."""
+        """Runs the coroutine and returns its result.
 
-    def begin(self) -> None:
-        """The engine is started: from now on the choices count."""
+        Raises:
+            WorldExhausted: the simulated world took too many turns or waits for ever.
+        """
+
+    def activate_choices(self) -> None:
+        """Makes the choices of the schedule count, once the engine has started."""
 
     def moment(self) -> tuple[float, int]:
         """(virtual seconds, turn) for the entries of a history.
 
-        In a live world no virtual second passes, so that no claim concludes anything
-        from time there.
+        In a live world the seconds stay 0.0, so that claims conclude nothing from time.
         """
 
     def post(self, lane: int | None, chain: str, deliver: Callable[[], None]) -> None:
-        """Calls `deliver` when the lane, a user's or the world's, comes next."""
+        """Posts the next operation of a lane, a user's or (None) the world's."""
 
     def launch(
         self,
@@ -79,41 +90,47 @@ class WorldInterface(Environment, Protocol):
         *,
         name: str,
         requester: int,
-        aim: StepTracker | None,
+        tracker: StepTracker | None,
     ) -> asyncio.Task[Any]:
-        """A task for an operation, in a fresh context; its steps count for the aim."""
+        """Creates the task of an operation in a fresh context; counts its steps."""
 
-    def landed(self, task: asyncio.Task[Any]) -> bool:
-        """True if an ended task's steps were counted, and no cancellation hit it."""
+    def stop_tracking(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the steps of this ended task were counted to its end.
 
-    def flights(self, operation: int) -> Iterable[tuple[str, int, int]]:
-        """(kind, turns between which something of it outside was asked for the
-        operation, or for none, and had not answered); none where turns are not counted.
+        False for a task without a tracker, and for one that the world cancelled.
+        """
+
+    def in_flight_intervals(self, operation: int) -> Iterable[tuple[str, int, int]]:
+        """(kind, turn posted, turn arrived) of each arrival of the operation or world.
+
+        Empty in a live world, which cannot cancel in a given turn.
         """
 
     async def advance(self, seconds: float, *, stalled: bool) -> None:
-        """Virtual seconds pass; stalled, nothing arrives from outside meanwhile."""
+        """Lets virtual seconds pass; if stalled, holds back arrivals meanwhile."""
 
     async def settle(
         self, seconds: float, alive: Callable[[], Iterable[LiveResource]] = tuple
     ) -> tuple[LiveResource, ...]:
-        """What of `alive` is left once so many virtual seconds let it come to rest."""
+        """Lets virtual seconds pass and returns the resources of `alive` then."""
 
-    def hold_back(self, operation: int) -> None:
-        """Nothing more reaches the connections of the operation, where the network is
-        simulated, until `let_through`."""
+    def close_windows(self, operation: int) -> None:
+        """Holds back the bytes for the operation's clients until `open_windows`.
 
-    def let_through(self) -> None:
-        """What was held back may arrive."""
+        A live world does nothing.
+        """
 
-    def alive(self) -> Iterable[LiveResource]:
-        """Every live resource that a user's cleanup should end."""
+    def open_windows(self) -> None:
+        """Lets the bytes arrive that `close_windows` held back."""
 
-    def alive_at_the_end(self) -> Iterable[LiveResource]:
-        """All of `alive`, and what may outlive a user but not the engine."""
+    def live_resources(self) -> Iterable[LiveResource]:
+        """The live resources that the cleanup of a user must end."""
+
+    def live_resources_at_end(self) -> Iterable[LiveResource]:
+        """Those of `live_resources`, and those that may outlive users, not engines."""
 
     def release_database(self) -> None:
-        """Closes the database connections that an engine left open, where it can."""
+        """Closes database connections that an engine left open; not in a live world."""
 
     def choices(self) -> Choices:
-        """What this world decided so far."""
+        """The choices of this world so far."""

@@ -1,4 +1,4 @@
-"""Everything alive in a deterministic world."""
+"""The ledger: all live resources of a simulated world."""
 
 from __future__ import annotations
 
@@ -10,45 +10,49 @@ from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.states import SessionMove
 from isolation_spec.world.database import Databases
 from isolation_spec.world.instrumentation import Instrumentation, LiveResource
-from isolation_spec.world.loop import REQUESTER, WorldTask
+from isolation_spec.world.loop import CURRENT_OPERATION, WorldTask
 from isolation_spec.world.network import NetworkLoop
 
 __all__ = ["Ledger", "LiveResource"]
 
 
 class Ledger(Instrumentation):
-    """Sees every resource of one world from its beginning; a context manager.
+    """Knows every live resource of one world from its beginning; a context manager.
 
     Arguments:
-        moved: takes (session number, move, operation) whenever a session moves.
+        moved: called with (session number, move, operation) as a session moves.
     """
 
     def __init__(
         self,
         loop: NetworkLoop,
         databases: Databases,
-        reached: ActivityCounters,
+        activity: ActivityCounters,
         moved: Callable[[int, SessionMove, int | None], None],
     ) -> None:
-        super().__init__(reached, moved)
+        super().__init__(activity, moved)
         self.loop = loop
         self.databases = databases
 
-    # What is alive
+    # Live resources
 
-    def alive(self) -> Iterator[LiveResource]:
-        """Yields every live resource except the task that asks."""
+    def live_resources(self) -> Iterator[LiveResource]:
+        """Yields the tasks except the current one, timers, transports and sessions."""
         yield from self._tasks()
         for handle in self.loop.live_timers():
-            owner = handle._context.get(REQUESTER)  # type: ignore[attr-defined]
+            owner = handle._context.get(CURRENT_OPERATION)  # type: ignore[attr-defined]
             yield LiveResource("timer", _name(handle._callback), owner)  # type: ignore[attr-defined]
         for transport in self.loop.network.transports:
             yield LiveResource("transport", "connection", transport.requester)
         yield from self.sessions_alive()
 
-    def alive_at_the_end(self) -> Iterator[LiveResource]:
-        """Yields what may outlive a user but not the engine, and all of `alive`."""
-        yield from self.alive()
+    def live_resources_at_end(self) -> Iterator[LiveResource]:
+        """Yields `live_resources` and the resources that may outlive a user.
+
+        Those are listeners, driver connections, pending arrivals, async generators and
+        database locks; they must end with the engine.
+        """
+        yield from self.live_resources()
         for port in self.loop.network.listeners:
             yield LiveResource("listener", f"port {port}", None)
         for worker in self.databases.open_connections():

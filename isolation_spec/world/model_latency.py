@@ -1,4 +1,4 @@
-"""How long it takes until a model answers a prompt of a scenario."""
+"""The latency of the answers of a model."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["ModelLatency"]
 
 
 class ModelLatency:
-    """The answers of one scenario that take long; all others come when they come."""
+    """The slow answers of one scenario; the scheduler times all others."""
 
     def __init__(self, scenario: Scenario) -> None:
         self._slow = tuple(
@@ -20,5 +20,6 @@ class ModelLatency:
         )
 
     def seconds(self, asked: str) -> float:
-        """The virtual seconds that it takes to answer whatever holds such a prompt."""
-        return max((long for prompt, long in self._slow if prompt in asked), default=0)
+        """The virtual seconds before the answer to a text with one of these prompts."""
+        slow = (seconds for prompt, seconds in self._slow if prompt in asked)
+        return max(slow, default=0)

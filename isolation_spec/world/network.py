@@ -1,7 +1,7 @@
 """An event loop with in-memory sockets: listening, connecting and accepting.
 
-A connection is two transports and two pipes; connecting and accepting are arrivals of
-their own, in the order in which the scheduler lets them come.
+A connection consists of two transports and two pipes. The completion of a connect and
+of an accept are arrivals of their own, which the scheduler orders.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import partial
 from typing import Any
 
 from isolation_spec.model.scenario import ChainKind
-from isolation_spec.world.loop import REQUESTER, WorldLoop
+from isolation_spec.world.loop import CURRENT_OPERATION, WorldLoop
 from isolation_spec.world.schedulers.base import Source
 from isolation_spec.world.transport import MemoryTransport, Pipe, set_result_unless_done
 
@@ -24,7 +24,7 @@ __all__ = ["Network", "NetworkLoop"]
 
 
 class _Listener:
-    """A listening socket; `asyncio.Server` sees what it needs of one."""
+    """A listening socket, with the attributes that `asyncio.Server` uses."""
 
     family = socket.AF_INET
     type = socket.SOCK_STREAM
@@ -36,7 +36,7 @@ class _Listener:
         self.accept: Callable[[MemoryTransport], None] | None = None
 
     def listen(self, backlog: int) -> None:
-        """Nothing to do: connecting finds the listener by its port."""
+        """Does nothing: `create_connection` finds the listener by its port."""
 
     def getsockname(self) -> tuple[str, int]:
         """(host, port)."""
@@ -44,7 +44,7 @@ class _Listener:
 
 
 class Network:
-    """All listeners and connections of one world; ports count up from 40001."""
+    """The listeners and connections of one world; ports count up from 40001."""
 
     def __init__(self) -> None:
         self.listeners: dict[int, _Listener] = {}
@@ -53,7 +53,7 @@ class Network:
 
 
 class NetworkLoop(WorldLoop):
-    """A world loop with connections; whatever needs a real descriptor is refused."""
+    """A world loop with connections; it refuses everything that needs a descriptor."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
@@ -73,13 +73,18 @@ class NetworkLoop(WorldLoop):
         backlog: int = 100,
         **options: Any,
     ) -> base_events.Server:
-        """A real `asyncio.Server` on an in-memory listener; TLS is not simulated."""
+        """A real `asyncio.Server` on an in-memory listener.
+
+        Raises:
+            OSError: another server listens on the port.
+            NotImplementedError: the options need TLS or a real socket.
+        """
         _refuse(options)
         listener = _Listener((host or "127.0.0.1", port or self._new_port()))
         if listener.address[1] in self.network.listeners:
             message = f"bind on address {listener.address}: address already in use"
             raise OSError(errno.EADDRINUSE, message)
-        # In 3.11 to 3.13 the arguments after these have the same meaning and order.
+        # Python 3.11 to 3.13 take these arguments in the same order.
         server = base_events.Server(
             self,
             [listener],  # type: ignore[list-item]
@@ -104,10 +109,11 @@ class NetworkLoop(WorldLoop):
         context = contextvars.copy_context()
 
         def accept(transport: MemoryTransport) -> None:
-            # As the selector loop: the context is that of whoever started serving. The
-            # requester is added to it so that what it causes is known to be theirs.
+            # As in the selector loop, the context is a copy of the one that started the
+            # server. The client's operation is set in it, so that work done for the
+            # client is attributed to that operation.
             own = context.copy()
-            own.run(REQUESTER.set, transport.requester)
+            own.run(CURRENT_OPERATION.set, transport.requester)
             handle = asyncio.Handle(
                 self._accept, (protocol_factory, transport, server), self, own
             )
@@ -127,9 +133,9 @@ class NetworkLoop(WorldLoop):
             try:
                 transport.attach(protocol_factory(), waiter, server)
             except Exception:
-                # As the selector loop: a server that was closed meanwhile refuses the
-                # transport, silently, and the socket closes.
-                transport.hang_up()
+                # As in the selector loop, a server closed meanwhile refuses the
+                # transport silently, and the socket closes.
+                transport.close_socket()
             else:
                 await waiter
 
@@ -151,7 +157,8 @@ class NetworkLoop(WorldLoop):
         """A connection to a listener of this world.
 
         Raises:
-            ConnectionRefusedError: nothing listens on the port.
+            ConnectionRefusedError: no server listens on the port.
+            NotImplementedError: the options need TLS or a real socket.
         """
         _refuse(options)
         listener = self.network.listeners.get(port or 0)
@@ -169,7 +176,7 @@ class NetworkLoop(WorldLoop):
             await connected
         except BaseException:
             self.scheduler.withdraw(source)
-            client.hang_up()
+            client.close_socket()
             raise
         if listener is None:
             raise ConnectionRefusedError(111, f"nothing listens on port {port}")
@@ -187,7 +194,7 @@ class NetworkLoop(WorldLoop):
             if listener.address[1] in self.network.listeners and listener.accept:
                 listener.accept(server)
             else:
-                server.hang_up(reset=True)
+                server.close_socket(reset=True)
 
         self.scheduler.post(listener.source, self.chain(ChainKind.ACCEPT), arrive)
 
@@ -196,15 +203,19 @@ class NetworkLoop(WorldLoop):
     ) -> tuple[MemoryTransport, MemoryTransport]:
         host = listener.address[0] if listener else "127.0.0.1"
         near, far = (host, self._new_port()), (host, port)
-        forth = Pipe(self, "bytes to the server", self.new_chain(ChainKind.TO_SERVER))
-        back = Pipe(self, "bytes to the client", self.new_chain(ChainKind.TO_CLIENT))
-        requester = REQUESTER.get()
-        made = partial(
+        to_server = Pipe(
+            self, "bytes to the server", self.new_chain(ChainKind.TO_SERVER)
+        )
+        to_client = Pipe(
+            self, "bytes to the client", self.new_chain(ChainKind.TO_CLIENT)
+        )
+        requester = CURRENT_OPERATION.get()
+        make = partial(
             MemoryTransport, requester=requester, living=self.network.transports
         )
-        client = made(self, back, forth, (near, far), is_client=True)
-        server = made(self, forth, back, (far, near), is_client=False)
-        forth.writer, back.writer = client, server
+        client = make(self, to_client, to_server, (near, far), is_client=True)
+        server = make(self, to_server, to_client, (far, near), is_client=False)
+        to_server.writer, to_client.writer = client, server
         return client, server
 
 

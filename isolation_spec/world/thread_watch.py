@@ -1,4 +1,4 @@
-"""Real threads that are started inside a simulated world, noticed and let be."""
+"""Reports real threads that are started inside a simulated world."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ _NOT_WHERE = ("concurrent", "isolation_spec.world", "threading")
 
 
 class ThreadWatch:
-    """Tells each thread that this one starts; a context manager.
+    """Reports each thread that the present thread starts; a context manager.
 
-    The world cannot schedule it, so what it does depends on the machine.
+    The world cannot schedule such a thread, so its effects depend on the machine.
 
     Arguments:
-        started: takes what the thread is, and `module:line` of what started it.
+        started: called with a description of the thread and the `module:line` that
+            started it.
     """
 
     def __init__(self, started: Callable[[str, str], None]) -> None:
@@ -33,7 +34,7 @@ class ThreadWatch:
 
         def start(thread: threading.Thread) -> None:
             if threading.get_ident() == self._starter:
-                self.started(_named(thread), _place())
+                self.started(_describe(thread), _find_starter())
             original(thread)
 
         threading.Thread.start = start  # type: ignore[assignment,method-assign]
@@ -43,12 +44,12 @@ class ThreadWatch:
         threading.Thread.start = self._original  # type: ignore[assignment,method-assign]
 
 
-def _named(thread: threading.Thread) -> str:
-    """Its name without numbers, which count up over the whole process."""
+def _describe(thread: threading.Thread) -> str:
+    """The name of the thread without numbers, which count up over the process."""
     return f"thread {re.sub(r'[0-9]+', 'N', thread.name)}"
 
 
-def _place() -> str:
+def _find_starter() -> str:
     frame: Any = sys._getframe(1)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", "?"))

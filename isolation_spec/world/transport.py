@@ -1,10 +1,12 @@
 """The two ends of an in-memory connection, and the pipes between them.
 
-An end behaves as stock asyncio shows a real loopback socket. Bytes written are in
-flight at once; they arrive when the scheduler says so, joined, as a selector finds
-them, or piece by piece if the schedule splits. End of stream never arrives in the same
-turn as data. A transport registers its reader as the selector loop does, so a callback
-runs in the context of whoever resumed reading (CPython issue 140947 included).
+An end behaves as a real loopback socket does under stock asyncio. Written bytes are in
+flight at once, and the scheduler chooses when they arrive. They arrive joined, as one
+read of a socket returns them, or in the pieces that were written if the schedule
+splits. The end of a stream never arrives in the same turn as data.
+
+A transport registers its reader as the selector loop does. So a callback runs in the
+context of the code that resumed reading (CPython issue 140947 included).
 """
 
 from __future__ import annotations
@@ -21,11 +23,13 @@ from isolation_spec.world.schedulers.base import Source
 __all__ = ["MemoryTransport", "Pipe", "set_result_unless_done"]
 
 _CAPACITY = 64 * 1024
+"""Bytes in flight in one direction before the writer has to buffer."""
 _MOST_READ = 256 * 1024
+"""Bytes after which one read ends, as in asyncio's selector transport."""
 _END = b""
 _RESET = None
-# The stubs of asyncio leave out what a selector transport calls of its server, here and
-# below; the tests watch that it is there.
+# A selector transport calls private methods of its server, here and below. The stubs of
+# asyncio leave them out; canary tests watch that they exist.
 _ATTACH_TAKES_TRANSPORT = bool(
     set(inspect.signature(base_events.Server._attach).parameters)  # type: ignore[attr-defined]
     - {"self"}
@@ -33,7 +37,7 @@ _ATTACH_TAKES_TRANSPORT = bool(
 
 
 class Pipe:
-    """One direction of a connection: what is in flight, and who will read it."""
+    """One direction of a connection: its chunks in flight, its reader, its writer."""
 
     def __init__(self, loop: WorldLoop, name: str, chain: str) -> None:
         self.loop = loop
@@ -47,38 +51,39 @@ class Pipe:
         self.writer: MemoryTransport | None = None
 
     def room(self) -> int:
+        """The bytes that the writer may still put in flight."""
         return 0 if self.window_closed else _CAPACITY - self.in_flight
 
     def close_window(self) -> None:
-        """Nothing arrives any more, and nothing more is in flight."""
+        """Holds back everything in flight and lets no more bytes in."""
         self.window_closed = True
         self.loop.scheduler.withdraw(self.source)
 
     def open_window(self) -> None:
-        """What is in flight and what was held back may arrive again."""
+        """Lets the chunks in flight arrive again, and lets the writer go on."""
         if self.window_closed:
             self.window_closed = False
-            self.offer()
+            self.post_if_readable()
             if self.writer is not None:
-                self.writer.offer_room()
+                self.writer.post_if_writable()
 
     def put(self, chunk: bytes | None) -> None:
-        """Bytes, or the end of the stream, or its reset, are in flight."""
+        """Puts bytes, the end of the stream or its reset in flight."""
         self.chunks.append(chunk)
         self.in_flight += len(chunk or b"")
-        self.offer()
+        self.post_if_readable()
 
-    def break_off(self) -> None:
-        """Whoever writes from now on learns that nobody reads (connection reset)."""
+    def close_reading_end(self) -> None:
+        """Drops everything in flight; later writes fail with a connection reset."""
         self.broken = True
         self.chunks.clear()
         self.in_flight = 0
         if self.writer is not None:
-            self.writer.offer_room()
+            self.writer.post_if_writable()
         self.loop.scheduler.withdraw(self.source)
 
-    def offer(self) -> None:
-        """An arrival is pending whenever there is something and somebody reads."""
+    def post_if_readable(self) -> None:
+        """Posts an arrival if a chunk is in flight and the reader is registered."""
         reading = self.reader is not None and self.reader.is_readable()
         reading = reading and not self.window_closed
         if self.chunks and reading and not self.source.arrivals:
@@ -89,7 +94,7 @@ class Pipe:
             self.reader.wake_reader()
 
     def take(self) -> bytes | None:
-        """What one read of the socket gives: bytes, `_END` or `_RESET`."""
+        """The result of one read of the socket: bytes, `_END` or `_RESET`."""
         chunk = self.chunks.popleft()
         if not chunk:
             return chunk
@@ -97,7 +102,7 @@ class Pipe:
             chunk = self._join(chunk)
         self.in_flight -= len(chunk)
         if self.writer is not None:
-            self.writer.offer_room()
+            self.writer.post_if_writable()
         return chunk
 
     def _join(self, chunk: bytes) -> bytes:
@@ -110,8 +115,13 @@ class Pipe:
 
 
 class MemoryTransport(asyncio.Transport):
-    """One end of an in-memory connection, with the behaviour of a selector
-    transport; it is in `living` while its socket is open."""
+    """One end of an in-memory connection, with the behaviour of a selector transport.
+
+    Arguments:
+        addresses: (own address, address of the other end).
+        requester: the operation that opened the connection; None for the world.
+        living: the open transports; the transport is in it while its socket is open.
+    """
 
     def __init__(
         self,
@@ -161,18 +171,18 @@ class MemoryTransport(asyncio.Transport):
     # Reading
 
     def is_readable(self) -> bool:
-        """True while a reader is registered."""
+        """Whether a reader is registered."""
         return self._reader is not None
 
     def is_reading(self) -> bool:
-        """True unless paused or closing."""
+        """Whether the transport is neither paused nor closing."""
         return not self._paused and not self._closing
 
     def _add_reader(self) -> None:
         if self.is_reading():
             self._reader = asyncio.Handle(self._read_ready, (), self._loop)
             self.incoming.reader = self
-            self.incoming.offer()
+            self.incoming.post_if_readable()
 
     def _remove_reader(self) -> None:
         if self._reader is not None:
@@ -181,19 +191,19 @@ class MemoryTransport(asyncio.Transport):
             self._loop.scheduler.withdraw(self.incoming.source)
 
     def pause_reading(self) -> None:
-        """Nothing arrives until reading is resumed."""
+        """Holds back arrivals until `resume_reading`."""
         if self.is_reading():
             self._paused = True
             self._remove_reader()
 
     def resume_reading(self) -> None:
-        """What is in flight may arrive again."""
+        """Lets the bytes in flight arrive again."""
         if self._paused and not self._closing:
             self._paused = False
             self._add_reader()
 
     def wake_reader(self) -> None:
-        """The selector reports the socket as readable."""
+        """Makes the reader ready, as a selector that reports a readable socket."""
         if self._reader is not None:
             self._loop._ready.append(self._reader)
 
@@ -203,9 +213,9 @@ class MemoryTransport(asyncio.Transport):
         data = self.incoming.take()
         if data:
             self._protocol.data_received(data)
-            self.incoming.offer()
+            self.incoming.post_if_readable()
         elif data is _RESET:
-            self._lose(ConnectionResetError("connection reset by peer"))
+            self._force_close(ConnectionResetError("connection reset by peer"))
         else:
             self._remove_reader()
             if not self._protocol.eof_received():
@@ -232,13 +242,13 @@ class MemoryTransport(asyncio.Transport):
     def _write_to_nobody(self) -> None:
         """The first write is answered by a reset; the next one fails at once."""
         if self._reset_sent:
-            self._lose(BrokenPipeError(32, "broken pipe"))
+            self._force_close(BrokenPipeError(32, "broken pipe"))
         else:
             self._reset_sent = True
             self.incoming.put(_RESET)
 
-    def offer_room(self) -> None:
-        """The other end has read: the socket becomes writable for what is buffered."""
+    def post_if_writable(self) -> None:
+        """Posts an arrival that flushes the buffer if the other end has read."""
         pipe = self._outgoing
         writable = pipe.room() > 0 or pipe.broken
         if self._buffer and writable and not self._room.arrivals:
@@ -251,14 +261,14 @@ class MemoryTransport(asyncio.Transport):
 
     def _write_ready(self) -> None:
         if self._outgoing.broken:
-            self._lose(ConnectionResetError("connection reset by peer"))
+            self._force_close(ConnectionResetError("connection reset by peer"))
             return
         self._flush()
         if self._writing_paused and len(self._buffer) <= self._low:
             self._writing_paused = False
             self._protocol.resume_writing()
         if self._buffer:
-            self.offer_room()
+            self.post_if_writable()
 
     def _flush(self) -> None:
         room = self._outgoing.room()
@@ -267,38 +277,38 @@ class MemoryTransport(asyncio.Transport):
             del self._buffer[:room]
         if not self._buffer and not self._ended:
             if self._end_wanted:
-                self._end()
+                self._send_end()
             elif self._closing and not self._closed:
                 self._finish(None)
 
-    def _end(self) -> None:
+    def _send_end(self) -> None:
         if not self._ended:
             self._ended = True
             self._outgoing.put(_END)
 
     def write_eof(self) -> None:
-        """Ends this direction once everything is sent."""
+        """Ends this direction once the buffer is sent."""
         if not self._closing and not self._end_wanted:
             self._end_wanted = True
             if not self._buffer:
-                self._end()
+                self._send_end()
 
     def can_write_eof(self) -> bool:
-        """A socket can be closed in one direction."""
+        """True: a socket can end one direction alone."""
         return True
 
     def get_write_buffer_size(self) -> int:
-        """Bytes that the socket did not take yet."""
+        """The bytes that wait in the buffer."""
         return len(self._buffer)
 
     def get_write_buffer_limits(self) -> tuple[int, int]:
-        """(low, high) in bytes."""
+        """(low, high) watermarks in bytes."""
         return (self._low, self._high)
 
     def set_write_buffer_limits(
         self, high: int | None = None, low: int | None = None
     ) -> None:
-        """As asyncio's flow control has it."""
+        """Sets the watermarks with the defaults of asyncio's flow control."""
         if high is None:
             high = 64 * 1024 if low is None else 4 * low
         self._high, self._low = high, high // 4 if low is None else low
@@ -306,11 +316,11 @@ class MemoryTransport(asyncio.Transport):
     # Closing
 
     def is_closing(self) -> bool:
-        """True from `close` or `abort` on."""
+        """Whether `close` or `abort` was called, or the connection was lost."""
         return self._closing
 
     def close(self) -> None:
-        """Sends what is buffered, then closes."""
+        """Sends the buffer, then closes."""
         if self._closing:
             return
         self._closing = True
@@ -319,10 +329,10 @@ class MemoryTransport(asyncio.Transport):
             self._finish(None)
 
     def abort(self) -> None:
-        """Drops what is buffered and closes; what is in flight still arrives."""
-        self._lose(None)
+        """Drops the buffer and closes; bytes in flight still arrive."""
+        self._force_close(None)
 
-    def _lose(self, error: Exception | None) -> None:
+    def _force_close(self, error: Exception | None) -> None:
         self._buffer.clear()
         self._closing = True
         self._remove_reader()
@@ -338,24 +348,23 @@ class MemoryTransport(asyncio.Transport):
             if self._protocol is not None:
                 self._protocol.connection_lost(error)
         finally:
-            self.hang_up()
+            self.close_socket()
             self._protocol = None
             if self._server is not None:
                 arguments = (self,) if _ATTACH_TAKES_TRANSPORT else ()
                 self._server._detach(*arguments)  # type: ignore[attr-defined]
                 self._server = None
 
-    def hang_up(self, *, reset: bool = False) -> None:
-        """The socket itself is closed; with bytes unread, that resets the
-        connection."""
+    def close_socket(self, *, reset: bool = False) -> None:
+        """Closes the socket itself; unread bytes make that a connection reset."""
         self._closing = self._closed = True
         self._living.pop(self, None)
         self._loop.scheduler.withdraw(self._room)
         if reset or any(self.incoming.chunks):
             self._outgoing.put(_RESET)
             self._ended = True
-        self.incoming.break_off()
-        self._end()
+        self.incoming.close_reading_end()
+        self._send_end()
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         """The protocol bound to this end."""

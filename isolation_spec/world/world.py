@@ -1,4 +1,4 @@
-"""One deterministic world, in which one scenario is run once."""
+"""The simulated world of one run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,12 @@ from isolation_spec.world.database import Databases
 from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.interface import Choices
 from isolation_spec.world.ledger import Ledger
-from isolation_spec.world.loop import REQUESTER, StepTracker, WorldExhausted, WorldTask
+from isolation_spec.world.loop import (
+    CURRENT_OPERATION,
+    StepTracker,
+    WorldExhausted,
+    WorldTask,
+)
 from isolation_spec.world.model_latency import ModelLatency
 from isolation_spec.world.network import NetworkLoop
 from isolation_spec.world.schedulers.base import Scheduler, Source
@@ -35,8 +40,8 @@ T = TypeVar("T")
 class World:
     """Loop, network, database, clock, ids and ledger of one run; a context manager.
 
-    It is the environment of an adapter, too. Nothing in it depends on the wall clock,
-    on chance or on addresses: the same choices give the same observations.
+    It is also the environment of the adapter. It depends neither on the wall clock nor
+    on chance nor on addresses: the same choices give the same observations.
     """
 
     host = "127.0.0.1"
@@ -46,22 +51,23 @@ class World:
 
     def __init__(self, scheduler: Scheduler) -> None:
         self.scheduler = scheduler
-        self.reached = ActivityCounters()
+        self.activity = ActivityCounters()
         self.random = random.Random(0)
         self.loop = NetworkLoop(scheduler)
         self.databases = Databases(self.loop)
         self.database_url = self.databases.url
         self.moved: Callable[[int, SessionMove, int | None], None] = _ignore
-        self.threaded: Callable[[str, str], None] = _ignore_thread
-        self.ledger = Ledger(self.loop, self.databases, self.reached, self._move)
+        self.on_thread_start: Callable[[str, str], None] = _ignore_thread
+        self.ledger = Ledger(self.loop, self.databases, self.activity, self._move)
         self._lanes: dict[int | None, Source] = {}
-        self._answers = ModelLatency(Scenario(users=(), operations=()))
+        self._latency = ModelLatency(Scenario(users=(), operations=()))
         self._counters: dict[tuple[str, int], itertools.count[int]] = {}
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
-        # Collected in the middle of a run, the garbage of an earlier one would act in
-        # this one at a moment that depends on the allocation of memory.
+        # A collection in the middle of a run finalises garbage of an earlier run, at a
+        # moment that depends on memory. Such finalisers post into the present loop: 3
+        # of 30 searches with uniform choice were not reproducible, and 0 of 12 without.
         if gc.isenabled():
             gc.disable()
             self._exit.callback(gc.enable)
@@ -78,27 +84,31 @@ class World:
             self.databases.close()
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
-        """Runs the coroutine to its end; raises WorldExhausted if it has none."""
+        """Runs the coroutine and returns its result.
+
+        Raises:
+            WorldExhausted: the run takes too many turns or waits for ever.
+        """
         return self.loop.run_until_complete(main)
 
-    # What the executor asks
+    # The interface to the execution
 
     @property
-    def unhandled(self) -> Callable[[dict[str, Any]], None] | None:
-        """Takes what the exception handler of the loop is given."""
-        return self.loop.unhandled
+    def on_unhandled(self) -> Callable[[dict[str, Any]], None] | None:
+        """Called with the context of an unhandled exception of the loop."""
+        return self.loop.on_unhandled
 
-    @unhandled.setter
-    def unhandled(self, listener: Callable[[dict[str, Any]], None] | None) -> None:
-        self.loop.unhandled = listener
+    @on_unhandled.setter
+    def on_unhandled(self, listener: Callable[[dict[str, Any]], None] | None) -> None:
+        self.loop.on_unhandled = listener
 
-    def prepared(self, scenario: Scenario) -> Scenario:
-        """The scenario itself."""
-        self._answers = ModelLatency(scenario)
+    def prepare(self, scenario: Scenario) -> Scenario:
+        """The scenario itself; its slow model answers take effect."""
+        self._latency = ModelLatency(scenario)
         return scenario
 
-    def begin(self) -> None:
-        """The engine is started: from now on the choices count."""
+    def activate_choices(self) -> None:
+        """Makes the choices of the schedule count, once the engine has started."""
         self.scheduler.active = True
 
     def moment(self) -> tuple[float, int]:
@@ -106,7 +116,7 @@ class World:
         return self.loop.time(), self.loop.turn
 
     def post(self, lane: int | None, chain: str, deliver: Callable[[], None]) -> None:
-        """The lane's next operation is one more arrival."""
+        """Posts the next operation of a lane as one more arrival."""
         source = self._lanes.get(lane)
         if source is None:
             source = self._lanes[lane] = Source("next operation")
@@ -118,27 +128,27 @@ class World:
         *,
         name: str,
         requester: int,
-        aim: StepTracker | None,
+        tracker: StepTracker | None,
     ) -> WorldTask:
-        """A task for an operation, in a fresh context; its steps count for the aim."""
+        """Creates the task of an operation in a fresh context; counts its steps."""
         context = contextvars.Context()
-        context.run(REQUESTER.set, requester)
+        context.run(CURRENT_OPERATION.set, requester)
         task = self.loop.create_task(coroutine, name=name, context=context)
-        if aim is not None:
-            self.loop.aims[task] = aim
+        if tracker is not None:
+            self.loop.trackers[task] = tracker
         return task
 
-    def landed(self, task: asyncio.Task[Any]) -> bool:
-        """True if an ended task's steps were counted, and no cancellation hit it."""
+    def stop_tracking(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the steps of this ended task were counted to its end."""
         assert isinstance(task, WorldTask)
-        return self.loop.landed(task)
+        return self.loop.stop_tracking(task)
 
-    def flights(self, operation: int) -> Iterator[tuple[str, int, int]]:
-        """Yields (kind, turns of it) of what was asked for it, or for nobody."""
-        return self.loop.flights(operation)
+    def in_flight_intervals(self, operation: int) -> Iterator[tuple[str, int, int]]:
+        """Yields (kind, turn posted, turn arrived) of arrivals of it or the world."""
+        return self.loop.in_flight_intervals(operation)
 
     async def advance(self, seconds: float, *, stalled: bool) -> None:
-        """Virtual seconds pass; stalled, nothing arrives from outside meanwhile."""
+        """Lets virtual seconds pass; if stalled, holds back arrivals meanwhile."""
         if stalled:
             self.loop.stall(seconds)
         await asyncio.sleep(seconds)
@@ -146,51 +156,60 @@ class World:
     async def settle(
         self, seconds: float, alive: Callable[[], Iterable[LiveResource]] = tuple
     ) -> tuple[LiveResource, ...]:
-        """What of `alive` is left when so many virtual seconds have passed."""
+        """Lets virtual seconds pass and returns the resources of `alive` then."""
         await asyncio.sleep(seconds)
         return tuple(alive())
 
-    def hold_back(self, operation: int) -> None:
-        """Nothing more reaches the connections of the operation, until `let_through`:
-        their windows are closed, as those of a reader who does not read."""
+    def close_windows(self, operation: int) -> None:
+        """Closes the receive windows of the operation's clients.
+
+        A client that never reads has the same effect: the server's buffers fill up.
+        """
         for transport in self.loop.network.transports:
             if transport.requester == operation and transport.is_client:
                 transport.incoming.close_window()
 
-    def let_through(self) -> None:
-        """What was held back may arrive."""
+    def open_windows(self) -> None:
+        """Opens all receive windows."""
         for transport in tuple(self.loop.network.transports):
             transport.incoming.open_window()
 
-    def alive(self) -> Iterator[LiveResource]:
-        """Every live resource that a user's cleanup should end."""
-        return self.ledger.alive()
+    def live_resources(self) -> Iterator[LiveResource]:
+        """The live resources that the cleanup of a user must end."""
+        return self.ledger.live_resources()
 
-    def alive_at_the_end(self) -> Iterator[LiveResource]:
-        """All of `alive`, and what may outlive a user but not the engine."""
-        return self.ledger.alive_at_the_end()
+    def live_resources_at_end(self) -> Iterator[LiveResource]:
+        """Those of `live_resources`, and those that may outlive users, not engines."""
+        return self.ledger.live_resources_at_end()
 
     def release_database(self) -> None:
-        """Closes the native connections that an engine left open."""
+        """Closes the native database connections that an engine left open."""
         self.databases.release()
 
     def choices(self) -> Choices:
-        """What the scheduler did so far."""
-        made = self.scheduler
-        order = tuple(made.arrived)
+        """The choices of the scheduler so far."""
+        scheduler = self.scheduler
+        order = tuple(scheduler.arrived)
         return Choices(
-            made.followed(), made.unused(), made.order(), made.choices, order
+            scheduler.executed_schedule(),
+            scheduler.unused_choices(),
+            scheduler.order_digest(),
+            scheduler.choices,
+            order,
         )
 
-    def _start_thread(self, what: str, place: str) -> None:
-        self.threaded(what, place)
+    def _start_thread(self, name: str, place: str) -> None:
+        self.on_thread_start(name, place)
 
     def _move(self, session: int, move: SessionMove, requester: int | None) -> None:
         self.moved(session, move, requester)
 
     def _drain(self) -> None:
-        """Ends what is left, so that nothing of this run acts in a later one."""
-        self.loop.unhandled = None
+        """Cancels tasks and closes sockets, so that they cannot act in a later run.
+
+        A cancelled task may start others, hence several rounds.
+        """
+        self.loop.on_unhandled = None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for _ in range(5):
@@ -203,11 +222,11 @@ class World:
                     self.loop.turn = 0
                     self.loop.run_until_complete(asyncio.wait(tasks, timeout=30))
                 except (WorldExhausted, RuntimeError):
-                    # The latter where an interrupt hit a run that had just ended: the
+                    # RuntimeError: an interrupt came as the run had just ended, and the
                     # loop still holds the order to stop that its end had given.
                     continue
             for transport in tuple(self.loop.network.transports):
-                transport.hang_up()
+                transport.close_socket()
             self.loop.close()
 
     # The environment of an adapter
@@ -217,25 +236,29 @@ class World:
         return self.loop.time()
 
     def new_id(self, kind: str) -> str:
-        """kind-3.1, kind-3.2 and so on for operation 3, and 0 for none.
+        """`kind-3.1`, `kind-3.2` and so on for operation 3; operation 0 is the world.
 
-        Counted for each operation, so that a user's ids are the same whatever others
-        do.
+        Each operation has its own counter, so the operations of other users do not
+        change a user's ids.
         """
-        requester = REQUESTER.get() or 0
+        requester = CURRENT_OPERATION.get() or 0
         counter = self._counters.setdefault((kind, requester), itertools.count(1))
         return f"{kind}-{requester}.{next(counter)}"
 
     async def completion(self, asked: str = "") -> None:
-        """Something outside answers; the scheduler decides when, or the scenario."""
-        seconds = self._answers.seconds(asked)
+        """Returns as an external answer arrives.
+
+        The scheduler chooses the moment, or the scenario if it has a latency for the
+        prompt `asked`.
+        """
+        seconds = self._latency.seconds(asked)
         if seconds:
             await asyncio.sleep(seconds)
         else:
             await self.loop.completion()
 
     def observe(self) -> sqlite3.Connection:
-        """A fresh connection that shares nothing with the engine's; close it."""
+        """A fresh connection, independent of the engine's; the caller closes it."""
         return self.databases.observe()
 
 
@@ -243,5 +266,5 @@ def _ignore(session: int, move: SessionMove, requester: int | None) -> None:
     """Takes the moves of sessions of a world in which nobody records them."""
 
 
-def _ignore_thread(what: str, place: str) -> None:
-    """Takes what a thread is, of a world in which nobody records it."""
+def _ignore_thread(name: str, place: str) -> None:
+    """Ignores the threads of a world without a recorder."""

@@ -61,7 +61,7 @@ def shape(attempt: ScheduledRun) -> tuple[object, ...]:
             arrival = scheduler.take({})
             assert arrival is not None
             order.append(arrival.chain)
-    return attempt.scenario.to_json(), tuple(order), scheduler.followed()
+    return attempt.scenario.to_json(), tuple(order), scheduler.executed_schedule()
 
 
 @pytest.mark.parametrize("index", range(0, 200, 20))

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engin
 from isolation_spec.model.scenario import Schedule
 from isolation_spec.world import World
 from isolation_spec.world.database import Databases
-from isolation_spec.world.loop import REQUESTER
+from isolation_spec.world.loop import CURRENT_OPERATION
 from isolation_spec.world.schedulers.base import Scheduler
 
 
@@ -131,7 +131,7 @@ def test_writers_across_awaits_all_finish(
         engine = await with_table(world)
 
         async def user(number: int) -> None:
-            REQUESTER.set(number)
+            CURRENT_OPERATION.set(number)
             async with AsyncSession(engine) as session:
                 insert = text("INSERT INTO t VALUES (:a)")
                 await session.execute(insert, {"a": f"{number} first"})
@@ -144,7 +144,7 @@ def test_writers_across_awaits_all_finish(
                 group.create_task(user(number))
         await engine.dispose()
         await asyncio.sleep(5)
-        return world.time(), rows(world), list(world.ledger.alive_at_the_end())
+        return world.time(), rows(world), list(world.ledger.live_resources_at_end())
 
     for scheduler in schedulers(30):
         lasted, stored, left = play(main, scheduler)
@@ -232,7 +232,7 @@ def test_jobs_of_one_connection_stay_in_order(play: Any, schedulers: Any) -> Non
         await holder.execute("BEGIN IMMEDIATE")
 
         async def insert(value: str) -> None:
-            REQUESTER.set(int(value))
+            CURRENT_OPERATION.set(int(value))
             await waiter.execute("INSERT INTO t VALUES (?)", (value,))
 
         early = [asyncio.ensure_future(insert(value)) for value in "012"]
@@ -432,7 +432,7 @@ def test_finaliser_of_an_earlier_world_is_served_there(play: Any) -> None:
 
     async def later(world: World) -> tuple[Any, ...]:
         connection = await connection_of(world)
-        before = world.scheduler.order(), world.scheduler.pending()
+        before = world.scheduler.order_digest(), world.scheduler.pending()
         left = kept.pop()
         left.stop()
         ran: list[str] = []
@@ -440,7 +440,7 @@ def test_finaliser_of_an_earlier_world_is_served_there(play: Any) -> None:
         assert ["at once"] == ran
         alive = weakref.ref(left)
         del left
-        after = world.scheduler.order(), world.scheduler.pending()
+        after = world.scheduler.order_digest(), world.scheduler.pending()
         await connection.close()
         return before == after, len(world.databases.workers), alive()
 

@@ -25,7 +25,7 @@ from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.scenario import Schedule
 from isolation_spec.world import World
 from isolation_spec.world.instrumentation import LiveResource
-from isolation_spec.world.loop import REQUESTER
+from isolation_spec.world.loop import CURRENT_OPERATION
 from isolation_spec.world.schedulers.base import Scheduler
 
 HOST = "127.0.0.1"
@@ -208,13 +208,13 @@ def left(kind: str, *, leave: bool) -> list[LiveResource]:
         kept: list[Any] = []
 
         async def operation() -> None:
-            REQUESTER.set(7)
+            CURRENT_OPERATION.set(7)
             await RESOURCES[kind](world, leave, kept)
 
         async def main() -> list[LiveResource]:
             await asyncio.ensure_future(operation())
             await asyncio.sleep(5)
-            return list(world.ledger.alive_at_the_end())
+            return list(world.ledger.live_resources_at_end())
 
         found = world.run(main())
 
@@ -258,7 +258,10 @@ def test_alive_leaves_out_what_belongs_to_the_engine() -> None:
         server = await world.loop.create_server(asyncio.Protocol, HOST, 0)
         connection = await aiosqlite.connect(world.databases.uri, uri=True)
         world.loop.run_in_executor(None, str)
-        found = kinds(world.ledger.alive()), kinds(world.ledger.alive_at_the_end())
+        found = (
+            kinds(world.ledger.live_resources()),
+            kinds(world.ledger.live_resources_at_end()),
+        )
         await connection.close()
         server.close()
         return found
@@ -279,10 +282,12 @@ def test_server_side_is_the_requesters() -> None:
 
         server = await serve(handler, HOST, 0)
         port = server.sockets[0].getsockname()[1]
-        REQUESTER.set(4)
+        CURRENT_OPERATION.set(4)
         client = await connect(f"ws://{HOST}:{port}", proxy=None)
         await asyncio.sleep(1)
-        found = {(alive.kind, alive.requester) for alive in world.ledger.alive()}
+        found = {
+            (alive.kind, alive.requester) for alive in world.ledger.live_resources()
+        }
         await client.close()
         server.close()
         await server.wait_closed()
@@ -304,7 +309,7 @@ def test_moves_of_a_session() -> None:
     async def main(world: World) -> None:
         engine = await database(world)
         for number, fails in ((1, False), (2, True)):
-            REQUESTER.set(number)
+            CURRENT_OPERATION.set(number)
             async with AsyncSession(engine) as session:
                 session.add(Item(name=f"item {number}"))
                 await session.flush()
@@ -337,7 +342,7 @@ def test_session_in_other_hands() -> None:
         engine = await database(world)
         async with AsyncSession(engine) as session:
             for number in (1, 1, 2, 2, 1):
-                REQUESTER.set(number)
+                CURRENT_OPERATION.set(number)
                 await session.execute(select(Item))
         await engine.dispose()
 
@@ -356,7 +361,7 @@ def test_session_in_other_hands() -> None:
 def counts_of(main: Callable[[World], Awaitable[Any]]) -> ActivityCounters:
     with World(Scheduler(Schedule())) as world:
         world.run(main(world))  # type: ignore[arg-type]
-        return world.reached
+        return world.activity
 
 
 async def echoing() -> tuple[Server, str]:
@@ -436,7 +441,7 @@ def test_nothing_is_counted_outside() -> None:
 
     asyncio.run(stock())
 
-    assert ActivityCounters() == world.reached
+    assert ActivityCounters() == world.activity
     assert ("users", "handshakes") == tuple(
         name for name in ActivityCounters().missing() if name in ("users", "handshakes")
     )

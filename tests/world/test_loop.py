@@ -14,7 +14,7 @@ import pytest
 from isolation_spec.model.scenario import Cancellation, Schedule
 from isolation_spec.world import World
 from isolation_spec.world.loop import (
-    REQUESTER,
+    CURRENT_OPERATION,
     StepTracker,
     WorldExhausted,
     WorldLoop,
@@ -144,10 +144,10 @@ def test_timers_wait_until_idle(play: Any, schedulers: Any) -> None:
 def aimed(world: World, body: Any, turns: int) -> Any:
     """A task of operation 7 that is cancelled so many turns after its first step."""
     context = contextvars.Context()
-    context.run(REQUESTER.set, 7)
+    context.run(CURRENT_OPERATION.set, 7)
     task = world.loop.create_task(body, context=context)
     cancel = Cancellation(step=1, after_step=True, turns=turns)
-    world.loop.aims[task] = StepTracker(cancel, lambda _: None)
+    world.loop.trackers[task] = StepTracker(cancel, lambda _: None)
     return task
 
 
@@ -203,7 +203,7 @@ def test_a_cancellation_that_is_due_ends_with_its_task(play: Any) -> None:
 
         task = aimed(world, rests(), 5)
         await task
-        landed: bool = world.landed(task)
+        landed: bool = world.stop_tracking(task)
         for _ in range(9):
             await asyncio.sleep(0)
         return landed and not task.cancelled()
@@ -212,19 +212,19 @@ def test_a_cancellation_that_is_due_ends_with_its_task(play: Any) -> None:
 
 
 def test_steps_say_in_which_turn_they_were_made(play: Any) -> None:
-    """An aim without a cancellation knows the turns of its steps."""
+    """An tracker without a cancellation knows the turns of its steps."""
 
     async def main(world: World) -> list[int]:
-        aim = StepTracker(None, lambda _: None)
+        tracker = StepTracker(None, lambda _: None)
 
         async def works() -> None:
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
         task = world.loop.create_task(works())
-        world.loop.aims[task] = aim
+        world.loop.trackers[task] = tracker
         await task
-        return [turn - aim.turns[0] for turn in aim.turns]
+        return [turn - tracker.turns[0] for turn in tracker.turns]
 
     assert [0, 1, 2] == play(main)
 
@@ -310,11 +310,16 @@ def test_cancellation_around_every_step(step: int, early: bool, play: Any) -> No
         body = Body(world)
         delivered: list[asyncio.Task[Any]] = []
         task = world.loop.create_task(body())
-        world.loop.aims[task] = StepTracker(
+        world.loop.trackers[task] = StepTracker(
             Cancellation(step=step, after_step=early), delivered.append
         )
         await asyncio.wait([task])
-        return task.cancelled(), body.marks, delivered == [task], dict(world.loop.aims)
+        return (
+            task.cancelled(),
+            body.marks,
+            delivered == [task],
+            dict(world.loop.trackers),
+        )
 
     cancelled, marks, delivered, left = play(main)
     happens = step < 5 if early else step < 6
@@ -326,14 +331,14 @@ def test_cancellation_around_every_step(step: int, early: bool, play: Any) -> No
 
 
 def test_steps_are_counted_without_cancellation(play: Any) -> None:
-    """An aim without cancellation counts the steps of its task alone."""
+    """An tracker without cancellation counts the steps of its task alone."""
 
     async def main(world: World) -> int:
         task = world.loop.create_task(Body(world)())
-        aim = world.loop.aims[task] = StepTracker(None, print)
+        tracker = world.loop.trackers[task] = StepTracker(None, print)
         other = world.loop.create_task(Body(world)())
         await asyncio.gather(task, other)
-        return aim.steps
+        return tracker.steps
 
     assert 5 == play(main)
 
@@ -353,7 +358,7 @@ def test_late_finds_what_was_awaited_done(play: Any) -> None:
 
         task = world.loop.create_task(waits())
         step = 1 if early else 2
-        world.loop.aims[task] = StepTracker(
+        world.loop.trackers[task] = StepTracker(
             Cancellation(step=step, after_step=early), delivered
         )
         world.loop.call_later(1, future.set_result, None)
@@ -558,7 +563,7 @@ def test_jobs_complete_in_any_order(play: Any, schedulers: Any) -> None:
     async def main(world: World) -> str:
         done: list[str] = []
         for number, name in enumerate("ab"):
-            REQUESTER.set(number)
+            CURRENT_OPERATION.set(number)
             world.loop.run_in_executor(None, done.append, name)
         await asyncio.sleep(1)
         return "".join(done)
@@ -643,7 +648,7 @@ def test_chains_are_named_after_the_requester(play: Any) -> None:
     async def main(world: World) -> list[str]:
         loop = world.loop
         names = [loop.chain("call"), loop.new_chain("call"), loop.new_chain("call")]
-        REQUESTER.set(3)
+        CURRENT_OPERATION.set(3)
         return [*names, loop.new_chain("call"), loop.new_chain("call"), loop.chain("x")]
 
     expected = ["world/call", "world/call", "world/call/1", "3/call", "3/call/1", "3/x"]
@@ -656,9 +661,9 @@ def test_tasks_know_for_whom_they_work(play: Any) -> None:
 
     async def main(world: World) -> list[Any]:
         context = contextvars.Context()
-        context.run(REQUESTER.set, 7)
+        context.run(CURRENT_OPERATION.set, 7)
         given = world.loop.create_task(asyncio.sleep(0), context=context)
-        REQUESTER.set(5)
+        CURRENT_OPERATION.set(5)
         own = asyncio.ensure_future(asyncio.sleep(0))
         await asyncio.wait([given, own])
         assert isinstance(own, WorldTask)
@@ -767,7 +772,9 @@ def test_unhandled_exceptions_are_handed_over(play: Any) -> None:
 
     async def main(world: World) -> list[str]:
         seen: list[str] = []
-        world.loop.unhandled = lambda context: seen.append(repr(context["exception"]))
+        world.loop.on_unhandled = lambda context: seen.append(
+            repr(context["exception"])
+        )
         world.loop.call_soon(divmod, 1, 0)
         await asyncio.sleep(1)
         return [text.split("(")[0] for text in seen]
@@ -777,7 +784,7 @@ def test_unhandled_exceptions_are_handed_over(play: Any) -> None:
 
 def test_a_step_that_waited_for_another_knows_for_whom() -> None:
     """Who came last is who served it; what was one's own, or took time, served none."""
-    aim = StepTracker(None, lambda task: None)
+    tracker = StepTracker(None, lambda task: None)
     arrived = []
     for more, now in (
         ([], 0.0),
@@ -787,6 +794,6 @@ def test_a_step_that_waited_for_another_knows_for_whom() -> None:
         (["4/call"], 1.0),
     ):
         arrived += more
-        aim.step(1, arrived, now, turn=len(arrived))
+        tracker.record_step(1, arrived, now, turn=len(arrived))
 
-    assert [(2, 3)] == aim.handed
+    assert [(2, 3)] == tracker.handoffs

@@ -68,7 +68,7 @@ def test_time_passes_until_a_late_answer(
     """Virtual seconds in the simulated world, a few real milliseconds in the live."""
     took = []
     with make() as one:
-        one.prepared(SCENARIO)
+        one.prepare(SCENARIO)
 
         async def ask() -> None:
             for asked in ("late", "soon", ""):
@@ -76,7 +76,7 @@ def test_time_passes_until_a_late_answer(
                 await one.completion(asked)
                 took.append(one.time() - began)
 
-        one.begin()
+        one.activate_choices()
         one.run(ask())
 
     late, *others = took

@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from isolation_spec.model.scenario import Schedule
 from isolation_spec.world import World
-from isolation_spec.world.loop import REQUESTER
+from isolation_spec.world.loop import CURRENT_OPERATION
 from isolation_spec.world.network import Network, NetworkLoop
 from isolation_spec.world.schedulers.base import Scheduler
 from tests.world.ends import HOST, Pair, Watched
@@ -26,7 +26,7 @@ from tests.world.ends import HOST, Pair, Watched
 async def echo_and_close(world: World) -> list[Any]:
     """Two users connect, echo and close; returns what is wrong at the end."""
     wrong: list[Any] = []
-    world.loop.unhandled = wrong.append
+    world.loop.on_unhandled = wrong.append
 
     async def handler(connection: ServerConnection) -> None:
         async for message in connection:
@@ -36,7 +36,7 @@ async def echo_and_close(world: World) -> list[Any]:
     port = server.sockets[0].getsockname()[1]
 
     async def user(number: int) -> None:
-        REQUESTER.set(number)
+        CURRENT_OPERATION.set(number)
         async with connect(f"ws://{HOST}:{port}", proxy=None) as connection:
             await connection.send(f"from {number}")
             wrong.extend({await connection.recv()} - {f"from {number}"})
@@ -47,7 +47,7 @@ async def echo_and_close(world: World) -> list[Any]:
     server.close()
     await server.wait_closed()
     await asyncio.sleep(5)
-    return wrong + list(world.ledger.alive_at_the_end())
+    return wrong + list(world.ledger.live_resources_at_end())
 
 
 def test_clean_websockets_leak_nothing(play: Any, schedulers: Any) -> None:
@@ -56,7 +56,7 @@ def test_clean_websockets_leak_nothing(play: Any, schedulers: Any) -> None:
     leaks = []
     for seed, scheduler in enumerate(schedulers(1000)):
         leaks += [(seed, found) for found in play(echo_and_close, scheduler)]
-        orders.add(scheduler.order())
+        orders.add(scheduler.order_digest())
 
     assert [] == leaks
     assert len(orders) > 300
@@ -175,7 +175,7 @@ async def all_at_once(world: World) -> Server:
     _, port = await server.listen()
     ends = []
     for number in (1, 2):
-        REQUESTER.set(number)
+        CURRENT_OPERATION.set(number)
         end, _ = await world.loop.create_connection(asyncio.Protocol, HOST, port)
         ends.append(end)
         await asyncio.sleep(1)
@@ -183,7 +183,7 @@ async def all_at_once(world: World) -> Server:
     ends[0].write(b"A")
     ends[1].write(b"b")
     ends[0].close()
-    REQUESTER.set(3)
+    CURRENT_OPERATION.set(3)
     server.start_job(int)
     await world.loop.create_connection(asyncio.Protocol, HOST, port)
     await asyncio.sleep(1)
@@ -315,7 +315,7 @@ def test_cancelled_connecting_leaves_nothing(play: Any, schedulers: Any) -> None
         await asyncio.sleep(1)
         server.close()
         await server.wait_closed()
-        return list(world.ledger.alive_at_the_end())
+        return list(world.ledger.live_resources_at_end())
 
     for turns in range(8):
         for scheduler in schedulers(10):
@@ -363,13 +363,15 @@ def test_accept_runs_for_the_requester_in_the_context_of_the_server(play: Any) -
 
         class Looking(asyncio.Protocol):
             def connection_made(self, transport: Any) -> None:
-                seen.extend((REQUESTER.get(), variable.get(), transport.requester))
+                seen.extend(
+                    (CURRENT_OPERATION.get(), variable.get(), transport.requester)
+                )
 
         variable.set("of the server")
         server = await world.loop.create_server(Looking, HOST, 0)
         port = server.sockets[0].getsockname()[1]
         variable.set("of the client")
-        REQUESTER.set(7)
+        CURRENT_OPERATION.set(7)
         await world.loop.create_connection(asyncio.Protocol, HOST, port)
         await asyncio.sleep(1)
         return tuple(seen)

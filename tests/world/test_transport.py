@@ -7,7 +7,7 @@ import pytest
 
 from isolation_spec.model.scenario import Schedule
 from isolation_spec.world import World
-from isolation_spec.world.loop import REQUESTER
+from isolation_spec.world.loop import CURRENT_OPERATION
 from isolation_spec.world.schedulers.base import Scheduler
 from tests.world.ends import HOST, Pair, Watched
 
@@ -37,7 +37,7 @@ async def written_then_closed(world: World) -> list[str]:
     server = await loop.create_server(factory, HOST, 0)
     port = server.sockets[0].getsockname()[1]
     for number in (1, 2):
-        REQUESTER.set(number)
+        CURRENT_OPERATION.set(number)
         transport, _ = await loop.create_connection(asyncio.Protocol, HOST, port)
         for piece in (b"a", b"b"):
             transport.write(piece)
@@ -80,7 +80,7 @@ def test_end_never_in_the_turn_of_data(play: Any, schedulers: Any) -> None:
         server = await world.loop.create_server(lambda: Turns([], "server"), HOST, 0)
         port = server.sockets[0].getsockname()[1]
         for number in (1, 2):
-            REQUESTER.set(number)
+            CURRENT_OPERATION.set(number)
             transport, _ = await world.loop.create_connection(
                 asyncio.Protocol, HOST, port
             )

@@ -92,7 +92,7 @@ class RunBeacon:
     def _write_schedule(self) -> None:
         if self._scheduler is None:
             return
-        data = msgspec.msgpack.encode(self._scheduler.followed())
+        data = msgspec.msgpack.encode(self._scheduler.executed_schedule())
         start = _HEAD.size + _HALF
         self._memory[start : start + len(data)] = data
         struct.pack_into("=q", self._memory, _HEAD.size - 8, len(data))

@@ -1,4 +1,4 @@
-"""The database of a live world: a fresh SQLite file, or what a URL names."""
+"""The database of a live world: a fresh SQLite file, or the database of a URL."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ __all__ = ["DEFAULT_URL", "BadDatabase", "LiveDatabase", "check_database"]
 
 DEFAULT_URL = "sqlite+aiosqlite://"
 _MEMORY = "/dev/shm"
+"""A folder in memory, on systems that have one."""
 
 
 class BadDatabase(AdapterError):
-    """A database URL is of no use; the text is one sentence that says why."""
+    """Raised when a database cannot be used; the message is one sentence."""
 
 
 def check_database(url: str) -> None:
-    """Finds out whether an engine could work on this database.
+    """Checks that an engine can work on the database of this URL.
 
-    Connects to it, unless it is SQLite: then each run has a file of its own.
+    It connects to the database. SQLite needs no check, as each run has its own file.
 
     Raises:
-        BadDatabase: it could not.
+        BadDatabase: the URL, the driver or the database is unusable.
     """
     try:
         parsed = make_url(url)
@@ -68,10 +69,11 @@ def _shown(url: URL) -> str:
 
 
 class LiveDatabase:
-    """One run's database; a context manager.
+    """The database of one run; a context manager.
 
-    Of a SQLite URL only the driver counts: every run gets a new file in a temporary
-    folder. Any other database is used as it is, with what earlier runs left in it.
+    With a SQLite URL every run gets a new file in a temporary folder; only the driver
+    of the URL counts. Any other database is used as it is, with the data of earlier
+    runs.
     """
 
     def __init__(self, url: str) -> None:
@@ -92,15 +94,15 @@ class LiveDatabase:
     def __enter__(self) -> LiveDatabase:
         original = self._original
 
-        def noted(connection: aiosqlite.Connection, *args: Any, **options: Any) -> None:
+        def track(connection: aiosqlite.Connection, *args: Any, **options: Any) -> None:
             original(connection, *args, **options)
             self._connections.add(connection)
 
-        aiosqlite.Connection.__init__ = noted  # type: ignore[assignment,method-assign]
+        aiosqlite.Connection.__init__ = track  # type: ignore[assignment,method-assign]
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Ends the threads that an engine left, without waiting for them."""
+        """Stops the threads that an engine left behind, without waiting for them."""
         aiosqlite.Connection.__init__ = self._original  # type: ignore[method-assign]
         for connection in tuple(self._connections):
             connection.stop()
@@ -108,13 +110,13 @@ class LiveDatabase:
             self._folder.cleanup()
 
     def observe(self) -> Any:
-        """A fresh connection that shares nothing with the engine's; close it."""
+        """A fresh connection, independent of the engine's; the caller closes it."""
         if self.persistent:
             return _Observer(self._url)
         return sqlite3.connect(str(self._url.database), timeout=0)
 
     def is_locked(self) -> bool:
-        """True if somebody holds a lock; known of SQLite only."""
+        """Whether a connection holds a lock; always False for others than SQLite."""
         if self.persistent:
             return False
         probe = sqlite3.connect(str(self._url.database), timeout=0)
@@ -129,9 +131,9 @@ class LiveDatabase:
 
 
 def _folder_in_memory() -> str | None:
-    """Where files need no disk, unless the user chose; None is the usual place.
+    """A folder in memory unless the user set TMPDIR; None for the usual folder.
 
-    Three users with three runs took 170 ms on a disk, and 50 ms in memory.
+    A scenario of three users with three runs took 170 ms on a disk and 50 ms in memory.
     """
     if "TMPDIR" in os.environ or not os.access(_MEMORY, os.W_OK):
         return None
@@ -159,7 +161,7 @@ class _Observer:
             )
 
     def close(self) -> None:
-        """Nothing stays open between two statements."""
+        """Does nothing: each statement opens and closes its own connection."""
 
 
 async def _fetch(url: URL, statement: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Everything alive in a live world: what asyncio, the process and the database hold."""
+"""The ledger of a live world: resources of asyncio, the process and the database."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.states import SessionMove
 from isolation_spec.world.instrumentation import Instrumentation, LiveResource
 from isolation_spec.world.live.database import LiveDatabase
-from isolation_spec.world.loop import REQUESTER
+from isolation_spec.world.loop import CURRENT_OPERATION
 
 __all__ = ["LiveLedger"]
 
@@ -22,28 +22,28 @@ _DESCRIPTORS = "/proc/self/fd"
 
 
 class _Origin(NamedTuple):
-    """The operation for which a task was made, and what it runs."""
+    """The operation that created a task, and the name of its coroutine."""
 
     owner: int | None
     name: str
 
 
 class LiveLedger(Instrumentation):
-    """Sees what is left of one run, beside what was there before it.
+    """Knows the live resources that one run added to those of the process.
 
     Users own tasks, database sessions and pool checkouts. Sockets, files and threads
-    have no owner that could be told, so they count at the end alone; timers are not
-    seen at all. Threads of the loop's own executor are the loop's.
+    have no known owner, so they count at the end alone. Timers are invisible here.
+    Threads of the loop's own executor belong to the loop.
     """
 
     def __init__(
         self,
         loop: asyncio.AbstractEventLoop,
         database: LiveDatabase,
-        reached: ActivityCounters,
+        activity: ActivityCounters,
         moved: Callable[[int, SessionMove, int | None], None],
     ) -> None:
-        super().__init__(reached, moved)
+        super().__init__(activity, moved)
         self.loop = loop
         self.database = database
         self._tasks: WeakKeyDictionary[asyncio.Task[Any], _Origin] = WeakKeyDictionary()
@@ -63,29 +63,33 @@ class LiveLedger(Instrumentation):
         coroutine: Coroutine[Any, Any, Any],
         **options: Any,
     ) -> asyncio.Task[Any]:
-        # Before 3.12 a task does not tell its context, so its owner is noted here.
+        # Task.get_context exists from Python 3.12 on, so the owner is recorded here.
         context = options.get("context")
-        owner = REQUESTER.get() if context is None else context.get(REQUESTER)
+        owner = (
+            CURRENT_OPERATION.get()
+            if context is None
+            else context.get(CURRENT_OPERATION)
+        )
         task = asyncio.Task(coroutine, loop=loop, **options)
         name = getattr(coroutine, "__qualname__", type(coroutine).__name__)
         self._tasks[task] = _Origin(owner, name)
         return task
 
     def is_working(self) -> bool:
-        """True if somebody is in the middle of database work."""
+        """Whether a database session or a pool checkout is open."""
         return any(self.sessions_alive())
 
-    def alive(self) -> Iterator[LiveResource]:
-        """Yields every live resource that has an owner, except the task that asks."""
+    def live_resources(self) -> Iterator[LiveResource]:
+        """Yields the tasks except the current one, sessions and checkouts."""
         current = asyncio.current_task(self.loop)
         for task in asyncio.all_tasks(self.loop):
             if task is not current and (origin := self._tasks.get(task)) is not None:
                 yield LiveResource("task", origin.name, origin.owner)
         yield from self.sessions_alive()
 
-    def alive_at_the_end(self) -> Iterator[LiveResource]:
-        """Yields all of `alive`, and what this process holds since the run began."""
-        yield from self.alive()
+    def live_resources_at_end(self) -> Iterator[LiveResource]:
+        """Yields `live_resources`, and files, threads and locks new since the start."""
+        yield from self.live_resources()
         for descriptor in _descriptors():
             if descriptor not in self._descriptors:
                 yield LiveResource(
@@ -101,12 +105,12 @@ class LiveLedger(Instrumentation):
 
 
 def _descriptors() -> Iterator[tuple[int, str]]:
-    """Yields (number, what it is) of each open file, where the system tells it."""
+    """Yields (number, target) of each open file; empty on systems without /proc."""
     try:
         names = os.listdir(_DESCRIPTORS)
     except OSError:
         return
     for name in names:
-        # The descriptor by which the folder itself was read is gone by now.
+        # The descriptor through which the folder was listed is closed by now.
         with contextlib.suppress(OSError):
             yield int(name), os.readlink(f"{_DESCRIPTORS}/{name}")

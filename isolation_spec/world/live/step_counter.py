@@ -1,4 +1,4 @@
-"""Counting the steps of a task on stock asyncio, and cancelling around one of them."""
+"""Counts the steps of a task on stock asyncio and cancels it around one of them."""
 
 from __future__ import annotations
 
@@ -13,26 +13,31 @@ __all__ = ["StepCounter"]
 
 
 class StepCounter(Coroutine[Any, Any, None]):
-    """Wraps the coroutine of a task, so that each step of the task goes through here.
+    """Wraps the coroutine of a task, so that each step of the task passes through here.
 
-    A cancellation before the step comes where the result of what was awaited is there
-    but not yet seen. The task then yields once to the loop before it hears of it, so it
-    hears of it one turn later than in the simulated world.
+    A cancellation before a step comes when the awaited result is ready and the task has
+    not seen it. The task then yields once to the loop, so the CancelledError reaches it
+    one turn later than in the simulated world.
+
+    Attributes:
+        is_delivered: whether the cancellation was delivered.
     """
 
-    def __init__(self, coroutine: Coroutine[Any, Any, None], aim: StepTracker) -> None:
+    def __init__(
+        self, coroutine: Coroutine[Any, Any, None], tracker: StepTracker
+    ) -> None:
         self.coroutine = coroutine
-        self.aim = aim
-        self.hit = False
+        self.tracker = tracker
+        self.is_delivered = False
         self.__qualname__ = getattr(coroutine, "__qualname__", "operation")
 
     @property
     def cr_await(self) -> Coroutine[Any, Any, None]:
-        """What it waits in, for whoever walks down to the innermost frame."""
+        """The wrapped coroutine, for code that walks to the innermost frame."""
         return self.coroutine
 
     def send(self, value: Any) -> Any:
-        """One step."""
+        """Performs one step."""
         return self._step(lambda: self.coroutine.send(value))
 
     @overload
@@ -60,7 +65,7 @@ class StepCounter(Coroutine[Any, Any, None]):
         traceback: TracebackType | None = None,
         /,
     ) -> Any:
-        """One step, which begins with an exception."""
+        """Performs one step, which begins with the exception."""
         error = kind if isinstance(kind, BaseException) else value or kind()
         return self._step(lambda: self.coroutine.throw(error))
 
@@ -72,22 +77,22 @@ class StepCounter(Coroutine[Any, Any, None]):
         return (yield from self.coroutine.__await__())
 
     def _step(self, resume: Callable[[], Any]) -> Any:
-        cancel = self.aim.cancellation
-        if self.hit:
+        cancel = self.tracker.cancellation
+        if self.is_delivered:
             return resume()
-        self.aim.steps += 1
-        if cancel is None or self.aim.steps != cancel.step:
+        self.tracker.steps += 1
+        if cancel is None or self.tracker.steps != cancel.step:
             return resume()
         if cancel.after_step:
             awaited = resume()
-            self._hit()
+            self._deliver_cancellation()
             return awaited
-        self._hit()
+        self._deliver_cancellation()
         return None
 
-    def _hit(self) -> None:
+    def _deliver_cancellation(self) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self.hit = True
-        self.aim.delivered(task)
+        self.is_delivered = True
+        self.tracker.delivered(task)
         task.cancel()

@@ -1,12 +1,12 @@
 """The live world: stock asyncio, real loopback sockets, threads and a database file.
 
-The same scenarios, executor and claims as in the simulated world, but nobody decides
-the order in which the outside answers: a tiny random delay before each operation and
-each completion varies it. What is found here cannot be replayed.
+Scenarios, execution and claims are those of the simulated world, but the order of
+external completions is real. A tiny random delay before each operation and each
+completion varies it. Violations found here cannot be replayed.
 
-Waiting is cut short: an operation that advances time, and an agent's sleep, take at
-most 20 milliseconds, so the time limits of an engine are not reached. Nor does virtual
-time pass, so no claim concludes anything from time.
+Waits are short: an operation that advances time and an agent's sleep take at most 20
+milliseconds, so no run reaches the time limits of its engine. Virtual time does not
+pass, so claims conclude nothing from time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ from isolation_spec.world.interface import Choices
 from isolation_spec.world.live.database import DEFAULT_URL, LiveDatabase
 from isolation_spec.world.live.ledger import LiveLedger
 from isolation_spec.world.live.step_counter import StepCounter
-from isolation_spec.world.loop import REQUESTER, StepTracker
+from isolation_spec.world.loop import CURRENT_OPERATION, StepTracker
 from isolation_spec.world.model_latency import ModelLatency
 
 __all__ = ["Live", "LiveWorld"]
@@ -52,14 +52,18 @@ __all__ = ["Live", "LiveWorld"]
 T = TypeVar("T")
 
 _LONGEST_WAIT = 0.02
+"""Seconds that a sleep or a slow answer of a scenario takes at most."""
 _LONGEST_DELAY = 0.002
+"""Seconds before an operation or a completion, at most."""
 _LONGEST_SETTLING = 1.0
+"""Seconds after which a live resource counts as left behind."""
 _QUIET = 0.003
+"""Seconds without work after which the loop counts as quiet."""
 _tokens = itertools.count(1)
 
 
 class Live(NamedTuple):
-    """How live worlds are made: on which database."""
+    """The settings of live worlds: the URL of their database."""
 
     database: str = DEFAULT_URL
 
@@ -69,7 +73,7 @@ class Live(NamedTuple):
 
 
 class LiveWorld:
-    """Loop, database, ids and ledger of one run in the real world."""
+    """Loop, database, ids and ledger of one run in real time; a context manager."""
 
     host = "127.0.0.1"
     limit = 20.0
@@ -77,19 +81,19 @@ class LiveWorld:
 
     def __init__(self, seed: str = "0", database: str = DEFAULT_URL) -> None:
         self.random = random.Random(seed)
-        self.reached = ActivityCounters()
+        self.activity = ActivityCounters()
         self.moved: Callable[[int, SessionMove, int | None], None] = lambda *_: None
-        self.unhandled: Callable[[dict[str, Any]], None] | None = None
-        self.threaded: Callable[[str, str], None] = lambda *_: None
+        self.on_unhandled: Callable[[dict[str, Any]], None] | None = None
+        self.on_thread_start: Callable[[str, str], None] = lambda *_: None
         self.database = LiveDatabase(database)
         self.database_url = self.database.url
         self.persistent = self.database.persistent
         self.selector = _CountingSelector()
         self.loop = asyncio.SelectorEventLoop(self.selector)
         self.loop.set_exception_handler(self._handle_unhandled)
-        self.ledger = LiveLedger(self.loop, self.database, self.reached, self._move)
+        self.ledger = LiveLedger(self.loop, self.database, self.activity, self._move)
         self._delays = random.Random(f"{seed}/delays")
-        self._answers = ModelLatency(Scenario(users=(), operations=()))
+        self._latency = ModelLatency(Scenario(users=(), operations=()))
         self._token = f"{os.getpid()}-{next(_tokens)}"
         self._ids: dict[str, itertools.count[int]] = {}
         self._schedule = Schedule()
@@ -108,7 +112,7 @@ class LiveWorld:
             self._exit.close()
 
     def _drain(self) -> None:
-        self.unhandled = None
+        self.on_unhandled = None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for _ in range(5):
@@ -122,46 +126,48 @@ class LiveWorld:
             self.loop.run_until_complete(self.loop.shutdown_default_executor())
             self.loop.close()
 
-    # What the executor asks
+    # The interface to the execution
 
-    def prepared(self, scenario: Scenario) -> Scenario:
-        """The scenario with short sleeps, and new users if the database is kept."""
+    def prepare(self, scenario: Scenario) -> Scenario:
+        """The scenario with short waits; a persistent database also gets new users."""
         self._schedule = scenario.schedule
         operations = tuple(
-            msgspec.structs.replace(one, script=_hurried(one.script))
+            msgspec.structs.replace(one, script=_shorten_waits(one.script))
             if isinstance(one, RunAgent)
             else one
             for one in scenario.operations
         )
         users = scenario.users
         if self.persistent:
-            # The prefix is the same for all, so what is alike in their ids stays so.
+            # All ids get the same prefix, so confusable ids stay confusable.
             ids = (f"{self._token}-{user.id}" for user in users)
             users = tuple(
                 msgspec.structs.replace(user, id=name)
                 for user, name in zip(users, ids, strict=True)
             )
-        hurried = msgspec.structs.replace(scenario, operations=operations, users=users)
-        self._answers = ModelLatency(hurried)
-        return hurried
+        shortened = msgspec.structs.replace(
+            scenario, operations=operations, users=users
+        )
+        self._latency = ModelLatency(shortened)
+        return shortened
 
     def run(self, main: Coroutine[Any, Any, T]) -> T:
-        """Runs the coroutine to its end."""
+        """Runs the coroutine and returns its result."""
         return self.loop.run_until_complete(main)
 
-    def begin(self) -> None:
-        """Nothing to do: there are no choices that could count."""
+    def activate_choices(self) -> None:
+        """Does nothing: a live world has no choices."""
 
     def moment(self) -> tuple[float, int]:
-        """(0.0, how often the selector was asked so far)."""
-        return 0.0, self.selector.asked
+        """(0.0, the number of turns so far)."""
+        return 0.0, self.selector.turns
 
     def post(self, lane: int | None, chain: str, deliver: Callable[[], None]) -> None:
-        """The operation begins after a delay; a lane posts one at a time."""
+        """Begins the operation after a random delay; a lane posts one at a time."""
         del lane
 
         def begin() -> None:
-            self._note(chain)
+            self._record_arrival(chain)
             deliver()
 
         self.loop.call_later(self._delay(), begin)
@@ -172,35 +178,35 @@ class LiveWorld:
         *,
         name: str,
         requester: int,
-        aim: StepTracker | None,
+        tracker: StepTracker | None,
     ) -> asyncio.Task[Any]:
-        """A task for an operation, in a fresh context; its steps count for the aim."""
+        """Creates the task of an operation in a fresh context; counts its steps."""
         context = contextvars.Context()
-        context.run(REQUESTER.set, requester)
-        wrapped = coroutine if aim is None else StepCounter(coroutine, aim)
+        context.run(CURRENT_OPERATION.set, requester)
+        wrapped = coroutine if tracker is None else StepCounter(coroutine, tracker)
         return self.loop.create_task(wrapped, name=name, context=context)
 
-    def landed(self, task: asyncio.Task[Any]) -> bool:
-        """True if an ended task's steps were counted, and no cancellation hit it."""
-        stepped = task.get_coro()
-        return isinstance(stepped, StepCounter) and not stepped.hit
+    def stop_tracking(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the steps of this ended task were counted to its end."""
+        counter = task.get_coro()
+        return isinstance(counter, StepCounter) and not counter.is_delivered
 
-    def flights(self, operation: int) -> Iterable[tuple[str, int, int]]:
-        """None: nothing can be cancelled in a turn of a real loop."""
+    def in_flight_intervals(self, operation: int) -> Iterable[tuple[str, int, int]]:
+        """Empty: a live world cannot cancel in a given turn."""
         return ()
 
     async def advance(self, seconds: float, *, stalled: bool) -> None:
-        """A short while passes; nothing real can be stalled."""
+        """Lets at most 20 milliseconds pass; real arrivals cannot be held back."""
         del stalled
         await asyncio.sleep(min(seconds, _LONGEST_WAIT))
 
     async def settle(
         self, seconds: float, alive: Callable[[], Iterable[LiveResource]] = tuple
     ) -> tuple[LiveResource, ...]:
-        """What of `alive` is left when all is quiet, or one real second has passed.
+        """Returns the resources of `alive` once there are none or one second passed.
 
-        Quiet: for three milliseconds the loop had nothing to do, and nobody was in the
-        middle of database work.
+        It returns early only if the loop is quiet: for three milliseconds it had no
+        work, and no database session was open.
         """
         until = self.loop.time() + min(seconds, _LONGEST_SETTLING)
         while True:
@@ -210,30 +216,33 @@ class LiveWorld:
                 return left
 
     async def _is_quiet(self) -> bool:
-        asked = self.selector.asked
+        before = self.selector.turns
         await asyncio.sleep(_QUIET)
-        # Our own sleep asks twice: once to wait, once more before we are woken.
-        return self.selector.asked - asked <= 2 and not self.ledger.is_working()
+        # The sleep itself takes two turns: one to wait and one to wake this task.
+        return self.selector.turns - before <= 2 and not self.ledger.is_working()
 
-    def hold_back(self, operation: int) -> None:
-        """Nothing: the buffers of a real network hold more than any scenario sends."""
+    def close_windows(self, operation: int) -> None:
+        """Does nothing: real buffers hold more than any scenario sends."""
 
-    def let_through(self) -> None:
-        """Nothing was held back."""
+    def open_windows(self) -> None:
+        """Does nothing: no bytes were held back."""
 
-    def alive(self) -> Iterator[LiveResource]:
-        """Every live resource that a user's cleanup should end."""
-        return self.ledger.alive()
+    def live_resources(self) -> Iterator[LiveResource]:
+        """The live resources that the cleanup of a user must end."""
+        return self.ledger.live_resources()
 
-    def alive_at_the_end(self) -> Iterator[LiveResource]:
-        """All of `alive`, and what may outlive a user but not the engine."""
-        return self.ledger.alive_at_the_end()
+    def live_resources_at_end(self) -> Iterator[LiveResource]:
+        """Those of `live_resources`, and those that may outlive users, not engines."""
+        return self.ledger.live_resources_at_end()
 
     def release_database(self) -> None:
-        """Nothing: these connections belong to threads of their own."""
+        """Does nothing: real connections belong to threads of their own."""
 
     def choices(self) -> Choices:
-        """Nothing was chosen; the order is that of operations and completions."""
+        """No choices; all those of the schedule are unused.
+
+        The digest covers the order of operations and completions.
+        """
         ignored = (
             *self._schedule.classes,
             *(d.chain for d in self._schedule.demotions),
@@ -248,66 +257,66 @@ class LiveWorld:
         return self.loop.time()
 
     def new_id(self, kind: str) -> str:
-        """An id that nothing else has, in other runs neither."""
+        """An id that is unique, also among the ids of other runs."""
         counter = self._ids.setdefault(kind, itertools.count(1))
         return f"{kind}-{self._token}-{next(counter)}"
 
     async def completion(self, asked: str = "") -> None:
-        """Something outside answers after a tiny delay, or a short one."""
-        await asyncio.sleep(self._answers.seconds(asked) or self._delay())
-        self._note(Chain.text(REQUESTER.get(), ChainKind.CALL))
+        """Returns after a random delay, or after the latency of the prompt `asked`."""
+        await asyncio.sleep(self._latency.seconds(asked) or self._delay())
+        self._record_arrival(Chain.text(CURRENT_OPERATION.get(), ChainKind.CALL))
 
     def observe(self) -> Any:
-        """A fresh connection that shares nothing with the engine's; close it."""
+        """A fresh connection, independent of the engine's; the caller closes it."""
         return self.database.observe()
 
     # Helpers
 
     def _delay(self) -> float:
-        """Half of the time none, else up to two milliseconds."""
+        """No delay in half of the cases, else up to two milliseconds."""
         drawn = self._delays.random()
         return 0.0 if drawn < 0.5 else (drawn - 0.5) * 2 * _LONGEST_DELAY
 
-    def _note(self, chain: str) -> None:
+    def _record_arrival(self, chain: str) -> None:
         self._order.update(chain.encode() + b"\n")
 
     def _move(self, session: int, move: SessionMove, requester: int | None) -> None:
         if move == SessionMove.BEGAN:
-            self._note(f"{requester}/session")
+            self._record_arrival(f"{requester}/session")
         self.moved(session, move, requester)
 
     def _handle_unhandled(
         self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]
     ) -> None:
-        if self.unhandled is not None:
-            self.unhandled(context)
+        if self.on_unhandled is not None:
+            self.on_unhandled(context)
 
 
 class _CountingSelector(selectors.DefaultSelector):
-    """Counts how often the loop asks it; asyncio asks once in every turn."""
+    """Counts the turns of the loop: asyncio calls `select` once in each."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.asked = 0
+        self.turns = 0
 
     def select(
         self, timeout: float | None = None
     ) -> list[tuple[selectors.SelectorKey, int]]:
-        self.asked += 1
+        self.turns += 1
         return super().select(timeout)
 
 
-def _hurried(script: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The script with sleeps and slow answers of at most 20 milliseconds."""
-    return tuple(_hurried_step(step) for step in script)
+def _shorten_waits(script: tuple[Step, ...]) -> tuple[Step, ...]:
+    """The script with sleeps and model latencies of at most 20 milliseconds."""
+    return tuple(_shorten_step(step) for step in script)
 
 
-def _hurried_step(step: Step) -> Step:
+def _shorten_step(step: Step) -> Step:
     match step:
         case Sleep() | Think():
             seconds = min(step.seconds, _LONGEST_WAIT)
             return msgspec.structs.replace(step, seconds=seconds)
         case Spawn():
-            return Spawn(script=_hurried(step.script))
+            return Spawn(script=_shorten_waits(step.script))
         case _:
             return step

@@ -1,1 +1,1 @@
-"""Schedulers: each decides the next arrival of a run."""
+"""Schedulers: each chooses the next arrival of a run."""

@@ -1,10 +1,10 @@
 """Every order in which the arrivals of one small scenario can come in.
 
-Depth first over the choices of the scheduler: a run follows a prefix of choices and
-takes the oldest from there on; what it could have taken instead is what is run later.
-Nothing is left out because it looks equivalent, so the count of independent chains is
-the multinomial of their lengths. What is chosen is the order alone: how many arrivals
-share a turn is the scenario's own choice (`burst`).
+The enumeration is a depth-first search over the choices of the scheduler. A run follows
+a prefix of choices and then takes the oldest arrival; later runs take the alternatives.
+No order is left out as equivalent to another, so independent chains have as many orders
+as the multinomial of their lengths. Only the order is enumerated: the scenario itself
+chooses how many arrivals share a turn (`burst`).
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ from isolation_spec.model.scenario import Schedule
 from isolation_spec.world.schedulers.base import Arrival
 from isolation_spec.world.schedulers.random import PreferringScheduler
 
-__all__ = ["Enumerated", "ExhaustiveSchedulers"]
+__all__ = ["EnumeratingScheduler", "ExhaustiveSchedulers"]
 
 
-class Enumerated(PreferringScheduler):
-    """Follows a prefix of choices among chains, then lets in the oldest.
+class EnumeratingScheduler(PreferringScheduler):
+    """Follows a prefix of choices among chains, then takes the oldest arrival.
 
     Attributes:
-        choices_made: (index of the chain let in, how many could be) of each choice
-            among at least two chains, oldest first.
+        choices_made: (index of the chosen chain, number of candidates) of each choice
+            among at least two chains, in order.
     """
 
     def __init__(self, schedule: Schedule, prefix: Sequence[int]) -> None:
@@ -38,13 +38,13 @@ class Enumerated(PreferringScheduler):
         self.choices_made.append((index, width))
         return candidates[index]
 
-    def has_followed(self) -> bool:
-        """True if every choice of the prefix had its place."""
+    def has_followed_prefix(self) -> bool:
+        """Whether the run made every choice of the prefix."""
         made = tuple(index for index, _ in self.choices_made[: len(self.prefix)])
         return made == self.prefix
 
-    def following(self) -> tuple[int, ...] | None:
-        """The prefix that leads to the next order, None after the last."""
+    def next_prefix(self) -> tuple[int, ...] | None:
+        """The prefix that leads to the next order; None after the last."""
         for place in range(len(self.choices_made) - 1, -1, -1):
             index, width = self.choices_made[place]
             if index + 1 < width:
@@ -54,18 +54,18 @@ class Enumerated(PreferringScheduler):
 
 
 class ExhaustiveSchedulers:
-    """Iterates over schedulers, one for each order; each is run before the next.
+    """Iterates over schedulers, one for each order; run each before the next.
 
-        for scheduler in Exhaustive(scenario.schedule):
+        for scheduler in ExhaustiveSchedulers(scenario.schedule):
             run(scenario, make_adapter, scheduler=scheduler)
 
     Arguments:
-        schedule: the form of turns; classes and demotions in it decide nothing.
-        most: orders after which it gives up, None for never.
+        schedule: gives burst and split; its classes and demotions are ignored.
+        most: the orders after which the iteration ends; None for all.
 
     Attributes:
-        complete: True once all orders were run. It stays False after `most`, and where
-            a run could not follow its prefix: its engine then is not deterministic.
+        complete: whether all orders were run. It stays False after `most` orders, and
+            where a run cannot follow its prefix, as its engine is not deterministic.
     """
 
     def __init__(self, schedule: Schedule, *, most: int | None = None) -> None:
@@ -73,16 +73,16 @@ class ExhaustiveSchedulers:
         self.most = most
         self.complete = False
 
-    def __iter__(self) -> Iterator[Enumerated]:
+    def __iter__(self) -> Iterator[EnumeratingScheduler]:
         prefix: tuple[int, ...] | None = ()
         count = 0
         while prefix is not None:
             if count == self.most:
                 return
-            scheduler = Enumerated(self.schedule, prefix)
+            scheduler = EnumeratingScheduler(self.schedule, prefix)
             yield scheduler
             count += 1
-            if not scheduler.has_followed():
+            if not scheduler.has_followed_prefix():
                 return
-            prefix = scheduler.following()
+            prefix = scheduler.next_prefix()
         self.complete = True

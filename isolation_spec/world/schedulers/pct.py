@@ -1,11 +1,13 @@
-"""Probabilistic concurrency testing as it was published, with its bound.
+"""Probabilistic concurrency testing as published, with its bound.
 
-Burckhardt et al., ASPLOS 2010: every thread gets a random priority, different from all
-others; at d - 1 random steps of at most k, the thread that has just made that step
-falls behind all others. A bug that d ordering constraints decide then shows with a
-probability of at least 1/(n k^(d-1)) in each run. A thread is here a chain, and a step
-an arrival, since only the order of arrivals is free. The bound speaks of one workload,
-its disruptions included, and of nothing else in a search: the rest is drawn otherwise.
+Burckhardt et al., ASPLOS 2010: each thread gets a random priority, different from all
+others. At d - 1 random steps of at most k, the thread that has just made the step falls
+behind all others. A bug that d ordering constraints decide then shows with a
+probability of at least 1/(n k^(d-1)) in each run.
+
+Here a thread is a chain and a step is an arrival, since only the order of arrivals is
+free. The bound holds for one workload with its disruptions. It says nothing about other
+workloads, which the search draws without a known distribution.
 """
 
 from __future__ import annotations
@@ -20,18 +22,20 @@ from isolation_spec.world.schedulers.base import Arrival, Scheduler
 __all__ = ["Bound", "PCTScheduler"]
 
 _PRIORITIES = 1000
-"""As many as there are classes in front of every demotion."""
+"""The number of ranks in front of every demotion, so each chain gets its own."""
 
 
 class PCTScheduler(Scheduler):
     """A random priority for each chain, and `depth - 1` change points.
 
     Arguments:
-        schedule: the form of turns; classes and demotions in it decide nothing.
-        steps: k, arrivals of a run at most; change points are drawn among so many.
+        schedule: gives burst and split; its classes and demotions are ignored.
+        chance: the source of randomness.
+        depth: d, the number of ordering constraints that decide a bug.
+        steps: k, the positions among which change points are drawn.
 
     Attributes:
-        arrivals: how many came in since the engine was started.
+        arrivals: how many arrivals came in since the engine started.
     """
 
     def __init__(
@@ -49,7 +53,7 @@ class PCTScheduler(Scheduler):
         return self._free.pop() if self._free else _PRIORITIES - 1
 
     def consume(self, arrival: Arrival) -> None:
-        """The arrival has come in; at a change point its chain falls behind."""
+        """Records the arrival; at a change point its chain falls behind all others."""
         super().consume(arrival)
         if not self.active:
             return
@@ -61,7 +65,7 @@ class PCTScheduler(Scheduler):
             self._demote(Demotion(chain=chain, consumed=consumed, rank=rank))
 
     def bound(self) -> Bound:
-        """What this run, once it is over, was worth."""
+        """The bound that this run contributes once it is over."""
         chains = len(self._classes)
         beyond = self.arrivals > self.steps or chains > _PRIORITIES
         return Bound(
@@ -74,14 +78,14 @@ class PCTScheduler(Scheduler):
 
 
 class Bound(msgspec.Struct, frozen=True, kw_only=True):
-    """How probable it is that one of these runs shows a bug of its workload.
+    """The probability that one of these runs shows a bug of its workload.
 
     Attributes:
-        depth: d, ordering constraints that decide the bug.
-        runs: made as pure PCT, within `chains` and `arrivals`.
-        chains: n, the most that a run had.
-        arrivals: k, the most among which change points were drawn.
-        beyond: further runs, which had more arrivals than k: no bound holds for them.
+        depth: d, the ordering constraints that decide the bug.
+        runs: the runs of pure PCT within `chains` and `arrivals`.
+        chains: n, the most chains of a run.
+        arrivals: k, the most positions among which change points were drawn.
+        beyond: further runs with more arrivals than k, for which no bound holds.
     """
 
     depth: int
@@ -97,7 +101,7 @@ class Bound(msgspec.Struct, frozen=True, kw_only=True):
         return 1.0 / (max(self.chains, 1) * pow(steps, self.depth - 1))
 
     def plus(self, other: Bound | None) -> Bound:
-        """The bound of both, of the same depth: the weaker one, for all runs."""
+        """The bound of the runs of both, which have the same depth: the weaker one."""
         if other is None:
             return self
         return Bound(

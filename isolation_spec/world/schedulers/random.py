@@ -1,8 +1,12 @@
-"""Arrivals in an order of pure chance, written down so that it can be followed.
+"""Schedulers that prefer any arrival, and record their choices as demotions.
 
-Priorities cannot say "this one now", so what was passed over is demoted: each chain
-that stood before the chosen one falls behind all that fell before it. It is not let in
-until then, so a schedule that demotes it at once gives the same order.
+A schedule holds ranks, and ranks cannot express "this arrival now". So each chain that
+stood before the chosen one is demoted behind all chains demoted earlier. It has no
+arrival between the choice and its demotion, so a schedule with the same demotions gives
+the same order.
+
+Uniform choice is a small part of the search: in 600 runs it missed a planted race that
+SPCT finds in nine.
 """
 
 from __future__ import annotations
@@ -17,21 +21,21 @@ __all__ = ["PreferringScheduler", "RandomScheduler"]
 
 
 class PreferringScheduler(Scheduler):
-    """A scheduler that lets in whatever it prefers, and records it as demotions."""
+    """Base of schedulers that pick among chains and record the picks as demotions."""
 
     def __init__(self, schedule: Schedule) -> None:
         super().__init__(schedule)
         self._passed_over = 0
 
     def _candidates(self, heads: list[Arrival]) -> list[Arrival]:
-        """The oldest of each chain: no schedule tells two of one chain apart."""
+        """The oldest arrival of each chain: a schedule cannot name a later one."""
         chains: dict[str, Arrival] = {}
         for head in sorted(heads, key=lambda head: head.sequence):
             chains.setdefault(head.chain, head)
         return list(chains.values())
 
     def _prefer(self, chosen: Arrival, heads: list[Arrival]) -> Arrival:
-        """The chosen arrival; all chains that stood before its own fall behind it."""
+        """Returns the chosen arrival; demotes all chains that stood before its own."""
         for head in sorted(heads, key=self._rank):
             if head.chain == chosen.chain:
                 break
@@ -43,7 +47,7 @@ class PreferringScheduler(Scheduler):
         return chosen
 
     def _pick(self, candidates: Sequence[Arrival]) -> Arrival:
-        """The one of at least two candidates that is let in."""
+        """The next arrival, out of at least two candidates."""
         raise NotImplementedError
 
     def _choose(self, heads: list[Arrival]) -> Arrival:
@@ -56,7 +60,7 @@ class PreferringScheduler(Scheduler):
 
 
 class RandomScheduler(PreferringScheduler):
-    """Lets in any pending arrival, each chain as likely as the others."""
+    """Picks any pending arrival; each chain is as likely as the others."""
 
     def __init__(self, schedule: Schedule, chance: random.Random) -> None:
         super().__init__(schedule)

@@ -1,4 +1,4 @@
-"""A scheduler that follows an order of arrivals recorded in another run."""
+"""A scheduler that replays an order of arrivals recorded in another run."""
 
 from __future__ import annotations
 
@@ -12,16 +12,21 @@ __all__ = ["ReplayScheduler"]
 
 
 class ReplayScheduler(Scheduler):
-    """Lets in what the recorded order has next, as far as it is there.
+    """Replays a recorded order of arrivals as far as this run has the same arrivals.
 
-    What the order has not at all comes in as soon as nothing recorded can; what it has
-    but does not come is passed over.
+    An arrival that the order lacks comes in as soon as the next recorded one is not
+    pending. A recorded arrival is skipped once every pending arrival stands behind it
+    in the order.
+
+    Arguments:
+        schedule: gives burst and split; the order decides all else.
+        order: the chain of each recorded arrival.
     """
 
     def __init__(self, schedule: Schedule, order: Iterable[str]) -> None:
         super().__init__(schedule)
-        self._wanted = deque(order)
-        self._left = Counter(self._wanted)
+        self._recorded = deque(order)
+        self._remaining = Counter(self._recorded)
 
     def take(self, excluded: Mapping[Source, None]) -> Arrival | None:
         """Removes and returns the next arrival from a source that is not excluded."""
@@ -34,20 +39,20 @@ class ReplayScheduler(Scheduler):
         return chosen
 
     def _next(self, heads: list[Arrival]) -> Arrival:
-        if self._wanted:
+        if self._recorded:
             for head in heads:
-                if head.chain == self._wanted[0]:
-                    self._pass()
+                if head.chain == self._recorded[0]:
+                    self._advance()
                     return head
         for head in heads:
-            if not self._left[head.chain]:
+            if not self._remaining[head.chain]:
                 return head
         pending = {head.chain: head for head in reversed(heads)}
-        while self._wanted[0] not in pending:
-            self._pass()
-        return pending[self._pass()]
+        while self._recorded[0] not in pending:
+            self._advance()
+        return pending[self._advance()]
 
-    def _pass(self) -> str:
-        chain = self._wanted.popleft()
-        self._left[chain] -= 1
+    def _advance(self) -> str:
+        chain = self._recorded.popleft()
+        self._remaining[chain] -= 1
         return chain

@@ -147,9 +147,9 @@ def test_what_is_left_is_seen(leak: Leak, kind: str) -> None:
     held: list[Any] = []
 
     async def main(world: LiveWorld) -> tuple[set[str], set[str]]:
-        before = kinds(world.alive_at_the_end())
+        before = kinds(world.live_resources_at_end())
         await leak(world, held)
-        return before, kinds(world.alive_at_the_end())
+        return before, kinds(world.live_resources_at_end())
 
     with LiveWorld() as world:
         before, after = world.run(main(world))
@@ -169,11 +169,13 @@ def test_a_task_belongs_to_its_operation() -> None:
     async def operation(world: LiveWorld) -> None:
         task = asyncio.create_task(asyncio.Event().wait())
         await asyncio.sleep(0)
-        owners.extend(a.requester for a in world.alive() if "wait" in a.what)
+        owners.extend(
+            a.requester for a in world.live_resources() if "wait" in a.description
+        )
         task.cancel()
 
     async def main(world: LiveWorld) -> None:
-        await world.launch(operation(world), name="x", requester=7, aim=None)
+        await world.launch(operation(world), name="x", requester=7, tracker=None)
 
     with LiveWorld() as world:
         world.run(main(world))
@@ -219,12 +221,12 @@ def test_cancellation_around_a_step(step: int, early: bool) -> None:
     """Late, the step itself is not done any more; early, it is the last one done."""
     log: list[str] = []
     hits: list[asyncio.Task[Any]] = []
-    aim = StepTracker(Cancellation(step=step, after_step=early), hits.append)
+    tracker = StepTracker(Cancellation(step=step, after_step=early), hits.append)
 
     async def main(world: LiveWorld) -> tuple[bool, int]:
-        task = world.launch(three_steps(log), name="x", requester=1, aim=aim)
+        task = world.launch(three_steps(log), name="x", requester=1, tracker=tracker)
         await asyncio.wait([task])
-        return world.landed(task), task.cancelling()
+        return world.stop_tracking(task), task.cancelling()
 
     with LiveWorld() as world:
         landed, requests = world.run(main(world))
@@ -281,7 +283,7 @@ def test_waiting_is_cut_short() -> None:
         return world.time() - began
 
     with LiveWorld() as world:
-        (operation,) = world.prepared(scenario).operations
+        (operation,) = world.prepare(scenario).operations
         took = world.run(main(world))
 
     assert isinstance(operation, RunAgent)

@@ -58,7 +58,7 @@ def test_classes() -> None:
     assert ["b1", "b2", "c1", "c2", "a1", "a2"] == filled(
         scheduler, "abc", 2
     ).take_all()
-    assert {"a": 2, "c": 1} == scheduler.followed().classes
+    assert {"a": 2, "c": 1} == scheduler.executed_schedule().classes
 
 
 def test_drawn_classes_are_recorded() -> None:
@@ -75,7 +75,7 @@ def test_drawn_classes_are_recorded() -> None:
         scheduler, "abc", 2
     ).take_all()
     assert ["b", "c"] == drawn
-    assert {"a": 4, "b": 3} == scheduler.followed().classes
+    assert {"a": 4, "b": 3} == scheduler.executed_schedule().classes
 
 
 def test_demotion_falls_behind_every_class() -> None:
@@ -89,15 +89,15 @@ def test_demotion_falls_behind_every_class() -> None:
     assert ["a1", "c1", "c2", "b1", "b2", "a2"] == filled(
         scheduler, "abc", 2
     ).take_all()
-    assert set(demotions) == set(scheduler.followed().demotions)
-    assert () == scheduler.unused()
+    assert set(demotions) == set(scheduler.executed_schedule().demotions)
+    assert () == scheduler.unused_choices()
 
 
 def test_change_point_demotes_the_leader() -> None:
     """At its position, counted in real choices, the leading chain falls behind."""
     scheduler = Scheduler(Schedule(), change_points=(0, 3))
     order = filled(scheduler).take_all()
-    (demotion,) = scheduler.followed().demotions
+    (demotion,) = scheduler.executed_schedule().demotions
 
     assert ["a1", "b1", "b2", "b3", "a2", "a3"] == order
     assert ("a", 1) == (demotion.chain, demotion.consumed)
@@ -118,7 +118,7 @@ def test_choices_count_only_real_ones() -> None:
 
     assert 0 == scheduler.choices
     assert ["a1", "b1", "a2", "b2", "a3", "b3"] == outside.taken
-    assert () == scheduler.followed().demotions
+    assert () == scheduler.executed_schedule().demotions
 
 
 def test_fifo_within_a_source() -> None:
@@ -170,7 +170,7 @@ def test_unused_choices_are_named() -> None:
     filled(scheduler).take_all()
     expected = "class of nowhere", "demotion of b", "demotion of elsewhere"
 
-    assert expected == scheduler.unused()
+    assert expected == scheduler.unused_choices()
 
 
 def test_order_is_a_digest_of_chains() -> None:
@@ -180,10 +180,10 @@ def test_order_is_a_digest_of_chains() -> None:
         filled(Scheduler(Schedule())),
         filled(Scheduler(Schedule(classes={"a": 1}))),
     ]
-    before = outsides[0].scheduler.order()
+    before = outsides[0].scheduler.order_digest()
     for outside in outsides:
         outside.take_all()
-    orders = [outside.scheduler.order() for outside in outsides]
+    orders = [outside.scheduler.order_digest() for outside in outsides]
 
     assert before != orders[0] == orders[1] != orders[2]
 
@@ -223,15 +223,15 @@ def test_replay_of_what_was_followed() -> None:
         play = workload(seed)
         found = searching(seed)
         order = play(found)
-        followed = found.followed()
+        followed = found.executed_schedule()
         replay = Scheduler(followed)
         demoted += bool(followed.demotions)
 
         assert order == play(replay)
-        assert found.order() == replay.order()
-        assert () == replay.unused()
-        assert followed.classes == replay.followed().classes
-        assert set(followed.demotions) == set(replay.followed().demotions)
+        assert found.order_digest() == replay.order_digest()
+        assert () == replay.unused_choices()
+        assert followed.classes == replay.executed_schedule().classes
+        assert set(followed.demotions) == set(replay.executed_schedule().demotions)
 
     assert demoted > 1000
 
@@ -250,10 +250,10 @@ def test_chain_demoted_twice_while_it_waits() -> None:
 
     found = Scheduler(Schedule(), change_points=(1, 2))
     order = play(found)
-    replay = Scheduler(found.followed())
+    replay = Scheduler(found.executed_schedule())
 
     assert order == play(replay)
-    assert () == replay.unused()
+    assert () == replay.unused_choices()
 
 
 def test_any_three_change_points_are_replayed() -> None:
@@ -268,11 +268,11 @@ def test_any_three_change_points_are_replayed() -> None:
     for points in itertools.product(range(7), repeat=3):
         found = Scheduler(Schedule(), change_points=points)
         order = play(found)
-        replay = Scheduler(found.followed())
+        replay = Scheduler(found.executed_schedule())
 
         assert order == play(replay)
-        assert found.order() == replay.order()
-        assert () == replay.unused()
+        assert found.order_digest() == replay.order_digest()
+        assert () == replay.unused_choices()
 
 
 # Every small case
@@ -294,7 +294,7 @@ def test_two_change_points_reach_every_order_of_two_pairs() -> None:
                 change_points=points,
             )
             order = filled(scheduler, "ab", 2).take_all()
-            found[tuple(order)] = scheduler.followed()
+            found[tuple(order)] = scheduler.executed_schedule()
     expected = set()
     for merge in interleavings((2, 2)):
         counters = [itertools.count(1), itertools.count(1)]

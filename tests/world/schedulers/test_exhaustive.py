@@ -27,7 +27,10 @@ from isolation_spec.model.scenario import (
     Write,
 )
 from isolation_spec.world.schedulers.base import Arrival, Scheduler, Source
-from isolation_spec.world.schedulers.exhaustive import Enumerated, ExhaustiveSchedulers
+from isolation_spec.world.schedulers.exhaustive import (
+    EnumeratingScheduler,
+    ExhaustiveSchedulers,
+)
 
 SHAPES = [(1,), (3,), (1, 1), (2, 2), (3, 1), (1, 1, 1), (2, 2, 1), (3, 2, 2), (2,) * 4]
 USERS = (User(label="alice", id="u1"), User(label="bob", id="u11"))
@@ -107,10 +110,10 @@ def test_each_order_is_followed_by_its_schedule(lengths: tuple[int, ...]) -> Non
     """What was chosen is written down by chain, and gives the same order again."""
     for scheduler in ExhaustiveSchedulers(Schedule()):
         order = let_in(scheduler, lengths)
-        again = Scheduler(scheduler.followed())
+        again = Scheduler(scheduler.executed_schedule())
 
         assert order == let_in(again, lengths)
-        assert () == again.unused()
+        assert () == again.unused_choices()
 
 
 # On the real engine
@@ -222,8 +225,8 @@ def assert_replays(history: History) -> None:
 
 def test_a_prefix_is_followed() -> None:
     """The index counts chains, oldest first, at each choice in turn."""
-    scheduler = Enumerated(Schedule(), (1, 0))
+    scheduler = EnumeratingScheduler(Schedule(), (1, 0))
 
     assert ("1", "0", "0", "1") == let_in(scheduler, (2, 2))
     assert [(1, 2), (0, 2)] == scheduler.choices_made[:2]
-    assert scheduler.has_followed()
+    assert scheduler.has_followed_prefix()

@@ -32,10 +32,10 @@ def test_what_was_passed_over_is_written_down(seed: int) -> None:
     """The recorded demotions give the same order, and each has its place."""
     scheduler = RandomScheduler(Schedule(), random.Random(seed))
     order = let_in(scheduler, (4, 3, 2, 5))
-    again = Scheduler(scheduler.followed())
+    again = Scheduler(scheduler.executed_schedule())
 
     assert order == let_in(again, (4, 3, 2, 5))
-    assert () == again.unused()
+    assert () == again.unused_choices()
 
 
 @pytest.mark.parametrize("seed", range(9))
@@ -58,5 +58,5 @@ def test_before_the_engine_is_started_nothing_is_chosen() -> None:
         order.append(arrival.chain)
 
     assert ["a", "b", "c"] == order
-    assert Schedule() == scheduler.followed()
+    assert Schedule() == scheduler.executed_schedule()
     assert 0 == scheduler.choices
