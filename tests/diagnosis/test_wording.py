@@ -175,8 +175,12 @@ def a_value(kind: Any, *, other: bool) -> Any:
         return a_value(arguments[0], other=True) if other else None
     if arguments:
         return Return(value="w") if other else Return(value="v")
-    values = {str: ("some", "other"), bool: (False, True), int: (3, 4)}
-    values[float] = (3.5, 4.5)  # type: ignore[index]
+    values: dict[Any, tuple[Any, Any]] = {
+        str: ("some", "other"),
+        bool: (False, True),
+        int: (3, 4),
+        float: (3.5, 4.5),
+    }
     if kind is Cancellation:
         return Cancellation(step=4 if other else 3)
     return values[kind][other]

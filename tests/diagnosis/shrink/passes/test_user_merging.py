@@ -19,6 +19,7 @@ from isolation_spec.model.scenario import (
     Read,
     Scenario,
     Think,
+    WorldOperation,
     Write,
     canary,
     owned_canaries,
