@@ -123,7 +123,7 @@ class _Own(ReferenceAdapter):
     async def open_context(
         self, user: str, thread: str, metadata: dict[str, object]
     ) -> UserExecutionEngine:
-        self.own = getattr(self, "own", {})
+        self.own: dict[str, UserExecutionEngine] = getattr(self, "own", {})
         self.own[user] = await super().open_context(user, thread, metadata)
         return self.own[user]
 
