@@ -38,6 +38,7 @@ from isolation_spec.model.scenario import (
     Shutdown,
     Sleep,
     Spawn,
+    Step,
     Think,
     Transact,
     User,
@@ -89,7 +90,7 @@ _TOKEN = re.compile(rb'"(?:[^"\\]|\\.)*"|[-0-9.eE+]+|true|false|null')
 
 def every_kind() -> Scenario:
     """A scenario with each operation, each step and each kind of choice."""
-    script = (
+    script: tuple[Step, ...] = (
         Think(prompt="p"),
         *(CallTool(tool=tool, argument=f"a-{tool}") for tool in tools),
         WriteState(key="k", value=canary("alice", 3, 1)),
