@@ -163,7 +163,7 @@ def test_members_of_a_group_are_visited_once() -> None:
 
 def test_text_has_no_addresses() -> None:
     """Objects show no more than their type, so equal runs give equal text."""
-    things = [
+    things: list[Any] = [
         Opaque(1),
         {Opaque(2): Plain(Opaque(3))},
         ValueError(Opaque(4)),
@@ -171,7 +171,7 @@ def test_text_has_no_addresses() -> None:
         object,
         lambda: None,
         {Opaque(5), Opaque(6)},
-        (part for part in ()),
+        (part for part in ""),
     ]
     text = render(things)
 
