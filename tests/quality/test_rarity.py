@@ -7,7 +7,7 @@ import pytest
 from isolation_spec.engines.faults import LEAST
 from isolation_spec.engines.registry import find_engine
 from isolation_spec.execution.run import run
-from isolation_spec.model.scenario import Schedule
+from isolation_spec.model.scenario import Cancellation, Schedule
 from tests.quality.enumerator import PLAIN
 from tests.quality.notation import parse
 from tests.quality.rarity import Rarity, draw_cancellations, measure
@@ -67,7 +67,7 @@ def test_chance_cancels_any_operation_at_any_step() -> None:
             if operation.cancel is not None
         ]
         counts[len(cancels)] += 1
-        places |= {(number, c.step, c.after_step) for number, c in cancels}
+        places |= {(number, c.step, c.after_step) for number, c in cancels.items()}
         assert drawn.schedule == Schedule()
 
     assert all(counts)
