@@ -65,10 +65,12 @@ class Sample(NamedTuple):
 
     @property
     def history(self) -> History:
+        assert self.replayed.history is not None
         return self.replayed.history
 
     @property
     def violation(self) -> Violation:
+        assert self.replayed.judgement is not None
         return self.replayed.judgement.violations[0]
 
 

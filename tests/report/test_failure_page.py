@@ -6,6 +6,7 @@ How it looks and answers in a browser stands in `tests/screens/test_pages.py`.
 import json
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from hashlib import sha256
 from html.parser import HTMLParser
 
@@ -27,7 +28,7 @@ from tests.report.failing import (
     sample,
 )
 
-PAGES = {
+PAGES: dict[str, Callable[[], str]] = {
     "two": lambda: page_of(2),
     "six": lambda: page_of(6),
     "hostile": hostile_page,
@@ -70,7 +71,8 @@ class Seen(HTMLParser):
 
 @pytest.fixture(params=PAGES)
 def page(request: pytest.FixtureRequest) -> str:
-    return PAGES[request.param]()
+    name: str = request.param
+    return PAGES[name]()
 
 
 def digest(text: str) -> str:
