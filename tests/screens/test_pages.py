@@ -279,7 +279,7 @@ def test_it_can_be_used_with_a_screen_reader(
     with shown(browser, files["two"], 800) as one:
         page = one.page
         for role in ("banner", "main", "contentinfo"):
-            assert 1 == page.get_by_role(role).count(), role  # type: ignore[arg-type]
+            assert 1 == page.get_by_role(role).count(), role
         assert 1 == page.get_by_role("heading", level=1).count()
         steps = page.get_by_role("list", name="Steps of the failing run")
         assert steps.get_by_role("listitem").count() > 40
