@@ -145,7 +145,7 @@ class NotebookAdapter(Adapter):
 
     async def run_agent(self, user: str, context: Session, agent: ScriptedAgent) -> Any:
         desk = Desk(self.notebook, context)
-        work = partial(agent.perform, desk)
+        work = partial(agent.perform, desk)  # type: ignore[arg-type]
         return await self.notebook.run(context, user, agent.name, work)
 
     async def cancel_run(self, user: str, context: Session, run: str) -> None:
