@@ -1,6 +1,7 @@
 """Shares of pure PCT and of small scopes, and how different seeded schedules are."""
 
 import math
+from typing import Any
 
 import msgspec
 import pytest
@@ -119,7 +120,7 @@ def test_most_small_scopes_are_exhausted() -> None:
     assert len(sample) / 2 < complete
 
 
-def searched(monkeypatch: pytest.MonkeyPatch, **more: int) -> SearchStatistics:
+def searched(monkeypatch: pytest.MonkeyPatch, **more: Any) -> SearchStatistics:
     profile = Profile("deep", examples=3, steps=6, schedules=4, **more)
     monkeypatch.setattr(profiles, "PROFILES", (profile,))
     return search_share(Share(make_plan(own_engine(ReferenceAdapter), "deep", seed=2)))

@@ -117,10 +117,7 @@ def test_the_workload_stays_what_it_is() -> None:
         assert labels == [user.label for user in attempt.scenario.users]
         assert len(changed) <= 2
         for old, new in changed:
-            assert old == msgspec.structs.replace(
-                new,
-                cancel=old.cancel,  # type: ignore[call-arg]
-            )
+            assert old == msgspec.structs.replace(new, cancel=old.cancel)
 
 
 def test_cancellations_aim_at_steps_that_there_are() -> None:
@@ -181,10 +178,10 @@ def test_some_workloads_are_a_crowd() -> None:
 
 def test_drawing_is_deterministic() -> None:
     """The same seed draws the same scenarios and searches."""
-    again = draw.__wrapped__(0, 50)  # type: ignore[attr-defined]
+    again = draw.__wrapped__(0, 50)
 
-    assert draw.__wrapped__(0, 50) == again  # type: ignore[attr-defined]
-    assert draw.__wrapped__(1, 50) != again  # type: ignore[attr-defined]
+    assert draw.__wrapped__(0, 50) == again
+    assert draw.__wrapped__(1, 50) != again
 
 
 # Where somebody waits for another
