@@ -1,18 +1,20 @@
-"""The script that runs all checks: it passes only where all of them were run."""
+"""The project's own check: its script and its workflow."""
 
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
-SCRIPT = Path(__file__).parents[2] / ".ci" / "run"
+ROOT = Path(__file__).parents[2]
+SCRIPT = ROOT / ".ci" / "run"
 VERSIONS = ("3.11", "3.12", "3.13")
 
 
 @pytest.mark.parametrize("missing", VERSIONS)
-def test_a_missing_python_fails(missing: str, tmp_path: Path) -> None:
-    """Where a supported Python is missing, the script says so and fails at once."""
+def test_a_missing_python_fails_the_check(missing: str, tmp_path: Path) -> None:
+    """Without one of the supported versions the check names it and runs nothing."""
     (tmp_path / "bash").symlink_to(shutil.which("bash") or "")
     for version in VERSIONS:
         if version != missing:
@@ -28,4 +30,17 @@ def test_a_missing_python_fails(missing: str, tmp_path: Path) -> None:
         check=False,
     )
 
-    assert (1, f"Python {missing} is not here\n") == (done.returncode, done.stdout)
+    assert (1, "") == (done.returncode, done.stdout)
+    assert f"missing versions of Python: {missing}\n" == done.stderr
+
+
+def test_the_workflow_checks_each_supported_version() -> None:
+    """Each supported version has a job that must pass; a newer one may fail."""
+    workflow = yaml.safe_load((ROOT / ".github/workflows/ci.yml").read_text())
+    job = workflow["jobs"]["check"]
+    matrix = job["strategy"]["matrix"]
+
+    assert list(VERSIONS) == matrix["python"]
+    assert [False] == matrix["experimental"]
+    assert [{"python": "3.14", "experimental": True}] == matrix["include"]
+    assert ".ci/run ${{ matrix.python }}" == job["steps"][-1]["run"]
