@@ -20,6 +20,8 @@ from isolation_spec.claims import claim as claim_module
 from isolation_spec.claims.claim import Opportunity, Violation
 from isolation_spec.engines.faults import FAULTS
 
+pytestmark = pytest.mark.slow
+
 FOLDER = Path(__file__).parent
 CLAUSES = [(claim, clause) for claim in CLAIMS for clause in claim.clauses]
 

@@ -36,6 +36,8 @@ from tests.failure.mutations import every_kind
 from tests.model.scenario.test_scenario import scenarios
 from tests.strategies.drawn import draw
 
+pytestmark = pytest.mark.slow
+
 FAULTY = "reference+prefix-match"
 BOBS = canary("bob", 4, 1)
 PREFIX = Scenario(

@@ -21,6 +21,8 @@ from isolation_spec.failure import BadFailureFile, Failure, Outcome, load, repla
 from isolation_spec.failure.export import export_test
 from tests.failure.mutations import bases, extremes, mutants
 
+pytestmark = pytest.mark.slow
+
 FULL = int(os.environ.get("ISOLATION_SPEC_MUTATIONS", "0"))
 MUTATIONS = FULL or 2000
 REPLAYS = 2000 if FULL else 40

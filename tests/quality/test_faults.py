@@ -24,6 +24,8 @@ from isolation_spec.search.plan import make_plan
 from isolation_spec.search.statistics import SearchStatistics
 from isolation_spec.search.worker import Share, search_share
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 200
 
 LEAST = {

@@ -4,6 +4,8 @@ import pytest
 
 from tests.quality.leaks import LEAKS, search_for
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("kind", sorted(LEAKS))
 def test_a_leak_of_each_kind_is_found(kind: str) -> None:

@@ -24,6 +24,8 @@ from tests.quality.exhaustive_search import find_smallest, make_probe
 from tests.quality.minima import MINIMA, NAMES, Minimum
 from tests.quality.notation import parse
 
+pytestmark = pytest.mark.slow
+
 PLANTED = {fault.id: fault for fault in FAULTS}
 SAMPLE = 6
 """The number of smaller scenarios that every test run executes for each fault."""

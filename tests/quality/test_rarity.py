@@ -12,6 +12,8 @@ from tests.quality.enumerator import PLAIN
 from tests.quality.notation import parse
 from tests.quality.rarity import Rarity, draw_cancellations, measure
 
+pytestmark = pytest.mark.slow
+
 DECIDED = sorted(
     fault
     for fault, claims in LEAST.items()

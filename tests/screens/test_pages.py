@@ -15,7 +15,7 @@ from tests.report.running import hostile_run_page, run_page_of
 from tests.screens import browser as browsers
 from tests.screens.browser import Scheme, Shown, shown
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 PAGES: dict[str, Callable[[], str]] = {
     "two": lambda: page_of(2),

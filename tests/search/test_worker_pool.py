@@ -24,6 +24,8 @@ from isolation_spec.search.worker_pool import WorkerPool, first_findings
 from isolation_spec.strategies.profiles import PROFILES, find_profile
 from tests.search.test_in_flight import SCENARIO
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = 8
 
 

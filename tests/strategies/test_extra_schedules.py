@@ -28,6 +28,8 @@ from isolation_spec.world.schedulers.pct import Bound
 from isolation_spec.world.schedulers.random import RandomScheduler
 from tests.strategies.drawn import draw
 
+pytestmark = pytest.mark.slow
+
 SEARCH = SearchParameters(change_points=(), burst=0, split=False, seed=0)
 
 

@@ -42,6 +42,8 @@ from isolation_spec.strategies.profiles import find_profile
 from isolation_spec.world.schedulers.base import Scheduler
 from tests.cli.command import SCRIPT, environment
 
+pytestmark = pytest.mark.slow
+
 STRANGERS = Path(__file__).parents[2] / "strangers"
 TIMEOUT = 4.0
 """Seconds for one run; generous, as a clean one takes milliseconds."""

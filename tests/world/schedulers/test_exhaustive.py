@@ -32,6 +32,8 @@ from isolation_spec.world.schedulers.exhaustive import (
     ExhaustiveSchedulers,
 )
 
+pytestmark = pytest.mark.slow
+
 SHAPES = [(1,), (3,), (1, 1), (2, 2), (3, 1), (1, 1, 1), (2, 2, 1), (3, 2, 2), (2,) * 4]
 USERS = (User(label="alice", id="u1"), User(label="bob", id="u11"))
 

@@ -13,6 +13,8 @@ from isolation_spec.model.scenario import Schedule
 from isolation_spec.world.schedulers.pct import Bound, PCTScheduler
 from tests.world.schedulers.test_exhaustive import assert_replays, let_in
 
+pytestmark = pytest.mark.slow
+
 RUNS = 4000
 
 
