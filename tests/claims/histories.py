@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 from isolation_spec.claims import Claim, Verdict, judge
 from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.event_names import EventNames
-from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.entries import (
     AgentStepped,
     ConnectionClosed,
@@ -39,6 +38,7 @@ from isolation_spec.model.scenario import (
     User,
     canary,
 )
+from tests.builders import make_history
 
 ALICE, BOB = 0, 1
 LABELS = ("alice", "bob")
@@ -81,15 +81,11 @@ def history(
     names: EventNames | None = PROMISED,
 ) -> History:
     """Of an engine that says how its events name things, unless `names` is None."""
-    return History(
+    return make_history(
+        *entries,
         scenario=scenario,
-        entries=entries,
-        reached=ActivityCounters(),
         schedule=Schedule(),
-        unused=(),
-        arrivals="",
         settled=settled,
-        choices=0,
         overlapped=True,
         limits=limits or {},
         event_names=names,

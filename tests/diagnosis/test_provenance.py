@@ -6,7 +6,6 @@ import pytest
 
 from isolation_spec.claims import Violation
 from isolation_spec.diagnosis.provenance import ProvenanceStep, trace_provenance
-from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.entries import (
     AgentStepped,
     CancellationDelivered,
@@ -20,7 +19,6 @@ from isolation_spec.model.history.entries import (
     SessionMoved,
     ToolRan,
 )
-from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import (
     CancelRun,
     CleanupUser,
@@ -30,13 +28,13 @@ from isolation_spec.model.scenario import (
     Operation,
     ReadState,
     RunAgent,
-    Scenario,
     Spawn,
     User,
     Write,
     WriteState,
     canary,
 )
+from tests.builders import make_history, make_scenario
 
 VALUE = canary("alice", 3, 1)
 USERS = (User(label="alice", id="a"), User(label="bob", id="b"))
@@ -77,18 +75,8 @@ def ends(operation: int, outcome: str = "returned", **said: str) -> Any:
 
 def hops(*entries: Any, claim: str = "teardown", however: str = "it was") -> Any:
     """The hops of a violation that shows in the last of these entries."""
-    scenario = Scenario(users=USERS, operations=OPERATIONS)
-    history = History(
-        scenario=scenario,
-        entries=entries,
-        reached=ActivityCounters(),
-        schedule=scenario.schedule,
-        unused=(),
-        arrivals="",
-        settled=True,
-        choices=0,
-        overlapped=False,
-    )
+    scenario = make_scenario(*OPERATIONS, users=USERS)
+    history = make_history(*entries, scenario=scenario)
     violation = Violation(
         claim=claim,
         clause="c",

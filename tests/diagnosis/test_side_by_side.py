@@ -7,7 +7,6 @@ from rich.cells import cell_len
 from isolation_spec.claims import Violation
 from isolation_spec.diagnosis.diagnosis import Diagnosis, PassingRun
 from isolation_spec.diagnosis.side_by_side import draw_beside
-from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.entries import (
     EventReceived,
     OperationEnded,
@@ -19,9 +18,9 @@ from isolation_spec.model.scenario import (
     Connect,
     OpenContext,
     Read,
-    Scenario,
     User,
 )
+from tests.builders import make_history, make_scenario
 
 USERS = (User(label="alice", id="a"), User(label="bob", id="b"))
 OPERATIONS = (
@@ -46,18 +45,8 @@ def ends(operation: int, value: str = "") -> Any:
 
 
 def history(*entries: Any) -> History:
-    scenario = Scenario(users=USERS, operations=OPERATIONS)
-    return History(
-        scenario=scenario,
-        entries=entries,
-        reached=ActivityCounters(),
-        schedule=scenario.schedule,
-        unused=(),
-        arrivals="",
-        settled=True,
-        choices=0,
-        overlapped=False,
-    )
+    scenario = make_scenario(*OPERATIONS, users=USERS)
+    return make_history(*entries, scenario=scenario)
 
 
 def beside(here: tuple[Any, ...], there: tuple[Any, ...], step: int) -> list[str]:

@@ -6,7 +6,6 @@ import msgspec
 from rich.cells import cell_len
 
 from isolation_spec.diagnosis.swimlanes import draw_lanes
-from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.entries import OperationEnded, OperationStarted
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import (
@@ -15,11 +14,10 @@ from isolation_spec.model.scenario import (
     Operation,
     Read,
     RunAgent,
-    Scenario,
     Shutdown,
     Think,
-    User,
 )
+from tests.builders import make_history, make_scenario, make_users
 
 OPERATIONS: tuple[Operation, ...] = (
     OpenContext(id=2, user=0, context="x2", thread="t"),
@@ -47,19 +45,8 @@ def history(
     operations: tuple[Operation, ...] = OPERATIONS,
     labels: tuple[str, ...] = ("alice", "bob"),
 ) -> History:
-    users = tuple(User(label=label, id=label) for label in labels)
-    scenario = Scenario(users=users, operations=operations)
-    return History(
-        scenario=scenario,
-        entries=entries,
-        reached=ActivityCounters(),
-        schedule=scenario.schedule,
-        unused=(),
-        arrivals="",
-        settled=True,
-        choices=0,
-        overlapped=False,
-    )
+    scenario = make_scenario(*operations, users=make_users(*labels))
+    return make_history(*entries, scenario=scenario)
 
 
 def test_operations_stand_as_they_began() -> None:

@@ -7,13 +7,13 @@ from isolation_spec.model.scenario import (
     AdvanceTime,
     CancelRun,
     Chain,
-    OpenContext,
     Operation,
     Read,
     RunAgent,
     Scenario,
     User,
 )
+from tests.builders import open_context
 
 USERS = (User(label="alice", id="u1"), User(label="bob", id="u2"))
 
@@ -42,10 +42,6 @@ class Desk:
 
     def end(self, number: int) -> None:
         self.agenda.ended(number)
-
-
-def open_context(number: int, user: int) -> OpenContext:
-    return OpenContext(id=number, user=user, context="x", thread="t")
 
 
 def test_the_next_of_a_user_waits_for_the_one_before() -> None:

@@ -36,12 +36,11 @@ from isolation_spec.model.history.rendering import render
 from isolation_spec.model.scenario import (
     AdvanceTime,
     Read,
-    Scenario,
-    Schedule,
     User,
     canaries_in,
     canary,
 )
+from tests.builders import make_history, make_scenario
 
 SECRET = canary("alice", 1, 1)
 
@@ -218,17 +217,8 @@ LATER = AdvanceTime(id=2, seconds=1.0)
 
 
 def history(*entries: Entry) -> History:
-    return History(
-        scenario=Scenario(users=(ALICE, BOB), operations=(READ, LATER)),
-        entries=entries,
-        reached=ActivityCounters(users=1),
-        schedule=Schedule(),
-        unused=(),
-        arrivals="",
-        settled=True,
-        choices=0,
-        overlapped=False,
-    )
+    scenario = make_scenario(READ, LATER, users=(ALICE, BOB))
+    return make_history(*entries, scenario=scenario, reached=ActivityCounters(users=1))
 
 
 ENTRIES: tuple[Entry, ...] = (

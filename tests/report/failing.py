@@ -14,7 +14,6 @@ from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import judge_with_solos
 from isolation_spec.failure import Failure, Replay, make_failure, replay
 from isolation_spec.failure.diagnosed_replay import diagnose_replay
-from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.entries import OperationEnded, OperationStarted
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import (
@@ -40,6 +39,7 @@ from isolation_spec.model.scenario import (
     canary,
 )
 from isolation_spec.report.failure_page import failure_page
+from tests.builders import make_history
 
 ENGINE = "reference+state-on-agent"
 NAMES = ("alice", "bob", "carol", "dave", "erin", "frank")
@@ -248,17 +248,7 @@ def long_history(operations: int) -> History:
             ),
         )
     )
-    return History(
-        scenario=scenario,
-        entries=entries,
-        reached=ActivityCounters(),
-        schedule=Schedule(),
-        unused=(),
-        arrivals="",
-        settled=True,
-        choices=0,
-        overlapped=True,
-    )
+    return make_history(*entries, scenario=scenario, overlapped=True)
 
 
 @cache

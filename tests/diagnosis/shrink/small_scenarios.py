@@ -11,9 +11,9 @@ from isolation_spec.model.scenario import (
     Scenario,
     Schedule,
     Step,
-    User,
     UserOperation,
 )
+from tests.builders import make_scenario, make_users
 
 __all__ = [
     "Fails",
@@ -33,10 +33,8 @@ def several(
     *operations: Operation, users: int = 3, schedule: Schedule | None = None
 ) -> Scenario:
     """So many of alice, bob and carol do this, under plain names."""
-    labels = ("alice", "bob", "carol")[:users]
-    called = tuple(User(label=label, id=label) for label in labels)
-    chosen = Schedule() if schedule is None else schedule
-    return Scenario(users=called, operations=operations, schedule=chosen)
+    called = make_users("alice", "bob", "carol")[:users]
+    return make_scenario(*operations, users=called, schedule=schedule)
 
 
 def two(*operations: Operation, schedule: Schedule | None = None) -> Scenario:

@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 
-from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.entries import (
     AgentStepped,
     CancellationDelivered,
@@ -25,43 +24,25 @@ from isolation_spec.model.scenario import (
     Operation,
     Reconnect,
     RunAgent,
-    Scenario,
-    Schedule,
     Shutdown,
-    User,
 )
 from isolation_spec.report.timeline.causality import causes
+from tests.builders import make_entry, make_history, make_scenario
 
 RUN = RunAgent(id=1, user=0, context="x", script=())
 CONNECT = Connect(id=2, user=0, connection="c")
 
 
 def history_of(operations: tuple[Operation, ...], *entries: Entry) -> History:
-    users = (User(label="alice", id="alice"), User(label="bob", id="bob"))
-    return History(
-        scenario=Scenario(users=users, operations=operations),
-        entries=entries,
-        reached=ActivityCounters(),
-        schedule=Schedule(),
-        unused=(),
-        arrivals="",
-        settled=True,
-        choices=0,
-        overlapped=True,
-    )
+    return make_history(*entries, scenario=make_scenario(*operations), overlapped=True)
 
 
-def at(kind: Any, operation: int | None, user: int | None = 0, **fields: Any) -> Entry:
-    entry: Entry = kind(time=0.0, turn=0, operation=operation, user=user, **fields)
-    return entry
+def started(number: int, user: int | None = 0) -> Any:
+    return make_entry(OperationStarted, number, user)
 
 
-def started(number: int, user: int | None = 0) -> Entry:
-    return at(OperationStarted, number, user)
-
-
-def ended(number: int, outcome: str, user: int | None = 0) -> Entry:
-    return at(OperationEnded, number, user, outcome=outcome)
+def ended(number: int, outcome: str, user: int | None = 0) -> Any:
+    return make_entry(OperationEnded, number, user, outcome=outcome)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +50,8 @@ def ended(number: int, outcome: str, user: int | None = 0) -> Entry:
 )
 def test_a_run_brings_about_its_events(text: str) -> None:
     """An event that names a run follows from the latest that the run did."""
-    event = at(EventReceived, 2, connection="c", text=text)
-    stepped = at(AgentStepped, 1, path=(), step="begin", seen="", identity=None)
+    event = make_entry(EventReceived, 2, connection="c", text=text)
+    stepped = make_entry(AgentStepped, 1, path=(), step="begin", seen="", identity=None)
 
     found = causes(history_of((RUN, CONNECT), started(1), stepped, event))
 
@@ -80,14 +61,14 @@ def test_a_run_brings_about_its_events(text: str) -> None:
 @pytest.mark.parametrize("text", ['{"run_id": "run-12"}', "of run-9", ""])
 def test_an_event_of_no_run_has_no_cause(text: str) -> None:
     """A run that is not in the history, or another number, explains nothing."""
-    event = at(EventReceived, 2, connection="c", text=text)
+    event = make_entry(EventReceived, 2, connection="c", text=text)
 
     assert [] == list(causes(history_of((RUN, CONNECT), started(1), event)))
 
 
 def test_a_run_brings_about_its_tools() -> None:
     """A tool that begins follows from its run."""
-    tool = at(ToolRan, 1, tool="echo", argument="a", identity=None)
+    tool = make_entry(ToolRan, 1, tool="echo", argument="a", identity=None)
 
     assert [(0, 1)] == list(causes(history_of((RUN,), started(1), tool)))
 
@@ -140,7 +121,7 @@ def test_what_was_over_before_ended_nothing() -> None:
 
 def test_a_run_that_the_world_cancels_is_ended_by_the_world() -> None:
     """A cancellation is the world's, and the end needs no other cause."""
-    cancelled = at(
+    cancelled = make_entry(
         CancellationDelivered, 1, step=1, after_step=False, place="somewhere"
     )
     cleanup = CleanupUser(id=3, user=0)
@@ -163,7 +144,7 @@ def test_a_run_that_the_world_cancels_is_ended_by_the_world() -> None:
 )
 def test_what_ends_a_connection_brings_about_its_end(ender: Operation) -> None:
     """A connection that ends after what may end it was ended by it."""
-    closed = at(ConnectionClosed, 2, connection="c", code=1000)
+    closed = make_entry(ConnectionClosed, 2, connection="c", code=1000)
     history = history_of((CONNECT, ender), started(2), started(3), closed)
 
     assert [(1, 2)] == list(causes(history))

@@ -16,7 +16,6 @@ from isolation_spec.model.scenario import (
     Connect,
     Demotion,
     Disconnect,
-    OpenContext,
     Operation,
     Read,
     RunAgent,
@@ -154,30 +153,26 @@ def brute_force(scenario: Scenario) -> set[tuple[str, ...]]:
     return found
 
 
-def opened(number: int, user: int) -> OpenContext:
-    return OpenContext(id=number, user=user, context="x", thread="t")
-
-
 SMALL: dict[str, tuple[Operation, ...]] = {
-    "two contexts": (opened(1, 0), opened(2, 1)),
+    "two contexts": (open_context(1, 0), open_context(2, 1)),
     "a connection beside a context": (
         Connect(id=1, user=0, connection="c"),
-        opened(2, 1),
+        open_context(2, 1),
     ),
     "a run beside a context": (
-        opened(1, 0),
-        opened(2, 1),
+        open_context(1, 0),
+        open_context(2, 1),
         RunAgent(id=3, user=0, context="x", script=(Think(prompt="p"),)),
     ),
     "a write beside a context": (
-        opened(1, 0),
-        opened(2, 1),
+        open_context(1, 0),
+        open_context(2, 1),
         Write(id=3, user=0, context="x", key="k", value="v"),
     ),
     "a read and a cleanup": (
-        opened(1, 0),
+        open_context(1, 0),
         Read(id=2, user=0, context="x"),
-        opened(3, 1),
+        open_context(3, 1),
         CleanupEngine(id=4, user=1, context="x"),
     ),
 }
@@ -207,7 +202,7 @@ def test_each_order_of_the_engine_replays() -> None:
         users=USERS,
         operations=(
             Connect(id=1, user=0, connection="c"),
-            opened(2, 1),
+            open_context(2, 1),
             Disconnect(id=3, user=0, connection="c"),
         ),
     )
