@@ -26,7 +26,7 @@ def first_not_implemented(of: type, method: str = "") -> NotImplementedYet:
     """
     for name, member in vars(of).items():
         code = getattr(member, "__code__", None)
-        if code is not None and "Unwritten" in code.co_names:
+        if code is not None and NotImplementedYet.__name__ in code.co_names:
             method = name
             break
     does = inspect.getdoc(vars(of).get(method)) or "see isolation_spec.Adapter"
