@@ -1,0 +1,75 @@
+"""The probe looks around at each await of a task, in the task's context."""
+
+import asyncio
+import contextvars
+
+from isolation_spec.execution.await_probe import (
+    BEFORE_FIRST_STEP,
+    ProbedCoroutine,
+    await_site,
+)
+
+OWNER: contextvars.ContextVar[str] = contextvars.ContextVar("owner", default="nobody")
+
+
+async def steps() -> None:
+    OWNER.set("alice")
+    await asyncio.sleep(0)
+    OWNER.set("bob")
+    await asyncio.sleep(0)
+    OWNER.set("carol")
+
+
+def test_each_await_is_looked_at_in_the_context_of_the_task() -> None:
+    """The look comes after the step, and sees the variables that the task has set."""
+    seen: list[str] = []
+
+    async def main() -> None:
+        await asyncio.create_task(
+            ProbedCoroutine(steps(), lambda: seen.append(OWNER.get()))
+        )
+
+    asyncio.run(main())
+
+    assert ["alice", "bob"] == seen
+
+
+def test_a_cancellation_that_is_caught_is_looked_at() -> None:
+    """A step that begins with an exception is a step like any other."""
+    looks: list[None] = []
+
+    async def stubborn() -> None:
+        try:
+            await asyncio.sleep(10)
+        except asyncio.CancelledError:
+            await asyncio.sleep(0)
+
+    async def main() -> None:
+        task = asyncio.create_task(
+            ProbedCoroutine(stubborn(), lambda: looks.append(None))
+        )
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    asyncio.run(main())
+
+    assert 2 == len(looks)
+
+
+def test_an_await_site_is_module_and_line() -> None:
+    """A task that has not begun is before its first step; then its line is named."""
+
+    async def main() -> tuple[str, str]:
+        task = asyncio.create_task(steps())
+        before = await_site(task)
+        await asyncio.sleep(0)
+        site = await_site(task)
+        await task
+        return before, site
+
+    before, site = asyncio.run(main())
+
+    assert BEFORE_FIRST_STEP in (before, before.partition(":")[0]) or before != site
+    line = steps.__code__.co_firstlineno + 2
+    assert f"{__name__}:{line}" == site

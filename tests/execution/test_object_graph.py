@@ -1,0 +1,68 @@
+"""Objects of the engine that two users reach, and writes into what was shown."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from isolation_spec.execution.object_graph import mutate_deeply, shared_objects
+
+
+@dataclass
+class Context:
+    """A context of an engine."""
+
+    notes: list[str] = field(default_factory=list)
+    cache: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """An object that cannot change."""
+
+    name: str
+
+
+def test_an_object_that_two_users_reach_is_found() -> None:
+    """Both paths are named, each from the object where the walk began."""
+    one, other = Context(), Context()
+    other.cache["all"] = one.notes
+
+    found = list(shared_objects([(0, (one,)), (1, (other,))], ()))
+
+    assert [(1, 0, "Context.cache['all'], the same object as Context.notes")] == found
+
+
+def test_declared_objects_are_shared_on_purpose() -> None:
+    """Objects behind a declared object, or behind its attributes, are not reported."""
+    shared = Context()
+    one, other = Context(cache={"s": shared}), Context(cache={"s": shared})
+
+    assert [] == list(shared_objects([(0, (one,)), (1, (other,))], (shared,)))
+    assert 3 == len(list(shared_objects([(0, (one,)), (1, (other,))], ())))
+
+
+def test_what_cannot_change_is_not_shared_state() -> None:
+    """A frozen object and text may be reached by everybody."""
+    frozen = Frozen("x" * 100)
+    one, other = Context(cache={"f": frozen}), Context(cache={"f": frozen})
+
+    assert [] == list(shared_objects([(0, (one,)), (1, (other,))], ()))
+
+
+@pytest.mark.parametrize(
+    ("thing", "afterwards"),
+    [
+        ([[]], [["v"], "v"]),
+        ({"k": {}}, {"k": {"v": "v"}, "v": "v"}),
+        ({1}, {1, "v"}),
+        (Context(), Context(["v"], {"v": "v"})),
+        (("t", []), ("t", ["v"])),
+        ("text", "text"),
+    ],
+)
+def test_every_container_is_written_into(thing: Any, afterwards: Any) -> None:
+    """Lists, mappings, sets and public fields are changed at any depth."""
+    mutate_deeply(thing, "v")
+
+    assert afterwards == thing

@@ -1,0 +1,65 @@
+"""What is left of a scenario for one user alone, and when that can be compared."""
+
+from isolation_spec.engines.reference.adapter import ReferenceAdapter
+from isolation_spec.execution.run import run
+from isolation_spec.execution.solo_runs import (
+    comparable,
+    projection,
+    run_alone,
+    solo_runs,
+)
+from isolation_spec.model.scenario import AdvanceTime, Read, Scenario, Schedule, Think
+from tests.builders import ALICE, BOB, make_scenario, open_context, run_agent
+
+SCENARIO = make_scenario(
+    open_context(1, ALICE),
+    open_context(2, BOB),
+    run_agent(3, Think(prompt="p"), user=ALICE),
+    Read(id=4, user=BOB, context="x", victim=ALICE),
+    AdvanceTime(id=5, seconds=1.0),
+    schedule=Schedule(classes={"1/start": 2}, burst=1),
+)
+
+
+def numbers(scenario: Scenario) -> list[int]:
+    return [operation.id for operation in scenario.operations]
+
+
+def test_a_projection_keeps_the_user_and_the_world() -> None:
+    """Operations of others and attacks on them are gone, and nothing is decided."""
+    assert [1, 3, 5] == numbers(projection(SCENARIO, ALICE))
+    assert [2, 5] == numbers(projection(SCENARIO, BOB))
+    assert Schedule() == projection(SCENARIO, ALICE).schedule
+    assert SCENARIO.users == projection(SCENARIO, ALICE).users
+
+
+def test_a_long_wait_makes_a_run_incomparable() -> None:
+    """Beyond ten virtual seconds a limit of the engine may end something."""
+    short, long = (
+        make_scenario(open_context(1), AdvanceTime(id=2, seconds=seconds))
+        for seconds in (10.0, 10.5)
+    )
+
+    assert (ALICE,) == comparable(run(short, ReferenceAdapter))
+    assert () == comparable(run(long, ReferenceAdapter))
+
+
+def test_a_user_alone_sees_the_same_in_the_same_order() -> None:
+    """A solo run of the reference engine keeps the order of the user's arrivals."""
+    history = run(SCENARIO, ReferenceAdapter)
+
+    alone = run_alone(history, ReferenceAdapter, ALICE)
+
+    own = [chain for chain in history.order if chain[0] in "13"]
+    assert own
+    assert own == [chain for chain in alone.order if chain[0] in "13"]
+    assert {None, 1, 3, 5} == {entry.operation for entry in alone.entries}
+
+
+def test_one_solo_run_is_enough_where_nothing_differs() -> None:
+    """Further schedules are run only while something is unlike all solo runs."""
+    history = run(SCENARIO, ReferenceAdapter)
+
+    solos = solo_runs(history, ReferenceAdapter, (ALICE, BOB))
+
+    assert {ALICE: 1, BOB: 1} == {user: len(runs) for user, runs in solos.items()}

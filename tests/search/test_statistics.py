@@ -1,0 +1,50 @@
+"""Statistics of several processes add up."""
+
+from isolation_spec.claims import Judgement, Verdict
+from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.search.statistics import SearchStatistics
+
+
+def judgement(claim: str, verdict: Verdict, evidence: int = 0) -> Judgement:
+    return Judgement(claim=claim, verdict=verdict, evidence=evidence)
+
+
+def test_evidence_is_counted_by_claim() -> None:
+    """Each judgement adds its evidence to its claim's."""
+    tally = SearchStatistics()
+
+    for evidence in (2, 3):
+        tally.count(judgement("teardown", Verdict.HOLDS, evidence))
+    tally.count(judgement("exact-limits", Verdict.NOT_APPLICABLE))
+
+    assert 5 == tally.evidence["teardown"]
+    assert {"exact-limits"} == tally.not_applicable
+
+
+def test_counts_of_two_processes_add_up() -> None:
+    """Numbers are added, places united, and a stop of either is one of both."""
+    one = SearchStatistics(
+        examples=1, runs=4, places={("read", "a:1")}, evidence={"teardown": 2}
+    )
+    other = SearchStatistics(
+        examples=2,
+        runs=8,
+        places={("read", "a:1"), ("read", "a:2")},
+        evidence={"teardown": 1, "exact-limits": 1},
+        reached=ActivityCounters(users=3),
+        time_up=True,
+    )
+
+    one.add(other)
+
+    assert (3, 12, True) == (one.examples, one.runs, one.time_up)
+    assert {("read", "a:1"), ("read", "a:2")} == one.places
+    assert {"teardown": 3, "exact-limits": 1} == one.evidence
+    assert 3 == one.reached.users
+
+
+def test_fresh_statistics_share_nothing() -> None:
+    """Counting in one leaves the next one at zero."""
+    SearchStatistics().count(judgement("teardown", Verdict.HOLDS, 1))
+
+    assert {} == SearchStatistics().evidence
