@@ -1,0 +1,58 @@
+"""A verification from its start to its result, in this process."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from isolation_spec.claims import CLAIMS, Verdict
+from isolation_spec.engines.registry import find_engine
+from isolation_spec.failure import load
+from isolation_spec.search.events import Event, SearchEnded, SearchStarted
+from isolation_spec.search.result import Result
+from isolation_spec.search.verification import verify
+
+FAULTY = "reference+heartbeat-survives"
+
+
+def verified(folder: Path, engine: str, **options: Any) -> tuple[Result, list[Event]]:
+    events: list[Event] = []
+    result = verify(
+        find_engine(engine),
+        processes=0,
+        folder=folder,
+        listen=events.append,
+        **options,
+    )
+    return result, events
+
+
+@pytest.mark.slow
+def test_a_violation_is_saved_and_ends_the_search(tmp_path: Path) -> None:
+    """One confirmed file is left, and the last event has the result."""
+    result, events = verified(tmp_path, FAULTY)
+
+    assert Verdict.VIOLATED is result.verdict
+    assert ["teardown"] == [
+        claim.id for claim in result.claims if claim.verdict is Verdict.VIOLATED
+    ]
+    (path,) = result.failures
+    assert load(Path(path)).confirmed
+    assert isinstance(events[0], SearchStarted)
+    assert SearchEnded(result=result) == events[-1]
+
+
+def test_a_search_without_time_is_not_green(tmp_path: Path) -> None:
+    """Each claim stands in the result, and the reasons say that nothing was run."""
+    result, _ = verified(tmp_path, "reference", max_time=1e-9)
+
+    assert Verdict.INCONCLUSIVE is result.verdict
+    assert [claim.id for claim in CLAIMS] == [claim.id for claim in result.claims]
+    assert result.reasons
+    assert result.time_up
+
+
+def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
+    """Nothing is started for a profile that does not exist."""
+    with pytest.raises(KeyError):
+        verified(tmp_path, "reference", profile="quickest")
