@@ -1,7 +1,7 @@
-"""An adapter alone: each of its methods once, by one user, then by two, in a world.
+"""Checks an adapter before a search: each method for one user, then two users.
 
-Says of each whether it does what the contract asks for, and hints at what is likely to
-be an oversight. It judges the adapter, never the engine: that is for the claims.
+The check judges the adapter, never the engine, which is for the claims. It reports for
+each method whether it keeps the contract, and hints at likely oversights.
 """
 
 from __future__ import annotations
@@ -12,8 +12,9 @@ from collections.abc import Callable
 from typing import Any
 
 from isolation_spec.adapter_check.result import LATER, MethodResult, Status
-from isolation_spec.adapter_check.single_user import Exercise
-from isolation_spec.adapter_check.two_users import check_together
+from isolation_spec.adapter_check.session import Session
+from isolation_spec.adapter_check.single_user import check_single_user
+from isolation_spec.adapter_check.two_users import check_two_users
 from isolation_spec.contract.adapter import Adapter
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.engines.registry import Engine, own_engine
@@ -27,56 +28,56 @@ __all__ = ["MethodResult", "Status", "assert_adapter_works", "check_adapter"]
 
 
 def check_adapter(
-    engine: Engine, tell: Callable[[MethodResult], None], began: Callable[[str], None]
+    engine: Engine, report: Callable[[MethodResult], None], began: Callable[[str], None]
 ) -> None:
-    """Exercises an adapter, and tells of each method as soon as it is known.
+    """Exercises an adapter, and reports on each method as soon as its result is known.
 
-    `began` is told which method comes next, so that whoever watches from outside knows
-    in which one it hangs.
+    `began` is called with the name of each method before the method is exercised, so
+    that an observer in another process can name a method that hangs.
     """
     printed = _Printed(sys.stdout)
     sys.stdout = printed
     try:
-        works = _check_alone(engine, tell, began)
+        works = _check_alone(engine, report, began)
         if works:
             began("two users")
-            for one in check_together(engine):
-                tell(one)
+            for one in check_two_users(engine):
+                report(one)
         else:
-            tell(MethodResult(method="two users", status="not exercised", note=LATER))
+            report(MethodResult(method="two users", status="not exercised", note=LATER))
     finally:
         sys.stdout = printed.stream
     if printed.count:
-        note = "prints to the standard output; what it prints in `verify` is dropped"
-        tell(MethodResult(method="print", status="hint", note=note))
+        note = "prints to the standard output; `verify` drops the output"
+        report(MethodResult(method="print", status="hint", note=note))
 
 
 def assert_adapter_works(make_adapter: Callable[[], Adapter]) -> None:
-    """Holds if an adapter does what the contract asks for.
+    """Asserts that an adapter keeps the contract.
 
     Raises:
-        AdapterError: says what to write next, or instead.
+        AdapterError: names the first method that fails, and the code to write.
     """
     failed: list[MethodResult] = []
 
-    def tell(one: MethodResult) -> None:
+    def report(one: MethodResult) -> None:
         if one.status in ("not written", "breaks"):
             failed.append(one)
 
-    check_adapter(own_engine(make_adapter), tell, lambda _: None)
+    check_adapter(own_engine(make_adapter), report, lambda _: None)
     for one in failed:
         raise AdapterError(one.note)
 
 
 class _Printed:
-    """Counts what is printed, and drops it."""
+    """Counts printed texts and drops them."""
 
     def __init__(self, stream: Any) -> None:
         self.stream = stream
         self.count = 0
 
     def write(self, text: str) -> int:
-        """Drops it."""
+        """Drops a text."""
         self.count += bool(text.strip())
         return len(text)
 
@@ -85,34 +86,37 @@ class _Printed:
 
 
 def _check_alone(
-    engine: Engine, tell: Callable[[MethodResult], None], began: Callable[[str], None]
+    engine: Engine, report: Callable[[MethodResult], None], began: Callable[[str], None]
 ) -> bool:
-    """True if every required method works."""
+    """Checks the adapter with one user; returns whether every method works."""
     status: list[Status] = []
 
     def note(one: MethodResult) -> None:
         status.append(one.status)
-        tell(one)
+        report(one)
 
     threads = set(threading.enumerate())
     try:
         with contain_process_exit() as named, World(Scheduler(Schedule())) as world:
             adapter = engine.make_adapter()
             named.adapter = type(adapter).__name__
-            exercise = Exercise(adapter, world, note, began)
+            session = Session(adapter, world, note, began)
             try:
-                world.run(exercise.conduct())
+                world.run(check_single_user(session))
             except WorldExhausted as error:
-                text = f"{exercise.name} never came to its end ({error})"
-                note(MethodResult(method=exercise.method, status="breaks", note=text))
-            exercise.signals()
+                session.report("breaks", f"{session.name} never returned ({error})")
+            session.report_signals()
     except AdapterError as error:
         note(MethodResult(method="the process", status="breaks", note=str(error)))
     if more := set(threading.enumerate()) - threads:
-        names = ", ".join(sorted(one.name for one in more))
-        text = (
-            f"starts threads that outlive it ({names}): the world decides nothing "
-            "about them, so use loop.run_in_executor or asyncio.to_thread"
-        )
-        note(MethodResult(method="threads", status="hint", note=text))
+        note(_outliving(more))
     return not {"not written", "breaks"} & set(status)
+
+
+def _outliving(threads: set[threading.Thread]) -> MethodResult:
+    names = ", ".join(sorted(one.name for one in threads))
+    text = (
+        f"starts threads that outlive it ({names}): the world cannot schedule them, so "
+        "use loop.run_in_executor or asyncio.to_thread"
+    )
+    return MethodResult(method="threads", status="hint", note=text)

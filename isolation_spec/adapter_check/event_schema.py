@@ -1,4 +1,4 @@
-"""Whether the events of one run name what the adapter says that they name."""
+"""Compares the events of one run with the fields that `event_names` declares."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ __all__ = ["find_contradiction", "find_unnamed"]
 
 
 def find_contradiction(
-    names: EventNames, run: str, user: str, heard: Sequence[str]
+    names: EventNames, run: str, user: str, received: Sequence[str]
 ) -> str | None:
-    """What the messages do not name as declared, None if they name all of it.
+    """Returns the first difference from the declaration in words, None if none exists.
 
-    `heard` is all that the user's one connection received during one run of theirs.
+    `received` holds the messages on the user's one connection during one of their runs.
     """
-    events = [fields_of(text) for text in heard]
+    events = [fields_of(text) for text in received]
     if names.run:
         events = [event for event in events if event.get(names.run) == run]
         if not events:
             return f"no message names {run!r} in its field {names.run!r}"
     return (
-        _other(events, names.user, [user] * len(events))
-        or _other(events, names.number, list(range(1, len(events) + 1)))
+        _values(events, names.user, [user] * len(events))
+        or _values(events, names.number, list(range(1, len(events) + 1)))
         or _type(events[:1], names.type, names.begun, "first")
         or _type(events[-1:], names.type, names.ended, "last")
     )
 
 
-def _other(events: Sequence[Any], field: str, expected: list[Any]) -> str | None:
+def _values(events: Sequence[Any], field: str, expected: list[Any]) -> str | None:
     found = [event.get(field) for event in events]
     if not field or found == expected:
         return None
@@ -46,9 +46,9 @@ def _type(
     return f"the {which} one has the type {found!r}, not {' or '.join(types)}"
 
 
-def find_unnamed(run: str, user: str, heard: Sequence[str]) -> str | None:
-    """What nobody declared and the messages do not show either; None if they do."""
-    wrong = find_contradiction(EventNames(), run, user, heard)
+def find_unnamed(run: str, user: str, received: Sequence[str]) -> str | None:
+    """Returns a hint at undeclared names, None if the default names fit."""
+    wrong = find_contradiction(EventNames(), run, user, received)
     if wrong is None:
         return None
     return (

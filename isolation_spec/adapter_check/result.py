@@ -1,4 +1,4 @@
-"""How a method of an adapter stands, and who asks for it."""
+"""The result of checking one method of an adapter, and the users who call it."""
 
 from __future__ import annotations
 
@@ -19,21 +19,15 @@ __all__ = [
 ]
 
 Status: TypeAlias = Literal["ok", "not written", "breaks", "not exercised", "hint"]
-"""How a method stands; a hint is about what works, but is likely to be an oversight."""
+"""How a method stands; a hint is about a method that works but looks incomplete."""
 
 ALICE, BOB = User(label="alice", id="alice"), User(label="bob", id="bob")
 THREAD = "thread-1"
-LATER = "what comes before it does not work yet"
+LATER = "an earlier method does not work yet"
 
 
-class MethodBegan(msgspec.Struct, frozen=True, tag=True):
-    """The check of a method begins; sent by the process in which it runs."""
-
-    method: str
-
-
-class MethodResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """How one method stands, and what to write where it does not do."""
+class MethodResult(msgspec.Struct, frozen=True, kw_only=True):
+    """How one method stands, and the code to write where it fails."""
 
     method: str
     status: Status

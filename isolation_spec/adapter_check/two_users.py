@@ -1,4 +1,4 @@
-"""An adapter with two users, one of whom asks for what is the other's."""
+"""Checks an adapter with two users, one of whom requests the other's context."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ from isolation_spec.model.scenario import (
     canary,
 )
 
-__all__ = ["check_together"]
+__all__ = ["check_two_users"]
 
 
-def _together() -> Scenario:
-    """Two users side by side, one of whom asks for what is the other's."""
+def _scenario() -> Scenario:
+    """Returns a scenario in which Bob attacks every method of Alice's context."""
     a, b = canary("alice", 3, 0), canary("bob", 4, 0)
     return Scenario(
         users=(ALICE, BOB),
@@ -74,9 +74,9 @@ def _together() -> Scenario:
     )
 
 
-def check_together(engine: Engine) -> Iterator[MethodResult]:
-    """Yields how it takes two users and their attacks, and what is left of them."""
-    scenario = restrict_to_capabilities(_together(), engine.make_adapter().capabilities)
+def check_two_users(engine: Engine) -> Iterator[MethodResult]:
+    """Yields a result for each attack, for live resources and for determinism."""
+    scenario = restrict_to_capabilities(_scenario(), engine.make_adapter().capabilities)
     try:
         history, again = (run(scenario, engine.make_adapter) for _ in range(2))
     except AdapterError as error:
@@ -84,12 +84,12 @@ def check_together(engine: Engine) -> Iterator[MethodResult]:
         return
     yield MethodResult(method="two users", status="ok")
     yield from _attacks(history)
-    yield from _left(history)
+    yield from _alive(history)
     yield _deterministic(history, again)
 
 
 def _attacks(history: History) -> Iterator[MethodResult]:
-    """How the engine took a request that names another user's context."""
+    """Yields a result for each request that names another user's context."""
     operations = history.operations()
     for entry in history.of(OperationEnded):
         operation = operations[entry.operation or 0]
@@ -116,27 +116,27 @@ _METHOD_OF: dict[type, str] = {
 
 def _reason(entry: OperationEnded) -> str:
     if entry.outcome == "failed":
-        return f"{entry.error[:60]} is none of refusals; add it if it means no"
-    return "let the engine check who asks, unless that is what you look for"
+        return f"{entry.error[:60]} is not in refusals; add it if it means no"
+    return "let the engine check the user, unless you look for this fault"
 
 
-def _left(history: History) -> Iterator[MethodResult]:
-    seen: dict[str, None] = {}
+def _alive(history: History) -> Iterator[MethodResult]:
+    notes: dict[str, None] = {}
     for entry in history.entries:
         if isinstance(entry, ResourceAlive):
-            seen[f"a {entry.kind} was still alive: {entry.what}"] = None
+            notes[f"a {entry.kind} was still alive: {entry.what}"] = None
         elif isinstance(entry, ExceptionUnhandled):
-            seen[entry.message[:120]] = None
-    for note in seen:
+            notes[entry.message[:120]] = None
+    for note in notes:
         yield MethodResult(method="the end", status="hint", note=note)
-    if not seen:
+    if not notes:
         yield MethodResult(method="the end", status="ok", note="nothing is left alive")
 
 
 def _deterministic(one: History, other: History) -> MethodResult:
     method = "the same twice"
     if one.digest() == other.digest():
-        return MethodResult(method=method, status="ok", note="two runs saw the same")
+        return MethodResult(method=method, status="ok", note="two runs are equal")
     for first, second in zip(one.entries, other.entries, strict=False):
         if first != second:
             note = (
@@ -144,7 +144,7 @@ def _deterministic(one: History, other: History) -> MethodResult:
                 "ids and chance from environment"
             )
             return MethodResult(method=method, status="hint", note=note)
-    note = f"one run saw {len(one.entries)} things, the other {len(other.entries)}"
+    note = f"one run has {len(one.entries)} entries, the other {len(other.entries)}"
     return MethodResult(method=method, status="hint", note=note)
 
 

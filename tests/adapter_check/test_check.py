@@ -140,7 +140,7 @@ BROKEN: dict[str, tuple[str, Any, str, tuple[str, ...]]] = {
         "run_agent",
         _performing_for_nothing,
         "agent: the result",
-        ("return what the engine says is the result",),
+        ("return the engine's result of the run",),
     ),
     "shape": ("read", _listed, "read", ("must return a mapping", "list")),
     "waits": ("read", _waiting, "read", ("Changed.read", "did not return within")),
@@ -210,7 +210,7 @@ def test_an_exception_that_is_no_refusal_is_a_hint(notebook: ModuleType) -> None
     found = checks(changed(notebook, refusals=()))
 
     assert "Refused" in noted(found, "read of another's", "hint")
-    assert "is none of refusals" in noted(found, "read of another's", "hint")
+    assert "is not in refusals" in noted(found, "read of another's", "hint")
 
 
 def test_nothing_shared_is_a_hint(notebook: ModuleType) -> None:
@@ -238,7 +238,7 @@ def test_a_read_that_hides_what_is_stored_is_a_hint(notebook: ModuleType) -> Non
 
     found = checks(changed(notebook, read=read))
 
-    assert "does not show what write stored" in noted(found, "read", "hint")
+    assert "does not show the value that write stored" in noted(found, "read", "hint")
 
 
 def test_what_is_left_alive_is_a_hint(notebook: ModuleType) -> None:

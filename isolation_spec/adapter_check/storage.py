@@ -1,0 +1,67 @@
+"""Checks reading and writing: values that the engine stores are shown and observed."""
+
+from __future__ import annotations
+
+from isolation_spec.adapter_check.result import ALICE
+from isolation_spec.adapter_check.session import VALUE, CheckFailed, Session
+from isolation_spec.contract.capabilities import Capability
+from isolation_spec.model.history.rendering import render
+from isolation_spec.model.scenario import Recall, Remember
+
+__all__ = ["check_storage"]
+
+
+async def check_storage(session: Session) -> None:
+    """Checks `read`, and with the capabilities for it also memory and erasure."""
+    await session.exercise("read", session.checked.read(ALICE.id, session.context))
+    if not session.has(Capability.MEMORY):
+        for method in ("write", "observe", "agent: remember", "agent: recall"):
+            session.skip(method, Capability.MEMORY)
+        session.skip("erase", Capability.ERASE)
+        return
+    remember = Remember(key="r", value=VALUE)
+    await session.exercise("write", _write(session))
+    await session.exercise("observe", _observe(session))
+    await session.exercise("agent: remember", session.run_steps(remember))
+    await session.exercise("agent: recall", _recall(session, remember))
+    if session.has(Capability.ERASE):
+        await session.exercise("erase", _erase(session))
+    else:
+        session.skip("erase", Capability.ERASE)
+
+
+async def _write(session: Session) -> None:
+    await session.checked.write(ALICE.id, session.context, "k", VALUE)
+    if VALUE not in render(await session.checked.read(ALICE.id, session.context)):
+        session.report(
+            "hint",
+            "does not show the value that write stored: return every value that the "
+            "engine would show",
+            "read",
+        )
+
+
+async def _observe(session: Session) -> None:
+    values = {(row.owner, row.key, row.value) for row in session.checked.observe()}
+    if (ALICE.id, "k", VALUE) not in values:
+        message = (
+            f"gave {len(values)} rows without {ALICE.id!r}, 'k', {VALUE!r}, which "
+            "write stored: give Row(owner, thread, key, value) for each stored value"
+        )
+        raise CheckFailed(message)
+
+
+async def _recall(session: Session, remember: Remember) -> None:
+    results = await session.run_steps(remember, Recall(key=remember.key))
+    if not results or VALUE not in render(results[-1]):
+        shown = render(results[-1])[:40] if results else "nothing"
+        message = f"gave {shown!r}, not the value that remember stored under that key"
+        raise CheckFailed(message)
+
+
+async def _erase(session: Session) -> None:
+    await session.checked.erase(ALICE.id, session.context)
+    left = [row for row in session.checked.observe() if row.owner == ALICE.id]
+    if left:
+        message = f"left {len(left)} rows of the user in observe: erase them all"
+        raise CheckFailed(message)
