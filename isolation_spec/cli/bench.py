@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isolation_spec.cli import ExitCode, UsageError
+from isolation_spec.cli.exit_code import ExitCode
+from isolation_spec.cli.files import write_file
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -71,7 +72,7 @@ def command(quick: bool, replays_alone: bool, json_file: Path | None) -> int:
     for name in replays.unlike:
         console.print(f"not identical: {name}", highlight=False, markup=False)
     if json_file is not None:
-        _write(json_file, data)
+        write_file(json_file, data, "the figures")
     return ExitCode.HOLDS
 
 
@@ -120,11 +121,3 @@ def _replayed(replays: Replays) -> tuple[str, str, str]:
         f"{replays.reproduced:,} reproduced"
     )
     return "identical digests", f"{replays.identical:,}", how
-
-
-def _write(path: Path, data: bytes) -> None:
-    try:
-        path.write_bytes(data)
-    except OSError as error:
-        message = f"the figures cannot be written to {path}: {error.strerror}"
-        raise UsageError(message) from None

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isolation_spec.cli import ExitCode, UsageError, quietly_found
+from isolation_spec.cli.engine import import_engine
+from isolation_spec.cli.errors import UsageError
+from isolation_spec.cli.exit_code import ExitCode
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT
 
@@ -46,7 +48,7 @@ def command(engine: str, run_timeout: float) -> int:
     from rich.console import Console
 
     try:
-        found = quietly_found(engine, run_timeout)
+        found = import_engine(engine, run_timeout)
     except AdapterError as error:
         raise UsageError(str(error.args[0])) from None
     console = Console(highlight=False)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from isolation_spec.cli import UsageError
+from isolation_spec.cli.errors import UsageError
 
 if TYPE_CHECKING:
     from isolation_spec.claims import Claim

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from isolation_spec.cli import ExitCode, UsageError
+from isolation_spec.cli.errors import UsageError
+from isolation_spec.cli.exit_code import ExitCode
+from isolation_spec.cli.files import write_file
 from isolation_spec.contract.errors import AdapterError
 
 __all__ = ["command"]
@@ -37,10 +39,6 @@ def command(file: Path, output: Path | None, engine: str | None) -> int:
     if output is None:
         click.echo(source, nl=False)
         return ExitCode.HOLDS
-    try:
-        output.write_text(source, encoding="utf-8")
-    except OSError as error:
-        message = f"the test cannot be written to {output}: {error.strerror}"
-        raise UsageError(message) from None
+    write_file(output, source, "the test")
     click.echo(f"{output} tests that {failure.claim} holds; run it with pytest")
     return ExitCode.HOLDS

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isolation_spec.cli import ExitCode, UsageError
+from isolation_spec.cli.errors import UsageError
+from isolation_spec.cli.exit_code import ExitCode
+from isolation_spec.cli.files import write_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -117,7 +119,7 @@ def command(
     for line in _lines(scores):
         console.print(line)
     if json_file is not None:
-        _write(json_file, scores)
+        write_file(json_file, scores.to_json(), "the scores")
     totals = scores.totals
     return ExitCode.HOLDS if totals.caught == totals.pairs else ExitCode.VIOLATED
 
@@ -175,11 +177,3 @@ def _lines(scores: Scores) -> Iterator[str]:
         yield f"caught by {claim} alone: {', '.join(alone) or 'none'}"
     for layer, caught in totals.controls.items():
         yield f"caught under {layer}: {caught} of {totals.faults} faults"
-
-
-def _write(path: Path, scores: Scores) -> None:
-    try:
-        path.write_bytes(scores.to_json())
-    except OSError as error:
-        message = f"the scores cannot be written to {path}: {error.strerror}"
-        raise UsageError(message) from None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from isolation_spec.cli import UsageError
+from isolation_spec.cli.errors import UsageError
 
 __all__ = ["command"]
 
@@ -26,7 +26,7 @@ def command(folder: Path) -> None:
         if (folder / name).exists():
             message = f"{folder / name} is there already, and is not overwritten"
             raise UsageError(message)
-    skeleton = files("isolation_spec") / "skeleton"
+    skeleton = files("isolation_spec.cli") / "skeleton"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name in _FILES:

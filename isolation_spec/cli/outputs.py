@@ -21,7 +21,7 @@ from pathlib import Path
 
 import click
 
-from isolation_spec.cli import UsageError
+from isolation_spec.cli.errors import UsageError
 from isolation_spec.report.files import write_whole
 from isolation_spec.report.jsonlines import JSONLines
 from isolation_spec.report.junit import JUnit

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from isolation_spec.cli import ExitCode, UsageError
+from isolation_spec.cli.errors import UsageError
+from isolation_spec.cli.exit_code import ExitCode
 
 if TYPE_CHECKING:
     from isolation_spec.failure import Replay

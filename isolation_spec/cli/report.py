@@ -6,7 +6,9 @@ from pathlib import Path
 
 import click
 
-from isolation_spec.cli import ExitCode, UsageError
+from isolation_spec.cli.errors import UsageError
+from isolation_spec.cli.exit_code import ExitCode
+from isolation_spec.cli.files import write_file
 from isolation_spec.contract.errors import AdapterError
 
 __all__ = ["command"]
@@ -55,11 +57,7 @@ def command(
     else:
         assert file is not None
         page, output = _of_failure(file, engine, values), output or _beside(file)
-    try:
-        output.write_text(page, encoding="utf-8")
-    except OSError as error:
-        message = f"the page cannot be written to {output}: {error.strerror}"
-        raise UsageError(message) from None
+    write_file(output, page, "the page")
     click.echo(f"Wrote {output}")
     return ExitCode.HOLDS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from isolation_spec.cli import ExitCode
+from isolation_spec.cli.exit_code import ExitCode
 
 __all__ = ["command"]
 

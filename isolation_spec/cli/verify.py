@@ -7,8 +7,10 @@ from pathlib import Path
 import click
 
 from isolation_spec.claims import Verdict
-from isolation_spec.cli import STARTED, ExitCode, UsageError, quietly_found
 from isolation_spec.cli.duration import Duration
+from isolation_spec.cli.engine import import_engine
+from isolation_spec.cli.errors import UsageError
+from isolation_spec.cli.exit_code import ExitCode
 from isolation_spec.cli.outputs import Outputs
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT
@@ -155,7 +157,7 @@ def command(
     listeners = EventDispatcher([terminal, *outputs.listeners()])
     try:
         result = verify(
-            quietly_found(engine, run_timeout),
+            import_engine(engine, run_timeout),
             profile=profile,
             seed=seed,
             processes=processes,
