@@ -1,4 +1,4 @@
-"""`isolation-spec bench`: how fast a search is on this machine."""
+"""`isolation-spec bench`: measures the speed of a search on this machine."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ __all__ = ["command"]
 
 
 @click.command("bench")
-@click.option("--quick", is_flag=True, help="500 interleavings instead of 10,000.")
+@click.option("--quick", is_flag=True, help="Run 500 interleavings instead of 10,000.")
 @click.option(
     "--replays",
     "replays_alone",
     is_flag=True,
-    help="Only replay: 200 failures, each in 50 fresh processes.",
+    help="Only replay 200 failures, each in 50 fresh processes.",
 )
 @click.option(
     "--json",
@@ -34,10 +34,10 @@ __all__ = ["command"]
     help="Write the figures to this file.",
 )
 def command(quick: bool, replays_alone: bool, json_file: Path | None) -> int:
-    """Measure the speed of a search, and what one interleaving spends its time on.
+    """Measure the speed of a search, and where an interleaving spends its time.
 
-    One process, one core, the reference engine, three users. What is compared takes
-    turns; the rest of the machine should be idle.
+    One process verifies the reference engine with three users. Variants that are
+    compared take turns; the rest of the machine should be idle.
     """
     from rich.console import Console
     from rich.live import Live
@@ -63,7 +63,7 @@ def command(quick: bool, replays_alone: bool, json_file: Path | None) -> int:
                 ),
                 progressed=progressed,
             )
-            rows, data = [_replayed(replays)], replays.to_json()
+            rows, data = [_replay_row(replays)], replays.to_json()
         else:
             figures = benchmark.bench(amount, progressed=progressed)
             replays, data = figures.replays, figures.to_json()
@@ -96,7 +96,7 @@ def _rows(figures: Benchmark) -> list[tuple[str, str, str]]:
     rounds = f"median of {figures.rounds}"
     return [
         ("interleavings", f"{figures.interleavings_per_second:.1f} /s", distinct),
-        ("runs", f"{figures.runs_per_second:.1f} /s", "equal orders counted, too"),
+        ("runs", f"{figures.runs_per_second:.1f} /s", "equal orders included"),
         ("simulated run", milliseconds(figures.simulated_seconds), rounds),
         ("live run", milliseconds(figures.live_seconds), rounds),
         ("simulated / live", f"{figures.simulated_over_live:.3f}", ""),
@@ -110,11 +110,11 @@ def _rows(figures: Benchmark) -> list[tuple[str, str, str]]:
             f"{figures.distinct_schedules:,}",
             f"orders of arrivals of the first {figures.schedules:,}",
         ),
-        _replayed(figures.replays),
+        _replay_row(figures.replays),
     ]
 
 
-def _replayed(replays: Replays) -> tuple[str, str, str]:
+def _replay_row(replays: Replays) -> tuple[str, str, str]:
     how = (
         f"of {replays.replays:,} replays: {replays.failures} failures of "
         f"{replays.faults} faults, each in {replays.processes} processes; "

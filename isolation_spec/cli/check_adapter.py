@@ -1,4 +1,4 @@
-"""`isolation-spec check-adapter`: an adapter alone, method by method."""
+"""`isolation-spec check-adapter`: checks an adapter alone, method by method."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ _WORDS = {"breaks": "breaks the rule"}
     help="Seconds after which one method counts as hung.",
 )
 def command(engine: str, run_timeout: float) -> int:
-    """Exercise the adapter of ENGINE alone, and say how each method stands.
+    """Exercise the adapter of ENGINE alone, and report on each method.
 
-    Exit codes: 0 all that is required works, 2 something is still to be written or
-    breaks the contract, 130 interrupted.
+    Exit codes: 0 every required method works, 2 a method is not written yet or breaks
+    the contract, 130 interrupted.
     """
     from rich.console import Console
 
@@ -66,44 +66,42 @@ def command(engine: str, run_timeout: float) -> int:
 
 
 def _checks(engine: Engine, allowed: float) -> list[MethodResult]:
-    """The result of each method, from a process that the adapter may hang or end."""
+    """Checks the adapter in a process of its own, as it may hang or end the process."""
+    import msgspec
+
     from isolation_spec.adapter_check.check import check_adapter
     from isolation_spec.adapter_check.result import MethodBegan, MethodResult
     from isolation_spec.execution.isolation.subprocess import Parent, run_in_subprocess
 
     results: list[MethodResult] = []
-    under_way = "start"
+    running = "start"
 
-    def work(parent: Parent[MethodBegan | MethodResult]) -> None:
+    def work(beacon: RunBeacon, send: Callable[[bytes], None], _: object) -> None:
         def began(method: str) -> None:
-            parent.beacon.beat()
-            parent.send(MethodBegan(method))
+            beacon.renewed()
+            send(msgspec.json.encode(method))
 
         parent.beacon.beat()
         check_adapter(engine, parent.send, began)
 
-    def receive(message: MethodBegan | MethodResult) -> None:
-        nonlocal under_way
-        if isinstance(message, MethodBegan):
-            under_way = message.method
+    def heard(data: bytes) -> None:
+        nonlocal running
+        message = msgspec.json.decode(data, type=MethodResult | str)
+        if isinstance(message, str):
+            running = message
         else:
             results.append(message)
 
-    try:
-        hang = run_in_subprocess(
-            work,
-            MethodBegan | MethodResult,
-            receive=receive,
-            name="the check",
-            engine=engine.name,
-            adapter=engine.adapter_name,
-            allowed=allowed,
-        )
-        problem = None if hang is None else hang.sentence()
-    except AdapterError as error:
-        problem = str(error)
-    if problem is not None:
-        results.append(MethodResult(method=under_way, status="breaks", note=problem))
+    hang = run_in_subprocess(
+        work,
+        heard=heard,
+        engine=engine.name,
+        adapter=engine.adapter_name,
+        allowed=allowed,
+    )
+    if hang is not None:
+        note = hang.sentence()
+        results.append(MethodResult(method=running, status="breaks", note=note))
     return results
 
 

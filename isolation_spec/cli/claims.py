@@ -1,4 +1,4 @@
-"""`isolation-spec claims`: the specification that every engine is judged by."""
+"""`isolation-spec claims`: lists the specification that judges every engine."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _COLUMNS = 80
 @click.command("claims")
 @click.option("--json", "as_json", is_flag=True, help="Write a JSON array instead.")
 @click.option(
-    "--explain", "name", metavar="ID", help="Say of one claim what it consists of."
+    "--explain", "name", metavar="ID", help="Explain one claim, clause by clause."
 )
 def command(as_json: bool, name: str | None) -> None:
-    """List what must hold: each claim, the situations that put it to the test, and the
-    capabilities without which it is not applicable to an engine."""
+    """List the specification: each claim, the opportunities that put it to the test,
+    and the capabilities that it needs."""
     from isolation_spec.claims import CLAIMS, find_claim
 
     claims = CLAIMS
@@ -60,16 +60,16 @@ def _lines(claim: Claim) -> Iterator[str]:
 
 
 def _explained(claim: Claim) -> Iterator[str]:
-    """The claim, its clauses, and planted faults by which to see it at work."""
+    """Yields the claim, its clauses, and planted faults that violate it."""
     from isolation_spec.engines.faults import FAULTS
 
     yield from _lines(claim)
     yield ""
-    yield "It is violated, and this clause is named, unless"
+    yield "A violation names one of these clauses, each of which must hold"
     for name, sentence in claim.clauses.items():
         yield from _wrapped(f"{name:<22}", sentence)
     yield ""
-    yield "Faults to see it by, with isolation-spec verify reference+FAULT"
+    yield "Faults that violate it, with isolation-spec verify reference+FAULT"
     named = ", ".join(fault.id for fault in FAULTS if claim.id in fault.claims)
     yield from _wrapped("", named)
 

@@ -19,7 +19,7 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 class Duration(_ParamType):
-    """Gives seconds, more than 0; a number alone is seconds."""
+    """A positive length of time in seconds; a plain number counts seconds."""
 
     name = "DURATION"
 
@@ -29,13 +29,13 @@ class Duration(_ParamType):
         param: click.Parameter | None,
         ctx: click.Context | None,
     ) -> float:
-        """Reads one.
+        """Returns the seconds that a text stands for.
 
         Raises:
-            BadParameter: it is no such length, or none at all.
+            BadParameter: the text is no length of time, or one of 0.
         """
         found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smh]?)", str(value), re.ASCII)
         seconds = float(found[1]) * _SECONDS[found[2]] if found else 0.0
         if seconds <= 0:
-            self.fail(f"{value!r} is no length of time: write 90, 90s, 5m or 1h")
+            self.fail(f"{value!r} is not a length of time: write 90, 90s, 5m or 1h")
         return seconds

@@ -1,4 +1,4 @@
-"""`isolation-spec export`: a failure file as a pytest test that needs no file."""
+"""`isolation-spec export`: writes a failure as a pytest test that needs no file."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ __all__ = ["command"]
 )
 @click.option("--engine", help="Test this engine instead of the file's.")
 def command(file: Path, output: Path | None, engine: str | None) -> int:
-    """Write the failure in FILE as a pytest test that its claim holds.
+    """Write the failure in FILE as a pytest test that asserts its claim.
 
-    The test holds the whole scenario in constructor calls, so it fails until the engine
-    is fixed, whether or not FILE is still there.
+    The test holds the whole scenario in constructor calls and needs no FILE. It fails
+    until the engine is fixed.
     """
     from isolation_spec.failure import BadFailureFile, engine_of, export_test, load
 
@@ -40,5 +40,5 @@ def command(file: Path, output: Path | None, engine: str | None) -> int:
         click.echo(source, nl=False)
         return ExitCode.HOLDS
     write_file(output, source, "the test")
-    click.echo(f"{output} tests that {failure.claim} holds; run it with pytest")
+    click.echo(f"{output} asserts that {failure.claim} holds; run it with pytest")
     return ExitCode.HOLDS

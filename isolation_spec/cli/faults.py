@@ -1,4 +1,4 @@
-"""`isolation-spec faults`: what the specification catches, fault by fault."""
+"""`isolation-spec faults`: measures which planted faults the specification catches."""
 
 from __future__ import annotations
 
@@ -24,32 +24,32 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_KEPT = Path(".isolation-spec/faults.jsonl")
+_MEASURED = Path(".isolation-spec/faults.jsonl")
 _PLAIN_EVERY = 60.0
 """Seconds between two lines in a log."""
 
 
 class _Progress:
-    """One line that changes; where nobody looks at a terminal, one a minute."""
+    """Shows progress as one changing line, or as a line a minute outside a terminal."""
 
     def __init__(self, console: Console, live: Live) -> None:
         self.console = console
         self.live = live
-        self.spoke = time.monotonic()
+        self.printed = time.monotonic()
 
-    def __call__(self, catch: Trial, done: int, of: int) -> None:
-        how = "caught" if catch.caught else "missed"
-        line = f"{done} of {of}: {catch.fault}, seed {catch.seed}, {how}"
+    def __call__(self, trial: Trial, done: int, of: int) -> None:
+        how = "caught" if trial.caught else "missed"
+        line = f"{done} of {of}: {trial.fault}, seed {trial.seed}, {how}"
         if self.console.is_terminal:
             self.live.update(line, refresh=True)
-        elif time.monotonic() - self.spoke >= _PLAIN_EVERY:
-            self.spoke = time.monotonic()
+        elif time.monotonic() - self.printed >= _PLAIN_EVERY:
+            self.printed = time.monotonic()
             self.console.print(line)
 
 
 @click.command("faults")
 @click.option(
-    "--only", multiple=True, metavar="ID", help="Only this fault; repeatable."
+    "--only", multiple=True, metavar="ID", help="Measure only this fault; repeatable."
 )
 @click.option("--seeds", default=3, type=click.IntRange(1, 1000), show_default=True)
 @click.option(
@@ -60,7 +60,10 @@ class _Progress:
     help="Workloads of one search; it ends at 1,000 interleavings.",
 )
 @click.option(
-    "--jobs", default=0, type=click.IntRange(0, 64), help="Processes; 0: one a core."
+    "--jobs",
+    default=0,
+    type=click.IntRange(0, 64),
+    help="Processes; 0: one per core.",
 )
 @click.option(
     "--controls",
@@ -68,7 +71,7 @@ class _Progress:
     help="Compare with random schedules, with plain order without cancellation, and "
     "with one asyncio.gather test.",
 )
-@click.option("--fresh", is_flag=True, help="Measure again what was measured before.")
+@click.option("--fresh", is_flag=True, help="Discard earlier measurements.")
 @click.option(
     "--json",
     "json_file",
@@ -84,10 +87,11 @@ def command(
     fresh: bool,
     json_file: Path | None,
 ) -> int:
-    """Measure what the specification catches: search for every planted fault.
+    """Measure the specification: search for every planted fault.
 
-    Every search starts cold. What is measured is kept in .isolation-spec, so that an
-    interrupted measurement goes on. Exit codes: 0 all caught under all seeds, 1 not.
+    Every search starts cold. Measurements are saved in .isolation-spec, so that an
+    interrupted command continues. Exit codes: 0 every search catches its fault, 1 some
+    search does not.
     """
     from rich.console import Console
     from rich.live import Live
@@ -97,7 +101,7 @@ def command(
 
     console = Console(highlight=False)
     if fresh:
-        _KEPT.unlink(missing_ok=True)
+        _MEASURED.unlink(missing_ok=True)
     layers: tuple[Baseline, ...] = ("search",)
     if controls:
         layers = ("search", "random", "fifo", "gather")
@@ -112,7 +116,7 @@ def command(
             examples=examples,
             jobs=jobs or os.cpu_count() or 1,
             layers=layers,
-            kept=_KEPT,
+            kept=_MEASURED,
             progressed=_Progress(console, live),
         )
     console.print(_table(scores))
@@ -157,8 +161,8 @@ def _lines(scores: Scores) -> Iterator[str]:
     yield ""
     yield (
         f"{totals.faults} faults of {totals.mechanisms} mechanisms: {totals.caught} of "
-        f"{totals.pairs} searches caught theirs, {totals.caught_at_100} within 100 "
-        "interleavings"
+        f"{totals.pairs} searches caught their fault, {totals.caught_at_100} within "
+        "100 interleavings"
     )
     yield (
         f"to the first catch: median {totals.interleavings_median:g} interleavings and "

@@ -1,16 +1,16 @@
-"""Which files a verification writes, and where.
+"""The files that a verification writes.
 
-The folder of `--output`, which a CI job uploads and anybody replays at home with
+A CI job uploads the folder of `--output`, and a developer replays its failures with
 `isolation-spec replay DIR/failures`:
 
 ```
 DIR/
-  result.json      the result: verdict, claims with evidence, what was reached
+  result.json      the result: verdict, claims with evidence, activity
   events.jsonl     every event of the search, as it happened
-  junit.xml        a test case a claim
-  results.sarif    a result a violation
-  failures/        a file a failure, which replays it
-  fuzz/            under the profile fuzz: what the next run goes on from
+  junit.xml        one test case per claim
+  results.sarif    one result per violation
+  failures/        one failure file per violation
+  fuzz/            under the profile fuzz: the corpus that the next run continues
 ```
 """
 
@@ -33,11 +33,11 @@ __all__ = ["Outputs"]
 
 
 class Outputs:
-    """The files that were asked for: one by one, or all of them in a folder.
+    """The files of a verification: chosen one by one, or all of them in a folder.
 
     Attributes:
         failures: folder for failure files.
-        fuzz: folder for what one fuzzing run leaves to the next.
+        fuzz: folder for the corpus that one fuzzing run leaves to the next.
     """
 
     def __init__(
@@ -63,10 +63,10 @@ class Outputs:
         self.fuzz = within(None, "fuzz") or FUZZ
 
     def prepare(self) -> None:
-        """Says before the search what could not be kept after it, and makes room.
+        """Makes the folders, and removes the files of an earlier run.
 
         Raises:
-            Refused: a file or a folder cannot be written.
+            UsageError: a file or a folder cannot be written.
         """
         for folder in self._made:
             _make("files cannot be written in", folder)
@@ -76,7 +76,7 @@ class Outputs:
         _make("failures cannot be saved in", self.failures)
 
     def listeners(self) -> list[Listener]:
-        """One for each file."""
+        """Returns a listener for each file."""
         kinds = {
             "result": _ResultFile,
             "events": JSONLines,
@@ -87,7 +87,7 @@ class Outputs:
 
 
 class _ResultFile:
-    """Writes the result, or prints it whole if it cannot be written any more."""
+    """Writes the result, or prints it whole where it cannot be written."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -98,13 +98,13 @@ class _ResultFile:
             try:
                 write_whole(self.path, data)
             except OSError:
-                # What was found must not be lost because a disk is full.
+                # The result must survive a full disk.
                 click.echo(data.decode())
                 raise
 
 
 def _clear(name: str, path: Path) -> None:
-    """Empties what an earlier run wrote: a search that dies must not look like it."""
+    """Removes the file of an earlier run, as a search that dies leaves no other."""
     try:
         path.open("ab").close()
         if path.is_file():

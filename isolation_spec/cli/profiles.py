@@ -1,4 +1,4 @@
-"""`isolation-spec profiles`: what each profile spends, and what that reaches."""
+"""`isolation-spec profiles`: lists the cost and the reach of each profile."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ _COLUMNS = 80
 
 @click.command("profiles")
 def command() -> None:
-    """List the profiles of `verify`: what each spends, and what that reaches."""
-
+    """List the profiles of `verify`, with the cost and the reach of each."""
     from isolation_spec.strategies.profiles import PROFILES
 
     click.echo("\n\n".join("\n".join(_lines(profile)) for profile in PROFILES))

@@ -1,4 +1,4 @@
-"""`isolation-spec replay`: runs failure files once more, each in a fresh world."""
+"""`isolation-spec replay`: replays failure files, each in a fresh world."""
 
 from __future__ import annotations
 
@@ -32,19 +32,19 @@ _WORST = (ExitCode.HOLDS, ExitCode.INCONCLUSIVE, ExitCode.USAGE, ExitCode.VIOLAT
 def command(paths: tuple[Path, ...], engine: str | None) -> int:
     """Replay the failures in PATHS: files, or folders of files.
 
-    Of a folder each *.json is replayed, but for *.unconfirmed.json and *.hang.json. One
-    file is told in full, several in a line each.
+    In a folder, each *.json is replayed except *.unconfirmed.json and *.hang.json. One
+    file is explained in full; several files get a line each.
 
-    Prints REPRODUCED (exit 1), FIXED (0), DRIFTED at which step (3), or UNSUPPORTED and
-    why (2). Of several files the worst decides: REPRODUCED, then UNSUPPORTED or what is
-    no failure file, then DRIFTED.
+    Prints REPRODUCED (exit 1), FIXED (0), DRIFTED with the step (3), or UNSUPPORTED
+    with the reason (2). The worst outcome of several files decides: REPRODUCED, then
+    UNSUPPORTED or an unreadable file, then DRIFTED.
     """
     from isolation_spec.failure import BadFailureFile, failure_files, replay_file
 
     try:
         files = [one for path in paths for one in failure_files(path)]
         if len(files) == 1 and not paths[0].is_dir():
-            return _tell(replay_file(files[0][1], engine))
+            return _show(replay_file(files[0][1], engine))
     except BadFailureFile as error:
         raise UsageError(str(error)) from None
     counts: Counter[str] = Counter()
@@ -58,13 +58,13 @@ def command(paths: tuple[Path, ...], engine: str | None) -> int:
         _echo(f"{outcome:<11}  {file}")
         if note:
             _echo(f"{'':<11}  {note}")
-    told = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
-    click.echo(f"{len(files)} {'file' if len(files) == 1 else 'files'}: {told}")
+    total = ", ".join(f"{number} {outcome}" for outcome, number in counts.items())
+    click.echo(f"{len(files)} {'file' if len(files) == 1 else 'files'}: {total}")
     return max((_EXIT.get(one, ExitCode.USAGE) for one in counts), key=_WORST.index)
 
 
-def _tell(replayed: Replay) -> int:
-    """Says in full what one replay showed."""
+def _show(replayed: Replay) -> int:
+    """Prints one replay in full and returns its exit code."""
     from isolation_spec.execution.containment import quiet
 
     with quiet():
@@ -101,5 +101,5 @@ def _lines(replayed: Replay) -> Iterator[str]:
 
 
 def _echo(line: str) -> None:
-    """Writes a line; what a file says must not steer a terminal."""
+    """Writes a line without control characters, so that no file steers a terminal."""
     click.echo("".join(c if c.isprintable() else repr(c)[1:-1] for c in line))

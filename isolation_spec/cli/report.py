@@ -21,7 +21,7 @@ __all__ = ["command"]
     "folder",
     metavar="DIR",
     type=click.Path(path_type=Path),
-    help="The page of a whole run, from the folder that it wrote.",
+    help="Write the page of a whole run, from the folder that it wrote.",
 )
 @click.option(
     "-o",
@@ -31,7 +31,7 @@ __all__ = ["command"]
 )
 @click.option("--engine", help="Replay against this engine instead of the file's.")
 @click.option(
-    "--values", is_flag=True, help="Show what the engine gave even without a canary."
+    "--values", is_flag=True, help="Show the engine's outputs even without a canary."
 )
 def command(
     file: Path | None,
@@ -43,8 +43,8 @@ def command(
     """Write one self-contained page: the timeline of the failure in FILE, or with
     --run the page of a whole run.
 
-    FILE is replayed, by the rules of `isolation-spec replay`. Exit codes: 0 the page
-    was written, 2 it was not.
+    FILE is replayed by the rules of `isolation-spec replay`. Exit codes: 0 the page was
+    written, 2 it was not.
     """
     if (file is None) == (folder is None):
         message = "report one thing: write either FILE or --run DIR"
@@ -53,21 +53,21 @@ def command(
         if engine is not None or values:
             message = "--engine and --values go with FILE: --run replays nothing"
             raise UsageError(message)
-        page, output = _of_run(folder), output or folder / "report.html"
+        page, output = _run_page(folder), output or folder / "report.html"
     else:
         assert file is not None
-        page, output = _of_failure(file, engine, values), output or _beside(file)
+        page, output = _failure_page(file, engine, values), output or _page_beside(file)
     write_file(output, page, "the page")
     click.echo(f"Wrote {output}")
     return ExitCode.HOLDS
 
 
-def _beside(file: Path) -> Path:
-    """Never FILE itself, whatever it is called."""
+def _page_beside(file: Path) -> Path:
+    """Returns the path of the page beside FILE, which is never FILE itself."""
     return file.with_name(f"{file.name.removesuffix('.json')}.html")
 
 
-def _of_failure(file: Path, engine: str | None, values: bool) -> str:
+def _failure_page(file: Path, engine: str | None, values: bool) -> str:
     from isolation_spec.failure import BadFailureFile, engine_of, load, replay
     from isolation_spec.failure.diagnosed_replay import diagnose_replay
     from isolation_spec.report.failure_page import failure_page
@@ -95,7 +95,7 @@ def _of_failure(file: Path, engine: str | None, values: bool) -> str:
     )
 
 
-def _of_run(folder: Path) -> str:
+def _run_page(folder: Path) -> str:
     from isolation_spec.report.run_folder import BadRunFolder, load_run
     from isolation_spec.report.run_page import run_page
 

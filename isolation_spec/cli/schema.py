@@ -11,7 +11,7 @@ __all__ = ["command"]
 
 @click.command("schema")
 def command() -> int:
-    """Print the JSON schema of a failure file, which documents it field by field."""
+    """Print the JSON schema of a failure file, which documents each field."""
     from isolation_spec.failure import read_schema
 
     click.echo(read_schema(), nl=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -29,28 +30,27 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--profile",
     default="quick",
-    help="quick, ci, deep or fuzz; `isolation-spec profiles` tells them apart.",
+    help="quick, ci, deep or fuzz; `isolation-spec profiles` describes them.",
 )
 @click.option(
     "--seed",
     type=int,
-    help="Start of the search; the same seed repeats it. Default: 0, for fuzz a new "
-    "one.",
+    help="Seed of the search; the same seed repeats it. Default: 0, or a fresh seed "
+    "for fuzz.",
 )
 @click.option(
     "--max-time",
     type=Duration(),
-    help="Begin no run later than this: 90, 90s, 5m or 1h. Default: the profile's.",
+    help="Begin no run after this time: 90, 90s, 5m or 1h. Default: the profile's.",
 )
-@click.option(
-    "--processes", type=click.IntRange(1, 64), help="Default: one for a core."
-)
-@click.option("--quiet", is_flag=True, help="Only what was found, and the verdict.")
+@click.option("--processes", type=click.IntRange(1, 64), help="Default: one per core.")
+@click.option("--quiet", is_flag=True, help="Print only violations and the verdict.")
 @click.option(
     "--pct",
     type=click.IntRange(1, 10),
     metavar="DEPTH",
-    help="Also run a share as pure PCT of this depth, and print its bound.",
+    help="Also run a share of the schedules as pure PCT of this depth, and print its "
+    "bound.",
 )
 @click.option(
     "--output",
@@ -67,34 +67,34 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     "jsonl_file",
     type=_FILE,
     metavar="FILE",
-    help="Write each event as it happens, a JSON object a line.",
+    help="Write each event as it happens, one JSON object per line.",
 )
 @click.option(
     "--junit",
     "junit_file",
     type=_FILE,
     metavar="FILE",
-    help="Write JUnit XML, a test case a claim.",
+    help="Write JUnit XML, one test case per claim.",
 )
 @click.option(
     "--sarif",
     "sarif_file",
     type=_FILE,
     metavar="FILE",
-    help="Write SARIF 2.1.0, a result a violation.",
+    help="Write SARIF 2.1.0, one result per violation.",
 )
 @click.option(
     "--failures",
     type=_FOLDER,
     metavar="DIR",
-    help="Folder for failure files. Default: failures in that of --output, else "
+    help="Folder for failure files. Default: failures in the folder of --output, else "
     ".isolation-spec/failures.",
 )
 @click.option(
     "--workload",
     type=_FILE,
     metavar="FILE",
-    help="Search only this workload, kept by an earlier fuzz, as it was searched then.",
+    help="Search only this workload, which an earlier fuzz run saved.",
 )
 @click.option(
     "--live", is_flag=True, help="Real sockets, threads and database; no replay."
@@ -102,7 +102,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--database",
     metavar="URL",
-    help="With --live: use this database; of SQLite, a fresh file for each run.",
+    help="With --live: use this database; with SQLite, each run gets a fresh file.",
 )
 @click.option(
     "--run-timeout",
@@ -136,6 +136,8 @@ def command(
     Exit codes: 0 holds, 1 violated, 2 usage or adapter error, 3 inconclusive, 130
     interrupted.
     """
+    # Before the imports, which take a good part of a second.
+    started = time.monotonic()
     from rich.console import Console
 
     from isolation_spec.report.terminal import Terminal
@@ -187,7 +189,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError):
         why = error.strerror or error
         if error.filename is None:
-            return f"the system refuses what a search needs: {why}"
+            return f"the system refuses a resource that the search needs: {why}"
         return f"{error.filename} cannot be used: {why}"
     return str(error.args[0])
 

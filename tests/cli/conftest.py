@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.cli.command import FAULTY, Done, isolation_spec
+from tests.cli.command import FAULTY, isolation_spec_process
+from tests.in_process import Done
 
 
 class Verified(NamedTuple):
@@ -21,7 +22,7 @@ class Verified(NamedTuple):
 def verified(tmp_path_factory: pytest.TempPathFactory) -> Verified:
     """The faulty engine, verified once with a JSON result."""
     folder = tmp_path_factory.mktemp("verified")
-    done = isolation_spec(
+    done = isolation_spec_process(
         "verify", FAULTY, "--profile", "quick", "--json", "result.json", folder=folder
     )
     (failure,) = (folder / ".isolation-spec" / "failures").iterdir()

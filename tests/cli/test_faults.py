@@ -22,7 +22,7 @@ def test_a_fault_is_measured(tmp_path: Path) -> None:
     assert (0, "") == (done.code, done.err), done.out
     assert "heartbeat-survives" in done.out
     assert "teardown" in done.out
-    assert "1 of 1 searches caught theirs" in " ".join(done.out.split())
+    assert "1 of 1 searches caught their fault" in " ".join(done.out.split())
     (score,) = scores["faults"]
     assert ("heartbeat-survives", 1, 1) == (
         score["id"],
@@ -62,7 +62,7 @@ def test_a_log_hears_of_the_measurement_once_a_minute() -> None:
     with Live("", console=console, auto_refresh=False, transient=True) as live:
         progress = _Progress(console, live)
         progress(catch, 1, 9)
-        progress.spoke -= 60
+        progress.printed -= 60
         progress(catch, 2, 9)
         progress(catch, 3, 9)
 

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from isolation_spec.adapter_check.check import assert_adapter_works
 from isolation_spec.contract.errors import AdapterError
-from tests.cli.command import Done, assert_refused, environment, isolation_spec
+from tests.cli.command import assert_refused, environment, isolation_spec
+from tests.in_process import Done
 
 ENGINE = '''
 import asyncio
@@ -81,9 +83,8 @@ NAME = "isolation_adapter:MyAdapter"
 
 def written(text: str, method: str, body: str) -> str:
     """The text with that method filled in, as by hand."""
-    pattern = (
-        rf'(def {method}\(.*?"""\n)(?:        #[^\n]*\n)*        raise Unwritten\n'
-    )
+    hints = r"(?:        #[^\n]*\n)*        raise NotImplementedYet\n"
+    pattern = rf'(def {method}\(.*?"""\n){hints}'
     found = re.search(pattern, text, re.DOTALL)
     assert found is not None, method
     return text[: found.start()] + found[1] + body.lstrip("\n") + text[found.end() :]
@@ -114,7 +115,6 @@ def own_tests(folder: Path) -> Done:
         env={**environment(), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
@@ -141,6 +141,54 @@ def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     assert "mine" == (tmp_path / name).read_text()
 
 
+WORKFLOWS = ["isolation-nightly.yml", "isolation-pull-request.yml"]
+
+
+@pytest.mark.parametrize(
+    ("options", "engine"),
+    [
+        ((), NAME),
+        (("--engine", "mine.adapter:Mine"), "mine.adapter:Mine"),
+        (("--engine", 'a"b: #c'), 'a"b: #c'),
+    ],
+)
+def test_the_workflows_verify_the_engine_that_is_given(
+    tmp_path: Path, options: tuple[str, ...], engine: str
+) -> None:
+    """`init --ci` writes the two workflows alone, and each names the engine."""
+    done = isolation_spec("init", "sub", "--ci", *options, folder=tmp_path)
+    folder = tmp_path / "sub" / ".github" / "workflows"
+    read = [yaml.safe_load((folder / name).read_text()) for name in WORKFLOWS]
+
+    assert (0, "") == (done.code, done.err)
+    assert [".github"] == os.listdir(tmp_path / "sub")
+    assert WORKFLOWS == sorted(os.listdir(folder))
+    assert [engine] * 2 == [workflow["env"]["ENGINE"] for workflow in read]
+
+
+@pytest.mark.parametrize("name", WORKFLOWS)
+def test_no_workflow_is_overwritten(tmp_path: Path, name: str) -> None:
+    """An existing workflow is named and left alone, and the other is not written."""
+    folder = tmp_path / ".github" / "workflows"
+    folder.mkdir(parents=True)
+    (folder / name).write_text("mine")
+
+    assert_refused(
+        isolation_spec("init", "--ci", folder=tmp_path), name, "not overwritten"
+    )
+
+    assert [name] == os.listdir(folder)
+    assert "mine" == (folder / name).read_text()
+
+
+def test_an_engine_without_workflows_is_refused(tmp_path: Path) -> None:
+    """`--engine` names the engine of the workflows, so it needs `--ci`."""
+    done = isolation_spec("init", "--engine", NAME, folder=tmp_path)
+
+    assert_refused(done, "--engine needs --ci")
+    assert [] == os.listdir(tmp_path)
+
+
 def test_where_nothing_can_be_written_is_refused(tmp_path: Path) -> None:
     """A folder below a file is refused in one line."""
     (tmp_path / "file").touch()
@@ -155,7 +203,7 @@ def test_the_skeleton_asks_for_what_is_written_here(folder: Path) -> None:
         node
         for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-        and ast.unparse(node.body[-1]) == "raise Unwritten"
+        and ast.unparse(node.body[-1]) == "raise NotImplementedYet"
     ]
 
     assert set(BODIES) == {node.name for node in unwritten}

@@ -9,7 +9,8 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.cli.command import FAULTY, Done, assert_refused, isolation_spec
+from tests.cli.command import FAULTY, assert_refused, isolation_spec
+from tests.in_process import Done
 
 BROKEN = """\
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
@@ -130,7 +131,7 @@ def test_a_search_that_breaks_leaves_no_green_file(tmp_path: Path) -> None:
 
     assert_refused(done, "engine.start", "port taken")
     assert not (out / "result.json").exists()
-    assert "SearchBroke" == run.events()[-1]["event"]
+    assert "SearchFailed" == run.events()[-1]["event"]
     assert "port taken" in error.attrib["message"]
     assert not invocation["executionSuccessful"]
 

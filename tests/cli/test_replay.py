@@ -6,8 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.cli.command import FAULTY, Done, assert_refused, isolation_spec
+from tests.cli.command import (
+    FAULTY,
+    assert_refused,
+    isolation_spec,
+    isolation_spec_process,
+)
 from tests.cli.conftest import Verified
+from tests.in_process import Done
 
 
 def replayed(verified: Verified, folder: Path, *options: str, **changes: Any) -> Done:
@@ -20,7 +26,7 @@ def replayed(verified: Verified, folder: Path, *options: str, **changes: Any) ->
 
 def test_a_failure_is_reproduced(verified: Verified) -> None:
     """The command that the search printed shows the failure again, and exits with 1."""
-    done = isolation_spec(
+    done = isolation_spec_process(
         "replay", verified.failure.relative_to(verified.folder), folder=verified.folder
     )
 
@@ -32,12 +38,15 @@ def test_a_failure_is_reproduced(verified: Verified) -> None:
 
 @pytest.mark.parametrize("hash_seed", ["0", "1", "4711"])
 def test_a_failure_is_reproduced_under_any_hash_seed(
-    verified: Verified, monkeypatch: pytest.MonkeyPatch, hash_seed: str
+    verified: Verified, hash_seed: str
 ) -> None:
-    """The very same run is seen again, whatever strings hash to."""
-    monkeypatch.setenv("PYTHONHASHSEED", hash_seed)
-
-    done = isolation_spec("replay", verified.failure, folder=verified.folder)
+    """The very same run is repeated under any hashes of strings."""
+    done = isolation_spec_process(
+        "replay",
+        verified.failure,
+        folder=verified.folder,
+        PYTHONHASHSEED=hash_seed,
+    )
 
     assert 1 == done.code
     assert "differs" not in done.out

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import FAULTY, Done, assert_refused, isolation_spec
+from tests.cli.command import FAULTY, assert_refused, isolation_spec
 from tests.cli.conftest import Verified
+from tests.in_process import Done
 from tests.report.running import a_result, real_run, write_run
 
 

@@ -34,7 +34,6 @@ def test_on_a_full_disk_all_is_printed(tmp_path: Path) -> None:
         env=environment(),
         capture_output=True,
         text=True,
-        timeout=120,
         check=False,
         preexec_fn=full_disk,
     )
@@ -81,7 +80,6 @@ def test_without_a_home_nothing_is_missed(tmp_path: Path) -> None:
         env=homeless,
         capture_output=True,
         text=True,
-        timeout=120,
         check=False,
     )
 
@@ -113,7 +111,6 @@ def test_a_terminal_that_knows_ascii_alone_is_enough(tmp_path: Path) -> None:
         cwd=tmp_path,
         env=plain,
         capture_output=True,
-        timeout=120,
         check=False,
     )
     out = done.stdout.decode("ascii")

@@ -1,4 +1,4 @@
-"""The workflow files that a project copies: valid, careful, and their commands work."""
+"""The workflows that `init --ci` writes: valid, careful, and their commands work."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import yaml
 
 from tests.cli.command import FAULTY, environment
 
-FOLDER = Path(__file__).parents[2] / ".github" / "workflows"
+FOLDER = files("isolation_spec.cli") / "workflows"
 NAMES = ("isolation-nightly.yml", "isolation-pull-request.yml")
 each_workflow = pytest.mark.parametrize("name", NAMES)
 LAYOUT = {"result.json", "events.jsonl", "junit.xml", "results.sarif", "failures"}
@@ -54,7 +55,6 @@ def run_as_a_job(command: str, folder: Path, **variables: str) -> int:
         env={**environment(), "CI": "true", "PATH": path, **variables},
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
     assert "Traceback" not in done.stdout + done.stderr
@@ -105,7 +105,7 @@ def test_there_are_no_commands_but_these() -> None:
     """What is run is the installation and verifications, which are tested below."""
     others = [run for run in commands() if run not in VERIFICATIONS]
 
-    assert ["python -m pip install ."] == others
+    assert ["python -m pip install . isolation-spec"] == others
     assert VERIFICATIONS
 
 

@@ -30,7 +30,6 @@ def run_process(folder: Path, *arguments: object) -> subprocess.CompletedProcess
         env={**os.environ, "PYTHONPATH": path, "COLUMNS": "80", "NO_COLOR": "1"},
         capture_output=True,
         text=True,
-        timeout=120,
         check=False,
     )
 

@@ -46,7 +46,6 @@ def run_process(
         env={**os.environ, **more},
         capture_output=True,
         text=True,
-        timeout=120,
         check=False,
     )
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.command import Done, environment, isolation_spec
-from tests.strangers.test_readme import PYTHON, SCRIPT, TEXT, block, run_process
+from tests.cli.command import environment, isolation_spec
+from tests.in_process import Done
+from tests.strangers.test_readme import PYTHON, SCRIPT, TEXT, block, executed
 
 FIXED = "dict(self.notebook.pages(context.user, context.thread))"
 LEAK = """[
@@ -28,7 +29,7 @@ def run_command(folder: Path, line: str) -> Done:
     """Runs a command line as a user types it."""
     name, *words = shlex.split(line)
     assert "isolation-spec" == name
-    return isolation_spec(*words, folder=folder, seconds=120)
+    return isolation_spec(*words, folder=folder)
 
 
 def line_of(text: str, start: str) -> str:
