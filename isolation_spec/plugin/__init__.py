@@ -1,8 +1,8 @@
-"""The pytest plugin: an engine is verified, and failures are replayed, as tests.
+"""The pytest plugin: verifies engines and replays failure files as tests.
 
-Loaded into every session of everybody who has the package installed, so that it imports
-pytest and the standard library alone; what verifies and replays is imported once there
-is something to verify or to replay.
+pytest loads it into every session wherever the package is installed. It therefore
+imports only pytest and the standard library, and the rest of the package once a session
+has an engine to verify or a failure file to replay.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_configure_node(node: Any) -> None:
-    """Tells a worker of pytest-xdist what this process has read and made."""
-    node.config.stash[OPTIONS].tell(node)
+    """Sends the options and the shared folder to a worker of pytest-xdist."""
+    node.config.stash[OPTIONS].send_to(node)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -66,10 +66,10 @@ def pytest_report_header(config: pytest.Config) -> str:
 def pytest_pycollect_makeitem(
     collector: pytest.Module | pytest.Class, name: str, obj: object
 ) -> Any:
-    """Collects a test case made by `isolation_test_case`, before unittest does."""
-    verify = sys.modules.get("isolation_spec.search.verification")
-    # Until somebody has imported it, nothing can be such a test case.
-    base = getattr(verify, "IsolationTestCase", None)
+    """Collects a test case of `isolation_test_case`, ahead of unittest."""
+    # Before its module is imported, no test case can exist.
+    module = sys.modules.get("isolation_spec.plugin.test_case")
+    base = getattr(module, "IsolationTestCase", None)
     if base is None or not isinstance(obj, type) or not issubclass(obj, base):
         return None
     if not hasattr(obj, "engine"):
@@ -83,18 +83,18 @@ def pytest_pycollect_makeitem(
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    """Adds what the options name, before anything is selected by name or marker."""
+    """Adds the tests that options name, before pytest selects by name or marker."""
     options = config.stash[OPTIONS]
     if options.engines:
         from isolation_spec.plugin.claim_tests import named_cases
 
         items.extend(named_cases(session, options.engines))
     if options.replay is not None:
-        from isolation_spec.plugin.replay_tests import replays
+        from isolation_spec.plugin.replay_tests import replay_tests
 
-        given = (getattr(item, "isolation_engine", None) for item in items)
-        engines = {engine.name: engine for engine in given if engine is not None}
-        items.extend(replays(session, options.replay, engines))
+        collected = (getattr(item, "isolation_engine", None) for item in items)
+        engines = {one.name: one for one in collected if one is not None}
+        items.extend(replay_tests(session, options.replay, engines))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -102,27 +102,27 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    told = getattr(item, "isolation_told", None)
-    if told is not None and call.when == "call":
-        vars(report)["isolation"] = told
+    outcome = getattr(item, "isolation_outcome", None)
+    if outcome is not None and call.when == "call":
+        vars(report)["isolation"] = outcome
         report.sections = _ends(report.sections)
     return report
 
 
 def _ends(sections: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """The ends of what was captured: thousands of runs may have printed."""
+    """Returns the end of each captured output, as thousands of runs may print."""
     return [(name, text[-2000:]) for name, text in sections]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    told = [
+    outcomes = [
         report.isolation
         for reports in terminalreporter.stats.values()
         for report in reports
         if hasattr(report, "isolation")
     ]
-    told += terminalreporter.config.stash[OPTIONS].told
-    if told:
+    outcomes += terminalreporter.config.stash[OPTIONS].interrupted
+    if outcomes:
         from isolation_spec.plugin.summary import write_summary
 
-        write_summary(terminalreporter, told)
+        write_summary(terminalreporter, outcomes)

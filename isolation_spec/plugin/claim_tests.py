@@ -1,4 +1,4 @@
-"""The tests of one engine: one for each claim, and one that all was reached."""
+"""The tests of one engine: one for each claim, and one for the activity."""
 
 from __future__ import annotations
 
@@ -33,20 +33,20 @@ _SEARCHES = pytest.StashKey[Searches]()
 
 
 def find_named(config: pytest.Config, name: str) -> Engine:
-    """The engine that the user named in an option.
+    """Returns the engine that the user named in an option.
 
     Raises:
-        EngineNotFound: there is none of that name.
+        EngineNotFound: no engine has that name.
     """
     here = str(config.invocation_params.dir)
-    # It may be a module beside the user, as it may for the command.
+    # As for the command, an engine may be a module in the working directory.
     if ":" in name and here not in sys.path:
         sys.path.append(here)
     return find_engine(name)
 
 
 def named_cases(session: pytest.Session, names: Iterable[str]) -> Iterator[pytest.Item]:
-    """Yields the tests of each engine, as if a test case for it had been collected."""
+    """Yields the tests of each engine, as for a collected test case."""
     group = Group.from_parent(
         session, name="isolation-engine", nodeid="isolation-engine"
     )
@@ -58,7 +58,7 @@ def named_cases(session: pytest.Session, names: Iterable[str]) -> Iterator[pytes
 
 
 class Case(pytest.Class):
-    """The test case of one engine; all of its tests share one search."""
+    """The test case of one engine, whose tests share one search."""
 
     obj: type[IsolationTestCase]
 
@@ -79,7 +79,7 @@ class Case(pytest.Class):
         )
 
     def searched(self) -> Searched:
-        """What the one search of this engine gave."""
+        """Returns the result of the one search of this engine."""
         options = self.config.stash[OPTIONS]
         searches = self.config.stash.setdefault(_SEARCHES, Searches(options.shared))
         profile = options.profile or self.obj.profile or options.default_profile
@@ -95,7 +95,7 @@ class Case(pytest.Class):
         )
 
     def selected(self) -> list[str]:
-        """The names of the tests of this case that the session runs."""
+        """Returns the names of the tests of this case that the session runs."""
         return [
             item.name
             for item in self.session.items
@@ -108,19 +108,19 @@ class CaseTest(IsolationItem):
 
     @property
     def case(self) -> Case:
-        """The case it belongs to."""
+        """The case that holds this test."""
         assert isinstance(self.parent, Case)
         return self.parent
 
     @property
     def isolation_engine(self) -> Engine:
-        """The engine under test, which the user has given by collecting this."""
+        """The engine under test, which the user chose by collecting this test."""
         return self.case.obj.engine
 
     def runtest(self) -> None:
-        """Searches unless that was done, and judges its part of the result."""
+        """Searches the engine once per case, and judges one part of the result."""
         searched = self.case.searched()
-        self.isolation_told = msgspec.json.encode(searched).decode()
+        self.isolation_outcome = msgspec.json.encode(searched).decode()
         self.record(
             engine=searched.engine,
             profile=searched.profile,
@@ -133,26 +133,26 @@ class CaseTest(IsolationItem):
             seed=searched.result.seed, interleavings=searched.result.interleavings
         )
         if searched.result.interrupted:
-            self.config.stash[OPTIONS].told.append(self.isolation_told)
+            self.config.stash[OPTIONS].interrupted.append(self.isolation_outcome)
             raise KeyboardInterrupt
         self.judge(searched)
 
     def properties(self, searched: Searched) -> dict[str, Any]:
-        """What a report of this test says beside the engine."""
+        """Returns the properties of the report of this test, besides the engine."""
         raise NotImplementedError
 
     def judge(self, searched: Searched) -> None:
         """Fails unless this part of the result is green."""
         raise NotImplementedError
 
-    def fail_once(self, reason: str, teller: str) -> None:
-        """Fails with the reason, unless the test called `teller` does so already.
+    def fail_once(self, reason: str, reporter: str) -> None:
+        """Fails with the reason, unless the test `reporter` runs and fails with it.
 
         Raises:
-            NotGreen: nobody else tells it.
+            IsolationTestFailed: the session does not run `reporter`.
         """
-        if teller != self.name and teller in self.case.selected():
-            pytest.skip(f"no verdict: {self.case.name}::{teller} failed and says why")
+        if reporter != self.name and reporter in self.case.selected():
+            pytest.skip(f"no verdict: {self.case.name}::{reporter} failed and says why")
         raise IsolationTestFailed(reason)
 
 
@@ -173,7 +173,7 @@ class ClaimTest(CaseTest):
     def judge(self, searched: Searched) -> None:
         verdict, _, reason = searched.verdict(self.name)
         if verdict is Verdict.VIOLATED:
-            raise IsolationTestFailed(searched.found[self.name].story)
+            raise IsolationTestFailed(searched.found[self.name].text)
         if verdict is Verdict.HOLDS:
             return
         if searched.violated and self.name not in searched.found:
@@ -186,7 +186,7 @@ class ClaimTest(CaseTest):
 
 
 class ReachedTest(CaseTest):
-    """Everything that the engine has a surface for was really exercised."""
+    """Every kind of activity that the engine supports was exercised."""
 
     def properties(self, searched: Searched) -> dict[str, Any]:
         return {"verdict": str(searched.result.verdict) if searched.result else ""}

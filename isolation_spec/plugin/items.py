@@ -1,4 +1,4 @@
-"""What all tests of the plugin have in common."""
+"""The base of all tests of the plugin."""
 
 from __future__ import annotations
 
@@ -12,32 +12,31 @@ __all__ = ["Group", "IsolationItem", "IsolationTestFailed", "stands_for_itself"]
 
 
 class IsolationTestFailed(Exception):
-    """A test of the plugin fails; its text is all that is shown."""
+    """A test of the plugin fails; pytest shows its text without a traceback."""
 
 
 class Group(pytest.Collector):
-    """Holds tests that options name rather than files; whoever makes it fills it."""
+    """The parent of tests that options name; its maker adds them."""
 
     def collect(self) -> Iterable[pytest.Item]:
-        """Nothing."""
+        """Returns no items."""
         return ()
 
 
 def stands_for_itself() -> None:
-    """What pytest takes for the test function: it needs no fixture by name."""
+    """Takes the place of the test function; it requests no fixture by name."""
 
 
 class IsolationItem(pytest.Function):
     """A test that runs no function of the user's.
 
-    It is a `pytest.Function` so that the fixtures that a user wants around every test
-    are around these, too.
+    It is a `pytest.Function`, so that the autouse fixtures of a user apply to it.
 
     Attributes:
-        isolation_told: what the summary shows, as JSON; None until it ran.
+        isolation_outcome: the outcome for the summary, as JSON; None before the run.
     """
 
-    isolation_told: str | None = None
+    isolation_outcome: str | None = None
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
@@ -48,20 +47,20 @@ class IsolationItem(pytest.Function):
         self.user_properties.extend(properties.items())
 
     def reportinfo(self) -> tuple[Path, int, str]:
-        """Where it stands: in the file of the test case, under its node id."""
-        # A line there must be: pytest asserts it where a marker skips the test.
-        # With spaces: pytest replaces dots in what looks like the end of an id.
+        """Returns the file of the test case, a line, and the node id as a name."""
+        # pytest asserts that a test which a marker skips has a line.
+        # With spaces, as pytest would replace dots behind the last "::".
         return self.path, 0, self.nodeid.replace("::", " ")
 
     def repr_failure(  # type: ignore[override]  # so is the one of pytest.Function
         self, excinfo: pytest.ExceptionInfo[BaseException]
     ) -> Any:
-        """The text alone if it is one of ours, and its first sentence in a summary."""
+        """Returns the text of a failed test; its first sentence is for the summary."""
         if not isinstance(excinfo.value, IsolationTestFailed):
             return super().repr_failure(excinfo)
         shown = excinfo.getrepr(style="value")
         if shown.reprcrash is not None:
-            # Where CI is set, pytest repeats the whole of this below all failures.
+            # Where CI is set, pytest repeats the whole message below all failures.
             first, *_ = str(excinfo.value).split("\n\n")
             shown.reprcrash.message = " ".join(first.split())
         return shown

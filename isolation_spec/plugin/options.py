@@ -1,4 +1,4 @@
-"""What the user asks of the plugin, on the command line or in the ini file."""
+"""The options of the plugin, from the command line and the ini file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 __all__ = ["OPTIONS", "Options", "add_options", "read_options"]
 
 _FOLDER = ".isolation-spec/failures"
-_TOLD = "isolation_spec"
+_WORKER_INPUT = "isolation_spec"
 
 
 @dataclass(slots=True)
@@ -23,14 +23,14 @@ class Options:
 
     Attributes:
         profile: the profile of all test cases, None to leave each its own.
-        default_profile: the profile of the test cases that name none.
-        engines: names of engines to verify beside the test cases that are collected.
-        replay: the failure file, or the folder of them, to replay.
+        default_profile: the profile of the test cases without one of their own.
+        engines: names of engines to verify besides the collected test cases.
+        replay: the failure file, or the folder of failure files, to replay.
         failures: the folder in which failure files are saved.
-        shared: a folder in which the processes of the session leave what they found
-            for one another; None if there is but one process.
-        here: where the user stands.
-        told: what was found by tests that were interrupted before they had a report.
+        shared: the folder in which the processes of the session share their searches;
+            None in a session of one process.
+        here: the working directory of the user.
+        interrupted: the outcomes of tests that an interrupt left without a report.
     """
 
     profile: str | None
@@ -39,21 +39,21 @@ class Options:
     replay: Path | None
     failures: Path
     shared: Path | None = None
-    told: list[str] = field(default_factory=list)
+    interrupted: list[str] = field(default_factory=list)
     here: Path = field(default_factory=Path.cwd)
     _is_owner: bool = False
 
     def shown(self, path: Path) -> str:
-        """The path as the user would write it: what is below them is relative."""
+        """Returns the path as the user would write it, relative where possible."""
         return str(path.relative_to(self.here) if self.here in path.parents else path)
 
-    def tell(self, node: Any) -> None:
-        """Hands a worker what only this process knows."""
-        # Workers that each run all tests may differ in their Python: each searches.
+    def send_to(self, node: Any) -> None:
+        """Sends the options that only this process can read to a worker."""
+        # With --dist each, workers may differ in their Python, so each one searches.
         if self.shared is None and node.config.getoption("dist") != "each":
             self.shared = Path(tempfile.mkdtemp(prefix="isolation-spec-"))
             self._is_owner = True
-        node.workerinput[_TOLD] = {
+        node.workerinput[_WORKER_INPUT] = {
             "engines": list(self.engines),
             "replay": self.replay and str(self.replay),
             "failures": str(self.failures),
@@ -83,7 +83,7 @@ def add_options(parser: pytest.Parser) -> None:
     group.addoption(
         "--isolation-profile",
         metavar="NAME",
-        help="How much each search spends; overrides what test cases ask for.",
+        help="The profile of each search; overrides the profiles of test cases.",
     )
     group.addoption(
         "--isolation-replay",
@@ -97,11 +97,11 @@ def add_options(parser: pytest.Parser) -> None:
     )
     parser.addini(
         "isolation_engine",
-        "Engines to verify whenever no path is given, one a line.",
+        "Engines to verify whenever no path is given, one per line.",
         type="linelist",
     )
     parser.addini(
-        "isolation_profile", "Profile of the isolation test cases that name none."
+        "isolation_profile", "Profile of isolation test cases without one of their own."
     )
     parser.addini(
         "isolation_failures", "Folder for failure files, relative to the ini file."
@@ -109,10 +109,10 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def read_options(config: pytest.Config) -> Options:
-    """The options of this session; a worker takes over what it was told.
+    """Returns the options of this session; a worker takes those that it was sent.
 
     Raises:
-        UsageError: a profile, an engine or something to replay is not there.
+        UsageError: a profile, an engine or a path to replay does not exist.
     """
     options = Options(
         profile=config.getoption("isolation_profile"),
@@ -122,21 +122,21 @@ def read_options(config: pytest.Config) -> Options:
         failures=_failures(config),
         here=config.invocation_params.dir,
     )
-    told = getattr(config, "workerinput", {}).get(_TOLD)
-    if told is None:
+    sent = getattr(config, "workerinput", {}).get(_WORKER_INPUT)
+    if sent is None:
         _check(config, options)
         return options
-    options.engines = tuple(told["engines"])
-    options.replay = told["replay"] and Path(told["replay"])
-    options.failures = Path(told["failures"])
-    options.shared = told["shared"] and Path(told["shared"])
+    options.engines = tuple(sent["engines"])
+    options.replay = sent["replay"] and Path(sent["replay"])
+    options.failures = Path(sent["failures"])
+    options.shared = sent["shared"] and Path(sent["shared"])
     return options
 
 
 def _engines(config: pytest.Config) -> tuple[str, ...]:
     engines = config.getoption("isolation_engine")
-    # What an ini file adds is as if it stood in the test paths: whoever names a path
-    # wants that one.
+    # The engines of an ini file belong to the test paths: a path on the command line
+    # replaces both.
     if config.args_source is not config.ArgsSource.ARGS:
         engines = [*config.getini("isolation_engine"), *engines]
     return tuple(dict.fromkeys(engines))
@@ -157,7 +157,7 @@ def _failures(config: pytest.Config) -> Path:
 
 
 def _check(config: pytest.Config, options: Options) -> None:
-    """Says before anything runs what cannot be done."""
+    """Refuses impossible options before any test runs."""
     if config.getoption("isolation_profile") or config.getini("isolation_profile"):
         _check_profiles(options)
     if options.engines:

@@ -1,4 +1,4 @@
-"""Each failure file is a test of its own name, which passes once it is FIXED."""
+"""Failure files as tests: each has the name of its file and passes once FIXED."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from isolation_spec.plugin.items import (
 )
 from isolation_spec.plugin.options import OPTIONS
 
-__all__ = ["ReplayTest", "Replayed", "replays"]
+__all__ = ["ReplayTest", "Replayed", "replay_tests"]
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What the summary says of one file."""
+    """The outcome of one file, for the summary."""
 
     path: str
     outcome: str
@@ -42,10 +42,10 @@ class Replayed(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     engine: str
 
 
-def replays(
+def replay_tests(
     session: pytest.Session, path: Path, engines: Mapping[str, Engine]
 ) -> Iterator[pytest.Item]:
-    """Yields a test for each failure file; `engines` are those given by the user."""
+    """Yields a test for each failure file; the user chose the `engines`."""
     group = Group.from_parent(
         session, name="isolation-replay", nodeid="isolation-replay"
     )
@@ -59,11 +59,11 @@ def replays(
 
 
 class ReplayTest(IsolationItem):
-    """One failure file: its claim holds now, with evidence, in a run that is the same.
+    """One failure file: its claim holds now, with evidence, in the same run.
 
     Attributes:
         file: the failure file.
-        engines: those that the user gave, by name; others must be registered.
+        engines: engines that the user chose, by name; others must be registered.
     """
 
     file: Path
@@ -77,20 +77,20 @@ class ReplayTest(IsolationItem):
         """Replays the file.
 
         Raises:
-            NotGreen: the outcome is another one than FIXED.
+            IsolationTestFailed: the outcome is not FIXED.
         """
         try:
             failure = load(self.file)
         except BadFailureFile as error:
-            self._tell("UNSUPPORTED")
+            self._record("UNSUPPORTED")
             raise IsolationTestFailed(f"UNSUPPORTED: {error}") from None
         try:
             engine = self._engine(failure.engine)
             replayed = replay(failure, engine.make_adapter)
         except AdapterError as error:
-            self._tell("UNSUPPORTED", failure)
+            self._record("UNSUPPORTED", failure)
             raise IsolationTestFailed(f"UNSUPPORTED: {error}") from None
-        self._tell(replayed.outcome, failure)
+        self._record(replayed.outcome, failure)
         if replayed.outcome is Outcome.FIXED:
             return
         history, judgement = replayed.history, replayed.judgement
@@ -101,31 +101,31 @@ class ReplayTest(IsolationItem):
             lines.append(f"differs from the saved run: {replayed.note}")
         if replayed.outcome is Outcome.REPRODUCED:
             violation = judgement.violations[0]
-            told = diagnose(history, violation, engine.make_adapter)
-            lines += ["", *explain(told)]
+            diagnosis = diagnose(history, violation, engine.make_adapter)
+            lines += ["", *explain(diagnosis)]
         command = replay_command(self._shown(), engine.name)
         raise IsolationTestFailed("\n".join([*lines, "", f"Replay with: {command}"]))
 
-    def _tell(self, outcome: str, failure: Failure | None = None) -> None:
-        told = Replayed(
+    def _record(self, outcome: str, failure: Failure | None = None) -> None:
+        replayed = Replayed(
             path=self._shown(),
             outcome=str(outcome),
             claim="" if failure is None else failure.claim,
             engine="" if failure is None else failure.engine,
         )
-        self.isolation_told = msgspec.json.encode(told).decode()
+        self.isolation_outcome = msgspec.json.encode(replayed).decode()
         self.record(
-            engine=told.engine,
-            claim=told.claim,
-            outcome=told.outcome,
-            failure_file=told.path,
+            engine=replayed.engine,
+            claim=replayed.claim,
+            outcome=replayed.outcome,
+            failure_file=replayed.path,
         )
 
     def _shown(self) -> str:
         return self.config.stash[OPTIONS].shown(self.file)
 
     def _engine(self, name: str) -> Engine:
-        """The engine that the user gave, or the registered one that the file names."""
+        """Returns the engine that the user chose, or the registered one of the file."""
         if name in self.engines:
             return self.engines[name]
         if ":" in name:

@@ -1,4 +1,4 @@
-"""One search for all tests of an engine, in whatever process they run."""
+"""One search for all tests of an engine, in one process or in several."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ __all__ = ["SavedFinding", "Searched", "Searches", "search_engine"]
 
 
 class SavedFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A violation, where it is saved, and its story; unconfirmed, in one line."""
+    """A violation, the path of its file, and its explanation or its sentence."""
 
     violation: Violation
     path: str
     confirmed: bool
-    story: str
+    text: str
 
 
 class Searched(msgspec.Struct, frozen=True, kw_only=True, tag=True):
-    """What the search of one engine gave.
+    """The outcome of the search of one engine.
 
     Attributes:
         where: the node id of the test case.
         found: the violations by the ids of their claims.
-        error: why there is no result, "" if there is one.
+        error: the reason why no result exists, "" if one does.
     """
 
     where: str
@@ -46,11 +46,11 @@ class Searched(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
     @property
     def violated(self) -> tuple[str, ...]:
-        """The claims that are violated, and were so again when replayed."""
+        """The claims whose violation was confirmed by a replay."""
         return tuple(claim for claim, one in self.found.items() if one.confirmed)
 
     def verdict(self, claim: str) -> tuple[Verdict, int, str]:
-        """How a claim stands: its verdict, its evidence, and why it is inconclusive."""
+        """Returns the verdict of a claim, its evidence and the reason behind it."""
         if self.result is None:
             return Verdict.INCONCLUSIVE, 0, self.error
         (one,) = (one for one in self.result.claims if one.id == claim)
@@ -69,11 +69,10 @@ def search_engine(
     folder: Path,
     shown: Callable[[Path], str],
 ) -> Searched:
-    """Searches the engine in this process; whatever goes wrong becomes an error text.
+    """Searches the engine in this process; any exception becomes an error text.
 
-    `shown` is how the path of a failure file is written for the user.
-
-    An interrupt ends the search, and what was found until then is in the result.
+    `shown` returns the path of a failure file as the user would write it. An interrupt
+    ends the search, and the result holds the findings until then.
     """
     found: dict[str, SavedFinding] = {}
 
@@ -109,15 +108,15 @@ def _finding(
         confirmed = event.confirmed
         text = "\n".join(failure_lines(msgspec.structs.replace(event, path=path)))
     return SavedFinding(
-        violation=event.violation, path=path, confirmed=confirmed, story=text
+        violation=event.violation, path=path, confirmed=confirmed, text=text
     )
 
 
 class Searches:
     """The searches of a session, each made once.
 
-    Under pytest-xdist the tests of one engine are spread over processes. The first that
-    asks makes the search, the others wait for what it leaves in the `shared` folder.
+    pytest-xdist spreads the tests of one engine over processes. The first process makes
+    the search, and the others wait for its file in the `shared` folder.
     """
 
     def __init__(self, shared: Path | None) -> None:
@@ -125,33 +124,31 @@ class Searches:
         self._known: dict[str, Searched] = {}
 
     def get(self, where: str, make: Callable[[], Searched]) -> Searched:
-        """The search of the test case `where`, made now if nobody has made it yet."""
+        """Returns the search of the test case `where`, and makes it the first time."""
         if where not in self._known:
-            ask = make if self._shared is None else self._ask(self._shared, where, make)
-            self._known[where] = ask()
+            if self._shared is None:
+                self._known[where] = make()
+            else:
+                self._known[where] = _share(self._shared, where, make)
         return self._known[where]
 
-    def _ask(
-        self, shared: Path, where: str, make: Callable[[], Searched]
-    ) -> Callable[[], Searched]:
-        from filelock import FileLock
 
-        base = shared / sha256(where.encode()).hexdigest()[:16]
-        kept, begun = base.with_suffix(".json"), base.with_suffix(".begun")
+def _share(folder: Path, where: str, make: Callable[[], Searched]) -> Searched:
+    """Makes a search unless another process has, and leaves its outcome in a folder."""
+    from filelock import FileLock
 
-        def ask() -> Searched:
-            shared.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with FileLock(base.with_suffix(".lock")):
-                if kept.exists():
-                    return msgspec.json.decode(kept.read_bytes(), type=Searched)
-                # Searched again, it would end the next process too.
-                if begun.exists():
-                    error = "the process that searched this engine ended all at once"
-                    return Searched(where=where, engine="", profile="", error=error)
-                begun.touch()
-                searched = make()
-                kept.with_suffix(".new").write_bytes(msgspec.json.encode(searched))
-                kept.with_suffix(".new").replace(kept)
-                return searched
-
-        return ask
+    base = folder / sha256(where.encode()).hexdigest()[:16]
+    done, begun = base.with_suffix(".json"), base.with_suffix(".begun")
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with FileLock(base.with_suffix(".lock")):
+        if done.exists():
+            return msgspec.json.decode(done.read_bytes(), type=Searched)
+        # A second search would end this process as the first one ended that process.
+        if begun.exists():
+            error = "the process that searched this engine ended all at once"
+            return Searched(where=where, engine="", profile="", error=error)
+        begun.touch()
+        searched = make()
+        base.with_suffix(".new").write_bytes(msgspec.json.encode(searched))
+        base.with_suffix(".new").replace(done)
+        return searched

@@ -1,4 +1,4 @@
-"""The summary at the end of a session: a line for each green engine, else its table."""
+"""The summary at the end of a session: a line for a green engine, or its table."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ _MARKUP: dict[Verdict, dict[str, bool]] = {
 }
 
 
-def write_summary(reporter: pytest.TerminalReporter, told: Iterable[str]) -> None:
-    """Writes what was told by all tests, each search once."""
+def write_summary(reporter: pytest.TerminalReporter, outcomes: Iterable[str]) -> None:
+    """Writes the outcomes of all tests, each search once."""
     searches: dict[str, Searched] = {}
     replayed: list[Replayed] = []
     for one in msgspec.json.decode(
-        f"[{','.join(told)}]", type=list[Searched | Replayed]
+        f"[{','.join(outcomes)}]", type=list[Searched | Replayed]
     ):
         if isinstance(one, Replayed):
             replayed.append(one)
@@ -43,7 +43,7 @@ def write_summary(reporter: pytest.TerminalReporter, told: Iterable[str]) -> Non
         else:
             reporter.write_line(f"isolation: {_line(searched)}")
     if replayed:
-        reporter.write_line(f"isolation: replayed {_outcomes(replayed)}")
+        reporter.write_line(f"isolation: replayed {_count_outcomes(replayed)}")
 
 
 def _is_green(searched: Searched) -> bool:
@@ -82,7 +82,7 @@ def _write_table(reporter: pytest.TerminalReporter, searched: Searched) -> None:
 
 
 def _below(searched: Searched) -> Iterator[str]:
-    """What stands below the table: why it is not green, and what to do about it."""
+    """Yields the lines below a table: reasons, files and replay commands."""
     assert searched.result is not None
     yield from (f"inconclusive: {reason}" for reason in searched.result.reasons)
     for finding in searched.found.values():
@@ -92,6 +92,6 @@ def _below(searched: Searched) -> Iterator[str]:
     yield _line(searched)
 
 
-def _outcomes(replayed: Iterable[Replayed]) -> str:
+def _count_outcomes(replayed: Iterable[Replayed]) -> str:
     counts = Counter(one.outcome for one in replayed)
     return ", ".join(f"{count} {outcome}" for outcome, count in counts.items())

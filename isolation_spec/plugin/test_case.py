@@ -19,29 +19,26 @@ from isolation_spec.search.verification import verify
 __all__ = ["IsolationTestCase", "isolation_test_case"]
 
 
-# Under a test runner
-
-
 class IsolationTestCase(unittest.TestCase):
     """Verifies one engine; `isolation_test_case` makes subclasses.
 
-    Under pytest each claim is a test. Under unittest there is one test, and each
-    violated claim is a failed subtest of it.
+    Under pytest each claim is a test. Under unittest the case is one test, and each
+    violated claim is a failed subtest.
 
     Attributes:
-        engine: what is verified.
-        profile: the name of a profile; None for quick, or what pytest is told.
+        engine: the engine under verification.
+        profile: the name of a profile; None for quick, or for the option of pytest.
     """
 
     engine: Engine
     profile: str | None = None
 
     def runTest(self) -> None:
-        """No claim is violated, and everything was really exercised.
+        """Asserts that no claim is violated and that all activity was exercised.
 
         Raises:
-            IsolationViolated: the subclass that belongs to the claim; its text is the
-                whole story, with the command that replays it.
+            IsolationViolated: the subclass of the violated claim; its text is the
+                explanation, with the command that replays it.
         """
         saved: list[FailureSaved] = []
 
@@ -63,18 +60,18 @@ class IsolationTestCase(unittest.TestCase):
 def isolation_test_case(
     engine: str | Callable[[], Adapter], *, profile: str | None = None
 ) -> type[IsolationTestCase]:
-    """A test case that verifies an engine; assign it to a name that starts with `Test`.
+    """Returns a test case for an engine; assign it to a name that starts with `Test`.
 
         TestMyEngine = isolation_test_case(MyAdapter)
 
     Raises:
-        EngineNotFound: no engine has that name, or it gives no adapter.
+        EngineNotFound: no engine has that name, or its factory makes no adapter.
     """
     __tracebackhide__ = True
     try:
         found = find_engine(engine) if isinstance(engine, str) else own_engine(engine)
     except AdapterError as error:
-        # It is raised while a test file is imported: the line there is what matters.
+        # The line of the test file that is being imported is the one to show.
         raise error.with_traceback(None) from None
     return type(
         "IsolationTestCase",

@@ -1,29 +1,28 @@
-"""The plugin as its user meets it: sessions of pytest in processes of their own."""
+"""A test case of an engine: one test for each claim, and its report."""
 
 import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
 import xml.etree.ElementTree as ElementTree
-from fnmatch import fnmatch
 from pathlib import Path
-from typing import NamedTuple
 
-import msgspec
 import pytest
 
-from isolation_spec.engines.registry import find_engine
-from isolation_spec.failure import Failure, load, save
-from isolation_spec.failure.replay_command import replay_command
-from isolation_spec.model.scenario import Demotion
-from isolation_spec.search.verification import verify
+from isolation_spec.failure import load
+from tests.cli.command import isolation_spec
+from tests.in_process import STRANGERS
+from tests.plugin.session import (
+    ALL,
+    GREEN,
+    RED,
+    Session,
+    make_project,
+    session,
+    session_process,
+    three_lines,
+)
 
-STRANGERS = Path(__file__).parents[1] / "strangers"
-BIN = Path(sys.executable).parent
-GREEN = "notebook:NotebookAdapter"
-RED = "leaking_notebook:LeakingNotebookAdapter"
 MISTAKEN = "mistaken:MistakenAdapter"
 MISTAKEN_SOURCE = """
 from leaking_notebook import LeakingNotebook, LeakingNotebookAdapter
@@ -46,118 +45,16 @@ class MistakenAdapter(LeakingNotebookAdapter):
     engine_class = Mistaken
 """
 """Whose run it takes for another's, it never closes: each leak is two violations."""
-CLAIMS = [
-    "context-ownership",
-    "stored-writes",
-    "tool-isolation",
-    "error-containment",
-    "teardown",
-    "noninterference",
-]
-"""Those that apply to the notebook."""
-ALL = [*CLAIMS, "everything-reached"]
-PROFILES = """
-import isolation_spec.strategies.profiles as profiles
-
-profiles.PROFILES += (
-    profiles.Profile("tiny", examples=24, steps=8, schedules=2),
-    profiles.Profile("starved", examples=3, steps=8, schedules=2),
-)
-"""
-STRICT = ("-W", "error", "-p", "no:cacheprovider", "--strict-markers")
-SCOPE = ("-o", "asyncio_default_fixture_loop_scope=function")
-"""What pytest-asyncio warns of if it is unset."""
-
-
-def three_lines(name: str, engine: str, *, more: str = "") -> str:
-    module, adapter = engine.split(":")
-    return (
-        "from isolation_spec import isolation_test_case\n"
-        f"from {module} import {adapter}\n"
-        f"{name} = isolation_test_case({adapter}{more})\n"
-    )
-
-
-class Session(NamedTuple):
-    """How a session ended, what it wrote, and the folder in which it was started."""
-
-    code: int
-    out: str
-    folder: Path
-
-    @property
-    def lines(self) -> list[str]:
-        return self.out.splitlines()
-
-    @property
-    def verdicts(self) -> dict[str, str]:
-        """How each test of a session with -v went, by its node id."""
-        line = re.compile(r"^(\S+::\S+) ([A-Z]{6,})", re.MULTILINE)
-        spread = re.compile(r"^\[gw\d+\] \[ *\d+%\] ([A-Z]+) (\S+::\S+)", re.MULTILINE)
-        one = dict(line.findall(self.out))
-        return {**one, **{name: how for how, name in spread.findall(self.out)}}
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """How many tests passed, failed, and so on."""
-        found = re.findall(r"(\d+) ([a-z]+)", self.lines[-1].partition(" in ")[0])
-        return {what: int(count) for count, what in found}
-
-    def has_line(self, pattern: str) -> bool:
-        return any(fnmatch(line, pattern) for line in self.lines)
-
-
-def session(
-    folder: Path, *options: object, executable: str = "pytest", **variables: str
-) -> Session:
-    """A session of pytest, started in the folder; both streams are in its output."""
-    unlike = {"FORCE_COLOR", "CI", "BUILD_NUMBER"}
-    plain = {name: value for name, value in os.environ.items() if name not in unlike}
-    more = {"PYTHONPATH": str(STRANGERS), "COLUMNS": "80", "NO_COLOR": "1", **variables}
-    done = subprocess.run(
-        [BIN / executable, *map(str, options)],
-        cwd=folder,
-        env={**plain, **more},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    return Session(done.returncode, done.stdout, folder)
-
-
-def settled(folder: Path, *, ini: str = "isolation_profile = tiny") -> Path:
-    """The folder, with two profiles that are over at once, and an ini file."""
-    (folder / "conftest.py").write_text(PROFILES)
-    (folder / "pytest.ini").write_text(f"[pytest]\n{ini}\n")
-    return folder
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return settled(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def green(tmp_path_factory: pytest.TempPathFactory) -> Session:
-    """A session with a test case of the correct notebook."""
-    folder = settled(tmp_path_factory.mktemp("green"))
-    (folder / "test_engine.py").write_text(three_lines("TestMine", GREEN))
-    return session(folder, "-v")
 
 
 @pytest.fixture(scope="module")
 def red(tmp_path_factory: pytest.TempPathFactory) -> Session:
     """A session with a test case of the mistaken one, started below the rootdir."""
-    folder = settled(tmp_path_factory.mktemp("red"), ini="")
+    folder = make_project(tmp_path_factory.mktemp("red"), ini="")
     (folder / "tests").mkdir()
     (folder / "tests/mistaken.py").write_text(MISTAKEN_SOURCE)
     (folder / "tests/test_leak.py").write_text(three_lines("TestLeak", MISTAKEN))
     return session(folder / "tests", "-v", "--junitxml", "junit.xml")
-
-
-# A test case
 
 
 def test_three_lines_are_a_test_of_each_claim(green: Session) -> None:
@@ -210,17 +107,20 @@ def test_a_story_is_told_once_where_pytest_repeats_messages(red: Session) -> Non
     assert done.has_line("FAILED *::teardown - teardown: *")
 
 
-def test_a_failure_file_lands_under_the_rootdir_and_replays(red: Session) -> None:
+def test_a_failure_file_lands_under_the_rootdir_and_replays(
+    red: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Wherever pytest is started, files go to one place, and the command works."""
     files = list((red.folder.parent / ".isolation-spec/failures").glob("*.json"))
     commands = set(re.findall(r"^Replay with: (.*)$", red.out, re.MULTILINE))
 
     assert red.counts["failed"] == len(files) == len(commands)
     assert not (red.folder / ".isolation-spec").exists()
+    monkeypatch.syspath_prepend(STRANGERS)
     for command in commands:
         name, *words = shlex.split(command)
-        done = session(red.folder, *words, executable=name)
-        assert 1 == done.code
+        done = isolation_spec(*words, folder=red.folder)
+        assert ("isolation-spec", 1) == (name, done.code)
         assert done.out.startswith("REPRODUCED: ")
 
 
@@ -339,374 +239,7 @@ def test_a_mark_on_a_module_skips_its_cases(folder: Path) -> None:
     assert 0 == result.code
 
 
-# Beside other plugins and settings
-
-HYPOTHESIS = """
-from hypothesis import settings
-
-settings.register_profile("mine", max_examples=7, database=None)
-settings.load_profile("mine")
-mine = settings.default
-
-def pytest_sessionfinish(session):
-    assert settings.default is mine
-"""
-BESIDE = """
-import asyncio
-
-import pytest
-from hypothesis import given, strategies
-
-seen = []
-
-
-@given(strategies.integers())
-def test_of_hypothesis(number):
-    seen.append(number)
-
-
-def test_its_settings_are_the_users():
-    assert len(seen) == 7
-
-
-@pytest.mark.asyncio
-async def test_of_asyncio():
-    await asyncio.sleep(0)
-"""
-
-
-@pytest.mark.parametrize("mode", ["strict", "auto"])
-def test_everything_is_strict(folder: Path, mode: str) -> None:
-    """Warnings are errors, markers and settings strict, and the user's own Hypothesis
-    profile and async tests are beside it."""
-    (folder / "conftest.py").write_text(PROFILES + HYPOTHESIS)
-    (folder / "test_engine.py").write_text(three_lines("TestMine", GREEN) + BESIDE)
-    options = (*STRICT, "--strict-config", f"--asyncio-mode={mode}", *SCOPE)
-
-    result = session(folder, *options)
-
-    assert 0 == result.code
-    assert {"passed": len(ALL) + 3} == result.counts, result.out
-
-
-COUNTED = """
-import os
-from isolation_spec import isolation_test_case
-from {module} import {adapter}
-
-
-class Counted({adapter}):
-    async def start(self, environment):
-        with open("pids.txt", "a") as file:
-            print(os.getpid(), file=file)
-        await super().start(environment)
-
-
-TestMine = isolation_test_case(Counted)
-"""
-
-
-@pytest.mark.parametrize("spread", ["load", "worksteal", "loadscope"])
-def test_processes_share_one_search(folder: Path, spread: str) -> None:
-    """Under pytest-xdist one process searches, and all of them tell its verdict."""
-    module, adapter = RED.split(":")
-    (folder / "test_leak.py").write_text(COUNTED.format(module=module, adapter=adapter))
-    options = ("-n", "2", "--dist", spread, *STRICT, "--strict-config", *SCOPE)
-
-    result = session(folder, "-v", *options)
-    found = result.verdicts
-
-    assert {f"test_leak.py::TestMine::{name}" for name in ALL} == set(found)
-    assert "FAILED" == found["test_leak.py::TestMine::context-ownership"]
-    assert 1 == len(set((folder / "pids.txt").read_text().split()))
-    assert 1 == result.out.count("\nclaim ")
-
-
-def test_a_process_that_ends_is_not_followed_by_the_next(folder: Path) -> None:
-    """An engine that ends its process ends one of them; other tests say why."""
-    (folder / "test_exit.py").write_text(
-        COUNTED.format(module="notebook", adapter="NotebookAdapter")
-        + "\n\nasync def leave(self, environment):\n    os._exit(3)\n\n\n"
-        "Counted.start = leave\n"
-    )
-
-    result = session(folder, "-n", "2", *SCOPE)
-
-    assert 1 == result.code
-    assert 1 == result.out.count("crashed while running")
-    assert result.has_line("*the process that searched*ended all at once*")
-
-
-def test_without_anything_to_verify_nothing_is_imported(folder: Path) -> None:
-    """In a session without engines, the plugin costs next to nothing."""
-    heavy = {"hypothesis", "sqlalchemy", "websockets", "msgspec", "rich", "filelock"}
-    (folder / "conftest.py").write_text(
-        "import sys\n"
-        "def pytest_sessionfinish(session):\n"
-        f"    print('heavy:', sorted({heavy} & set(sys.modules)))\n"
-        "    ours = [name for name in sys.modules if 'isolation_spec' in name]\n"
-        "    print('ours:', len(ours))\n"
-    )
-    (folder / "pytest.ini").write_text("[pytest]\n")
-    (folder / "test_nothing.py").write_text("def test_nothing(): pass")
-
-    result = session(folder, "-s", "-q")
-
-    assert {"passed": 1} == result.counts, result.out
-    assert result.has_line("*heavy: []")
-    assert result.has_line("ours: 3")
-
-
-def test_unittest_runs_it_too(folder: Path) -> None:
-    """Without pytest each violated claim is a failed subtest."""
-    (folder / "test_leak.py").write_text(three_lines("TestLeak", RED))
-
-    done = session(folder, "-m", "unittest", "test_leak", executable="python")
-
-    assert 1 == done.code
-    assert "(claim='context-ownership')" in done.out
-    assert done.lines[-1].startswith("FAILED (failures=")
-
-
-# Options
-
-
-def test_an_engine_is_verified_by_its_name(folder: Path) -> None:
-    """Each engine that an option names is a test case, in a folder without tests."""
-    options = ("--isolation-engine", GREEN, "--isolation-engine", RED)
-
-    result = session(folder, "-v", *options)
-    found = result.verdicts
-
-    assert {f"isolation-engine::{GREEN}::{name}" for name in ALL} <= set(found)
-    assert "FAILED" == found[f"isolation-engine::{RED}::context-ownership"]
-    assert "PASSED" == found[f"isolation-engine::{GREEN}::context-ownership"]
-    assert result.has_line(f"isolation-spec: *engines {GREEN}, {RED}")
-
-
-def test_an_engine_may_stand_beside_the_user(folder: Path) -> None:
-    """`module:factory` is found in the folder from which pytest is started."""
-    (folder / "mine.py").write_text("from notebook import NotebookAdapter as Mine")
-
-    done = session(folder, "-q", "--isolation-engine", "mine:Mine")
-
-    assert 0 == done.code, done.out
-
-
-def test_the_engines_of_an_ini_file_stand_with_the_test_paths(folder: Path) -> None:
-    """They are verified unless the user names a path, also by several processes."""
-    (folder / "pytest.ini").write_text(
-        f"[pytest]\nisolation_profile = tiny\nisolation_engine =\n    {GREEN}\n"
-    )
-    (folder / "test_other.py").write_text("def test_other(): pass")
-
-    everything = session(folder, "-n", "2", "-W", "error", *SCOPE)
-    one = session(folder, "test_other.py")
-
-    assert {"passed": len(ALL) + 1} == everything.counts, everything.out
-    assert {"passed": 1} == one.counts, one.out
-
-
-@pytest.mark.parametrize(
-    ("options", "words"),
-    [
-        (("--isolation-profile", "nope"), "*'nope'*quick*ci*deep*"),
-        (("--isolation-profile", "nope", "-n", "2"), "*'nope'*quick*ci*deep*"),
-        (("-o", "isolation_profile=nope"), "*'nope'*quick*ci*deep*"),
-        (("--isolation-engine", "nope"), "*'nope'*reference*module:factory*"),
-        (("--isolation-engine", "nope:nope"), "*'nope:nope'*import path*"),
-        (("--isolation-replay", "nope"), "*no file or folder*nope*"),
-        (("--isolation-replay", "empty"), "*empty holds no failure file (*.json)"),
-        (("--isolation-failures", "conftest.py"), "*cannot be saved*conftest.py*"),
-    ],
-)
-def test_what_cannot_be_done_is_a_usage_error(
-    folder: Path,
-    options: tuple[str, ...],
-    words: str,
-) -> None:
-    """One line says what was given and what to write instead, before anything runs."""
-    (folder / "empty").mkdir()
-
-    result = session(folder, *options)
-
-    assert pytest.ExitCode.USAGE_ERROR == result.code
-    assert result.has_line(f"ERROR: {words}")
-    assert "Traceback" not in result.out
-
-
-def test_the_option_decides_the_profile_of_all(folder: Path) -> None:
-    """--isolation-profile outranks the test case, the test case the ini file."""
-    (folder / "test_engine.py").write_text(
-        three_lines("TestMine", GREEN, more=", profile='starved'")
-    )
-
-    own = session(folder, "-q")
-    given = session(folder, "-q", "--isolation-profile", "tiny")
-
-    assert (1, 0) == (own.code, given.code)
-    assert "profile starved" in own.out
-    assert "profile tiny" in given.out
-
-
-@pytest.mark.parametrize(
-    "options",
-    [("--isolation-failures", "kept"), ("-o", "isolation_failures=kept")],
-    ids=["option", "ini"],
-)
-def test_failure_files_go_where_the_user_says(
-    folder: Path, options: tuple[str, ...]
-) -> None:
-    """The folder of the option or of the ini file gets them, and no other."""
-    (folder / "test_leak.py").write_text(three_lines("TestLeak", RED))
-
-    result = session(folder, *options)
-    saved = set(re.findall(r"^Saved in (.*)$", result.out, re.MULTILINE))
-    files = list((folder / "kept").glob("*.json"))
-    replay = ("replay", *files, "--engine", RED)
-
-    assert files
-    assert saved == {f"kept/{file.name}" for file in files}, result.out
-    assert not (folder / ".isolation-spec").exists()
-    done = session(folder, *replay, executable="isolation-spec")
-    assert len(files) == len(re.findall(r"^REPRODUCED", done.out, re.MULTILINE))
-
-
-def test_markers_select(folder: Path) -> None:
-    """`isolation` is on every test of ours, and on no other."""
-    (folder / "test_engine.py").write_text(
-        three_lines("TestMine", GREEN) + "\n\ndef test_other(): pass\n"
-    )
-    options = ("--collect-only", "-q", "--strict-markers", "--isolation-engine", GREEN)
-
-    ours = session(folder, *options, "-m", "isolation")
-    others = session(folder, *options, "-m", "not isolation")
-
-    assert 2 * len(ALL) == len([line for line in ours.lines if "::" in line])
-    (other,) = [line for line in others.lines if "::" in line]
-    assert "test_engine.py::test_other" == other
-
-
-# Replay
-
-
-@pytest.fixture(scope="module")
-def leak(tmp_path_factory: pytest.TempPathFactory) -> Failure:
-    """A failure of the leaking notebook's."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(STRANGERS)
-        folder = tmp_path_factory.mktemp("leak")
-        verify(find_engine(RED), processes=0, folder=folder)
-    (path,) = folder.glob("*context-ownership*")
-    return load(path)
-
-
-def drifting(failure: Failure) -> Failure:
-    """The failure with a choice whose place never comes."""
-    schedule = failure.scenario.schedule
-    lost = Demotion(chain="99/database", consumed=3, rank=0)
-    scenario = msgspec.structs.replace(
-        failure.scenario, schedule=msgspec.structs.replace(schedule, demotions=(lost,))
-    )
-    return msgspec.structs.replace(failure, scenario=scenario)
-
-
-def kept(folder: Path, leak: Failure) -> dict[str, str]:
-    """Files of each kind in the folder `kept`, and how each of them must go.
-
-    What is not confirmed, and what lies in a folder of its own, is left out.
-    """
-    replace = msgspec.structs.replace
-    fixed = replace(leak, engine=GREEN)
-    files = {
-        "reproduced.json": (leak, "FAILED"),
-        "fixed.json": (fixed, "PASSED"),
-        "drifted.json": (drifting(fixed), "FAILED"),
-        "unsupported.json": (replace(leak, engine="nobody:Nothing"), "FAILED"),
-    }
-    (folder / "kept/older").mkdir(parents=True)
-    for name, (failure, _) in files.items():
-        save(failure, folder / "saving").rename(folder / "kept" / name)
-    for name in ("broken.json", "left-out.unconfirmed.json", "older/left-out.json"):
-        (folder / "kept" / name).write_text("{}")
-    return {
-        **{f"isolation-replay::{name}": how for name, (_, how) in files.items()},
-        "isolation-replay::broken.json": "FAILED",
-    }
-
-
-GIVEN = """
-import sys
-sys.modules["hypothesis"] = None
-from isolation_spec import isolation_test_case
-from leaking_notebook import LeakingNotebookAdapter
-from notebook import NotebookAdapter
-TestGreen = isolation_test_case(NotebookAdapter)
-TestRed = isolation_test_case(LeakingNotebookAdapter)
-"""
-
-
-@pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["one", "two"])
-def test_each_kept_file_is_a_test_of_its_own_name(
-    folder: Path, leak: Failure, spread: tuple[str, ...]
-) -> None:
-    """FIXED passes, all else fails and says why, nothing is skipped or needs
-    Hypothesis."""
-    (folder / "conftest.py").write_text("")
-    (folder / "pytest.ini").write_text("[pytest]\n")
-    (folder / "test_given.py").write_text(GIVEN)
-    expected = kept(folder, leak)
-    # Its own plugin would import what is made impossible to import.
-    without = ("-p", "no:hypothesispytest", *STRICT, *SCOPE)
-    options = ("--isolation-replay", "kept", "-m", "isolation_replay", *without)
-
-    result = session(folder, "-v", *options, *spread)
-    text = result.out
-
-    assert expected == result.verdicts, result.out
-    assert 1 == result.code
-    assert f"REPRODUCED: context-ownership on {RED}" in text
-    assert "\nHowever, " in text
-    assert "DRIFTED: context-ownership" in text
-    assert re.search(
-        r"^differs from the saved run: no place for the demotion of 99/database; "
-        r"at step \d+ \(expected .+, saw .+\)$",
-        text,
-        re.MULTILINE,
-    )
-    assert "UNSUPPORTED: the file names the engine 'nobody:Nothing'" in text
-    assert "broken.json is not a failure file" in text
-    assert "Traceback" not in text
-    (line,) = [one for one in result.lines if one.startswith("isolation: replayed")]
-    for part in ("1 FIXED", "1 REPRODUCED", "1 DRIFTED", "2 UNSUPPORTED"):
-        assert part in line
-
-
-def test_one_file_is_replayed_with_the_engine_that_is_given(
-    folder: Path, leak: Failure
-) -> None:
-    """`--isolation-engine` gives an engine that a file names and that is not
-    registered."""
-    path = save(leak, folder / "kept")
-    options = ("--isolation-replay", path, "-m", "isolation_replay", "-v")
-
-    given = session(folder, *options, "--isolation-engine", RED)
-    alone = session(folder, *options)
-
-    assert {f"isolation-replay::{path.name}": "FAILED"} == given.verdicts
-    assert given.has_line(f"REPRODUCED: context-ownership on {RED}")
-    assert alone.has_line(f"UNSUPPORTED: *--isolation-engine {RED}*")
-
-
-def test_the_command_names_an_engine_that_is_not_registered() -> None:
-    """A path with a space is quoted, and an engine of the user's is given by them."""
-    command = replay_command("my failures/a.json", "mine:Adapter")
-
-    assert "isolation-spec replay a.json" == replay_command("a.json", "reference")
-    assert "isolation-spec replay 'my failures/a.json' --engine mine:Adapter" == command
-
-
-# What goes wrong
+# A broken adapter and an interrupt
 
 
 def test_a_broken_adapter_is_one_clear_failure(folder: Path) -> None:
@@ -765,7 +298,7 @@ def test_an_interrupt_keeps_what_was_found(folder: Path) -> None:
     text = (folder / "test_leak.py").read_text()
     (folder / "test_leak.py").write_text(f"from pathlib import Path\n{text}")
 
-    result = session(folder, "-v")
+    result = session_process(folder, "-v")
     (path,) = (folder / ".isolation-spec/failures").glob("*.json")
 
     assert pytest.ExitCode.INTERRUPTED == result.code
