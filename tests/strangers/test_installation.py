@@ -63,7 +63,7 @@ def build(commands: Path, source: Path, target: str) -> Path:
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that has the build backend."""
     commands = make_environment(tmp_path_factory.mktemp("builder"))
-    install(commands, "hatchling", "editables")
+    install(commands, "-c", ROOT / "constraints.txt", "hatchling", "editables")
     return commands
 
 
