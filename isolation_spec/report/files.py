@@ -1,4 +1,4 @@
-"""Files that faces write, and listeners that fail without ending the search."""
+"""Writes report files, and keeps a failing listener from ending the search."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ __all__ = ["EventDispatcher", "write_whole"]
 
 
 class EventDispatcher:
-    """Tells each event to several listeners.
+    """Sends each event to several listeners.
 
-    One that cannot write any more is told nothing further, and the search goes on: what
-    is found must not be lost because a disk is full.
+    A listener that cannot write gets no further events, and the search goes on: its
+    findings must survive a full disk.
 
     Attributes:
         problems: a sentence for each listener that failed.
@@ -26,7 +26,7 @@ class EventDispatcher:
         self.problems: list[str] = []
 
     def __call__(self, event: Event) -> None:
-        """Tells one event to all that still listen."""
+        """Sends one event to the remaining listeners."""
         for listener in tuple(self._listeners):
             try:
                 listener(event)
@@ -38,13 +38,13 @@ class EventDispatcher:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file in one step: whoever reads it sees all of it or none.
+    """Writes a file in one step, so that no reader sees a part of it.
 
     Raises:
-        OSError: it cannot be written.
+        OSError: the file cannot be written.
     """
     if path.exists() and not path.is_file():
-        # A device or a pipe is written to; it must not be replaced.
+        # A device or a pipe must not be replaced by a file.
         path.write_bytes(data)
         return
     temporary = path.with_name(f".writing-{os.getpid()}-{path.name}")

@@ -1,4 +1,4 @@
-"""Turns data into one self-contained HTML page that can load and reach nothing."""
+"""Renders data as one self-contained HTML page that makes no requests."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ __all__ = ["MOST_BYTES", "render", "script_data", "visible"]
 _MOST_ACCENTS = 2
 
 MOST_BYTES = 500_000
-"""A page is never larger."""
+"""The largest page."""
 
 
 def render(
     template: str, *, styles: tuple[str, ...], script: str = "", **data: Any
 ) -> str:
-    """A page from a template, with its styles and its script in it.
+    """Returns a page from a template, with its styles and its script inside.
 
-    Everything in `data` is escaped. The content policy of the page allows these styles
-    and this script, by their digests, and nothing else: no request, no form, no frame.
+    All `data` is escaped. The content policy of the page allows these styles and this
+    script, by their digests, and forbids requests, forms and frames.
     """
     style = "\n".join(map(_text, styles))
     code = _text(script) if script else ""
@@ -41,7 +41,7 @@ def render(
 
 
 def script_data(data: Any) -> str:
-    """JSON that can stand inside a script element: nothing in it can end that."""
+    """Returns JSON for a script element, without characters that could end it."""
     text = msgspec.json.encode(data).decode()
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -55,13 +55,13 @@ def _digest(text: str) -> str:
 
 
 def _finalize(value: Any) -> Any:
-    """What stands in a page in place of a value of the data."""
+    """Returns the text of a value for the page."""
     return visible(value) if type(value) is str else value
 
 
 def visible(text: str) -> str:
-    """The text with all that is not seen, or that would be seen elsewhere, escaped:
-    control characters, marks of direction, a heap of accents on one letter."""
+    """Escapes invisible and displaced characters: control characters, marks of
+    direction, and heaps of accents on one letter."""
     lines = [printable(line) for line in text.split("\n")]
     return "\n".join(line if line.isascii() else _flat(line) for line in lines)
 

@@ -1,4 +1,4 @@
-"""Every event as one JSON object on a line, as it happens."""
+"""Writes each event as it happens, one JSON object per line."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ __all__ = ["JSONLines"]
 class JSONLines:
     """Writes each event with its fields, and `seconds` since the search began.
 
-    Each line is in the file before the next thing happens. What JSON has no characters
-    for is escaped, so that any reader takes it.
+    Each line is in the file before the search goes on. The file is ASCII, and any other
+    character is escaped, so that every reader accepts it.
 
     Attributes:
-        path: where it writes; what was there is replaced.
+        path: the file, which replaces an earlier one.
     """
 
     def __init__(
@@ -36,6 +36,6 @@ class JSONLines:
         """Writes one event."""
         seconds = round(self._clock() - self._started, 3)
         fields = {**msgspec.to_builtins(event), "seconds": seconds}
-        # Opened for each line: nothing is left open, and workers inherit nothing.
+        # Opened for each line, so that forked workers inherit no open file.
         with self.path.open("a", encoding="ascii") as file:
             file.write(json.dumps(fields) + "\n")

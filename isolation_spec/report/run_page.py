@@ -1,4 +1,4 @@
-"""The page of a whole run: claims, evidence, what was covered, what was caught when."""
+"""The page of a whole run: claims, evidence, coverage, and the time of findings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ too; a label's middle is further than half of that from both ends."""
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """A row of a table: what, how often, a share of the width, and a remark."""
+    """A row of a table: a name, a count, a share of the width, and a remark."""
 
     name: str
     count: int
@@ -41,7 +41,7 @@ class _Place(msgspec.Struct, frozen=True):
 
 
 def run_page(run: RunFolder) -> str:
-    """The page of a run, of at most `MOST_BYTES` bytes; what is left out is said."""
+    """Returns the page of a run, of at most `MOST_BYTES` bytes; it counts omissions."""
     for most in _SIZES:
         text = _render(run, most)
         if len(text.encode()) <= MOST_BYTES:
@@ -83,7 +83,7 @@ def _short(text: str) -> str:
 
 
 def _verdict(verdict: Verdict) -> str:
-    """The name of the class that colours a verdict."""
+    """Returns the name of the class that colours a verdict."""
     return verdict.value.replace(" ", "-")
 
 
@@ -103,12 +103,12 @@ def _claim(result: Result, claim: Any) -> dict[str, Any]:
 
 
 def _share(count: float, most: float) -> float:
-    """Percent, at most 100."""
+    """Returns a percentage, at most 100."""
     return round(100 * min(1.0, max(0.0, count / most)), 2) if most > 0 else 0.0
 
 
 def _operations(result: Result) -> Iterator[_Line]:
-    """How often each kind of operation was performed, and how it ended."""
+    """Yields the count and the outcomes of each kind of operation."""
     counts = result.coverage.operations
     totals = {kind: sum(ends.values()) for kind, ends in counts.items()}
     most = max(totals.values(), default=0)
@@ -121,7 +121,7 @@ def _operations(result: Result) -> Iterator[_Line]:
 
 
 def _never(result: Result) -> Iterator[str]:
-    """The kinds of operation that no scenario of the run had."""
+    """Yields the kinds of operation that no scenario of the run had."""
     for kind in get_args(Operation):
         name = kind_of_operation(kind)
         if name not in result.coverage.operations:
@@ -139,7 +139,7 @@ def _spaced(name: str) -> str:
 
 
 def _chart(run: RunFolder) -> dict[str, Any]:
-    """Interleavings over seconds as a line, and where the catches are on it.
+    """Returns interleavings over seconds as a line, and the findings on it.
 
     The line is in thousandths of the width and of the height, the rest in percent.
     """
@@ -156,7 +156,7 @@ def _chart(run: RunFolder) -> dict[str, Any]:
 
 
 def _marks(catches: Sequence[Catch], end: float) -> list[dict[str, Any]]:
-    """One label for catches that are too close to be told apart, a line for each."""
+    """Returns one label for findings that are close together, with a line for each."""
     marks: list[dict[str, Any]] = []
     for number, catch in enumerate(catches, 1):
         x = _share(catch.seconds, end)

@@ -1,4 +1,4 @@
-"""What brought about what in a history, as far as its entries tell."""
+"""The causes and effects in a history, as far as its entries show them."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ from isolation_spec.report.timeline.words import run_of
 __all__ = ["causes"]
 
 _MOST_TRIED = 200
-"""Operations before an end that are looked at; more than a page shows."""
+"""Operations before an end that are examined; a page shows fewer."""
 
 
 def causes(history: History) -> Iterator[tuple[int | None, int]]:
     """Yields (cause, effect) as indices of entries; None is the world.
 
-    A run brings about the events that name it, and its tools; what ends a run, a
-    context, a user, a connection or the engine brings about the end of what was
-    under way there.
+    A run causes the events that name it, and its tools. An operation that ends a run,
+    a context, a user, a connection or the engine causes the end of the operations and
+    connections in flight there.
     """
     operations = history.operations()
     latest: dict[int, int] = {}
@@ -70,7 +70,7 @@ def causes(history: History) -> Iterator[tuple[int | None, int]]:
 def _ender(
     entry: Entry, operations: dict[int, Operation], started: dict[int, int]
 ) -> int | None:
-    """The latest operation before an end that may have brought it about."""
+    """Returns the latest operation that may have caused an end, None if none may."""
     ended = operations.get(entry.operation or -1)
     if isinstance(entry, OperationEnded) and (
         entry.outcome not in ("cancelled", "failed") or not isinstance(ended, RunAgent)

@@ -1,8 +1,8 @@
-"""A history as lanes, rows, bars and arrows: everything that a page draws, as data.
+"""Lays a history out as lanes, rows, bars and arrows: the drawing of a page, as data.
 
-A row is one entry, or a few that belong together; rows stand in the order of
-observation, as most of a run happens at one virtual time. Positions are counted in
-rows: 3 is the middle of the fourth row, 3.5 the line below it.
+A row is one entry, or a few that belong together. Rows stand in the order of
+observation, as most of a run happens at one virtual time. Positions count rows: 3 is
+the middle of the fourth row, 3.5 the line below it.
 """
 
 from __future__ import annotations
@@ -13,10 +13,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from isolation_spec.claims import Violation
 from isolation_spec.diagnosis.provenance import ProvenanceStep, concerned
 from isolation_spec.model.history.activity import Await
-from isolation_spec.model.history.entries import Entry, GaugeRead, SessionMoved
 from isolation_spec.model.history.history import History
 from isolation_spec.report.html import visible
 from isolation_spec.report.timeline.causality import causes
+from isolation_spec.report.timeline.grouping import (
+    awaits_by_row,
+    group_entries,
+    join_texts,
+)
 from isolation_spec.report.timeline.shapes import (
     Arrow,
     Bar,
@@ -26,13 +30,13 @@ from isolation_spec.report.timeline.shapes import (
     Tick,
     Timeline,
 )
-from isolation_spec.report.timeline.spans import bar_of, lasting, spans
+from isolation_spec.report.timeline.spans import spans
+from isolation_spec.report.timeline.tracks import Tracks
 from isolation_spec.report.timeline.words import Part, Words, kind_of, parts_of
 
 __all__ = ["make_timeline"]
 
 MOST_LANES = 8
-MOST_TRACKS = 3
 _LONGEST_LABEL = 12
 
 
@@ -45,12 +49,20 @@ def make_timeline(
     most: int = 400,
     values: bool = False,
 ) -> Timeline:
-    """The timeline of a history, of at most so many rows around where it fails."""
+    """Returns the timeline of a history, with at most so many rows around its failure.
+
+    Args:
+        violation: the violation that the history shows, None if it shows none.
+        hops: the provenance of the foreign value.
+        parting: the entry from which on a passing run differs.
+        most: the number of rows.
+        values: whether outputs of the engine without a canary are shown.
+    """
     return _Drawing(history, violation, hops, parting, most, values).timeline()
 
 
 class _Drawing:
-    """One timeline in the making."""
+    """A timeline under construction."""
 
     def __init__(
         self,
@@ -71,44 +83,42 @@ class _Drawing:
         if violation is not None and hops:
             self.values = concerned(history, violation)
         self.users = self._users()
-        self.groups = self._kept(most)
+        self.groups = self._choose_rows(most)
         self.firsts = [group[0] for group in self.groups]
         self.spans = tuple(spans(self.entries))
-        self.tracks: dict[int | None, int] = {}
-        self.track_of = self._assign_tracks()
-
-    # What is shown
+        self.tracks = Tracks(self.spans)
 
     def _users(self) -> tuple[int | None, ...]:
-        """The world's lane and those of users; of very many, the concerned first."""
-        seen = dict.fromkeys(hop.user for hop in self.hops)
+        """Returns the lanes: users, the concerned first if many, and the world."""
+        ordered = dict.fromkeys(hop.user for hop in self.hops)
         if self.violation is not None:
-            seen.update(dict.fromkeys(self.violation.users))
-        seen.update(dict.fromkeys(entry.user for entry in self.entries))
-        users = [user for user in seen if user is not None][:MOST_LANES]
+            ordered.update(dict.fromkeys(self.violation.users))
+        ordered.update(dict.fromkeys(entry.user for entry in self.entries))
+        users = [user for user in ordered if user is not None][:MOST_LANES]
         return (*sorted(users), None)
 
-    def _kept(self, most: int) -> list[tuple[int, int]]:
-        """The rows, as (first, last) entry: around the failing one, and every hop."""
+    def _choose_rows(self, most: int) -> list[tuple[int, int]]:
+        """Returns (first, last) of each row: around the failure, and each hop."""
         lanes = set(self.users)
-        groups = [g for g in _groups(self.entries) if self.entries[g[0]].user in lanes]
+        rows = group_entries(self.entries)
+        groups = [g for g in rows if self.entries[g[0]].user in lanes]
         firsts = [group[0] for group in groups]
         centre = bisect_right(firsts, self._centre()) - 1
         begin = max(0, min(centre - most * 2 // 3, len(groups) - most))
-        kept = dict.fromkeys(range(begin, min(len(groups), begin + most)))
+        chosen = set(range(begin, min(len(groups), begin + most)))
         for hop in self.hops[:most]:
-            kept[max(0, bisect_right(firsts, hop.entry) - 1)] = None
-        return [groups[index] for index in sorted(kept)] if groups else []
+            chosen.add(max(0, bisect_right(firsts, hop.entry) - 1))
+        return [groups[index] for index in sorted(chosen)] if groups else []
 
     def _centre(self) -> int:
         if self.violation is not None:
             return self.violation.entry
         return self.parting if self.parting is not None else len(self.entries)
 
-    # Where it stands
+    # Positions
 
     def at(self, entry: int) -> float:
-        """The position of an entry; between two rows if it is in none."""
+        """Returns the position of an entry, between two rows if no row has it."""
         index = bisect_right(self.firsts, entry) - 1
         inside = index >= 0 and entry <= self.groups[index][1]
         return float(index) if inside else index + 0.5
@@ -117,30 +127,15 @@ class _Drawing:
         return self.users.index(user)
 
     def point(self, entry: int) -> Point:
-        """Where an entry is drawn: on the bar of its operation or connection."""
-        seen = self.entries[entry]
-        return Point(self.at(entry), self.lane(seen.user), self._track(entry))
-
-    def _track(self, entry: int) -> int:
-        return self.track_of.get(bar_of(self.entries[entry]), 0)
-
-    def _assign_tracks(self) -> dict[object, int]:
-        """Bars of one lane that overlap in time stand beside each other."""
-        tracks: dict[object, int] = {}
-        taken: dict[int | None, list[int]] = {}
-        for key, span in lasting(self.spans).items():
-            ends = taken.setdefault(span.user, [])
-            free = (i for i, end in enumerate(ends) if end < span.begin)
-            track = min(next(free, len(ends)), MOST_TRACKS - 1)
-            ends[track : track + 1] = [max(span.end, *ends[track : track + 1], 0)]
-            tracks[key] = track
-            self.tracks[span.user] = len(ends)
-        return tracks
+        """Returns the point of an entry, on the bar of its operation or connection."""
+        drawn = self.entries[entry]
+        track = self.tracks.of_entry(drawn)
+        return Point(self.at(entry), self.lane(drawn.user), track)
 
     # The parts of the timeline
 
     def timeline(self) -> Timeline:
-        """All of it."""
+        """Returns the whole timeline."""
         shown = sum(last - first + 1 for first, last in self.groups)
         everybody = {entry.user for entry in self.entries} - {None}
         return Timeline(
@@ -160,11 +155,11 @@ class _Drawing:
         label = visible(self.history.label(user))
         if len(label) > _LONGEST_LABEL:
             label = f"{label[: _LONGEST_LABEL - 1]}…"
-        return Lane(label=label, user=user, tracks=self.tracks.get(user, 1))
+        return Lane(label=label, user=user, tracks=self.tracks.counts.get(user, 1))
 
     def _rows(self) -> Iterator[Row]:
         hops = {int(self.at(hop.entry)): n for n, hop in enumerate(self.hops, 1)}
-        waits = _waits(self.history.awaits, self.firsts)
+        waits = awaits_by_row(self.history.awaits, self.firsts)
         before = -1
         for index, (first, last) in enumerate(self.groups):
             entry = self.entries[first]
@@ -200,7 +195,7 @@ class _Drawing:
         texts = [self.words.of(self.entries[index]) for index in range(first, last + 1)]
         user = self.entries[first].user
         viewer = None if user is None else self.history.label(user)
-        return parts_of(_joined(texts), viewer, self.values)
+        return parts_of(join_texts(texts), viewer, self.values)
 
     def _say(self, waits: Iterable[Await]) -> Iterator[str]:
         counts: dict[tuple[int, str], int] = {}
@@ -217,7 +212,7 @@ class _Drawing:
                 yield Bar(
                     kind=span.kind,
                     lane=self.lane(span.user),
-                    track=self.track_of.get(span.key, 0),
+                    track=self.tracks.of(span.key),
                     begin=max(-0.5, self.at(span.begin)),
                     end=self.at(span.end),
                     operation=span.operation,
@@ -225,12 +220,12 @@ class _Drawing:
                 )
 
     def _shows(self, begin: int, end: int) -> bool:
-        """True if there is a row between two entries."""
+        """Whether a row lies between two entries."""
         return bisect_left(self.firsts, begin) < bisect_right(self.firsts, end)
 
     def _ticks(self) -> Iterator[Tick]:
         users = {s.operation: s.user for s in self.spans if s.kind == "operation"}
-        for gap in _waits(self.history.awaits, self.firsts).values():
+        for gap in awaits_by_row(self.history.awaits, self.firsts).values():
             for number, one in enumerate(gap, 1):
                 user = users.get(one.operation)
                 if user not in self.users or user is None:
@@ -239,7 +234,7 @@ class _Drawing:
                 if not before.is_integer():
                     continue
                 step = (self.at(one.entry) - before) * number / (len(gap) + 1)
-                track = self.track_of.get(one.operation, 0)
+                track = self.tracks.of(one.operation)
                 point = Point(round(before + step, 3), self.lane(user), track)
                 yield Tick(point=point, place=one.place)
 
@@ -247,7 +242,7 @@ class _Drawing:
         shown = {
             index for first, last in self.groups for index in range(first, last + 1)
         }
-        told = {hop.entry for hop in self.hops}
+        on_path = {hop.entry for hop in self.hops}
         for cause, effect in causes(self.history):
             if effect not in shown:
                 continue
@@ -258,8 +253,8 @@ class _Drawing:
             elif cause in shown:
                 owner, viewer = (self.entries[i].user for i in (cause, effect))
                 strong = None not in (owner, viewer) and owner != viewer
-                # Where the path leads, a second strong line would say it twice.
-                if not (strong and effect in told):
+                # The path is a strong line already.
+                if not (strong and effect in on_path):
                     yield Arrow(cause=self.point(cause), effect=to, strong=strong)
 
     def _path(self) -> Iterator[Point]:
@@ -268,50 +263,10 @@ class _Drawing:
                 same = hop.operation is not None and (
                     self.entries[hop.entry].user == hop.user
                 )
-                track = self._track(hop.entry) if same else 0
+                track = self.tracks.of_entry(self.entries[hop.entry]) if same else 0
                 yield Point(self.at(hop.entry), self.lane(hop.user), track)
 
 
 def _name(operation: object) -> str:
     kind = getattr(type(operation), "__struct_config__", None)
     return "" if kind is None else str(kind.tag).replace("_", " ")
-
-
-def _groups(entries: Sequence[Entry]) -> Iterator[tuple[int, int]]:
-    """Yields (first, last) of entries that one line tells together."""
-    first = 0
-    for index in range(1, len(entries) + 1):
-        if index == len(entries) or not _together(entries[index - 1], entries[index]):
-            yield first, index - 1
-            first = index
-
-
-def _together(entry: Entry, following: Entry) -> bool:
-    if type(entry) is not type(following) or entry.turn != following.turn:
-        return False
-    if isinstance(entry, GaugeRead):
-        return entry.user == following.user
-    if isinstance(entry, SessionMoved) and isinstance(following, SessionMoved):
-        return entry.session == following.session
-    return False
-
-
-def _joined(texts: Sequence[str]) -> str:
-    """Texts in one, without the beginning that all have in common."""
-    if len(texts) == 1:
-        return texts[0]
-    words = [text.split(" ") for text in texts]
-    common = 0
-    while all(len(w) > common + 1 and w[common] == words[0][common] for w in words):
-        common += 1
-    ends = [" ".join(word[common:]) for word in words]
-    return " ".join([*words[0][:common], ", ".join(ends)])
-
-
-def _waits(awaits: Iterable[Await], firsts: Sequence[int]) -> dict[int, list[Await]]:
-    """Row -> the awaits just before it."""
-    found: dict[int, list[Await]] = {}
-    for one in awaits:
-        row = bisect_right(firsts, one.entry - 1)
-        found.setdefault(row, []).append(one)
-    return found

@@ -10,7 +10,7 @@ __all__ = ["Arrow", "Bar", "Lane", "Point", "Row", "Tick", "Timeline"]
 
 
 class Lane(msgspec.Struct, frozen=True, kw_only=True):
-    """One user's column, or the world's; bars beside each other are on its tracks."""
+    """The column of a user or of the world, with a track for each overlapping bar."""
 
     label: str
     user: int | None
@@ -18,7 +18,7 @@ class Lane(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Point(msgspec.Struct, frozen=True, array_like=True):
-    """A place in the drawing; `at` counts rows."""
+    """A point of the drawing; `at` counts rows."""
 
     at: float
     lane: int
@@ -32,13 +32,13 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
         kind: of its entries.
         first, last: indices of its entries in the history.
         who: the label of its user, or "world".
-        parts: what happened, in words.
-        waits: where in the engine operations waited since the row before, in words.
-        hidden: characters that the engine gave and that are not shown.
+        parts: the description of its entries.
+        waits: descriptions of the await sites since the row before.
+        hidden: the number of characters of the engine's outputs that are not shown.
         skipped: entries left out before it.
-        fails: True if the violation shows here.
-        parting: True if a neighbouring run differs from here on.
-        hop: the number of the hop of the foreign canary, from 1, 0 for none.
+        fails: whether the violation shows here.
+        parting: whether the passing run differs from here on.
+        hop: the number of the provenance step, from 1; 0 if the row is no step.
     """
 
     kind: str
@@ -59,12 +59,12 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     hop: int
 
     def text(self) -> str:
-        """All its words."""
+        """Returns the whole description."""
         return "".join(part.text for part in self.parts)
 
 
 class Bar(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that lasted: an operation, a connection, a session, a tool."""
+    """A time span: of an operation, a connection, a session or a tool."""
 
     kind: str
     lane: int
@@ -91,13 +91,14 @@ class Arrow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Timeline(msgspec.Struct, frozen=True, kw_only=True):
-    """What is drawn of one run.
+    """The drawing of one run.
 
     Attributes:
-        path: the way of the foreign canary, or of what the violation is about.
-        values: the canaries whose way it is, none if it is that of something else.
-        entries: how many the history has.
-        left_out: entries that are in no row; `lanes_left_out`, users.
+        path: the provenance of the foreign canary, or of the object of the violation.
+        values: the canaries on the path, empty if the path is that of an object.
+        entries: the number of entries in the history.
+        left_out: the number of entries without a row.
+        lanes_left_out: the number of users without a lane.
     """
 
     lanes: tuple[Lane, ...]

@@ -1,4 +1,4 @@
-"""What lasts in a history: operations, connections, database sessions and tools."""
+"""The time spans of a history: operations, connections, sessions and tools."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ class Span(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bar_of(entry: Entry) -> object:
-    """What an entry is drawn on: a tool has a track of its own, all else shares the
-    one of its operation."""
+    """Returns the key of the bar of an entry: a tool has its own, and every other
+    entry is drawn on the bar of its operation."""
     if isinstance(entry, ToolRan):
         return entry.operation, entry.tool, entry.argument
     return entry.operation
 
 
 def spans(entries: Sequence[Entry]) -> tuple[Span, ...]:
-    """Everything that lasts, in the order in which it begins; what never ends lasts
+    """Returns the spans in the order of their beginnings; a span without an end lasts
     until after the last entry."""
     found: list[Span] = []
-    under_way: dict[object, int] = {}
+    in_flight: dict[object, int] = {}
     for index, entry in enumerate(entries):
         (kind, key), moment, outcome = _moment(entry)
-        at = under_way.get((kind, key))
+        at = in_flight.get((kind, key))
         if moment == "begin" or (moment == "on" and at is None):
-            under_way[kind, key] = len(found)
+            in_flight[kind, key] = len(found)
             found.append(
                 Span(
                     kind=kind,
@@ -62,12 +62,12 @@ def spans(entries: Sequence[Entry]) -> tuple[Span, ...]:
         elif moment == "end" and at is not None:
             ended = msgspec.structs.replace(found[at], end=index, outcome=outcome)
             found[at] = ended
-            del under_way[kind, key]
+            del in_flight[kind, key]
     return tuple(found)
 
 
 def _moment(entry: Entry) -> tuple[tuple[str, object], str, str]:
-    """(what lasts, whether it begins, goes on or ends here, and how)."""
+    """Returns the kind and key of the span, the moment in it, and the outcome."""
     match entry:
         case OperationStarted():
             return ("operation", entry.operation), "begin", ""
@@ -88,7 +88,7 @@ def _moment(entry: Entry) -> tuple[tuple[str, object], str, str]:
 
 
 def lasting(found: Iterable[Span]) -> dict[object, Span]:
-    """Key -> one span over all that is drawn on the same track."""
+    """Returns one span for each key, over all spans with that key."""
     whole: dict[object, Span] = {}
     for span in found:
         known = whole.get(span.key, span)

@@ -1,4 +1,4 @@
-"""What each entry of a history says, in a few words, for a page."""
+"""Describes the entries of a history in a few words, for a page."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ PHASES = {
     "operations": "The operations",
     "cleanup": "Every user is cleaned up",
     "teardown": "The engine is torn down",
-    "observed": "What the independent observer reads",
+    "observed": "The independent observer reads the storage",
 }
 
 _LONGEST = 160
@@ -54,7 +54,7 @@ _RUN = re.compile(r"run-(\d{1,9})(?!\d)")
 
 
 class Part(msgspec.Struct, frozen=True):
-    """A piece of text; `canary` names its owner, `strong` that it is elsewhere."""
+    """A piece of text; `canary` names its owner, and `strong` marks a foreign one."""
 
     text: str
     canary: str = ""
@@ -64,9 +64,9 @@ class Part(msgspec.Struct, frozen=True):
 def parts_of(
     text: str, viewer: str | None, values: Collection[str] = ()
 ) -> tuple[Part, ...]:
-    """The text cut at its canaries; strong are these values, and foreign ones.
+    """Splits a text at its canaries, and marks these values and foreign ones as strong.
 
-    No part is longer than a screen bears.
+    Long parts are shortened to fit a screen.
     """
     owners = {value: owner for owner, value in canaries_in(text)}
     parts: list[Part] = []
@@ -91,12 +91,12 @@ def _plain(text: str) -> list[Part]:
 
 
 def kind_of(entry: Entry) -> str:
-    """The stable name of an entry's kind."""
+    """Returns the stable name of an entry's kind."""
     return str(type(entry).__struct_config__.tag)
 
 
 def run_of(entry: Entry) -> int | None:
-    """The operation whose run an event names, None if it names none."""
+    """Returns the operation whose run an event names, None without a name."""
     if not isinstance(entry, EventReceived):
         return None
     found = _RUN.search(str(_fields(entry.text).get("run_id", entry.text)))
@@ -104,10 +104,10 @@ def run_of(entry: Entry) -> int | None:
 
 
 class Words:
-    """Words for the entries of one history.
+    """Describes the entries of one history.
 
-    What was observed from an engine is left out unless it carries a canary, as a page
-    may be handed on; with `values` it is shown.
+    Outputs of an engine appear only if they carry a canary, as a page may be passed on;
+    with `values` all of them appear.
     """
 
     def __init__(self, history: History, *, values: bool = False) -> None:
@@ -116,7 +116,7 @@ class Words:
         self.operations = history.operations()
 
     def of(self, entry: Entry) -> str:
-        """One entry in a few words, without its user's name."""
+        """Describes one entry without its user's name."""
         match entry:
             case OperationStarted():
                 return describe_operation(self.operations[entry.operation or 0])
@@ -180,26 +180,26 @@ class Words:
     def _received(self, entry: EventReceived) -> str:
         fields = _fields(entry.text)
         kind, run = (str(fields.get(name, "")) for name in ("type", "run_id"))
-        what = kind if _NAME.fullmatch(kind) else "an event"
+        event = kind if _NAME.fullmatch(kind) else "an event"
         whose = f" of {run}" if _NAME.fullmatch(run) else ""
         text = self.shown(entry.text, ": ")
-        return f"{entry.connection} receives {what}{whose}{text}"
+        return f"{entry.connection} receives {event}{whose}{text}"
 
     def shown(self, text: str, before: str = "") -> str:
-        """A value of the engine's with what leads to it, "" if it is not for show."""
+        """Returns an output with the text before it, "" if it must not appear."""
         if self.values:
             return before + text if text not in ("", "None") else ""
         values = [value for _, value in canaries_in(text)]
         return before + " ".join(dict.fromkeys(values)) if values else ""
 
     def error(self, text: str) -> str:
-        """The name of an error, and its text as far as that is for show."""
+        """Returns the name of an error, and as much of its text as may appear."""
         name = text.partition(" ")[0]
         rest = self.shown(text[len(name) :], " ")
         return name + rest if _NAME.fullmatch(name) else rest.strip()
 
     def hidden(self, entry: Entry) -> int:
-        """How many characters of what the engine gave are not shown."""
+        """Returns the number of characters of the outputs that do not appear."""
         if self.values:
             return 0
         fields = ("value", "error", "seen", "text", "message", "argument")
