@@ -1,4 +1,4 @@
-"""An adapter alone: what works, what is missing, and what strangers get wrong."""
+"""An adapter alone: working, missing and broken methods, and likely oversights."""
 
 import asyncio
 import importlib
@@ -41,7 +41,7 @@ def changed(notebook: ModuleType, **members: Any) -> type[Adapter]:
 
 
 def noted(found: list[MethodResult], method: str, status: str) -> str:
-    """What was noted of the method in that status; fails if nothing was."""
+    """Returns the notes on the method with that status; fails without one."""
     notes = [one.note for one in found if (one.method, one.status) == (method, status)]
     assert notes, [one for one in found if one.status != "ok"]
     return " ".join(notes)
@@ -51,9 +51,7 @@ def noted(found: list[MethodResult], method: str, status: str) -> str:
 
 
 @pytest.mark.parametrize("which", ["reference", "notebook"])
-def test_of_a_correct_adapter_there_is_nothing_to_say(
-    notebook: ModuleType, which: str
-) -> None:
+def test_a_correct_adapter_gets_no_hint(notebook: ModuleType, which: str) -> None:
     """Every method is in order or not declared; no hint, nothing broken."""
     adapter = notebook.NotebookAdapter if which == "notebook" else ReferenceAdapter
     found = checks(adapter)
@@ -80,8 +78,8 @@ def test_of_a_correct_adapter_there_is_nothing_to_say(
     } <= methods
 
 
-def test_what_is_not_declared_is_not_exercised(notebook: ModuleType) -> None:
-    """A method of a capability that is not declared says which one that is."""
+def test_an_undeclared_capability_is_not_exercised(notebook: ModuleType) -> None:
+    """A method of an undeclared capability is reported with the capability."""
     found = checks(notebook.NotebookAdapter)
 
     note = noted(found, "connect", "not exercised")
@@ -153,10 +151,10 @@ BROKEN: dict[str, tuple[str, Any, str, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_breaks_the_contract_says_what_to_write(
+def test_a_broken_method_is_reported_with_the_code_to_write(
     notebook: ModuleType, case: str
 ) -> None:
-    """The method is named, with what it did and what to write instead."""
+    """The note names the method, its mistake and the code to write."""
     member, instead, method, words = BROKEN[case]
     found = checks(changed(notebook, **{member: instead}))
 
@@ -165,8 +163,8 @@ def test_what_breaks_the_contract_says_what_to_write(
         assert word in note
 
 
-def test_what_is_not_written_says_what_to_write(notebook: ModuleType) -> None:
-    """The docstring of a method that is still to be written is what is told."""
+def test_a_method_to_write_is_reported_with_its_docstring(notebook: ModuleType) -> None:
+    """The note on a method to write is its docstring."""
     adapter = changed(notebook, cleanup_user=_unwritten)
     found = checks(adapter)
 
@@ -176,10 +174,10 @@ def test_what_is_not_written_says_what_to_write(notebook: ModuleType) -> None:
         assert_adapter_works(adapter)
 
 
-def test_what_comes_after_what_is_missing_is_not_exercised(
+def test_methods_after_a_missing_one_are_not_exercised(
     notebook: ModuleType,
 ) -> None:
-    """Without a start there is nothing more to be asked for."""
+    """Without a start no other method is exercised."""
     found = checks(changed(notebook, start=_raising))
 
     assert 1 == sum(one.status == "breaks" for one in found)
@@ -197,7 +195,7 @@ def _opened(notebook: ModuleType) -> Any:
 
 
 def test_a_request_that_is_not_refused_is_a_hint(notebook: ModuleType) -> None:
-    """What another user asks for and gets is reported, and not judged."""
+    """A granted request of another user is reported, and not judged."""
     found = checks(changed(notebook, engine_class=_opened(notebook)))
 
     assert "was returned, when bob named alice's" in noted(
@@ -206,7 +204,7 @@ def test_a_request_that_is_not_refused_is_a_hint(notebook: ModuleType) -> None:
 
 
 def test_an_exception_that_is_no_refusal_is_a_hint(notebook: ModuleType) -> None:
-    """An engine says no by an exception that the adapter does not name."""
+    """A refusal by an exception outside `refusals` is reported."""
     found = checks(changed(notebook, refusals=()))
 
     assert "Refused" in noted(found, "read of another's", "hint")
@@ -221,7 +219,7 @@ def test_nothing_shared_is_a_hint(notebook: ModuleType) -> None:
 
 
 def test_a_method_without_its_capability_is_a_hint(notebook: ModuleType) -> None:
-    """What is written, and never asked for, is told, of adapter and services."""
+    """A method without its capability is reported, of adapter and services."""
     found = checks(changed(notebook, capabilities=frozenset()))
 
     assert "'memory' is not declared" in noted(found, "write", "hint")
@@ -229,8 +227,8 @@ def test_a_method_without_its_capability_is_a_hint(notebook: ModuleType) -> None
     assert "'tools' is not declared" in noted(found, "agent: call_tool", "hint")
 
 
-def test_a_read_that_hides_what_is_stored_is_a_hint(notebook: ModuleType) -> None:
-    """What write stored should be shown by one of the ways of looking."""
+def test_a_read_that_hides_a_stored_value_is_a_hint(notebook: ModuleType) -> None:
+    """A read without the stored value is reported."""
 
     async def read(self: Any, user: str, context: Any) -> Any:
         self.notebook.require(context, user)
@@ -241,7 +239,7 @@ def test_a_read_that_hides_what_is_stored_is_a_hint(notebook: ModuleType) -> Non
     assert "does not show the value that write stored" in noted(found, "read", "hint")
 
 
-def test_what_is_left_alive_is_a_hint(notebook: ModuleType) -> None:
+def test_a_live_resource_is_a_hint(notebook: ModuleType) -> None:
     """A task that outlives shutdown is named."""
 
     async def start(self: Any, environment: Any) -> None:
@@ -253,7 +251,7 @@ def test_what_is_left_alive_is_a_hint(notebook: ModuleType) -> None:
     assert "a task was still alive" in noted(found, "the end", "hint")
 
 
-def test_what_is_not_deterministic_is_a_hint(notebook: ModuleType) -> None:
+def test_a_difference_between_two_runs_is_a_hint(notebook: ModuleType) -> None:
     """Two runs that see different things show the first of them."""
 
     async def read(self: Any, user: str, context: Any) -> Any:
@@ -268,7 +266,7 @@ def test_what_is_not_deterministic_is_a_hint(notebook: ModuleType) -> None:
 
 
 def test_threads_signals_and_prints_are_hints(notebook: ModuleType) -> None:
-    """What an adapter does to its process is told."""
+    """Changes that an adapter makes to its process are reported."""
     done = threading.Event()
 
     async def start(self: Any, environment: Any) -> None:
@@ -295,8 +293,8 @@ def test_a_correct_adapter_is_required_in_silence(notebook: ModuleType) -> None:
     assert_adapter_works(notebook.NotebookAdapter)
 
 
-def test_the_methods_are_told_before_they_are_asked_for(notebook: ModuleType) -> None:
-    """Whoever watches knows in which method an adapter hangs."""
+def test_a_method_is_announced_before_it_is_called(notebook: ModuleType) -> None:
+    """An observer can name the method in which an adapter hangs."""
     order: list[str] = []
     check_adapter(
         own_engine(notebook.NotebookAdapter),

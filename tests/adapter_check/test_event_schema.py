@@ -1,4 +1,4 @@
-"""What the events of a run name is held against what the adapter says."""
+"""The events of a run are compared with the declaration of the adapter."""
 
 import json
 from collections.abc import AsyncIterator
@@ -16,21 +16,21 @@ from isolation_spec.model.event_names import EventNames
 NAMES = EventNames(run="id", user="whose", type="kind", number="n", ended=("over",))
 
 
-def told(**changes: Any) -> list[str]:
-    """Two events of run-1, as NAMES has them but for what is changed in the last."""
+def messages(**changes: Any) -> list[str]:
+    """Returns two events of run-1 as NAMES declares, with changes in the last one."""
     first = {"id": "run-1", "whose": "ann", "kind": "agent_started", "n": 1}
     last = {"id": "run-1", "whose": "ann", "kind": "over", "n": 2, **changes}
     other = {"id": "run-2", "whose": "ann", "kind": "x", "n": 7}
     return [json.dumps(event) for event in (first, other, last)] + ["no JSON"]
 
 
-def test_what_is_named_as_declared_is_in_order() -> None:
-    """Events of other runs, and messages that are none, contradict nothing."""
-    assert find_contradiction(NAMES, "run-1", "ann", told()) is None
+def test_declared_names_are_in_order() -> None:
+    """Events of other runs, and messages without fields, contradict nothing."""
+    assert find_contradiction(NAMES, "run-1", "ann", messages()) is None
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "expected"),
     [
         ({"whose": "u7"}, "their fields 'whose' are ['ann', 'u7'], not ['ann', 'ann']"),
         ({"n": 5}, "their fields 'n' are [1, 5], not [1, 2]"),
@@ -41,41 +41,41 @@ def test_what_is_named_as_declared_is_in_order() -> None:
         ),
     ],
 )
-def test_what_is_named_otherwise_is_a_contradiction(
-    changes: dict[str, Any], says: str
+def test_other_names_are_a_contradiction(
+    changes: dict[str, Any], expected: str
 ) -> None:
-    """The first thing that is not as declared is said, with what was found."""
-    assert says == find_contradiction(NAMES, "run-1", "ann", told(**changes))
+    """The first difference is reported with the actual values."""
+    assert expected == find_contradiction(NAMES, "run-1", "ann", messages(**changes))
 
 
 def test_a_run_that_nothing_names_is_a_contradiction() -> None:
     """Without an event of the run nothing else can be held against it."""
-    says = "no message names 'run-9' in its field 'id'"
+    expected = "no message names 'run-9' in its field 'id'"
 
-    assert says == find_contradiction(NAMES, "run-9", "ann", told())
+    assert expected == find_contradiction(NAMES, "run-9", "ann", messages())
 
 
-def test_what_is_not_declared_contradicts_nothing() -> None:
-    """A field without a name and types that are none are not asked for."""
+def test_undeclared_fields_contradict_nothing() -> None:
+    """Fields without a name and empty types are not compared."""
     names = EventNames(run="id", user="", type="", number="", begun=(), ended=())
 
-    assert find_contradiction(names, "run-1", "ann", told(n=9, whose="x")) is None
+    assert find_contradiction(names, "run-1", "ann", messages(n=9, whose="x")) is None
 
 
-def test_what_nobody_declared_is_said_where_it_is_not_found() -> None:
-    """The hint names what is missing, and what to declare."""
+def test_a_missing_declaration_is_a_hint() -> None:
+    """The hint names the difference and the declaration to write."""
     assert (
         "the events are not judged in full, as no message names 'run-1' in its field "
         "'run_id': declare event_names = EventNames(...), with the names that the "
         "engine uses"
-    ) == find_unnamed("run-1", "ann", told())
+    ) == find_unnamed("run-1", "ann", messages())
 
 
 # In a check of a whole adapter
 
 
-def said(names: EventNames | None) -> set[tuple[str, str]]:
-    """(method, status) of all that is not in order where the adapter declares that."""
+def problems(names: EventNames | None) -> set[tuple[str, str]]:
+    """(method, status) of each result that is not ok, under this declaration."""
 
     class Declared(ReferenceAdapter):
         event_names = names  # type: ignore[assignment]
@@ -85,14 +85,14 @@ def said(names: EventNames | None) -> set[tuple[str, str]]:
     return {(one.method, one.status) for one in found if one.status != "ok"}
 
 
-def test_an_adapter_is_told_what_its_events_do_not_name() -> None:
-    """A false declaration breaks the contract; known names need none."""
-    assert ("connect", "breaks") in said(EventNames(run="id"))
-    assert set() == said(None)
+def test_a_false_declaration_is_reported() -> None:
+    """A false declaration breaks the contract; default names need no declaration."""
+    assert ("connect", "breaks") in problems(EventNames(run="id"))
+    assert set() == problems(None)
 
 
 class _Renaming:
-    """A client of an engine that calls the run otherwise."""
+    """A client of an engine with another name for the run."""
 
     def __init__(self, client: Any) -> None:
         self.client = client
@@ -105,7 +105,9 @@ class _Renaming:
             yield message.replace('"run_id"', '"id"')
 
 
-def test_an_adapter_is_told_what_to_declare(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_renamed_field_is_reported_until_declared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Events in other words are hinted at, until they are declared."""
     connect = ReferenceAdapter.connect
 
@@ -114,5 +116,5 @@ def test_an_adapter_is_told_what_to_declare(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(ReferenceAdapter, "connect", renamed)
 
-    assert {("event_names", "hint")} == said(None)
-    assert set() == said(EventNames(run="id"))
+    assert {("event_names", "hint")} == problems(None)
+    assert set() == problems(EventNames(run="id"))

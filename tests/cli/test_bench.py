@@ -1,4 +1,4 @@
-"""`isolation-spec bench`: its table, its file, and what it refuses."""
+"""`isolation-spec bench`: its table, its file, and its refusals."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""`isolation-spec check-adapter`: what it shows, and how it exits."""
+"""`isolation-spec check-adapter`: its screen and its exit codes."""
 
 import shutil
 from pathlib import Path
@@ -18,7 +18,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_whole_screen(folder: Path) -> None:
-    """Method by method, capabilities and claims, and what comes next, at 80 columns."""
+    """The screen has methods, capabilities, claims and the next step, at 80 columns."""
     done = isolation_spec("check-adapter", "notebook:NotebookAdapter", folder=folder)
     lines = done.out.splitlines()
 
@@ -41,20 +41,20 @@ def test_a_whole_screen(folder: Path) -> None:
     ) in done.out
 
 
-def test_what_hangs_is_named(folder: Path) -> None:
-    """A method that blocks the loop is told with its line, and what came before it."""
+def test_a_hanging_method_is_named(folder: Path) -> None:
+    """A method that blocks the loop is named with its line, below the others."""
     done = isolation_spec(
         "check-adapter", "bad:Always", "--run-timeout", "2", folder=folder
     )
-    said = " ".join(done.out.split())
+    text = " ".join(done.out.split())
 
     assert (2, "") == (done.code, done.err)
-    assert "run_agent ok" in said
-    assert "read breaks the rule Always.read (bad.py:" in said
-    assert "Next: Always.read (bad.py:" in said
+    assert "run_agent ok" in text
+    assert "read breaks the rule Always.read (bad.py:" in text
+    assert "Next: Always.read (bad.py:" in text
 
 
-def test_what_ends_the_process_is_named(folder: Path) -> None:
+def test_a_method_that_ends_the_process_is_named(folder: Path) -> None:
     """A method that ends its process ends nothing else."""
     (folder / "gone.py").write_text(
         "import os\n"
@@ -71,6 +71,6 @@ def test_what_ends_the_process_is_named(folder: Path) -> None:
     )
 
 
-def test_what_is_no_engine_is_refused(tmp_path: Path) -> None:
+def test_a_name_without_an_engine_is_refused(tmp_path: Path) -> None:
     """A name that gives no adapter is refused in one line."""
     assert_refused(isolation_spec("check-adapter", "no:x", folder=tmp_path), "'no:x'")

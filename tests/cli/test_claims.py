@@ -16,18 +16,18 @@ def test_the_list_shows_every_claim_in_full(tmp_path: Path) -> None:
     """Each claim has a paragraph of id, statement, situation and needs, in order."""
     done = isolation_spec("claims", folder=tmp_path)
     paragraphs = done.out.split("\n\n")
-    said = [" ".join(paragraph.split()) for paragraph in paragraphs]
+    text = [" ".join(paragraph.split()) for paragraph in paragraphs]
 
     assert (0, "") == (done.code, done.err)
     assert [
         f"{claim.id} {claim.statement} tested when {claim.situation} "
         f"needs {', '.join(sorted(claim.needs)) or 'nothing'}"
         for claim in CLAIMS
-    ] == said
+    ] == text
 
 
 def test_the_list_fits_80_columns(tmp_path: Path) -> None:
-    """No line is longer than 80 characters, and none ends in a space."""
+    """No line is longer than 80 characters or ends in a space."""
     lines = isolation_spec("claims", folder=tmp_path).out.splitlines()
 
     assert [] == [line for line in lines if len(line) > 80 or line != line.rstrip()]
@@ -53,23 +53,23 @@ def test_json_holds_the_same(tmp_path: Path) -> None:
 def test_a_claim_is_explained(tmp_path: Path, claim: Claim) -> None:
     """Its clauses, and the faults by which to see it at work, in 80 columns."""
     done = isolation_spec("claims", "--explain", claim.id, folder=tmp_path)
-    said = " ".join(done.out.split())
+    text = " ".join(done.out.split())
 
     assert (0, "") == (done.code, done.err)
     assert [] == [line for line in done.out.splitlines() if len(line) > 80]
     for clause, sentence in claim.clauses.items():
-        assert f"{clause} {sentence}" in said
+        assert f"{clause} {sentence}" in text
     for fault in FAULTS:
-        assert (claim.id in fault.claims) is (fault.id in re.split(r"[ ,]+", said))
+        assert (claim.id in fault.claims) is (fault.id in re.split(r"[ ,]+", text))
 
 
 def test_an_unknown_claim_is_refused(tmp_path: Path) -> None:
-    """The error names those that there are."""
+    """The error names the existing claims."""
     done = isolation_spec("claims", "--explain", "privacy", folder=tmp_path)
 
     assert_refused(done, "privacy", "context-ownership")
 
 
 def test_each_need_is_a_capability() -> None:
-    """What a claim needs is something that an adapter can declare."""
+    """Every need of a claim is a capability that an adapter can declare."""
     assert {need for claim in CLAIMS for need in claim.needs} <= set(Capability)

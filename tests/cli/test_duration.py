@@ -13,16 +13,16 @@ from isolation_spec.cli.duration import Duration
     ("text", "seconds"),
     [("90", 90), ("90s", 90), ("5m", 300), ("1h", 3600), ("0.5", 0.5), ("1.5m", 90)],
 )
-def test_what_people_write_is_read(text: str, seconds: float) -> None:
-    """A number alone is seconds; s, m and h are what they are everywhere."""
+def test_a_length_of_time_is_read(text: str, seconds: float) -> None:
+    """A plain number counts seconds; s, m and h are seconds, minutes and hours."""
     assert seconds == Duration().convert(text, None, None)
 
 
 @pytest.mark.parametrize(
     "text", ["", "0", "-1", "5 m", "5d", "m", "nan", "inf", "1e9", "5m30", "٣"]
 )
-def test_what_is_no_length_is_refused(text: str) -> None:
-    """The error shows what to write instead."""
+def test_any_other_text_is_refused(text: str) -> None:
+    """The error shows the accepted forms."""
     with pytest.raises(click.BadParameter, match="write 90, 90s, 5m or 1h"):
         Duration().convert(text, None, None)
 

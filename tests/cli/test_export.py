@@ -11,7 +11,7 @@ from tests.failure.test_export import pytest_of
 
 
 def test_the_exported_test_needs_no_file(verified: Verified, tmp_path: Path) -> None:
-    """Exported, it fails with the story after the JSON file is deleted."""
+    """Exported, it fails with the explanation after the JSON file is deleted."""
     kept, path = tmp_path / "kept.json", tmp_path / "test_it.py"
     kept.write_bytes(verified.failure.read_bytes())
     exported = isolation_spec("export", kept, "-o", path, folder=tmp_path)
@@ -52,7 +52,7 @@ def test_an_engine_that_a_file_names_is_not_taken(
 
 
 @pytest.mark.parametrize("content", [b"", b"{}"])
-def test_what_is_no_failure_file_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_another_file_is_refused(tmp_path: Path, content: bytes) -> None:
     """A file that cannot be read as a failure is refused in one line."""
     path = tmp_path / "some.json"
     path.write_bytes(content)
@@ -63,7 +63,7 @@ def test_what_is_no_failure_file_is_refused(tmp_path: Path, content: bytes) -> N
 def test_a_test_that_cannot_be_written_is_refused(
     verified: Verified, tmp_path: Path
 ) -> None:
-    """A folder that is not there is said in one line."""
+    """A missing folder is reported in one line."""
     path = tmp_path / "gone" / "test_it.py"
 
     done = isolation_spec("export", verified.failure, "-o", path, folder=tmp_path)

@@ -33,7 +33,7 @@ def test_a_fault_is_measured(tmp_path: Path) -> None:
 
 
 def test_a_fault_that_is_missed_is_no_success(tmp_path: Path) -> None:
-    """With too few workloads the exit code says that something was missed."""
+    """With too few workloads the exit code reports the missed fault."""
     done = isolation_spec(
         "faults", "--only", "line-blocked", "--seeds", 1, "--examples", 1,
         folder=tmp_path,
@@ -44,16 +44,16 @@ def test_a_fault_that_is_missed_is_no_success(tmp_path: Path) -> None:
 
 
 def test_an_unknown_fault_is_refused(tmp_path: Path) -> None:
-    """The error names those that there are."""
+    """The error names the existing faults."""
     done = isolation_spec("faults", "--only", "no-such-fault", folder=tmp_path)
 
     assert_refused(done, "no-such-fault", "broadcast-to-all")
 
 
 def test_a_log_hears_of_the_measurement_once_a_minute() -> None:
-    """Where nobody looks at a terminal, a line a minute says how far it is."""
-    told = io.StringIO()
-    console = Console(file=told)
+    """Outside a terminal, progress is printed once a minute."""
+    output = io.StringIO()
+    console = Console(file=output)
     catch = Trial(
         fault="one-agent", seed=3, layer="search", caught=True, claims=(),
         interleavings=1, seconds=0.1, operations=-1, decisions=-1,
@@ -66,5 +66,5 @@ def test_a_log_hears_of_the_measurement_once_a_minute() -> None:
         progress(catch, 2, 9)
         progress(catch, 3, 9)
 
-    assert ["2 of 9: one-agent, seed 3, caught"] == told.getvalue().split("\n")[:1]
-    assert "3 of 9" not in told.getvalue()
+    assert ["2 of 9: one-agent, seed 3, caught"] == output.getvalue().split("\n")[:1]
+    assert "3 of 9" not in output.getvalue()

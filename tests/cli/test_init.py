@@ -76,7 +76,7 @@ BODIES = {
         return [self.engine]
 """,
 }
-"""What somebody writes, in the order in which they are asked for it."""
+"""The body of each method, in the order in which the check requires them."""
 ADAPTER = "isolation_adapter.py"
 NAME = "isolation_adapter:MyAdapter"
 
@@ -120,7 +120,7 @@ def own_tests(folder: Path) -> Done:
     return Done(done.returncode, done.stdout, done.stderr)
 
 
-def test_two_files_are_written_and_said_what_to_do_with(tmp_path: Path) -> None:
+def test_two_files_are_written_and_the_next_commands_are_shown(tmp_path: Path) -> None:
     """The adapter and its test are there, and the next commands are shown."""
     done = isolation_spec("init", "sub/folder", folder=tmp_path)
     files = sorted(path.name for path in (tmp_path / "sub" / "folder").iterdir())
@@ -196,8 +196,8 @@ def test_where_nothing_can_be_written_is_refused(tmp_path: Path) -> None:
     assert_refused(isolation_spec("init", "file/below", folder=tmp_path), "file")
 
 
-def test_the_skeleton_asks_for_what_is_written_here(folder: Path) -> None:
-    """Each method that is to be written says what, and shows a line of it."""
+def test_the_skeleton_explains_each_method_to_write(folder: Path) -> None:
+    """Each method to write has a docstring and an example in comments."""
     text = (folder / ADAPTER).read_text()
     unwritten = [
         node
@@ -214,7 +214,7 @@ def test_the_skeleton_asks_for_what_is_written_here(folder: Path) -> None:
 
 
 def test_the_test_fails_with_the_next_thing_to_write(folder: Path) -> None:
-    """Both tests fail, and what they say is what to write first."""
+    """Both tests fail and name the first method to write."""
     done = own_tests(folder)
 
     assert 1 == done.code, done.out
@@ -222,23 +222,23 @@ def test_the_test_fails_with_the_next_thing_to_write(folder: Path) -> None:
     assert "2 failed" in done.out.splitlines()[-1]
 
 
-def test_one_method_after_the_other_is_asked_for(folder: Path) -> None:
+def test_the_check_requires_one_method_after_the_other(folder: Path) -> None:
     """Each method in its turn, until nothing is left."""
     path = folder / ADAPTER
     text = path.read_text() + ENGINE
-    asked = []
+    required = []
     for method, body in BODIES.items():
         path.write_text(text)
         with pytest.raises(AdapterError) as caught:
             assert_adapter_works(runpy.run_path(str(path))["MyAdapter"])
-        asked.append(re.findall(r"\.(\w+) is not written yet", str(caught.value)))
+        required.append(re.findall(r"\.(\w+) is not written yet", str(caught.value)))
         text = written(text, method, body)
 
-    assert [[method] for method in BODIES] == asked
+    assert [[method] for method in BODIES] == required
 
 
 def test_filled_in_its_test_passes(filled: Path) -> None:
-    """A stranger's engine, once all is written, is verified, each claim by a test."""
+    """A finished adapter's engine is verified, each claim by a test."""
     done = own_tests(filled)
 
     assert 0 == done.code, done.out + done.err
@@ -246,15 +246,15 @@ def test_filled_in_its_test_passes(filled: Path) -> None:
     assert done.out.splitlines()[-1].startswith("6 passed in "), done.out
 
 
-def test_filled_in_the_command_says_what_comes_next(filled: Path) -> None:
-    """All that is required works, and the whole verdict is one command away."""
+def test_the_check_of_a_finished_adapter_names_the_next_command(filled: Path) -> None:
+    """Every required method works, and the output shows the command for a verdict."""
     done = isolation_spec("check-adapter", NAME, folder=filled)
 
     assert (0, "") == (done.code, done.err), done.out
     assert f"\nNow: isolation-spec verify {NAME}\n" in done.out
 
 
-def test_a_verification_before_it_is_written_says_what_to_write(folder: Path) -> None:
+def test_a_verification_of_the_skeleton_names_the_first_method(folder: Path) -> None:
     """The whole verification is refused with the same sentence."""
     done = isolation_spec("verify", NAME, folder=folder)
 

@@ -77,8 +77,8 @@ def test_the_folder_of_a_run_is_laid_out_as_documented(red: Run) -> None:
     assert [f"out/failures/{failure.name}"] == red.result()["failures"]
 
 
-def test_all_files_tell_of_the_same_search(red: Run) -> None:
-    """Result, last event, JUnit XML and SARIF agree on what was found."""
+def test_all_files_report_the_same_search(red: Run) -> None:
+    """Result, last event, JUnit XML and SARIF agree on the violation."""
     result, events = red.result(), red.events()
     violated = [c["id"] for c in result["claims"] if c["verdict"] == "violated"]
     failed = [
@@ -95,8 +95,8 @@ def test_all_files_tell_of_the_same_search(red: Run) -> None:
     assert sorted(e["seconds"] for e in events) == [e["seconds"] for e in events]
 
 
-def test_a_quiet_red_search_tells_the_story_and_the_verdict(red: Run) -> None:
-    """No header and no table; the story, the command that replays it, one line."""
+def test_a_quiet_red_search_prints_the_explanation_and_the_verdict(red: Run) -> None:
+    """The output is the explanation, the replay command and one line."""
     lines = red.done.out.splitlines()
 
     assert lines[0].startswith("teardown: ")
@@ -105,7 +105,7 @@ def test_a_quiet_red_search_tells_the_story_and_the_verdict(red: Run) -> None:
     assert "evidence" not in red.done.out
 
 
-def test_what_a_job_uploads_replays_on_another_machine(
+def test_an_uploaded_folder_replays_on_another_machine(
     red: Run, tmp_path: Path
 ) -> None:
     """The folder alone, copied elsewhere, shows the failure again."""
@@ -119,7 +119,7 @@ def test_what_a_job_uploads_replays_on_another_machine(
 
 
 def test_a_search_that_breaks_leaves_no_green_file(tmp_path: Path) -> None:
-    """No result of an earlier run stays, and each file says why there is none."""
+    """No result of an earlier run stays, and each file has the reason."""
     (tmp_path / "broken.py").write_text(BROKEN)
     out = tmp_path / "out"
     out.mkdir()
@@ -157,8 +157,8 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["0", "soon", "-5"])
-def test_a_time_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
-    """The error names the option and shows what to write."""
+def test_a_bad_time_is_refused(tmp_path: Path, text: str) -> None:
+    """The error names the option and shows the accepted forms."""
     done = isolation_spec("verify", "--max-time", text, folder=tmp_path)
 
     assert 2 == done.code
@@ -166,8 +166,8 @@ def test_a_time_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     assert "write 90, 90s, 5m or 1h" in done.err
 
 
-def test_time_that_is_up_is_told(tmp_path: Path) -> None:
-    """The result and the last line say so, and what was not reached."""
+def test_the_end_of_the_time_is_reported(tmp_path: Path) -> None:
+    """The result and the last line report the end of the time."""
     done = isolation_spec(
         "verify", "--max-time", "0.1", "--json", "r.json", folder=tmp_path
     )
@@ -179,7 +179,7 @@ def test_time_that_is_up_is_told(tmp_path: Path) -> None:
     assert "\nRepeat with: isolation-spec verify reference --profile quick" in done.out
 
 
-def test_what_a_worker_dies_of_is_kept_and_can_be_run_again(tmp_path: Path) -> None:
+def test_the_workload_of_a_dead_worker_is_saved_and_runs_again(tmp_path: Path) -> None:
     """While fuzzing, the scenario is in a file from which it is searched again, too."""
     (tmp_path / "dying.py").write_text(DYING)
     done = isolation_spec(
@@ -209,7 +209,7 @@ def test_what_a_worker_dies_of_is_kept_and_can_be_run_again(tmp_path: Path) -> N
     assert f"profile fuzz, seed {entry['seed']}" in again.out
 
 
-def test_a_workload_that_is_none_is_refused(tmp_path: Path) -> None:
+def test_a_bad_workload_is_refused(tmp_path: Path) -> None:
     """A file that holds no workload is refused in one line that names it."""
     (tmp_path / "w.json").write_text("{}")
 

@@ -61,7 +61,7 @@ def test_a_fixed_engine_is_fixed(verified: Verified, tmp_path: Path) -> None:
 
 
 def test_a_choice_without_a_place_is_drift(verified: Verified, tmp_path: Path) -> None:
-    """A run that is no longer the saved one exits with 3 and says what differs."""
+    """A run that differs from the saved one exits with 3 and reports the difference."""
     scenario = json.loads(verified.failure.read_text())["scenario"]
     scenario["schedule"]["classes"] = {"2/no-such-kind": 1}
 
@@ -83,7 +83,7 @@ def test_a_choice_without_a_place_is_drift(verified: Verified, tmp_path: Path) -
     ],
     ids=["missing", "empty", "no-format", "not-utf8", "deep"],
 )
-def test_what_is_no_failure_file_is_refused(
+def test_another_file_is_refused(
     tmp_path: Path, content: bytes | None, why: str
 ) -> None:
     """A file that cannot be read as a failure is refused in one line."""
@@ -97,7 +97,7 @@ def test_what_is_no_failure_file_is_refused(
 def test_an_engine_that_a_file_names_is_not_imported(
     verified: Verified, tmp_path: Path
 ) -> None:
-    """A module named in a file is not imported; the user is told how to name it."""
+    """A module named in a file is not imported; the error shows the option for it."""
     (tmp_path / "trap.py").write_text("open('sprung', 'w').close()\n")
 
     done = replayed(verified, tmp_path, engine="trap:factory")
@@ -127,7 +127,7 @@ def test_an_engine_that_the_user_names_is_imported(
 def test_an_engine_that_is_not_there_is_unsupported(
     verified: Verified, tmp_path: Path, engine: str
 ) -> None:
-    """An engine that nobody registered is UNSUPPORTED, exit 2, without a traceback."""
+    """An unregistered engine is UNSUPPORTED, exit 2, without a traceback."""
     done = replayed(verified, tmp_path, engine=engine)
 
     assert 2 == done.code
@@ -135,7 +135,7 @@ def test_an_engine_that_is_not_there_is_unsupported(
     assert "UNSUPPORTED" in done.out + done.err
 
 
-def test_a_scenario_that_needs_what_the_engine_lacks_is_unsupported(
+def test_a_scenario_beyond_the_capabilities_is_unsupported(
     verified: Verified, tmp_path: Path
 ) -> None:
     """An adapter that cannot do an operation of the scenario exits with 2."""
@@ -158,9 +158,7 @@ def test_a_scenario_that_needs_what_the_engine_lacks_is_unsupported(
     assert "UNSUPPORTED" in done.out + done.err
 
 
-def test_what_a_file_says_cannot_command_the_terminal(
-    verified: Verified, tmp_path: Path
-) -> None:
+def test_no_file_can_steer_the_terminal(verified: Verified, tmp_path: Path) -> None:
     """Control characters of a file are never written raw."""
     scenario = json.loads(verified.failure.read_text())["scenario"]
     scenario["users"][0] = {"label": "a\x1b]0;owned\x07", "id": "i"}
@@ -220,7 +218,7 @@ def test_a_folder_is_replayed_file_by_file(verified: Verified, tmp_path: Path) -
 def test_the_worst_of_a_folder_decides(
     verified: Verified, tmp_path: Path, code: int, engines: list[str]
 ) -> None:
-    """Violated outranks what cannot be told, which outranks what holds."""
+    """REPRODUCED outranks UNSUPPORTED, which outranks FIXED."""
     named = {f"f{n}": {"engine": engine} for n, engine in enumerate(engines)}
 
     done = isolation_spec(
@@ -231,7 +229,7 @@ def test_the_worst_of_a_folder_decides(
 
 
 def test_drift_in_a_folder_says_where(verified: Verified, tmp_path: Path) -> None:
-    """A file that drifted says at which step, what was expected and what was seen."""
+    """A drifted file reports the step with the expected and the actual entry."""
     scenario = json.loads(verified.failure.read_text())["scenario"]
     scenario["schedule"]["classes"] = {"2/no-such-kind": 1}
     changes = {"engine": "reference", "scenario": scenario}
@@ -251,7 +249,7 @@ def test_drift_in_a_folder_says_where(verified: Verified, tmp_path: Path) -> Non
 def test_an_unconfirmed_file_is_replayed_when_named(
     verified: Verified, tmp_path: Path
 ) -> None:
-    """A folder leaves out what was not confirmed; its own name does not."""
+    """An unconfirmed file is left out of a folder, and replayed by its name."""
     folder = kept(verified, tmp_path / "kept", a__unconfirmed={})
 
     assert (
@@ -262,7 +260,7 @@ def test_an_unconfirmed_file_is_replayed_when_named(
 
 
 def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
-    """Nothing to replay is no success."""
+    """An empty folder is an error."""
     assert_refused(
         isolation_spec("replay", tmp_path, folder=tmp_path), "holds no failure file"
     )
@@ -271,7 +269,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
 def test_a_bad_file_in_a_folder_does_not_hide_the_others(
     verified: Verified, tmp_path: Path
 ) -> None:
-    """What is no failure file is said, with its reason; the rest is replayed."""
+    """An unreadable file is refused with a reason; the others are replayed."""
     folder = kept(verified, tmp_path / "kept", b={"engine": "reference"})
     (folder / "a.json").write_text("{}")
 
@@ -294,7 +292,7 @@ def test_a_bad_file_in_a_folder_does_not_hide_the_others(
 def test_a_version_or_claim_that_is_not_known_is_unsupported(
     verified: Verified, tmp_path: Path, changes: dict[str, Any], why: str
 ) -> None:
-    """A file of a later release is UNSUPPORTED, exit 2, and says what to do."""
+    """A file of a later release is UNSUPPORTED, exit 2, with the reason."""
     done = replayed(verified, tmp_path, **changes)
 
     assert (2, "") == (done.code, done.err)

@@ -21,7 +21,7 @@ def reported(
 
 
 def test_a_failure_has_its_page(verified: Verified, tmp_path: Path) -> None:
-    """The page is written where it was asked for, and says what is violated."""
+    """The page is written to the given path and names the violation."""
     done = isolation_spec("report", verified.failure, "-o", "p.html", folder=tmp_path)
 
     assert (0, "Wrote p.html\n", "") == done
@@ -33,7 +33,7 @@ def test_a_failure_has_its_page(verified: Verified, tmp_path: Path) -> None:
 
 
 def test_a_page_stands_beside_its_file(verified: Verified, tmp_path: Path) -> None:
-    """Unless told otherwise, the page has the file's name and lies beside it."""
+    """By default the page has the file's name and lies beside it."""
     done = reported(verified, tmp_path)
 
     assert (0, "Wrote changed.html\n", "") == done
@@ -41,7 +41,7 @@ def test_a_page_stands_beside_its_file(verified: Verified, tmp_path: Path) -> No
 
 
 def test_a_fixed_engine_has_a_page_too(verified: Verified, tmp_path: Path) -> None:
-    """On the engine without the fault the page says FIXED, and nothing fails on it."""
+    """The page of an engine without the fault says FIXED and marks no failure."""
     done = reported(verified, tmp_path, "--engine", "reference")
 
     assert 0 == done.code, done
@@ -54,7 +54,7 @@ def test_a_fixed_engine_has_a_page_too(verified: Verified, tmp_path: Path) -> No
 def test_an_engine_that_a_file_names_is_not_imported(
     verified: Verified, tmp_path: Path
 ) -> None:
-    """A module named in a file is not imported; the user is told how to name it."""
+    """A module named in a file is not imported; the error shows the option for it."""
     (tmp_path / "trap.py").write_text("open('sprung', 'w').close()\n")
 
     done = reported(verified, tmp_path, engine="trap:factory")
@@ -64,7 +64,7 @@ def test_an_engine_that_a_file_names_is_not_imported(
     assert_refused(done, "UNSUPPORTED", "--engine trap:factory")
 
 
-def test_what_is_no_failure_file_is_refused(tmp_path: Path) -> None:
+def test_another_file_is_refused(tmp_path: Path) -> None:
     """A file that cannot be read as a failure is refused in one line."""
     (tmp_path / "some.json").write_text("{}")
 
@@ -82,29 +82,29 @@ def test_one_thing_is_reported(tmp_path: Path, arguments: tuple[str, ...]) -> No
     assert_refused(isolation_spec("report", *arguments, folder=tmp_path), "--run")
 
 
-def test_a_page_that_cannot_be_written_is_said(
+def test_a_page_that_cannot_be_written_is_refused(
     verified: Verified, tmp_path: Path
 ) -> None:
-    """A folder that is not there is one line, and no traceback."""
+    """A missing folder is reported in one line."""
     done = reported(verified, tmp_path, "-o", "gone/page.html")
 
     assert_refused(done, "gone/page.html", "No such file")
 
 
 def test_a_run_has_its_page(tmp_path: Path) -> None:
-    """The page of a run lies in its folder, or where it was asked for."""
+    """The page of a run lies in its folder, or at the given path."""
     write_run(tmp_path, *real_run())
 
     beside = isolation_spec("report", "--run", ".", folder=tmp_path)
-    asked = isolation_spec("report", "--run", ".", "-o", "run.html", folder=tmp_path)
+    given = isolation_spec("report", "--run", ".", "-o", "run.html", folder=tmp_path)
 
     assert (0, "Wrote report.html\n", "") == beside
-    assert (0, "Wrote run.html\n", "") == asked
+    assert (0, "Wrote run.html\n", "") == given
     assert "event-routing" in (tmp_path / "run.html").read_text()
 
 
 def test_the_result_of_verify_is_a_run(verified: Verified, tmp_path: Path) -> None:
-    """What `verify --json` writes is enough for a page."""
+    """The result of `verify --json` is enough for a page."""
     write_run(tmp_path, verified.json.read_bytes(), None)
 
     done = isolation_spec("report", "--run", ".", folder=tmp_path)

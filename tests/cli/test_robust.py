@@ -1,4 +1,4 @@
-"""Nothing that was found is lost, wherever the command runs."""
+"""No finding is lost, whatever the machine lacks."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def full_disk() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 
 
-def test_on_a_full_disk_all_is_printed(tmp_path: Path) -> None:
+def test_on_a_full_disk_every_file_is_printed(tmp_path: Path) -> None:
     """The story is told, what would stand in the files is printed, and it exits
     with 1."""
     done = subprocess.run(
@@ -58,7 +58,7 @@ def test_on_a_full_disk_all_is_printed(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(0 == os.geteuid(), reason="root writes into any folder")
 def test_a_read_only_folder_is_refused_at_once(tmp_path: Path) -> None:
-    """What could not be kept is found before the search, not after it."""
+    """A read-only folder is refused before the search, not after it."""
     folder = tmp_path / "kept"
     folder.mkdir(mode=0o500)
 
@@ -68,7 +68,7 @@ def test_a_read_only_folder_is_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_without_a_home_nothing_is_missed(tmp_path: Path) -> None:
-    """No folder of the user's is needed."""
+    """The command needs no home folder."""
     homeless = {
         name: value
         for name, value in environment().items()
@@ -120,7 +120,7 @@ def test_a_terminal_that_knows_ascii_alone_is_enough(tmp_path: Path) -> None:
 
 
 def test_the_package_is_the_command_too(tmp_path: Path) -> None:
-    """`python -m isolation_spec` does the same, and says how it was called."""
+    """`python -m isolation_spec` does the same, and its usage line shows the call."""
     module = [sys.executable, "-m", "isolation_spec"]
 
     def ran(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -7,7 +7,7 @@ from tests.cli.command import isolation_spec
 
 
 def test_the_shipped_schema_is_printed(tmp_path: Path) -> None:
-    """What is printed is the file that the package ships."""
+    """The command prints the file that the package ships."""
     done = isolation_spec("schema", folder=tmp_path)
 
     assert (0, "") == (done.code, done.err)

@@ -1,4 +1,4 @@
-"""`isolation-spec verify`: what it refuses, what it says, and how it exits."""
+"""`isolation-spec verify`: its refusals, its output and its exit codes."""
 
 import json
 import os
@@ -32,7 +32,7 @@ from isolation_spec.contract.adapter import Adapter
 
 
 class Silence:
-    """A connection on which nothing is ever heard."""
+    """A connection that never receives a message."""
 
     close_code = 1000
 
@@ -48,7 +48,7 @@ class Silence:
 
 
 class Idle(Adapter):
-    """Does nothing but let agents perform."""
+    """Lets agents perform and does no more."""
 
     async def connect(self, user, *, claims_to_be=None, forged=False):
         return Silence()
@@ -202,10 +202,10 @@ def folder(tmp_path: Path) -> Path:
         ("no_run:engine", ("'no_run:engine'", "run_agent")),
     ],
 )
-def test_what_is_no_engine_is_refused(
+def test_a_name_without_an_engine_is_refused(
     folder: Path, engine: str, words: tuple[str, ...]
 ) -> None:
-    """A name that gives no adapter is refused in one line that says why."""
+    """A name without an adapter is refused in one line with the reason."""
     assert_refused(isolation_spec("verify", engine, folder=folder), *words)
 
 
@@ -224,12 +224,12 @@ def test_what_is_no_engine_is_refused(
 def test_an_adapter_that_breaks_its_contract_is_refused(
     folder: Path, engine: str, words: tuple[str, ...]
 ) -> None:
-    """What an adapter does wrong while it runs is told in one line, with its method."""
+    """A broken method is named in one line, with the rule."""
     assert_refused(isolation_spec("verify", engine, folder=folder), *words)
 
 
 def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:
-    """A profile that there is not lists those that there are."""
+    """The error lists the existing profiles."""
     done = isolation_spec("verify", "--profile", "quik", folder=tmp_path)
 
     assert_refused(done, "'quik'", "quick", "ci", "deep", "fuzz")
@@ -264,7 +264,9 @@ def test_a_violation_exits_with_1(verified: Verified) -> None:
     assert (1, "") == (verified.done.code, verified.done.err)
 
 
-def test_a_violation_tells_its_story_and_how_to_replay_it(verified: Verified) -> None:
+def test_a_violation_prints_its_explanation_and_the_replay_command(
+    verified: Verified,
+) -> None:
     """Claim, scenario, contradiction, file and command stand in the output."""
     out = verified.done.out
     path = verified.failure.relative_to(verified.folder)
@@ -288,7 +290,7 @@ def test_a_violation_is_saved_confirmed(verified: Verified) -> None:
 
 
 def test_the_result_has_all_keys(verified: Verified) -> None:
-    """The JSON result holds what machines rely on, by these names."""
+    """The JSON result holds the keys that machines rely on."""
     result = json.loads(verified.json.read_text())
 
     assert {
@@ -319,7 +321,7 @@ def test_the_result_has_all_keys(verified: Verified) -> None:
     } == set(result["reached"])
 
 
-def test_the_result_says_what_happened(verified: Verified) -> None:
+def test_the_result_describes_the_search(verified: Verified) -> None:
     """Verdicts, counts and files in the JSON are those of this very search."""
     result = json.loads(verified.json.read_text())
     verdicts = {claim["id"]: claim["verdict"] for claim in result["claims"]}
@@ -375,7 +377,7 @@ def test_the_set_up_before_the_command_is_not_counted(tmp_path: Path) -> None:
 def test_the_same_seed_finds_the_same_failure(
     verified: Verified, tmp_path: Path
 ) -> None:
-    """Seed and profile alone decide what is found, byte for byte."""
+    """Seed and profile alone decide the failure, byte for byte."""
     isolation_spec("verify", FAULTY, folder=tmp_path)
     (again,) = (tmp_path / ".isolation-spec" / "failures").iterdir()
 
@@ -387,9 +389,9 @@ def test_the_same_seed_finds_the_same_failure(
 
 
 def test_an_engine_that_begins_no_session_is_inconclusive(folder: Path) -> None:
-    """Nothing reached is never green: exit 3, and the output names what was missing.
+    """A search without activity exits with 3 and names the missing activity.
 
-    What the engine declares no capability for is not missed.
+    Activity of undeclared capabilities is not missed.
     """
     done = isolation_spec("verify", "void:engine", "--json", "r.json", folder=folder)
 
@@ -483,8 +485,8 @@ def test_a_search_that_is_interrupted_early_says_so(
     assert "interrupted" in done.out + done.err
 
 
-def test_an_interrupted_search_says_what_it_reached(tmp_path: Path) -> None:
-    """Ctrl-C in the middle exits with 130 and shows what was reached until then."""
+def test_an_interrupted_search_shows_its_activity(tmp_path: Path) -> None:
+    """Ctrl-C in the middle exits with 130 and shows the activity until then."""
     done = interrupted(tmp_path, *DEEP, when=lambda: has_progressed(tmp_path))
 
     assert "Traceback" not in done.out + done.err
@@ -493,7 +495,7 @@ def test_an_interrupted_search_says_what_it_reached(tmp_path: Path) -> None:
     assert "inconclusive: interrupted\n" in done.out
 
 
-def test_an_interrupted_shrinking_leaves_what_was_found(tmp_path: Path) -> None:
+def test_an_interrupted_shrinking_leaves_the_failure(tmp_path: Path) -> None:
     """A failure that was saved before Ctrl-C stays, and loads."""
     folder = tmp_path / ".isolation-spec" / "failures"
     done = interrupted(
@@ -509,7 +511,7 @@ def test_an_interrupted_shrinking_leaves_what_was_found(tmp_path: Path) -> None:
 
 
 def test_no_process_outlives_an_interrupted_search(tmp_path: Path) -> None:
-    """After Ctrl-C none of the search's processes is left."""
+    """After Ctrl-C no process of the search is left."""
     interrupted(tmp_path, *DEEP, when=lambda: has_progressed(tmp_path))
 
     left = []
@@ -523,8 +525,8 @@ def test_no_process_outlives_an_interrupted_search(tmp_path: Path) -> None:
     assert [] == left
 
 
-def test_what_a_pool_says_of_lost_connections_is_not_news(tmp_path: Path) -> None:
-    """The ledger tells what an engine left open; a line for each run would hide it."""
+def test_the_warnings_of_a_pool_are_not_shown(tmp_path: Path) -> None:
+    """The ledger reports open connections; a warning for each run would hide it."""
     done = isolation_spec("verify", "reference+left-open", folder=tmp_path)
 
     assert (1, "") == (done.code, done.err)

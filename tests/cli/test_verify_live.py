@@ -1,4 +1,4 @@
-"""`isolation-spec verify --live`: what it refuses, and what it says of a fault."""
+"""`isolation-spec verify --live`: its refusals, and its report of a fault."""
 
 import json
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_violation_is_reported_and_saved_unconfirmed(tmp_path: Path) -> None:
 def test_bad_options_are_refused(
     options: tuple[str, ...], words: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """What cannot be done is said in one line, without a password, and exits with 2."""
+    """An impossible option is refused in one line, without a password, with exit 2."""
     done = isolation_spec("verify", "reference", *options, folder=tmp_path)
 
     assert_refused(done, *words)

@@ -19,7 +19,7 @@ FOLDER = files("isolation_spec.cli") / "workflows"
 NAMES = ("isolation-nightly.yml", "isolation-pull-request.yml")
 each_workflow = pytest.mark.parametrize("name", NAMES)
 LAYOUT = {"result.json", "events.jsonl", "junit.xml", "results.sarif", "failures"}
-"""What a job uploads, beside the database of a fuzzing run."""
+"""The upload of a job, besides the corpus of a fuzzing run."""
 
 
 def read(name: str) -> dict[Any, Any]:
@@ -71,7 +71,7 @@ def test_these_are_the_workflows() -> None:
 
 @each_workflow
 def test_a_workflow_may_read_and_no_more(name: str) -> None:
-    """No job can write to the repository, and none runs for ever."""
+    """No job can write to the repository or run for ever."""
     workflow = read(name)
 
     assert {"contents": "read"} == workflow["permissions"]
@@ -91,8 +91,8 @@ def test_actions_are_pinned_to_a_major_version(name: str) -> None:
 
 
 @each_workflow
-def test_the_folder_is_uploaded_whatever_happened(name: str) -> None:
-    """Also after a failure, hidden folder or not, and the last thing of all."""
+def test_the_folder_is_always_uploaded(name: str) -> None:
+    """The last step uploads the hidden folder, also after a failure."""
     *_, last = steps(name)
 
     assert last["uses"].startswith("actions/upload-artifact@")
@@ -102,7 +102,7 @@ def test_the_folder_is_uploaded_whatever_happened(name: str) -> None:
 
 
 def test_there_are_no_commands_but_these() -> None:
-    """What is run is the installation and verifications, which are tested below."""
+    """The commands are the installation and the verifications tested below."""
     others = [run for run in commands() if run not in VERIFICATIONS]
 
     assert ["python -m pip install . isolation-spec"] == others
@@ -129,9 +129,9 @@ def test_a_verification_fails_the_job_and_leaves_the_folder(
 def test_a_verification_works_with_each_profile(
     command: str, profile: str, tmp_path: Path
 ) -> None:
-    """With next to no time nothing is reached, which is not green; all files are there.
+    """With next to no time the search is inconclusive, and all files exist.
 
-    What fuzzing goes on from lies inside the folder that is cached.
+    The corpus of fuzzing lies inside the folder that is cached.
     """
     code = run_as_a_job(
         command, tmp_path, ENGINE="reference", PROFILE=profile, MAX_TIME="0.1"
@@ -146,7 +146,7 @@ def test_a_verification_works_with_each_profile(
 
 
 @each_workflow
-def test_a_workflow_asks_for_what_there_is(name: str) -> None:
+def test_a_workflow_names_existing_profiles(name: str) -> None:
     """Its profiles and times are those that the command takes."""
     from isolation_spec.cli.duration import Duration
     from isolation_spec.strategies.profiles import find_profile

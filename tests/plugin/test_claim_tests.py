@@ -44,7 +44,7 @@ class Mistaken(LeakingNotebook):
 class MistakenAdapter(LeakingNotebookAdapter):
     engine_class = Mistaken
 """
-"""Whose run it takes for another's, it never closes: each leak is two violations."""
+"""The engine never closes the run of a mistaken user: each leak is two violations."""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +58,7 @@ def red(tmp_path_factory: pytest.TempPathFactory) -> Session:
 
 
 def test_three_lines_are_a_test_of_each_claim(green: Session) -> None:
-    """Each claim that applies is one test, and nothing is left of a green one."""
+    """Each claim that applies is one test, and a green session leaves no file."""
     expected = {f"test_engine.py::TestMine::{name}": "PASSED" for name in ALL}
 
     assert expected == green.verdicts, green.out
@@ -68,7 +68,7 @@ def test_three_lines_are_a_test_of_each_claim(green: Session) -> None:
 
 
 def test_green_is_quiet(green: Session) -> None:
-    """Without -v the table is not shown: one line says what was done."""
+    """Without -v one line replaces the table."""
     done = session(green.folder, "-q")
 
     (line,) = [line for line in done.lines if "isolation" in line]
@@ -81,9 +81,9 @@ def test_green_is_quiet(green: Session) -> None:
 
 
 def test_distinct_claims_are_distinct_failures(red: Session) -> None:
-    """Each violated claim is a failure with its story, and nothing of ours.
+    """Each violated claim is a failure with its explanation and without our code.
 
-    What the search could not judge any more is skipped, beside a failure that says so.
+    A claim without a verdict is skipped, beside the failure that stopped the search.
     """
     verdicts = {name.split("::")[-1]: how for name, how in red.verdicts.items()}
 
@@ -99,8 +99,10 @@ def test_distinct_claims_are_distinct_failures(red: Session) -> None:
     assert red.has_line("event-routing      not applicable *0")
 
 
-def test_a_story_is_told_once_where_pytest_repeats_messages(red: Session) -> None:
-    """Where CI is set, pytest's own summary has the first sentence of each story."""
+def test_an_explanation_is_printed_once_where_pytest_repeats_messages(
+    red: Session,
+) -> None:
+    """Where CI is set, pytest's own summary has the first sentence of each failure."""
     done = session(red.folder, CI="true")
 
     assert done.counts["failed"] == done.out.count("\nHowever, ")
@@ -131,16 +133,25 @@ def test_junit_has_the_properties(red: Session) -> None:
         for case in ElementTree.parse(red.folder / "junit.xml").iter("testcase")
     }
 
-    told = cases["context-ownership"]
-    assert ("context-ownership", "violated") == (told["claim"], told["verdict"])
-    assert int(told["evidence"] or 0) > 0
-    assert int(told["interleavings"] or 0) > 0
-    assert ("0", MISTAKEN, "quick") == (told["seed"], told["engine"], told["profile"])
-    assert load(red.folder / str(told["failure_file"])).confirmed
+    properties = cases["context-ownership"]
+    assert ("context-ownership", "violated") == (
+        properties["claim"],
+        properties["verdict"],
+    )
+    assert int(properties["evidence"] or 0) > 0
+    assert int(properties["interleavings"] or 0) > 0
+    assert ("0", MISTAKEN, "quick") == (
+        properties["seed"],
+        properties["engine"],
+        properties["profile"],
+    )
+    assert load(red.folder / str(properties["failure_file"])).confirmed
     assert "violated" == cases["everything-reached"]["verdict"]
 
 
-def test_inconclusive_fails_and_says_what_was_never_reached(folder: Path) -> None:
+def test_an_inconclusive_search_fails_and_names_the_missing_activity(
+    folder: Path,
+) -> None:
     """A search too short to reach everything is red, not green."""
     (folder / "test_engine.py").write_text(
         three_lines("TestMine", GREEN, more=", profile='starved'")
@@ -154,8 +165,7 @@ def test_inconclusive_fails_and_says_what_was_never_reached(folder: Path) -> Non
 
 
 def test_a_claim_alone_is_never_green_for_want_of_evidence(folder: Path) -> None:
-    """Selected alone, a claim that the search did not come to fails: nobody else
-    would."""
+    """A claim without a verdict fails where its session runs no other test."""
     (folder / "test_leak.py").write_text(three_lines("TestLeak", RED))
 
     result = session(folder, "test_leak.py::TestLeak::error-containment")
@@ -167,7 +177,7 @@ def test_a_claim_alone_is_never_green_for_want_of_evidence(folder: Path) -> None
 
 
 def test_fixtures_that_are_around_every_test_are_around_these(folder: Path) -> None:
-    """An adapter that needs what a user's autouse fixture sets up finds it there."""
+    """An autouse fixture of the user surrounds each test of a claim."""
     (folder / "test_engine.py").write_text(
         "import os, pytest\n"
         "from isolation_spec import IsolationTestCase, isolation_test_case\n"
@@ -243,7 +253,7 @@ def test_a_mark_on_a_module_skips_its_cases(folder: Path) -> None:
 
 
 def test_a_broken_adapter_is_one_clear_failure(folder: Path) -> None:
-    """One test names the method and the rule; the others say that it does."""
+    """One test names the method and the rule; the others point to it."""
     (folder / "test_engine.py").write_text(
         "from isolation_spec import isolation_test_case\n"
         "from notebook import NotebookAdapter\n"
@@ -262,7 +272,7 @@ def test_a_broken_adapter_is_one_clear_failure(folder: Path) -> None:
     assert "isolation_spec/" not in text
 
 
-def test_what_is_no_adapter_is_an_error_in_the_users_line(folder: Path) -> None:
+def test_another_object_is_an_error_in_the_users_line(folder: Path) -> None:
     """The line of the test file is shown with the rule, and no code of ours."""
     (folder / "test_engine.py").write_text(
         "from isolation_spec import isolation_test_case\n"
@@ -278,7 +288,7 @@ def test_what_is_no_adapter_is_an_error_in_the_users_line(folder: Path) -> None:
     assert "isolation_spec/" not in text
 
 
-def test_an_interrupt_keeps_what_was_found(folder: Path) -> None:
+def test_an_interrupt_keeps_the_finding(folder: Path) -> None:
     """Interrupted while it shrinks, the session stops, and names the file it saved."""
     (folder / "test_leak.py").write_text(
         "import os, signal\n"

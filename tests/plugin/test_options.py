@@ -67,12 +67,12 @@ def test_the_engines_of_an_ini_file_stand_with_the_test_paths(folder: Path) -> N
         (("--isolation-failures", "conftest.py"), "*cannot be saved*conftest.py*"),
     ],
 )
-def test_what_cannot_be_done_is_a_usage_error(
+def test_an_impossible_option_is_a_usage_error(
     folder: Path,
     options: tuple[str, ...],
     words: str,
 ) -> None:
-    """One line says what was given and what to write instead, before anything runs."""
+    """One line names the option and the alternatives, before any test runs."""
     (folder / "empty").mkdir()
 
     result = session(folder, *options)

@@ -82,7 +82,7 @@ TestRed = isolation_test_case(LeakingNotebookAdapter)
 def test_each_kept_file_is_a_test_of_its_own_name(
     folder: Path, leak: Failure, spread: tuple[str, ...]
 ) -> None:
-    """FIXED passes, all else fails and says why, nothing is skipped or needs
+    """FIXED passes, every other outcome fails with a reason, and no test needs
     Hypothesis."""
     (folder / "conftest.py").write_text("")
     (folder / "pytest.ini").write_text("[pytest]\n")

@@ -25,7 +25,7 @@ TestMine = isolation_test_case(Counted)
 
 @pytest.mark.parametrize("spread", ["load", "worksteal", "loadscope"])
 def test_processes_share_one_search(folder: Path, spread: str) -> None:
-    """Under pytest-xdist one process searches, and all of them tell its verdict."""
+    """Under pytest-xdist one process searches, and all of them report its verdict."""
     module, adapter = RED.split(":")
     (folder / "test_leak.py").write_text(COUNTED.format(module=module, adapter=adapter))
     options = ("-n", "2", "--dist", spread, *STRICT, "--strict-config", *SCOPE)
@@ -40,7 +40,7 @@ def test_processes_share_one_search(folder: Path, spread: str) -> None:
 
 
 def test_a_process_that_ends_is_not_followed_by_the_next(folder: Path) -> None:
-    """An engine that ends its process ends one of them; other tests say why."""
+    """An engine that ends its process ends one worker; other tests give the reason."""
     (folder / "test_exit.py").write_text(
         COUNTED.format(module="notebook", adapter="NotebookAdapter")
         + "\n\nasync def leave(self, environment):\n    os._exit(3)\n\n\n"
