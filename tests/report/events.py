@@ -16,7 +16,7 @@ from isolation_spec.search.events import (
 from isolation_spec.search.result import ClaimResult, Result
 
 HOSTILE = "evil \x00\x1b[31m\ufffe\ud800 ]]> </failure> & \u202e 漢"
-"""What an engine may say of itself, and no XML file can hold as it is."""
+"""A text of an engine that no XML file can hold as it is."""
 
 
 def started(engine: str = "reference") -> SearchStarted:

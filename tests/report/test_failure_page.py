@@ -1,4 +1,4 @@
-"""The timeline page as text: its size, its policy, its structure, and what is escaped.
+"""The timeline page as text: its size, its policy, its structure and its escapes.
 
 How it looks and answers in a browser stands in `tests/screens/test_pages.py`.
 """
@@ -80,7 +80,7 @@ def digest(text: str) -> str:
 
 
 def test_a_page_is_never_large(page: str) -> None:
-    """No page is larger than 500 kB, whatever was run."""
+    """No page is larger than 500 kB, even of the longest run."""
     assert len(page.encode()) <= MOST_BYTES == 500_000
 
 
@@ -98,7 +98,7 @@ def test_a_page_may_load_nothing(page: str) -> None:
 
 
 def test_a_page_asks_for_nothing(page: str) -> None:
-    """No element loads anything, links anywhere else, or runs what is in it."""
+    """No element loads a resource, links to another page or runs the data."""
     for tag, attributes in Seen(page).elements:
         found = {k: v for k, v in attributes.items() if k in LOADING or k[:2] == "on"}
         found.pop("href", None) if attributes.get("href") == "#timeline" else None
@@ -107,7 +107,7 @@ def test_a_page_asks_for_nothing(page: str) -> None:
 
 
 def test_the_only_elements_are_the_template_s_own(page: str) -> None:
-    """Nothing that is told on a page becomes an element of it."""
+    """No text on a page becomes an element of it."""
     seen = Seen(page)
 
     assert 2 == len(seen.all("script"))
@@ -126,7 +126,7 @@ def test_what_the_script_draws_is_json(page: str) -> None:
 
 
 def test_a_hostile_text_is_shown() -> None:
-    """What is escaped is still told, as text."""
+    """Escaped characters still appear, as text."""
     words = Seen(hostile_page()).text("span")
 
     assert "</script><script>window.hacked=1</script>" in words
@@ -211,7 +211,7 @@ def test_what_is_cut_is_said() -> None:
 
 
 def test_a_page_without_a_violation_says_so() -> None:
-    """Replayed on an engine that is mended, the page shows that run, and says FIXED."""
+    """On a mended engine, the page shows the run of that engine and says FIXED."""
     one = sample()
     replayed = replay(one.failure, make_adapter)
     healthy = run(one.failure.scenario, make_adapter)

@@ -1,4 +1,4 @@
-"""What any page shows of any text, and what its script can be handed."""
+"""The text of any page, and the data of its script."""
 
 import json
 
@@ -22,12 +22,12 @@ from isolation_spec.report.html import script_data, visible
     ],
 )
 def test_what_cannot_be_seen_is_escaped(text: str, shown: str) -> None:
-    """Controls, marks of direction and heaps of accents are told, not obeyed."""
+    """Controls, marks of direction and heaps of accents are escaped."""
     assert shown == visible(text)
 
 
 def test_data_cannot_end_its_script() -> None:
-    """No markup stands in the data, and JSON gives back what went in."""
+    """No markup stands in the data, and JSON gives back the input."""
     data = {"</script>": ["<!--", "&amp;", "\u2028\u2029", '"\\']}
 
     text = script_data(data)

@@ -1,4 +1,4 @@
-"""JUnit XML: what a build server reads is what the search found."""
+"""JUnit XML: a build server reads the result of the search."""
 
 from pathlib import Path
 from xml.etree import ElementTree
@@ -28,7 +28,7 @@ def written(folder: Path, events: tuple[Event, ...]) -> ElementTree.Element:
 
 
 def outcomes(root: ElementTree.Element) -> dict[str, str]:
-    """Name of each test case -> the tag of what it became, "" if it passed."""
+    """Returns the tag of the outcome of each test case, "" if it passed."""
     return {
         case.attrib["name"]: "".join(
             part.tag for part in case if part.tag in ("failure", "error", "skipped")
@@ -51,7 +51,7 @@ def test_a_green_search_is_a_passed_test_for_each_claim(tmp_path: Path) -> None:
 
 
 def test_a_violated_claim_is_a_failure_with_its_story(tmp_path: Path) -> None:
-    """The failure holds the story and the command; what was not reached is skipped."""
+    """The failure holds explanation and command; unreached claims are skipped."""
     root = written(tmp_path, RED)
     (failure,) = root.iter("failure")
     assert failure.text is not None
@@ -81,7 +81,7 @@ def test_a_failure_without_a_story_tells_its_sentence(tmp_path: Path) -> None:
 
 
 def test_an_inconclusive_claim_is_an_error(tmp_path: Path) -> None:
-    """What was never reached is not passed, and no further case is made up."""
+    """A claim without evidence does not pass, and no further case is added."""
     found = outcomes(written(tmp_path, UNREACHED))
 
     assert {"exact-limits": "error"} == {n: how for n, how in found.items() if how}
@@ -101,7 +101,7 @@ def test_no_file_is_green_when_the_search_is_not(
 
 @pytest.mark.parametrize("search", SEARCHES)
 def test_the_totals_are_those_of_the_cases(tmp_path: Path, search: str) -> None:
-    """Whatever an engine says, the file is XML, and its counts are right."""
+    """Any text of an engine gives valid XML with the right counts."""
     root = written(tmp_path, SEARCHES[search])
     found = list(outcomes(root).values())
 

@@ -1,4 +1,4 @@
-"""The folder of a run: what is read from it, and what is refused."""
+"""The folder of a run: reading it, and refusing broken files."""
 
 from pathlib import Path
 
@@ -79,7 +79,7 @@ def test_a_long_run_is_sampled(tmp_path: Path) -> None:
     ids=["empty", "cut", "not-utf8", "list", "deep", "verdict"],
 )
 def test_a_broken_result_is_refused(tmp_path: Path, result: bytes) -> None:
-    """What has not the form of a result is refused in one line that names the file."""
+    """A file of another form is refused in one line that names it."""
     with pytest.raises(BadRunFolder, match=r"result\.json is no result: .") as caught:
         load_run(write_run(tmp_path, result, None))
 
@@ -128,7 +128,7 @@ def test_a_broken_event_is_refused(tmp_path: Path, line: str) -> None:
 
 
 def test_a_folder_that_is_not_there_is_refused(tmp_path: Path) -> None:
-    """The refusal says which command writes such a folder."""
+    """The refusal names the command that writes such a folder."""
     with pytest.raises(BadRunFolder, match="isolation-spec verify"):
         load_run(tmp_path / "gone")
 

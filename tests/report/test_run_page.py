@@ -23,7 +23,7 @@ def test_each_claim_stands_with_verdict_and_evidence() -> None:
 
 
 def test_operations_awaits_and_cancellations_are_counted() -> None:
-    """What was performed, where operations waited, and where they were cancelled."""
+    """The page shows operations, their await sites and their cancellations."""
     text = Seen(run_page_of())
 
     assert "run agent" in text.text("span")
@@ -33,7 +33,7 @@ def test_operations_awaits_and_cancellations_are_counted() -> None:
 
 
 def test_what_was_never_performed_is_named() -> None:
-    """A kind of operation that no scenario had is a gap, and said to be one."""
+    """A kind of operation that no scenario had is shown as a gap."""
     page = run_page(RunFolder(result=a_result()))
 
     assert "Never performed: connect, disconnect, reconnect" in page
@@ -51,7 +51,7 @@ def test_catches_stand_over_time() -> None:
 
 
 def test_a_run_without_events_says_so() -> None:
-    """Where it is not known when what was found, the failures are still listed."""
+    """Without the times of the findings, the failures are still listed."""
     page = run_page(RunFolder(result=a_result()))
 
     assert "events.jsonl" in page
@@ -74,8 +74,7 @@ def test_the_page_may_load_and_run_nothing(make: object) -> None:
 
 
 def test_a_page_is_never_large() -> None:
-    """However many places an engine has, the page is bounded and says what is left
-    out."""
+    """With many await sites, the page is bounded and counts its omissions."""
     page = run_page(RunFolder(result=a_result("y" * 400, places=20_000)))
 
     assert len(page.encode()) <= MOST_BYTES

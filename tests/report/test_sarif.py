@@ -73,7 +73,7 @@ def parts(run: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
 
 @pytest.mark.parametrize("search", SEARCHES)
 def test_the_file_has_the_form_of_the_standard(tmp_path: Path, search: str) -> None:
-    """Each object has what it must have and nothing that the standard does not know."""
+    """Each object has the required keys and no unknown one."""
     for kind, found in parts(written(tmp_path, SEARCHES[search])):
         assert REQUIRED[kind] <= set(found), kind
         assert set(found) <= KNOWN[kind], kind
@@ -89,7 +89,7 @@ def test_each_claim_is_a_rule(tmp_path: Path) -> None:
 
 
 def test_a_green_search_has_no_result(tmp_path: Path) -> None:
-    """Nothing found, nothing told, and the run was successful."""
+    """A green search has no result and no notification, and is successful."""
     run = written(tmp_path, GREEN)
 
     assert [] == run["results"]
@@ -99,7 +99,7 @@ def test_a_green_search_has_no_result(tmp_path: Path) -> None:
 
 
 def test_a_violation_is_a_result_at_its_failure_file(tmp_path: Path) -> None:
-    """It names its rule twice alike, tells the story, and points to the file."""
+    """It names its rule twice alike, holds the explanation, and points to the file."""
     run = written(tmp_path, RED)
     (result,) = run["results"]
     (location,) = result["locations"]
@@ -137,7 +137,7 @@ def test_an_absolute_path_is_a_file_uri(tmp_path: Path) -> None:
 
 
 def test_the_same_violation_has_the_same_fingerprint(tmp_path: Path) -> None:
-    """It depends on claim and clause, not on what the failure file is called."""
+    """It depends on claim and clause, not on the name of the failure file."""
     first, other = (
         written(tmp_path, (RED[0], saved(path), RED[-1]))["results"][0]
         for path in ("one.json", "other.json")
@@ -147,7 +147,7 @@ def test_the_same_violation_has_the_same_fingerprint(tmp_path: Path) -> None:
 
 
 def test_what_is_inconclusive_is_a_notification(tmp_path: Path) -> None:
-    """Each reason is told once, and the run is not called successful."""
+    """Each reason is reported once, and the run is not called successful."""
     (invocation,) = written(tmp_path, UNREACHED)["invocations"]
     told = [one["message"]["text"] for one in invocation["toolExecutionNotifications"]]
 

@@ -1,4 +1,4 @@
-"""A real Chromium without a screen, and what is wrong with a page that it shows."""
+"""A headless Chromium, and the problems of a page in it."""
 
 import shutil
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ Scheme = Literal["light", "dark"]
 
 
 def find_chromium() -> str:
-    """The path of a Chromium; fails the test where there is none."""
+    """Returns the path of a Chromium; fails the test without one."""
     found = next(filter(None, map(shutil.which, NAMES)), None)
     if found is not None:
         return found
@@ -36,7 +36,7 @@ def find_chromium() -> str:
 
 @contextmanager
 def launched() -> Iterator[Browser]:
-    """A browser with an empty profile, which asks nobody for anything."""
+    """A browser with an empty profile, which makes no requests of its own."""
     path = find_chromium()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
@@ -45,7 +45,7 @@ def launched() -> Iterator[Browser]:
 
 
 class Shown:
-    """A page in a window, with all that went wrong and all that it asked for.
+    """A page in a window, with its errors and its requests.
 
     Attributes:
         complaints: errors and warnings of its console, and what its script raised.
@@ -61,7 +61,7 @@ class Shown:
         page.on("request", lambda request: self.requests.append(request.url))
 
     def problems(self) -> list[str]:
-        """What overlaps, or is cut, on this screen; each in a few words."""
+        """Describes each element that overlaps or is cut on this screen."""
         found: list[str] = self.page.evaluate(PROBLEMS)
         return found
 

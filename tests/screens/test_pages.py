@@ -88,7 +88,7 @@ def test_nothing_overlaps_and_nothing_is_cut(
 def test_the_key_steps_and_the_neighbour_do_not_overlap_either(
     browser: Browser, files: dict[str, Path], name: str, width: int
 ) -> None:
-    """What the buttons show is as orderly as what is shown at first."""
+    """The views behind the buttons are as orderly as the first one."""
     with shown(browser, files[name], width) as one:
         one.page.click("#key")
         assert [] == one.problems()
@@ -120,7 +120,7 @@ PLANTED = {
 def test_a_planted_problem_is_seen(
     browser: Browser, files: dict[str, Path], problem: str
 ) -> None:
-    """The look at boxes is not blind: each kind of problem, planted, is told."""
+    """The check of boxes is not blind: it reports each kind of planted problem."""
     with shown(browser, files["two"], 800) as one:
         one.page.evaluate(PLANTED[problem])
 
@@ -130,7 +130,7 @@ def test_a_planted_problem_is_seen(
 def test_a_request_and_a_complaint_are_seen(
     browser: Browser, files: dict[str, Path]
 ) -> None:
-    """The policy stops what would be fetched or run, and the test hears of it."""
+    """The policy stops requests and scripts, and the test notices."""
     with shown(browser, files["two"], 800) as one:
         one.page.evaluate(
             "document.body.append(Object.assign(new Image(), {src: 'x.png'}));"
@@ -173,7 +173,7 @@ def test_text_is_legible_in_light_and_in_dark(
 
 
 def test_it_opens_at_the_failing_step(browser: Browser, files: dict[str, Path]) -> None:
-    """What is shown first is where the claim is violated, and why."""
+    """The page opens at the violation and its reason."""
     with shown(browser, files["two"], 1600) as one:
         assert 1 == one.page.locator(".fails[aria-current=step]").count()
         assert "However, " in one.page.inner_text("#detail")
@@ -217,7 +217,7 @@ def box_of(one: Shown, where: str) -> FloatRect:
 def test_the_current_step_is_never_hidden(
     browser: Browser, files: dict[str, Path]
 ) -> None:
-    """Neither the head nor the panel of details lies on the step that is told."""
+    """Neither the head nor the panel of details covers the chosen step."""
     with shown(browser, files["two"], 360) as one:
         for key in ["End", "ArrowUp", *["ArrowDown", "Home"] * 2, *["ArrowDown"] * 8]:
             one.page.keyboard.press(key)

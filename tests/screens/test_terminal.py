@@ -263,7 +263,7 @@ def visible(text: str) -> str:
 @SCREENS
 @each_case
 def test_the_whole_screen(case: str, width: int) -> None:
-    """What is shown, from the first character to the last."""
+    """Returns the whole screen."""
     events, options = CASES[case]
     path = KEPT / f"{case}-{width}.txt"
     shown = visible(screen(width, *events, **options))
@@ -281,14 +281,14 @@ def test_no_screen_is_kept_in_vain() -> None:
 
 
 def may_be_long(line: str) -> bool:
-    """What is copied from the screen is never broken."""
+    """Paths and commands, which users copy, are never broken."""
     return line.startswith(("Saved in ", "Replay with: ", "Run it again with: "))
 
 
 @SCREENS
 @each_case
 def test_no_line_is_wider_than_the_screen(case: str, width: int) -> None:
-    """Lines are broken at words, but for paths and commands; none ends in a blank."""
+    """Lines except paths and commands break at words, without blanks at the end."""
     events, options = CASES[case]
     options = {**options, "live": False}
     lines = screen(width, *events, **options).splitlines()
@@ -371,7 +371,7 @@ def test_what_is_not_deterministic_is_said() -> None:
 
 
 def test_one_process_is_one_process() -> None:
-    """A search in one process says so in good English."""
+    """The header of a search in one process is in good English."""
     assert "1 process\n" in screen(80, start(processes=1))
 
 
@@ -425,7 +425,7 @@ def test_the_environment_decides_on_colours_and_the_live_line(
     is_live: bool,
     is_coloured: bool,
 ) -> None:
-    """A live line is for terminals alone; colours are for who wants them."""
+    """A live line is for terminals alone; colours may be forced elsewhere."""
     out = file()
     show = Terminal(Console(file=out, width=80, _environ=variables))
     for event in GREEN:
@@ -453,12 +453,12 @@ def test_what_a_red_search_did_not_reach_is_no_news() -> None:
 
 
 def test_a_quiet_green_search_is_one_line() -> None:
-    """With `--quiet` a search that finds nothing says its verdict and no more."""
+    """With `--quiet` a green search prints its verdict and no more."""
     assert 1 == len(screen(120, *GREEN, quiet=True).splitlines())
 
 
 def test_the_live_line_tells_how_far_shrinking_is() -> None:
-    """What is left of the scenario, and after how many runs, in one line of 80."""
+    """Shrinking shows the size of the scenario and its runs, in one line of 80."""
     shrinking = Shrinking(claim="error-containment", runs=3999, size=(12, 11))
 
     line = "error-containment: 12 operations, 11 decisions left after 3999 runs"
@@ -491,7 +491,7 @@ def test_shares_of_the_search_are_told() -> None:
 
 
 def test_a_scenario_is_shown_once() -> None:
-    """A second claim that the same scenario violates is told without it."""
+    """A second claim that the same scenario violates is reported without it."""
     (saved,) = (event for event in RED if isinstance(event, FailureSaved))
     other = msgspec.structs.replace(saved, path="other.json")
     elsewhere = msgspec.structs.replace(

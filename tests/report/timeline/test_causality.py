@@ -1,4 +1,4 @@
-"""What brought about what: runs their events, and endings what was under way."""
+"""Causes and effects: runs cause events, and endings cause ends."""
 
 from typing import Any
 

@@ -33,7 +33,7 @@ def drawn(users: int = 6) -> Timeline:
 
 
 def test_every_entry_stands_in_one_row_in_order() -> None:
-    """Rows hold all entries, each once, in the order in which they were seen."""
+    """Rows hold all entries, each once, in the order of observation."""
     history = sample(6).history
 
     held = [i for row in drawn().rows for i in range(row.first, row.last + 1)]
@@ -43,7 +43,7 @@ def test_every_entry_stands_in_one_row_in_order() -> None:
 
 
 def test_only_gauges_and_moves_of_one_session_share_a_row() -> None:
-    """Entries that one line tells together are of one user, at one turn."""
+    """The entries of one row are of one user, at one turn."""
     history = sample(6).history
     shared = [row for row in drawn().rows if row.last > row.first]
 
@@ -106,7 +106,7 @@ def test_an_event_has_an_arrow_from_its_run() -> None:
 
 
 def test_a_cancellation_comes_from_the_world() -> None:
-    """What the world cancels has an arrow from the world's lane, in its own row."""
+    """A cancellation has an arrow from the world's lane, in its own row."""
     timeline = drawn()
     (row,) = [r for r in timeline.rows if r.kind == "cancellation_delivered"]
     assert 1 == len(list(sample(6).history.of(CancellationDelivered)))
@@ -161,7 +161,7 @@ def test_awaits_are_notches_between_rows() -> None:
     assert any("operation" in wait for row in timeline.rows for wait in row.waits)
 
 
-# What is cut
+# Omissions
 
 
 def test_a_long_run_is_cut_around_what_fails() -> None:
@@ -179,7 +179,7 @@ def test_a_long_run_is_cut_around_what_fails() -> None:
 
 @pytest.mark.parametrize("entry", [0, 3999, 10**9])
 def test_what_fails_at_an_edge_is_shown(entry: int) -> None:
-    """The first or the last row may be the one that fails, or none at all."""
+    """The failing row may be the first or the last, or missing."""
     timeline = make_timeline(
         long_history(2000), violation=violation_with("x", entry), most=50
     )

@@ -1,4 +1,4 @@
-"""The words of a page: every kind of entry, canaries, and what is kept back."""
+"""The words of a page: every kind of entry, canaries, and hidden outputs."""
 
 from typing import Any, get_args
 
@@ -55,7 +55,7 @@ def entry_of(kind: Any, text: str) -> Entry:
 
 @pytest.mark.parametrize("kind", get_args(Entry), ids=lambda one: one.__name__)
 def test_each_kind_of_entry_has_words(kind: Any) -> None:
-    """No kind is told by its bare name alone, and none in Python's notation."""
+    """Each kind is described in words, without Python's notation."""
     words = Words(sample().history).of(entry_of(kind, FOREIGN))
 
     assert words
@@ -65,7 +65,7 @@ def test_each_kind_of_entry_has_words(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", get_args(Entry), ids=lambda one: one.__name__)
 def test_what_an_engine_gave_is_kept_back(kind: Any) -> None:
-    """A value without a canary is not told, with one only its canaries are."""
+    """A value without a canary is hidden; of another, its canaries are shown."""
     words = Words(sample().history)
 
     assert SECRET not in words.of(entry_of(kind, SECRET))
@@ -74,7 +74,7 @@ def test_what_an_engine_gave_is_kept_back(kind: Any) -> None:
 
 @pytest.mark.parametrize("kind", [OperationEnded, AgentStepped, EventReceived, ToolRan])
 def test_values_are_told_when_asked_for(kind: Any) -> None:
-    """With `values`, what an engine gave is told; without, it is counted."""
+    """With `values` an engine's outputs are shown; without, they are counted."""
     entry = entry_of(kind, SECRET)
 
     assert SECRET in Words(sample().history, values=True).of(entry)
@@ -83,7 +83,7 @@ def test_values_are_told_when_asked_for(kind: Any) -> None:
 
 
 def test_an_event_is_told_by_type_and_run() -> None:
-    """An event's type and run are names, and told as long as they look like names."""
+    """An event's type and run are shown as long as they look like names."""
     words = Words(sample().history)
     event = entry_of(EventReceived, '{"type": "agent_started", "run_id": "run-3"}')
     strange = entry_of(EventReceived, '{"type": "<a b>", "run_id": []}')
@@ -93,7 +93,7 @@ def test_an_event_is_told_by_type_and_run() -> None:
 
 
 def test_an_error_is_told_by_its_name() -> None:
-    """Of an error its type is told; its text only where it carries a canary."""
+    """The type of an error is shown; its text only where it carries a canary."""
     words = Words(sample().history)
 
     assert "KeyError" == words.error(f"KeyError {SECRET}")
@@ -112,7 +112,7 @@ def test_a_text_is_cut_at_its_canaries() -> None:
 
 
 def test_the_value_of_the_way_is_strong_everywhere() -> None:
-    """The value that is told is strong with its owner, too."""
+    """The value of the explanation is strong with its owner, too."""
     assert (Part(OWN, "alice", True),) == parts_of(OWN, "alice", (OWN,))
 
 
@@ -122,7 +122,7 @@ def test_what_only_looks_like_a_canary_is_text() -> None:
 
 
 def test_a_long_text_is_shortened() -> None:
-    """A part that no screen bears is told by both its ends."""
+    """A part that is too long for a screen is shortened to both its ends."""
     (part,) = parts_of("a" * 1000 + "b" * 1000, None)
 
     assert len(part.text) < 200
