@@ -1,4 +1,4 @@
-"""The timeline page of one failure: what happened, to whom, and why it should not."""
+"""The timeline page of one failure: its steps, its users and its contradiction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["failure_page"]
 
 _MINOR = ("agent_stepped", "session_moved", "gauge_read", "operation_ended")
 _SIZES = ((400, 400), (250, 300), (150, 200), (90, 120), (50, 80), (25, 50), (10, 20))
-"""Rows of the timeline and lines of the scenario that are tried, the most first."""
+"""Numbers of timeline rows and scenario lines to try, the largest first."""
 _LONGEST_LINE = 400
 
 
@@ -34,10 +34,10 @@ def failure_page(
     file: str = "",
     values: bool = False,
 ) -> str:
-    """The page of one run, of at most `MOST_BYTES` bytes.
+    """Returns the page of one run, of at most `MOST_BYTES` bytes.
 
-    A run that is too long is cut to what surrounds the failing step, and the page says
-    so. Without a story the claim was not violated in it.
+    A run that is too long is cut to the surroundings of the failing step, and the page
+    counts the omissions. Without a diagnosis the run did not violate the claim.
     """
     page = _Page(failure, history, story, engine, outcome, note, file, values)
     for rows, lines in _SIZES:
@@ -48,7 +48,7 @@ def failure_page(
 
 
 class _Page:
-    """One page in the making."""
+    """A page under construction."""
 
     def __init__(
         self,
@@ -81,7 +81,7 @@ class _Page:
         }
 
     def render(self, rows: int, lines: int) -> str:
-        """The page with so many rows and lines at most."""
+        """Returns the page with at most so many rows and lines."""
         story = self.story
         beside = None if story is None else story.neighbour
         failing = make_timeline(
@@ -116,7 +116,7 @@ class _Page:
         )
 
     def _scenario(self, most: int) -> tuple[str, list[str]]:
-        """The scenario as text, of about so many lines around what fails."""
+        """Returns the scenario as text, with so many lines around the failure."""
         lines = [_short(line, _LONGEST_LINE) for line in self._lines()]
         if len(lines) <= most:
             return "\n".join(lines), []
@@ -182,6 +182,6 @@ def _cuts(timeline: Timeline) -> Iterator[str]:
 
 
 def _drawing(timeline: Timeline) -> dict[str, Any]:
-    """What the script draws; the rows stand in the page itself."""
+    """Returns the data for the script; the rows stand in the page itself."""
     names = ("lanes", "bars", "ticks", "arrows", "path")
     return {name: getattr(timeline, name) for name in names}

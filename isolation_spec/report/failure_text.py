@@ -1,4 +1,4 @@
-"""What is said of a saved failure, in the same words on every face."""
+"""The text of a saved failure, the same for every report."""
 
 from __future__ import annotations
 

@@ -21,19 +21,19 @@ from isolation_spec.search.result import ClaimResult, Result, not_reached
 __all__ = ["JUnit"]
 
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 has no way to write, escaped or not."""
+"""Characters that XML 1.0 cannot hold, escaped or not."""
 
 
 class JUnit:
     """Writes the file when the search is over.
 
-    A violated claim is a failure, with the story as its text; an inconclusive one is an
-    error; one that does not apply, or that a search did not reach because it found
-    something before, is skipped. What keeps the result from green and concerns no claim
-    alone is a test case of its own, so that no file is green when the result is not.
+    A violated claim is a failure with the explanation as its text, and an inconclusive
+    claim an error. A claim that does not apply, or that the search did not reach before
+    it stopped, is skipped. An inconclusive result without such an error adds a test
+    case, so that no file is green when the result is not.
 
     Attributes:
-        path: where it writes.
+        path: the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -42,7 +42,7 @@ class JUnit:
         self._saved: dict[str, FailureSaved] = {}
 
     def __call__(self, event: Event) -> None:
-        """Remembers what it is told, and writes at the end."""
+        """Collects the events, and writes at the end."""
         match event:
             case SearchStarted():
                 self._engine = event.engine
@@ -143,5 +143,5 @@ def _properties(parent: ElementTree.Element, **values: object) -> None:
 
 
 def _legal(text: str) -> str:
-    """The text, with what XML cannot hold written as Python would."""
+    """Returns the text with Python's escapes for characters that XML cannot hold."""
     return _ILLEGAL.sub(lambda found: ascii(found[0])[1:-1], text)

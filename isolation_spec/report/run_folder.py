@@ -1,7 +1,7 @@
-"""What a verification left in its folder: `result.json` and, perhaps, `events.jsonl`.
+"""Reads the folder of a verification: `result.json` and, if written, `events.jsonl`.
 
-`events.jsonl` has one JSON object a line: an event of the stream, and in "seconds" when
-it happened, counted from the start of the search.
+`events.jsonl` has one JSON object per line: an event, with its time in "seconds" from
+the start of the search.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ _MOST_CATCHES = 1000
 
 
 class BadRunFolder(Exception):
-    """A folder is not one that a verification wrote; the text says why, and where."""
+    """A folder is not one of a verification; the text has the file and the reason."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):
-    """How far the search had come after so many seconds."""
+    """The progress of the search after so many seconds."""
 
     seconds: float
     examples: int
@@ -51,12 +51,12 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Catch(msgspec.Struct, frozen=True, kw_only=True):
-    """A violation that was found, and what became of it.
+    """A violation, and the outcomes of shrinking and of confirming it.
 
     Attributes:
-        interleavings: how many had been searched by then.
-        shrunk: operations before and after shrinking, None if it was not shrunk.
-        confirmed: True if two replays failed the same way.
+        interleavings: the number searched until then.
+        shrunk: operations before and after shrinking, None without shrinking.
+        confirmed: whether two replays failed the same way.
     """
 
     claim: str
@@ -74,7 +74,7 @@ class RunFolder(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         progress: a bounded sample, in order of time.
-        timed: False where there is no `events.jsonl`.
+        timed: whether the folder has an `events.jsonl`.
     """
 
     result: Result
@@ -84,10 +84,10 @@ class RunFolder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def load_run(folder: Path) -> RunFolder:
-    """What a verification left in a folder.
+    """Returns the run that a verification left in a folder.
 
     Raises:
-        BadRunFolder: the result is missing, or a file has not the form it should have.
+        BadRunFolder: the result is missing, or a file has another form.
     """
     result = _result(folder / RESULT)
     events = folder / EVENTS
@@ -139,7 +139,7 @@ class _Reading:
         self._seconds = msgspec.json.Decoder(_Seconds)
 
     def read(self, file: BinaryIO) -> RunFolder:
-        """Everything that is shown of them."""
+        """Returns the run with a sample of the events."""
         latest = 0.0
         for number, line in enumerate(self._lines(file), 1):
             seconds, event = self._decode(number, line)

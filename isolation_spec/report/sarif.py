@@ -31,12 +31,11 @@ _RULES = {claim.id: index for index, claim in enumerate(CLAIMS)}
 class SARIF:
     """Writes the file when the search is over.
 
-    The place of a result is its failure file, which replays it. What is inconclusive is
-    no result but a notification of the run, and keeps the run from being called
-    successful.
+    The location of a result is its failure file, which replays it. An inconclusive
+    claim is a notification instead of a result, and the run is not called successful.
 
     Attributes:
-        path: where it writes.
+        path: the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -45,7 +44,7 @@ class SARIF:
         self._saved: list[FailureSaved] = []
 
     def __call__(self, event: Event) -> None:
-        """Remembers what it is told, and writes at the end."""
+        """Collects the events, and writes at the end."""
         match event:
             case SearchStarted():
                 self._engine = event.engine

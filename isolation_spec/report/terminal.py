@@ -1,4 +1,4 @@
-"""The terminal's face: quiet when green, the story first when red."""
+"""Shows a search on a terminal: quiet when green, the explanation first when red."""
 
 from __future__ import annotations
 
@@ -45,18 +45,18 @@ COLOURS = {
 """The same colour for a verdict everywhere."""
 _WHOLE = (SAVED, REPLAY, "Not saved in ", "Run it again with: ", "Repeat with: ")
 _PLAIN_EVERY = 60.0
-"""Seconds between two lines where no line can be live: a log that stays silent for
-longer is taken for a job that hangs."""
+"""Seconds between two lines without a live line: CI services take a log that stays
+silent for minutes for a job that hangs."""
 
 
 class Terminal:
-    """Listens to a search and shows it: one live line, then stories and a table.
+    """Listens to a search and shows it: one live line, then explanations and a table.
 
-    Arguments:
-        live: show the line that changes; by default if somebody looks at a terminal
-            that can erase a line. Colours are the console's business.
-        quiet: nothing but what was found, and the verdict.
-        clock: monotonic seconds.
+    Args:
+        console: decides about width and colours.
+        live: whether a line shows progress; by default on a terminal that can erase it.
+        quiet: print only violations and the verdict.
+        clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Terminal:
         self._wants_live = _can_be_live(console) if live is None else live
         self._live: Live | None = None
         self._clock = clock
-        self._started = self._spoke = clock()
+        self._started = self._printed = clock()
         self._max_time = 0.0
         self._above: Scenario | None = None
 
@@ -110,7 +110,7 @@ class Terminal:
                 self.stop()
 
     def stop(self) -> None:
-        """Ends the live line, if there is one."""
+        """Ends the live line."""
         if self._live is not None:
             self._live.stop()
             self._live = None
@@ -118,7 +118,7 @@ class Terminal:
     # While it runs
 
     def _start(self, event: SearchStarted) -> None:
-        self._started = self._spoke = self._clock()
+        self._started = self._printed = self._clock()
         self._max_time = event.max_time
         if self.quiet:
             return
@@ -146,8 +146,8 @@ class Terminal:
         )
         self._show(line)
         silent = self._live is None and not self.quiet
-        if silent and self._clock() - self._spoke >= _PLAIN_EVERY:
-            self._spoke = self._clock()
+        if silent and self._clock() - self._printed >= _PLAIN_EVERY:
+            self._printed = self._clock()
             self._write(line)
 
     def _show(self, line: str) -> None:
@@ -155,7 +155,7 @@ class Terminal:
             text = Text(line, no_wrap=True, overflow="ellipsis")
             self._live.update(text, refresh=True)
 
-    # What was found
+    # Findings
 
     def _broken_off(self, event: WorkerCrashed) -> None:
         run = f"isolation-spec verify {event.engine} --workload {event.path}"
@@ -244,7 +244,7 @@ def _can_be_live(console: Console) -> bool:
 
 
 def _spent(event: SearchStarted) -> str:
-    """What a search spends, for the header."""
+    """Returns the spending of a search, for the header."""
     parts = [
         f"profile {event.profile}",
         f"seed {event.seed}",
