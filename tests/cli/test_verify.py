@@ -14,6 +14,8 @@ import pytest
 
 from isolation_spec.claims import CLAIMS
 from isolation_spec.failure import load
+from isolation_spec.strategies import profiles
+from isolation_spec.strategies.profiles import Profile
 from tests.cli.command import (
     FAULTY,
     SCRIPT,
@@ -388,12 +390,18 @@ def test_the_same_seed_finds_the_same_failure(
 # Inconclusive
 
 
-def test_an_engine_that_begins_no_session_is_inconclusive(folder: Path) -> None:
+def test_an_engine_that_begins_no_session_is_inconclusive(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A search without activity exits with 3 and names the missing activity.
 
     Activity of undeclared capabilities is not missed.
     """
-    done = isolation_spec("verify", "void:engine", "--json", "r.json", folder=folder)
+    small = Profile("small", examples=32, steps=16, schedules=2)
+    monkeypatch.setattr(profiles, "PROFILES", (*profiles.PROFILES, small))
+    done = isolation_spec(
+        "verify", "void:engine", "--profile=small", "--json=r.json", folder=folder
+    )
 
     assert (3, "") == (done.code, done.err)
 
@@ -445,7 +453,7 @@ def interrupted(
         first = process.stdout.readline()
         while not when():
             assert process.poll() is None, process.communicate()
-            time.sleep(0.001)
+            time.sleep(0.02)
         time.sleep(after)
         os.killpg(process.pid, signal.SIGINT)
         out, err = process.communicate()

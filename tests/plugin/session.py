@@ -87,7 +87,7 @@ def session(folder: Path, *options: object, **variables: str) -> Session:
         patch.setattr(profiles, "PROFILES", profiles.PROFILES)
         patch.syspath_prepend(STRANGERS)
         done = run_in_process(
-            lambda: int(pytest.main(arguments[1:])),
+            lambda: int(pytest.main([*SCOPE, *arguments[1:]])),
             arguments,
             folder=folder,
             variables=environment(**variables),

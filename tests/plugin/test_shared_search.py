@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.session import ALL, RED, SCOPE, STRICT, session_process
+from tests.plugin.session import ALL, GREEN, RED, SCOPE, STRICT, session_process
 
 COUNTED = """
 import os
@@ -23,18 +23,27 @@ TestMine = isolation_test_case(Counted)
 """
 
 
-@pytest.mark.parametrize("spread", ["load", "worksteal", "loadscope"])
-def test_processes_share_one_search(folder: Path, spread: str) -> None:
+@pytest.mark.parametrize(
+    ("spread", "engine", "profile", "failing"),
+    [
+        ("load", RED, "tiny", "context-ownership"),
+        ("worksteal", GREEN, "starved", "everything-reached"),
+        ("loadscope", GREEN, "starved", "everything-reached"),
+    ],
+)
+def test_processes_share_one_search(
+    folder: Path, spread: str, engine: str, profile: str, failing: str
+) -> None:
     """Under pytest-xdist one process searches, and all of them report its verdict."""
-    module, adapter = RED.split(":")
+    module, adapter = engine.split(":")
     (folder / "test_leak.py").write_text(COUNTED.format(module=module, adapter=adapter))
     options = ("-n", "2", "--dist", spread, *STRICT, "--strict-config", *SCOPE)
 
-    result = session_process(folder, "-v", *options)
+    result = session_process(folder, "-v", "--isolation-profile", profile, *options)
     found = result.verdicts
 
     assert {f"test_leak.py::TestMine::{name}" for name in ALL} == set(found)
-    assert "FAILED" == found["test_leak.py::TestMine::context-ownership"]
+    assert "FAILED" == found[f"test_leak.py::TestMine::{failing}"]
     assert 1 == len(set((folder / "pids.txt").read_text().split()))
     assert 1 == result.out.count("\nclaim ")
 
