@@ -26,7 +26,13 @@ THREAD = "thread-1"
 LATER = "an earlier method does not work yet"
 
 
-class MethodResult(msgspec.Struct, frozen=True, kw_only=True):
+class MethodBegan(msgspec.Struct, frozen=True, tag=True):
+    """The check of a method begins; sent by the process in which it runs."""
+
+    method: str
+
+
+class MethodResult(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     """How one method stands, and the code to write where it fails."""
 
     method: str

@@ -67,8 +67,6 @@ def command(engine: str, run_timeout: float) -> int:
 
 def _checks(engine: Engine, allowed: float) -> list[MethodResult]:
     """Checks the adapter in a process of its own, as it may hang or end the process."""
-    import msgspec
-
     from isolation_spec.adapter_check.check import check_adapter
     from isolation_spec.adapter_check.result import MethodBegan, MethodResult
     from isolation_spec.execution.isolation.subprocess import Parent, run_in_subprocess
@@ -76,32 +74,36 @@ def _checks(engine: Engine, allowed: float) -> list[MethodResult]:
     results: list[MethodResult] = []
     running = "start"
 
-    def work(beacon: RunBeacon, send: Callable[[bytes], None], _: object) -> None:
+    def work(parent: Parent[MethodBegan | MethodResult]) -> None:
         def began(method: str) -> None:
-            beacon.renewed()
-            send(msgspec.json.encode(method))
+            parent.beacon.beat()
+            parent.send(MethodBegan(method))
 
         parent.beacon.beat()
         check_adapter(engine, parent.send, began)
 
-    def heard(data: bytes) -> None:
+    def receive(message: MethodBegan | MethodResult) -> None:
         nonlocal running
-        message = msgspec.json.decode(data, type=MethodResult | str)
-        if isinstance(message, str):
-            running = message
+        if isinstance(message, MethodBegan):
+            running = message.method
         else:
             results.append(message)
 
-    hang = run_in_subprocess(
-        work,
-        heard=heard,
-        engine=engine.name,
-        adapter=engine.adapter_name,
-        allowed=allowed,
-    )
-    if hang is not None:
-        note = hang.sentence()
-        results.append(MethodResult(method=running, status="breaks", note=note))
+    try:
+        hang = run_in_subprocess(
+            work,
+            MethodBegan | MethodResult,
+            receive=receive,
+            name="the check",
+            engine=engine.name,
+            adapter=engine.adapter_name,
+            allowed=allowed,
+        )
+        problem = None if hang is None else hang.sentence()
+    except AdapterError as error:
+        problem = str(error)
+    if problem is not None:
+        results.append(MethodResult(method=running, status="breaks", note=problem))
     return results
 
 

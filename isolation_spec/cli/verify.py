@@ -166,7 +166,7 @@ def command(
             folder=outputs.failures,
             fuzz=outputs.fuzz,
             listen=listeners,
-            started=STARTED,
+            started=started,
             live=worlds,
             pct=pct,
             max_time=max_time,

@@ -13,11 +13,11 @@ from isolation_spec.failure import load
 from tests.cli.command import (
     FAULTY,
     SCRIPT,
-    Done,
     assert_refused,
     environment,
     isolation_spec,
 )
+from tests.in_process import Done
 
 
 def full_disk() -> None:

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,13 +20,13 @@ from isolation_spec.strategies.profiles import Profile
 from tests.cli.command import (
     FAULTY,
     SCRIPT,
-    Done,
     assert_refused,
     environment,
     isolation_spec,
     isolation_spec_process,
 )
 from tests.cli.conftest import Verified
+from tests.in_process import Done
 
 IDLE = '''
 import asyncio
@@ -359,7 +360,7 @@ def test_seconds_count_from_the_start_of_the_command(tmp_path: Path) -> None:
 def test_the_set_up_before_the_command_is_not_counted(tmp_path: Path) -> None:
     """A process that becomes the command after its set-up reports the command only."""
     code = (
-        "import os, sys, time; time.sleep(3.0); print(time.monotonic(), flush=True); "
+        "import os, sys, time; time.sleep(1.0); print(time.monotonic(), flush=True); "
         "os.execv(sys.argv[1], sys.argv[1:])"
     )
     verify = (SCRIPT, "verify", FAULTY, "--quiet", "--processes=1", "--json=r.json")

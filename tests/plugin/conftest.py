@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from isolation_spec.plugin import claim_tests
-from isolation_spec.plugin.shared_search import Searched
+from isolation_spec.plugin.shared_search import Searched, search_engine
 from tests.plugin.session import (
     GREEN,
     Session,
@@ -24,19 +23,19 @@ def one_search() -> Iterator[None]:
     A session is about the report of a search; the search itself is the same each time.
     Failure files are saved once, so that a violated engine is searched in each folder.
     """
-    search, known = claim_tests.search_engine, dict[tuple[object, ...], Searched]()
+    known: dict[tuple[object, ...], Searched] = {}
 
     def search_once(engine: Any, **options: Any) -> Searched:
         key = engine.name, options["where"], options["profile"]
         for one in (key, (*key, options["folder"])):
             if one in known:
                 return known[one]
-        searched = search(engine, **options)
+        searched = search_engine(engine, **options)
         known[(*key, options["folder"]) if searched.found else key] = searched
         return searched
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(claim_tests, "search_engine", search_once)
+        patch.setattr("isolation_spec.plugin.claim_tests.search_engine", search_once)
         yield
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.cli.command import environment, isolation_spec
 from tests.in_process import Done
-from tests.strangers.test_readme import PYTHON, SCRIPT, TEXT, block, executed
+from tests.strangers.test_readme import PYTHON, SCRIPT, TEXT, block, run_process
 
 FIXED = "dict(self.notebook.pages(context.user, context.thread))"
 LEAK = """[
