@@ -10,6 +10,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from isolation_spec.claims.facts import AnyFact
 from isolation_spec.claims.history_index import HistoryIndex
 from isolation_spec.contract.capabilities import Capability
 
@@ -18,6 +19,8 @@ __all__ = [
     "IsolationViolated",
     "Judgement",
     "Opportunity",
+    "Reason",
+    "ReasonKind",
     "Verdict",
     "Violation",
     "judge_claim",
@@ -30,8 +33,8 @@ class IsolationViolated(AssertionError):
     Hypothesis tells bugs apart by type and line, so two claims never look like one bug.
     """
 
-    def __init__(self, violation: Violation, story: str = "") -> None:
-        super().__init__(story or violation.sentence())
+    def __init__(self, violation: Violation, explanation: str = "") -> None:
+        super().__init__(explanation or f"{violation.claim}: {violation.clause}")
         self.violation = violation
 
 
@@ -49,15 +52,11 @@ class Verdict(enum.StrEnum):
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One failure of a claim, with the facts from which it is explained."""
+    """One failure of a claim: the clause that failed, and the fact that shows it."""
 
     claim: Annotated[str, Meta(description="The id of the claim.")]
     clause: Annotated[str, Meta(description="The part of the claim that failed.")]
-    let: Annotated[
-        tuple[str, ...], Meta(description="What was given, a sentence each.")
-    ]
-    then: Annotated[str, Meta(description="What follows from the claim.")]
-    however: Annotated[str, Meta(description="What was observed instead.")]
+    fact: Annotated[AnyFact, Meta(description="The observation, in typed fields.")]
     entry: Annotated[
         int,
         Meta(
@@ -70,17 +69,6 @@ class Violation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         tuple[Annotated[int, Meta(ge=0, lt=64)], ...],
         Meta(description="Indices of the users concerned, the harmed one first."),
     ] = ()
-    shown: Annotated[
-        tuple[str, ...],
-        Meta(
-            description="What an engine showed, as far as the facts repeat it; empty "
-            "in a file, where it is redacted."
-        ),
-    ] = ()
-
-    def sentence(self) -> str:
-        """The violation in one line."""
-        return f"{self.claim} ({self.clause}): {self.however}"
 
 
 class Opportunity(msgspec.Struct, frozen=True):
@@ -116,6 +104,28 @@ class Claim:
     compares: bool = False
 
 
+class ReasonKind(enum.StrEnum):
+    """Why a claim has no evidence, or is not applicable."""
+
+    UNDECLARED = "undeclared"
+    """The engine lacks capabilities that the claim needs; details: their names."""
+    NO_SOLO_RUN = "no solo run"
+    """The claim compares with solo runs, and there are none."""
+    NOT_REACHED = "not reached"
+    """No run reached the claim's situation."""
+    CHECK_CRASHED = "check crashed"
+    """The check raised an exception; details: the exception."""
+    NEVER_JUDGED = "never judged"
+    """No run came to its end."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why a claim has no evidence, or is not applicable."""
+
+    kind: ReasonKind
+    details: tuple[str, ...] = ()
+
+
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     """How one claim stands after one history, or after many."""
 
@@ -123,7 +133,7 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     evidence: int = 0
     violations: tuple[Violation, ...] = ()
-    reason: str = ""
+    reason: Reason | None = None
 
 
 def judge_claim(
@@ -132,22 +142,23 @@ def judge_claim(
     """Judges one claim; a check that crashes makes it inconclusive, never green."""
     missing = sorted(claim.needs - capabilities)
     if missing:
-        reason = f"the engine declares no {', '.join(missing)}"
+        reason = Reason(ReasonKind.UNDECLARED, tuple(missing))
         return Judgement(claim=claim.id, verdict=Verdict.NOT_APPLICABLE, reason=reason)
     if claim.compares and observed.solos is None:
-        reason = "no user's solo run was made"
+        reason = Reason(ReasonKind.NO_SOLO_RUN)
         return Judgement(claim=claim.id, verdict=Verdict.NOT_APPLICABLE, reason=reason)
     try:
         evidence, violations = _count(claim.check(observed))
     except Exception as error:
-        reason = f"its check crashed: {type(error).__name__}: {error}"
+        crash = f"{type(error).__name__}: {error}"
+        reason = Reason(ReasonKind.CHECK_CRASHED, (crash,))
         return Judgement(claim=claim.id, verdict=Verdict.INCONCLUSIVE, reason=reason)
     return Judgement(
         claim=claim.id,
         verdict=_verdict(evidence, violations),
         evidence=evidence,
         violations=violations,
-        reason="" if evidence or violations else f"never reached: {claim.situation}",
+        reason=None if evidence or violations else Reason(ReasonKind.NOT_REACHED),
     )
 
 

@@ -6,6 +6,16 @@ import re
 from collections.abc import Iterator
 
 from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.facts import (
+    ForeignAwait,
+    ForeignIdentity,
+    ForeignValue,
+    SharedObject,
+    Shown,
+    StaleState,
+    Surface,
+    Text,
+)
 from isolation_spec.claims.history_index import HistoryIndex
 from isolation_spec.model.history.entries import (
     AgentStepped,
@@ -35,9 +45,9 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
         if isinstance(entry, OperationStarted) and entry.user is not None:
             active.add(entry.user)
         if isinstance(entry, ObjectShared):
-            yield _shared(observed, index, entry)
+            yield _shared(index, entry)
         if isinstance(entry, IdentityChanged):
-            yield _changed(observed, index, entry)
+            yield _changed(index, entry)
         if not isinstance(entry, AgentStepped | OperationEnded | ToolRan):
             continue
         if entry.user is None:
@@ -45,7 +55,7 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
         violations = (
             *_foreign_values(observed, index, entry),
             *_foreign_identity(observed, index, entry),
-            *_stale_state(observed, index, entry),
+            *_stale_state(index, entry),
         )
         yield from violations
         if not violations and active - {entry.user}:
@@ -55,27 +65,35 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
 def _foreign_values(
     observed: HistoryIndex, index: int, entry: AgentStepped | OperationEnded | ToolRan
 ) -> Iterator[Violation]:
-    where, text = _shown(entry)
+    surface, name, text = _shown(entry)
     for value, owner in observed.foreign(text, entry.user):
         user = entry.user or 0
-        reader, writer = observed.label(user), observed.label(owner)
         yield Violation(
             claim=_ID,
             clause="foreign-value",
-            let=(f"{value} be a value that only {writer} ever wrote",),
-            then=f"nothing that {reader} is shown contains it",
-            however=f"{where} of {reader}'s operation {entry.operation} showed it",
+            fact=ForeignValue(
+                value=value,
+                owner=owner,
+                reader=user,
+                operation=entry.operation or 0,
+                surface=surface,
+                name=name,
+            ),
             entry=index,
             users=(user, owner),
         )
 
 
-def _shown(entry: AgentStepped | OperationEnded | ToolRan) -> tuple[str, str]:
+def _shown(
+    entry: AgentStepped | OperationEnded | ToolRan,
+) -> tuple[Surface, Text, str]:
+    """Returns where the entry showed text, the name of that place, and the text."""
     if isinstance(entry, AgentStepped):
-        return f"the step {entry.step!r}", entry.seen
+        return Surface.STEP, entry.step, entry.seen
     if isinstance(entry, ToolRan):
-        return f"the input of the tool {entry.tool!r}", entry.argument
-    return "the answer" if entry.value else "the error", f"{entry.value} {entry.error}"
+        return Surface.TOOL_INPUT, Shown(entry.tool), entry.argument
+    surface = Surface.ANSWER if entry.value else Surface.ERROR
+    return surface, "", f"{entry.value} {entry.error}"
 
 
 def _foreign_identity(
@@ -89,72 +107,72 @@ def _foreign_identity(
         yield Violation(
             claim=_ID,
             clause="foreign-identity",
-            let=(f"operation {entry.operation} be {observed.label(user)}'s",),
-            then=f"its code runs on behalf of {own!r} at every await",
-            however=(
-                f"at its step {entry.step!r} the current context was that of "
-                f"{entry.identity!r}"
+            fact=ForeignIdentity(
+                user=user,
+                operation=entry.operation or 0,
+                step=entry.step,
+                identity=Shown(entry.identity),
             ),
             entry=index,
             users=(user,),
-            shown=(str(entry.identity),),
         )
 
 
-def _changed(observed: HistoryIndex, index: int, entry: IdentityChanged) -> Violation:
+def _changed(index: int, entry: IdentityChanged) -> Violation:
     user = entry.user or 0
-    own = observed.history.scenario.users[user].id
     return Violation(
         claim=_ID,
         clause="foreign-await",
-        let=(f"operation {entry.operation} be {observed.label(user)}'s",),
-        then=f"at every await of its task the engine works for {own!r} or nobody",
-        however=f"at {entry.place} it worked for {entry.identity!r}",
+        fact=ForeignAwait(
+            user=user,
+            operation=entry.operation or 0,
+            place=entry.place,
+            identity=Shown(entry.identity),
+        ),
         entry=index,
         users=(user,),
-        shown=(entry.identity,),
     )
 
 
 def _stale_state(
-    observed: HistoryIndex, index: int, entry: AgentStepped | OperationEnded | ToolRan
+    index: int, entry: AgentStepped | OperationEnded | ToolRan
 ) -> Iterator[Violation]:
     """The state of a run begins empty, also after another run of the same user."""
     if not isinstance(entry, AgentStepped) or entry.step != "read_state":
         return
     for _, value in canaries_in(entry.seen):
-        owner, _, place = value.partition("~")
+        _, _, place = value.partition("~")
         if int(place.partition(".")[0]) == entry.operation:
             continue
         user = entry.user or 0
         yield Violation(
             claim=_ID,
             clause="stale-state",
-            let=(f"operation {entry.operation} be a run of {observed.label(user)}",),
-            then="its state holds only what it wrote itself",
-            however=f"it read {value}, which another run of {owner} wrote",
+            fact=StaleState(value=value, user=user, operation=entry.operation or 0),
             entry=index,
             users=(user,),
         )
 
 
-_KEY = re.compile(r"""\[('.*?'|".*?")\]""")
+_KEY = re.compile(r"""(?<=\[)('.*?'|".*?")(?=\])""")
+"""A key on the path of an object, which stands in brackets as `repr` writes it."""
 
 
-def _shared(observed: HistoryIndex, index: int, entry: ObjectShared) -> Violation:
+def _shared(index: int, entry: ObjectShared) -> Violation:
     user = entry.user or 0
-    name, other = observed.label(user), observed.label(entry.other)
     return Violation(
         claim=_ID,
         clause="shared-object",
-        let=(f"{name} and {other} have a context each",),
-        then="they share no mutable object but those that the adapter declares",
-        however=f"both hold {entry.what}",
+        fact=SharedObject(user=user, other=entry.other, path=_path(entry.what)),
         entry=index,
         users=(user, entry.other),
-        # Attributes on the path are code; keys of mappings are not.
-        shown=tuple(_KEY.findall(entry.what)),
     )
+
+
+def _path(paths: str) -> tuple[Text, ...]:
+    """Splits paths to objects: attributes are code, keys of mappings are not."""
+    parts = enumerate(_KEY.split(paths))
+    return tuple(Shown(part) if n % 2 else part for n, part in parts if part)
 
 
 CONTEXT_OWNERSHIP = Claim(

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.facts import (
+    SessionNeverClosed,
+    SessionOfTwoUsers,
+    TransactionKept,
+)
 from isolation_spec.claims.history_index import HistoryIndex
 from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.history.entries import AgentStepped, RowStored, SessionMoved
@@ -46,7 +51,7 @@ def _shared_or_open(observed: HistoryIndex) -> Iterator[Opportunity | Violation]
         owner = owners.setdefault(number, user)
         if owner != user and number not in shared:
             shared.add(number)
-            yield _shared(observed, index, number, owner, user)
+            yield _shared(index, number, owner, user)
         if entry.move == "began":
             open_sessions[number] = index
             if any(owners[other] != user for other in open_sessions):
@@ -57,12 +62,7 @@ def _shared_or_open(observed: HistoryIndex) -> Iterator[Opportunity | Violation]
         yield Violation(
             claim=_ID,
             clause="never-closed",
-            let=(
-                f"database session {number} be begun for "
-                f"{observed.label(owners[number])}",
-            ),
-            then="it is closed before the engine is shut down",
-            however="nobody ever closed it",
+            fact=SessionNeverClosed(session=number, user=owners[number]),
             entry=index,
             users=(owners[number],),
         )
@@ -70,15 +70,11 @@ def _shared_or_open(observed: HistoryIndex) -> Iterator[Opportunity | Violation]
         yield Opportunity(times)
 
 
-def _shared(
-    observed: HistoryIndex, index: int, number: int, owner: int, user: int
-) -> Violation:
+def _shared(index: int, number: int, owner: int, user: int) -> Violation:
     return Violation(
         claim=_ID,
         clause="two-owners",
-        let=(f"database session {number} be begun for {observed.label(owner)}",),
-        then=f"only {observed.label(owner)}'s operations use it",
-        however=f"an operation of {observed.label(user)} used it",
+        fact=SessionOfTwoUsers(session=number, owner=owner, user=user),
         entry=index,
         users=(user, owner),
     )
@@ -93,7 +89,7 @@ def _kept_after_failure(observed: HistoryIndex) -> Iterator[Opportunity | Violat
         kept = [value for _, value in step.items if value in stored]
         if step.fails and ended is not None:
             if kept:
-                yield _kept(observed, operation, kept, "raised", last)
+                yield _kept(operation, kept, last, cancelled=False)
             else:
                 yield Opportunity()
         elif (
@@ -101,7 +97,7 @@ def _kept_after_failure(observed: HistoryIndex) -> Iterator[Opportunity | Violat
             and ended is None
             and _written_once(observed, step)
         ):
-            yield _kept(observed, operation, kept, "was cancelled half-way", last)
+            yield _kept(operation, kept, last, cancelled=True)
 
 
 def _written_once(observed: HistoryIndex, step: Transact) -> bool:
@@ -127,18 +123,17 @@ def _written_by(step: Step) -> set[str]:
 
 
 def _kept(
-    observed: HistoryIndex, operation: RunAgent, kept: list[str], how: str, index: int
+    operation: RunAgent, kept: list[str], index: int, *, cancelled: bool
 ) -> Violation:
     return Violation(
         claim=_ID,
         clause="not-rolled-back",
-        let=(
-            f"a transaction in {observed.label(operation.user)}'s operation "
-            f"{operation.id} write {', '.join(kept)}",
-            f"that transaction {how}",
+        fact=TransactionKept(
+            values=tuple(kept),
+            user=operation.user,
+            operation=operation.id,
+            cancelled=cancelled,
         ),
-        then="nothing of it is stored",
-        however=f"an independent observer read {kept[0]} in the end",
         entry=index,
         users=(operation.user,),
     )

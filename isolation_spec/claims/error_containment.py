@@ -7,6 +7,13 @@ from collections.abc import Iterator
 import msgspec
 
 from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.facts import (
+    ConnectionCutOff,
+    Ending,
+    OperationFailed,
+    OperationStalled,
+    Shown,
+)
 from isolation_spec.claims.history_index import (
     ConnectionSpan,
     HistoryIndex,
@@ -142,18 +149,19 @@ def _only_fails(operation: UserOperation) -> bool:
 def _failed(observed: HistoryIndex, span: OperationSpan) -> Violation | None:
     if span.outcome in ("returned", "unavailable"):
         return None
-    name = observed.label(span.operation.user)
     entry = observed.entries[min(span.ended, len(observed.entries) - 1)]
     error = entry.error if isinstance(entry, OperationEnded) else ""
     return Violation(
         claim=_ID,
         clause="failed",
-        let=(f"{name} ask for nothing wrong, and cancel and clean up nothing",),
-        then=f"operation {span.operation.id} of {name} succeeds, whatever others do",
-        however=f"it {_ended(span.outcome)}{f': {_brief(error)}' if error else ''}",
+        fact=OperationFailed(
+            user=span.operation.user,
+            operation=span.operation.id,
+            ending=Ending(span.outcome),
+            error=Shown(_brief(error)),
+        ),
         entry=span.ended,
         users=(span.operation.user,),
-        shown=(_brief(error),),
     )
 
 
@@ -181,11 +189,6 @@ def _brief(error: str) -> str:
     return error if len(error) <= _LONGEST else f"{error[:_LONGEST].rstrip()}..."
 
 
-def _ended(outcome: str) -> str:
-    verbs = {"failed": "failed", "unfinished": "never ended"}
-    return verbs.get(outcome, f"was {outcome}")
-
-
 def _stalled(observed: HistoryIndex, span: OperationSpan) -> Violation | None:
     if span.ended >= len(observed.entries):
         return None
@@ -193,13 +196,16 @@ def _stalled(observed: HistoryIndex, span: OperationSpan) -> Violation | None:
     own = _own_sleep(observed, span.operation)
     if took <= own + PATIENCE:
         return None
-    name = observed.label(span.operation.user)
     return Violation(
         claim=_ID,
         clause="stalled",
-        let=(f"{name}'s own runs sleep for {own:g} s in all",),
-        then=f"it takes at most {own + PATIENCE:g} s, however slow others are",
-        however=f"it took {took:g} s",
+        fact=OperationStalled(
+            user=span.operation.user,
+            operation=span.operation.id,
+            own=own,
+            allowed=own + PATIENCE,
+            took=took,
+        ),
         entry=span.ended,
         users=(span.operation.user,),
     )
@@ -226,13 +232,10 @@ def _cut_off(observed: HistoryIndex, user: int, first: int) -> Iterator[Violatio
         idle = closed.time - _last_used(observed, link)
         if code not in _ENDED_BY_NOBODY or idle > _IDLE:
             continue
-        name = observed.label(user)
         yield Violation(
             claim=_ID,
             clause="cut-off",
-            let=(f"{name} neither leave, nor clean up, nor connect again",),
-            then=f"{name}'s connection stays open, whatever others do",
-            however=f"it was closed{'' if code is None else f' with code {code}'}",
+            fact=ConnectionCutOff(user=user, code=code),
             entry=link.closed,
             users=(user,),
         )

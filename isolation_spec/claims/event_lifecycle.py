@@ -7,6 +7,17 @@ from collections.abc import Iterator, Sequence
 
 from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
 from isolation_spec.claims.event_routing import attended_runs
+from isolation_spec.claims.facts import (
+    AnyFact,
+    DuplicateStart,
+    EventAfterEnd,
+    RunWithoutEnd,
+    RunWithoutStart,
+    Shown,
+    ToolEndedUnbegun,
+    ToolNeverEnded,
+    representable,
+)
 from isolation_spec.claims.history_index import Event, HistoryIndex
 from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.event_names import EventNames
@@ -24,7 +35,7 @@ _ID = "event-lifecycle"
 def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
     broken: set[str] = set()
     for (_, run), events in observed.events_by_run.items():
-        for violation in _broken(observed.names, run, events):
+        for violation in _broken(observed.names, events):
             broken.add(run)
             yield violation
     for span, link in attended_runs(observed):
@@ -34,7 +45,7 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
             continue
         if not _is_known(observed, events):
             continue
-        yield _unfinished(observed.names, run, events) or Opportunity()
+        yield _unfinished(observed.names, events) or Opportunity()
 
 
 def _is_known(observed: HistoryIndex, events: Sequence[Event]) -> bool:
@@ -58,9 +69,7 @@ def _types(observed: HistoryIndex, part: slice) -> set[str]:
     return {event.type for events in runs for event in events[part]}
 
 
-def _broken(
-    names: EventNames, run: str, events: Sequence[Event]
-) -> Iterator[Violation]:
+def _broken(names: EventNames, events: Sequence[Event]) -> Iterator[Violation]:
     """What no part of a run's events may show, however much of them was received."""
     ended: Event | None = None
     started: Event | None = None
@@ -70,58 +79,35 @@ def _broken(
             ended.sequence is None or event.sequence != ended.sequence
         ):
             clause = "two-ends" if event.type in names.ended else "after-the-end"
-            yield _violation(
-                clause,
-                run,
-                event,
-                let=f"event {ended.sequence} of {run} be {ended.type}, which ends it",
-                then=f"no further event of {run} comes",
-                however=f"{event.type} came after it, as event {event.sequence}",
+            fact = EventAfterEnd(
+                ending=ended.type,
+                number=representable(ended.sequence),
+                event=event.label,
             )
+            yield _violation(clause, event, fact)
         if event.type in names.begun:
             again = started is not None and (
                 event.sequence is None or event.sequence != started.sequence
             )
             if again:
-                yield _violation(
-                    "two-starts",
-                    run,
-                    event,
-                    then=f"{run} starts once",
-                    however="it told of a second start",
-                )
+                yield _violation("two-starts", event, DuplicateStart(event=event.label))
             started = started or event
         if event.type in names.ended and ended is None:
             ended = event
 
 
-def _unfinished(
-    names: EventNames, run: str, events: Sequence[Event]
-) -> Violation | None:
+def _unfinished(names: EventNames, events: Sequence[Event]) -> Violation | None:
     """What a run whose events were all received must show."""
     first, last = events[0], events[-1]
     if names.begun and first.type not in names.begun:
-        return _violation(
-            "no-start",
-            run,
-            first,
-            then=f"{run} begins with {' or '.join(names.begun)}",
-            however=f"it began with {first.type}",
-        )
+        fact = RunWithoutStart(event=first.label, starts=names.begun)
+        return _violation("no-start", first, fact)
     if names.ended and last.type not in names.ended:
-        return _violation(
-            "no-end",
-            run,
-            last,
-            then=f"{run}, which has ended, tells so in exactly one last event",
-            however=f"its last event is {last.type}",
-        )
-    return _unbalanced(names, run, events)
+        return _violation("no-end", last, RunWithoutEnd(event=last.label))
+    return _unbalanced(names, events)
 
 
-def _unbalanced(
-    names: EventNames, run: str, events: Sequence[Event]
-) -> Violation | None:
+def _unbalanced(names: EventNames, events: Sequence[Event]) -> Violation | None:
     if not names.tool_begun or not names.tool_ended:
         return None
     under_way: list[str] = []
@@ -130,37 +116,28 @@ def _unbalanced(
             under_way.append(event.type)
         elif event.type in names.tool_ended:
             if not under_way:
-                return _violation(
-                    "unbalanced-tool",
-                    run,
-                    event,
-                    then=f"each {event.type} follows a {names.tool_begun[0]}",
-                    however="a tool was completed that had not begun",
+                unbegun = ToolEndedUnbegun(
+                    event=event.label, begins=names.tool_begun[0]
                 )
+                return _violation("unbalanced-tool", event, unbegun)
             under_way.pop()
     if under_way:
-        return _violation(
-            "unbalanced-tool",
-            run,
-            events[-1],
-            then=f"each {under_way[0]} is followed by a {names.tool_ended[0]}",
-            however="a tool that had begun was never completed",
+        unended = ToolNeverEnded(
+            event=events[-1].label,
+            begun=Shown(under_way[0]),
+            ends=names.tool_ended[0],
         )
+        return _violation("unbalanced-tool", events[-1], unended)
     return None
 
 
-def _violation(
-    clause: str, run: str, event: Event, *, then: str, however: str, let: str = ""
-) -> Violation:
+def _violation(clause: str, event: Event, fact: AnyFact) -> Violation:
     return Violation(
         claim=_ID,
         clause=clause,
-        let=(let or f"event {event.sequence} of {run} be {event.type}",),
-        then=then,
-        however=however,
+        fact=fact,
         entry=event.index,
         users=(event.entry.user or 0,),
-        shown=(event.type, run),
     )
 
 

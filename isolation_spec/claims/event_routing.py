@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import enum
 import re
 from collections.abc import Iterator
 from typing import Any
 
 from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.facts import (
+    AnyFact,
+    EventMissing,
+    EventOfForeignRun,
+    EventOfForeignUser,
+    EventOutOfOrder,
+    EventWithForeignValue,
+    ForgedTokenAccepted,
+    RunEnding,
+    Shown,
+    representable,
+)
 from isolation_spec.claims.history_index import (
     ConnectionSpan,
     Event,
@@ -90,9 +103,9 @@ def _forged(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
         yield Violation(
             claim=_ID,
             clause="forged-token",
-            let=(f"connection {_name(observed, link)!r} present a token of nobody",),
-            then="the engine closes it, and it hears nothing",
-            however="it heard events" if heard else "it stayed open to the end",
+            fact=ForgedTokenAccepted(
+                user=link.user, connection=_name(observed, link), heard=heard
+            ),
             entry=link.opened,
             users=(link.user,),
         )
@@ -126,36 +139,21 @@ def _misrouted(observed: HistoryIndex, event: Event) -> Iterator[Violation]:
     ids."""
     user = event.entry.user or 0
     own = observed.history.scenario.users[user].id
-    reader = observed.label(user)
     for value, owner in observed.foreign(event.entry.text, user):
-        yield _violation(
-            "foreign-value",
-            let=(f"{value} be a value that only {observed.label(owner)} ever wrote",),
-            then=f"no connection of {reader} receives it",
-            however=f"{reader} received it in {_described(event)}",
-            event=event,
-            users=(user, owner),
+        foreign = EventWithForeignValue(
+            value=value, owner=owner, reader=user, event=event.label
         )
+        yield _violation("foreign-value", event, foreign, owner)
     named = event.user
     owner_by_run = _owner_by_run(observed, event)
     if named is not None and named != own and _is_user(observed, named):
-        yield _violation(
-            "foreign-user",
-            let=(f"{_described(event)} name {named!r} as its user",),
-            then=f"only connections of {named!r} receive it",
-            however=f"a connection of {reader} received it",
-            event=event,
-            users=(user,),
+        fact = EventOfForeignUser(
+            reader=user, named=Shown(str(named)), event=event.label
         )
+        yield _violation("foreign-user", event, fact)
     elif owner_by_run is not None and owner_by_run != user:
-        yield _violation(
-            "foreign-run",
-            let=(f"run {event.run} be {observed.label(owner_by_run)}'s",),
-            then=f"only connections of {observed.label(owner_by_run)} hear of it",
-            however=f"a connection of {reader} received {_described(event)}",
-            event=event,
-            users=(user, owner_by_run),
-        )
+        run = EventOfForeignRun(reader=user, owner=owner_by_run, event=event.label)
+        yield _violation("foreign-run", event, run, owner_by_run)
 
 
 def _is_user(observed: HistoryIndex, named: Any) -> bool:
@@ -178,19 +176,15 @@ def _out_of_order(observed: HistoryIndex) -> Iterator[Violation]:
             number = event.sequence
             if number is None:
                 continue
-            user = event.entry.user or 0
             if number <= latest:
                 clause = "twice" if number == latest else "order"
-                yield _violation(
-                    clause,
-                    let=(
-                        f"event {latest} of {run} have reached {observed.label(user)}",
-                    ),
-                    then="the next one on that connection has a higher number",
-                    however=f"event {number} came after it",
-                    event=event,
-                    users=(user,),
+                fact = EventOutOfOrder(
+                    reader=event.entry.user or 0,
+                    run=Shown(run),
+                    latest=representable(latest),
+                    number=representable(number),
                 )
+                yield _violation(clause, event, fact)
             latest = max(latest, number)
 
 
@@ -273,34 +267,40 @@ def _missing(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
     """Every connection that was there for a whole run heard all of it in time: before
     others who read nothing are made to."""
     for span, link in attended_runs(observed):
-        lacking = _lacking(observed, span, link)
-        if lacking is None:
-            continue
-        if not lacking:
+        missing = _first_missing(observed, span, link)
+        if isinstance(missing, EventMissing):
+            yield Violation(
+                claim=_ID,
+                clause="missing",
+                fact=missing,
+                entry=span.ended,
+                users=(link.user,),
+            )
+        elif missing is None:
             yield Opportunity()
-            continue
-        run = f"run-{span.operation.id}"
-        user, reader = link.user, observed.label(link.user)
-        yield Violation(
-            claim=_ID,
-            clause="missing",
-            let=(
-                f"{run} be a run of {reader}'s, which {_ENDED[span.outcome]}",
-                f"{reader}'s connection {_name(observed, link)!r} be open from before "
-                "it to the end",
-            ),
-            then=f"it receives every event of {run}",
-            however=f"it never received {lacking}",
-            entry=span.ended,
-            users=(user,),
+
+
+class _Unknown(enum.Enum):
+    """A connection of which the history does not say whether it misses an event."""
+
+    UNKNOWN = enum.auto()
+
+
+def _first_missing(
+    observed: HistoryIndex, span: OperationSpan, link: ConnectionSpan
+) -> EventMissing | _Unknown | None:
+    """Returns the first event of the run that the connection missed, None if none."""
+
+    def missing(number: int | None = None, value: str | None = None) -> EventMissing:
+        return EventMissing(
+            value=value,
+            number=representable(number),
+            reader=link.user,
+            connection=_name(observed, link),
+            operation=span.operation.id,
+            ending=RunEnding(span.outcome),
         )
 
-
-def _lacking(
-    observed: HistoryIndex, span: OperationSpan, link: ConnectionSpan
-) -> str | None:
-    """What the connection never received of the run, "" if nothing; None if nothing
-    can be said."""
     run, due = f"run-{span.operation.id}", _due(observed, link.user)
     events = observed.events_by_run.get((link.operation, run), [])
     numbers = [e.sequence for e in events if e.index < due]
@@ -308,14 +308,14 @@ def _lacking(
     if known and observed.counts_in_runs:
         gap = next((n for n, m in enumerate(known, 1) if n != m), None)
         if gap is not None:
-            return f"event {gap} of {run}"
+            return missing(number=gap)
     elif not numbers and span.outcome != "cancelled" and _tells_all(observed):
-        return f"any event of {run}"
+        return missing()
     values = _emitted(observed, span)
     for value in values:
         if not _received(observed, link, value, due):
-            return f"the event of {run} with {value}"
-    return "" if known or values else None
+            return missing(value=value)
+    return None if known or values else _Unknown.UNKNOWN
 
 
 def _tells_all(observed: HistoryIndex) -> bool:
@@ -360,36 +360,18 @@ def _received(
     )
 
 
-_ENDED = {"returned": "returned", "failed": "failed", "cancelled": "was cancelled"}
-
-
 def _name(observed: HistoryIndex, link: ConnectionSpan) -> str:
     opened = observed.entries[link.opened]
     return opened.connection if isinstance(opened, ConnectionOpened) else "?"
 
 
-def _described(event: Event) -> str:
-    return f"the {event.type or 'untyped'} event of {event.run or 'no run'}"
-
-
-def _violation(
-    clause: str,
-    *,
-    let: tuple[str, ...],
-    then: str,
-    however: str,
-    event: Event,
-    users: tuple[int, ...],
-) -> Violation:
+def _violation(clause: str, event: Event, fact: AnyFact, *owners: int) -> Violation:
     return Violation(
         claim=_ID,
         clause=clause,
-        let=let,
-        then=then,
-        however=however,
+        fact=fact,
         entry=event.index,
-        users=users,
-        shown=(event.type, event.run, str(event.fields.get("user_id"))),
+        users=(event.entry.user or 0, *owners),
     )
 
 

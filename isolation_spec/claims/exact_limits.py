@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.facts import (
+    ContextRefused,
+    TooManyContexts,
+    TooManyRuns,
+)
 from isolation_spec.claims.history_index import HistoryIndex, OperationSpan
 from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.history.entries import (
@@ -96,9 +101,7 @@ def _too_many(
             return Violation(
                 claim=_ID,
                 clause="exceeded-contexts",
-                let=(f"the engine allow {limit} contexts for each user",),
-                then=f"{observed.label(user)} never holds more at once",
-                however=f"{observed.label(user)} held {count}",
+                fact=TooManyContexts(user=user, limit=limit, held=count),
                 entry=index,
                 users=(user,),
             )
@@ -136,9 +139,9 @@ def _refused_early(
     return Violation(
         claim=_ID,
         clause="refused-early",
-        let=(f"the engine allow {limit} contexts for each user",),
-        then=f"{observed.label(user)}, who holds at most {maybe}, gets another one",
-        however=f"operation {refused.operation.id} was refused",
+        fact=ContextRefused(
+            user=user, limit=limit, held=maybe, operation=refused.operation.id
+        ),
         entry=refused.ended,
         users=(user,),
     )
@@ -182,11 +185,10 @@ def _runs(observed: HistoryIndex, limit: int) -> Iterator[Opportunity | Violatio
                 yield Violation(
                     claim=_ID,
                     clause="exceeded-runs",
-                    let=(f"the engine allow {limit} runs at work in a context",),
-                    then="a further run waits until one of them has ended",
-                    however=(
-                        f"the runs of operations {', '.join(map(str, sorted(at_work)))}"
-                        " were at work together"
+                    fact=TooManyRuns(
+                        user=span.operation.user,
+                        limit=limit,
+                        operations=tuple(sorted(at_work)),
                     ),
                     entry=index,
                     users=(span.operation.user,),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
 
+from isolation_spec.claims.facts import EventLabel, Shown, representable
 from isolation_spec.model.event_names import EventNames, fields_of
 from isolation_spec.model.history.entries import (
     AgentStepped,
@@ -61,6 +62,15 @@ class Event:
         """The number of the event within its run, None if it has none."""
         number = self.fields.get(self.names.number)
         return number if isinstance(number, int) else None
+
+    @property
+    def label(self) -> EventLabel:
+        """The names of the event, as a fact holds them."""
+        return EventLabel(
+            run=Shown(self.run),
+            type=Shown(self.type),
+            number=representable(self.sequence),
+        )
 
 
 class ConnectionSpan(NamedTuple):

@@ -8,11 +8,13 @@ from functools import cache, lru_cache
 from typing import NamedTuple
 
 from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.facts import Cause, DiffersFromAlone, Observation, Shown
 from isolation_spec.claims.history_index import HistoryIndex
 from isolation_spec.model.event_names import EventNames
 from isolation_spec.model.history.entries import (
     AgentStepped,
     ConnectionClosed,
+    Entry,
     EventReceived,
     GaugeRead,
     OperationEnded,
@@ -45,15 +47,20 @@ def _varies(declared: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join((_VARIES, *declared)))
 
 
-_NOTHING = "nothing"
 MOST_OUTCOMES = 3
 """What has more outcomes alone depends on the order of the user's own arrivals, and a
 sample of orders may lack one."""
-Key = tuple[str, ...]
-"""What is observed: kind, operation, and where in it."""
 
 
-class Seen(NamedTuple):
+class Key(NamedTuple):
+    """The place of an observation: its kind, operation, and details."""
+
+    kind: Observation
+    operation: int | None
+    details: tuple[str, ...]
+
+
+class Observed(NamedTuple):
     """One observation, and the index of the entry that completed it."""
 
     text: str
@@ -99,8 +106,8 @@ def unlike(history: History, solos: tuple[History, ...], user: int) -> int:
     return outcomes
 
 
-def _text(seen: Mapping[Key, Seen], key: Key) -> str:
-    return seen[key].text if key in seen else _NOTHING
+def _text(observations: Mapping[Key, Observed], key: Key) -> str | None:
+    return observations[key].text if key in observations else None
 
 
 def _first_of_others(observed: HistoryIndex, user: int) -> int:
@@ -114,47 +121,58 @@ def _first_of_others(observed: HistoryIndex, user: int) -> int:
 # What a user observes
 
 
-def _observations(history: History, user: int, names: EventNames) -> dict[Key, Seen]:
-    """Everything that the user was shown, or that is stored for them."""
+def _observations(
+    history: History, user: int, names: EventNames
+) -> dict[Key, Observed]:
+    """Returns each observation of the user, and each row stored for them."""
     own = history.scenario.users[user].id
     attacks = {o.id for o in history.scenario.operations if names_victim(o)}
     reading = _reading(history.scenario)
-    seen: dict[Key, Seen] = {}
+    found: dict[Key, Observed] = {}
     varies = _varies(history.varying)
-    key: Key
     for index, entry in enumerate(history.entries):
         if isinstance(entry, RowStored):
             if entry.owner == own:
-                key = ("the stored value", entry.thread, entry.key)
-                seen[key] = Seen(entry.value, index)
+                row = Key(Observation.ROW, None, (entry.thread, entry.key))
+                found[row] = Observed(entry.value, index)
             continue
         if entry.user != user or entry.operation in attacks:
             continue
-        number = str(entry.operation)
-        if isinstance(entry, OperationEnded):
-            text = f"{entry.outcome} {entry.value} {entry.error}"
-            key = ("what the operation answered", number)
-        elif isinstance(entry, AgentStepped):
-            text = f"{entry.outcome} {entry.seen} {entry.identity}"
-            path = ".".join(map(str, entry.path))
-            key = ("what the agent saw", number, entry.step, path)
-        elif isinstance(entry, ToolRan):
-            text = f"{entry.tool} {entry.identity}"
-            key = ("where the tool ran", number, entry.argument, entry.moment)
-        elif isinstance(entry, EventReceived):
-            key, text = (_EVENT, *_named_in(names, entry.text)), entry.text
-        elif isinstance(entry, ConnectionClosed) and entry.operation in reading:
-            key, text = (_CONNECTION, number), _cut_off(entry.code)
-        elif isinstance(entry, GaugeRead):
-            key, text = ("what is held after cleanup", entry.gauge), str(entry.value)
-        else:
+        if isinstance(entry, ConnectionClosed) and entry.operation not in reading:
             continue
-        seen[key] = Seen(varies.sub("#", text), index)
-    return seen
+        observation = _observe(entry, names)
+        if observation is not None:
+            key, text = observation
+            found[key] = Observed(varies.sub("#", text), index)
+    return found
 
 
-_EVENT = "the event"
-_CONNECTION = "how the connection ended"
+def _observe(entry: Entry, names: EventNames) -> tuple[Key, str] | None:
+    """Returns the place of an observation and its text, None if it is none."""
+    number = entry.operation
+    match entry:
+        case OperationEnded():
+            text = f"{entry.outcome} {entry.value} {entry.error}"
+            return Key(Observation.ANSWER, number, ()), text
+        case AgentStepped():
+            path = ".".join(map(str, entry.path))
+            text = f"{entry.outcome} {entry.seen} {entry.identity}"
+            return Key(Observation.STEP, number, (entry.step, path)), text
+        case ToolRan():
+            details = entry.argument, entry.moment
+            text = f"{entry.tool} {entry.identity}"
+            return Key(Observation.TOOL, number, details), text
+        case EventReceived():
+            named = _named_in(names, entry.text)
+            return Key(Observation.EVENT, None, named), entry.text
+        case ConnectionClosed():
+            return Key(Observation.CONNECTION, number, ()), _cut_off(entry.code)
+        case GaugeRead():
+            return Key(Observation.GAUGE, None, (entry.gauge,)), str(entry.value)
+        case _:
+            return None
+
+
 _IN_PEACE = (None, 1000, 1001, 1005, 1006)
 """Close codes of who leaves, goes down or is lost, of which any may come first."""
 
@@ -195,84 +213,77 @@ def _patterns(names: EventNames) -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(rf'"{run}": ?"([^"]*)"'), re.compile(rf'"{number}": ?(\d+)')
 
 
-def _asked(key: Key, joint: Mapping[Key, Seen], alone: Mapping[Key, Seen]) -> bool:
+def _asked(
+    key: Key, joint: Mapping[Key, Observed], alone: Mapping[Key, Observed]
+) -> bool:
     """Of an event the content alone: whether and where it comes depends on when the
     server has let the connection in, and is asked by the claims on routing. Of a
     connection that was there in both runs whether it was refused."""
-    if key[0] not in (_EVENT, _CONNECTION):
+    if key.kind not in (Observation.EVENT, Observation.CONNECTION):
         return True
-    return all(key) and key in joint and key in alone
+    return all(key.details) and key in joint and key in alone
 
 
-# The words
+# The fact
 
 
 def _first(
     observed: HistoryIndex,
     user: int,
     differences: list[Key],
-    joint: Mapping[Key, Seen],
-    alone: Mapping[Key, Seen],
+    joint: Mapping[Key, Observed],
+    alone: Mapping[Key, Observed],
 ) -> Violation:
     end = len(observed.entries) - 1
     key = min(differences, key=lambda key: joint[key].entry if key in joint else end)
     index = joint[key].entry if key in joint else end
-    name = observed.label(user)
     together, expected = _around(_text(joint, key), _text(alone, key))
-    cause = _cause(observed, user, index)
-    when = "beside the others" if cause is None else f"after {cause}"
     return Violation(
         claim=_ID,
         clause="differs",
-        let=(f"{name} ask for the very same alone, in the same order",),
-        then=f"{_named(name, key)} is what {name} is shown alone: {expected}",
-        however=f"{when} it was: {together}",
+        fact=DiffersFromAlone(
+            together=together,
+            alone=expected,
+            user=user,
+            observation=key.kind,
+            operation=key.operation,
+            details=tuple(map(Shown, key.details)),
+            cause=_cause(observed, user, index),
+        ),
         entry=index,
         users=(user,),
-        shown=(expected, together, *key[1:]),
     )
-
-
-_WORDS = {
-    "what the operation answered": "what operation {0} of {name} answered",
-    "what the agent saw": "what {name}'s agent in operation {0} saw at its step {1!r}",
-    _CONNECTION: "how {name}'s connection of operation {0} ended",
-    "where the tool ran": "for whom the tool that {name}'s operation {0} called worked",
-}
-
-
-def _named(name: str, key: Key) -> str:
-    kind, *rest = key
-    if kind in _WORDS:
-        return _WORDS[kind].format(*rest, name=name)
-    return f"{kind} of {name} ({', '.join(part for part in rest if part)})"
 
 
 _WINDOW = 30
 
 
-def _around(one: str, other: str) -> tuple[str, str]:
-    """Both texts around the first place at which they differ, in whole words."""
-    pairs = enumerate(zip(one, other, strict=False))
-    first = next((i for i, (a, b) in pairs if a != b), min(len(one), len(other)))
-    blank = one.find(" ", max(0, first - _WINDOW), first)
-    begin = 0 if first <= _WINDOW else max(blank + 1, first - _WINDOW)
-    return _excerpt(one, begin, first), _excerpt(other, begin, first)
+def _around(one: str | None, other: str | None) -> tuple[Shown | None, Shown | None]:
+    """Returns excerpts around the first difference of both texts, in whole words."""
+    first, second = one or "", other or ""
+    pairs = enumerate(zip(first, second, strict=False))
+    place = next((i for i, (a, b) in pairs if a != b), min(len(first), len(second)))
+    blank = first.find(" ", max(0, place - _WINDOW), place)
+    begin = 0 if place <= _WINDOW else max(blank + 1, place - _WINDOW)
+    return _excerpt(one, begin, place), _excerpt(other, begin, place)
 
 
-def _excerpt(text: str, begin: int, first: int) -> str:
-    end = first + _WINDOW
+def _excerpt(text: str | None, begin: int, place: int) -> Shown | None:
+    if text is None:
+        return None
+    end = place + _WINDOW
     if end < len(text):
-        end = max(text.rfind(" ", first, end), first + _WINDOW // 2)
+        end = max(text.rfind(" ", place, end), place + _WINDOW // 2)
     lead, more = "..." * (begin > 0), "..." * (end < len(text))
-    return f"'{lead}{text[begin:end].rstrip()}{more}'"
+    return Shown(f"{lead}{text[begin:end].rstrip()}{more}")
 
 
-def _cause(observed: HistoryIndex, user: int, index: int) -> str | None:
-    """The other user's operation that did something last before this entry."""
+def _cause(observed: HistoryIndex, user: int, index: int) -> Cause | None:
+    """Returns the other user's operation that did something last before the entry."""
     for entry in reversed(observed.entries[: index + 1]):
-        if entry.operation is not None and entry.user not in (None, user):
-            return f"operation {entry.operation} of {observed.label(entry.user)}"
+        if entry.operation is None or entry.user is None or entry.user == user:
+            continue
+        return Cause(user=entry.user, operation=entry.operation)
     return None
 
 

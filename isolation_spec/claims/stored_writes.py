@@ -7,6 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.facts import (
+    AliasedObject,
+    ForeignRow,
+    Shown,
+    WriteCameBack,
+    WriteLost,
+    WriteUnseen,
+)
 from isolation_spec.claims.history_index import HistoryIndex, OperationSpan
 from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.history.entries import OperationEnded, RowStored
@@ -176,18 +184,19 @@ def _foreign_rows(observed: HistoryIndex) -> Iterator[Violation]:
             continue
         user = users.get(entry.owner)
         for value, writer in observed.foreign(entry.value, user):
-            owner = entry.owner if user is None else observed.label(user)
             yield Violation(
                 claim=_ID,
                 clause="foreign-row",
-                let=(f"{value} be a value that only {observed.label(writer)} wrote",),
-                then=f"no row of {owner} holds it",
-                however=(
-                    f"{owner}'s row {entry.key!r} on thread {entry.thread!r} held it"
+                fact=ForeignRow(
+                    value=value,
+                    writer=writer,
+                    user=user,
+                    owner=Shown(entry.owner),
+                    key=Shown(entry.key),
+                    thread=Shown(entry.thread),
                 ),
                 entry=index,
                 users=(writer,) if user is None else (user, writer),
-                shown=(entry.owner, entry.key, entry.thread),
             )
 
 
@@ -203,7 +212,7 @@ def _misplaced(
     if stored is None:
         sure = [one for one in writes if _stays(one, erasures)]
         if sure:
-            yield _violation(observed, "lost", sure[0], end, "no row holds it")
+            yield _lost(sure[0], end, held=None)
         return
     index, value = stored
     holder = next((one for one in writes if one.value == value), None)
@@ -211,12 +220,11 @@ def _misplaced(
         return
     for span in erasures:
         if _sure(span) and holder.ended < span.started:
-            yield _resurrected(observed, holder, span, index)
+            yield _resurrected(holder, span, index)
             return
     for later in writes:
         if later.acknowledged and later.started > holder.ended:
-            however = f"the row still held {holder.value}"
-            yield _violation(observed, "lost", later, index, however)
+            yield _lost(later, index, held=holder.value)
             return
 
 
@@ -232,41 +240,37 @@ def _sure(erasure: OperationSpan) -> bool:
     return erasure.outcome == "returned" and not _intrudes(erasure.operation)
 
 
-def _violation(
-    observed: HistoryIndex, clause: str, one: _Written, index: int, however: str
-) -> Violation:
+def _lost(one: _Written, index: int, *, held: str | None) -> Violation:
     user, thread, key = one.place
-    name = observed.label(user)
     return Violation(
         claim=_ID,
-        clause=clause,
-        let=(
-            f"operation {one.operation} write {one.value} as {name}'s {key!r} on "
-            f"thread {thread!r}",
-            "the engine acknowledge it",
+        clause="lost",
+        fact=WriteLost(
+            held=held,
+            value=one.value,
+            user=user,
+            operation=one.operation,
+            key=key,
+            thread=thread,
         ),
-        then="it is stored, as nothing of its owner erased or replaced it",
-        however=f"an independent observer read in the end that {however}",
         entry=index,
         users=(user,),
     )
 
 
-def _resurrected(
-    observed: HistoryIndex, one: _Written, erased: OperationSpan, index: int
-) -> Violation:
+def _resurrected(one: _Written, erased: OperationSpan, index: int) -> Violation:
     user, thread, key = one.place
-    name = observed.label(user)
     return Violation(
         claim=_ID,
         clause="came-back",
-        let=(
-            f"operation {one.operation} write {one.value} as {name}'s {key!r} on "
-            f"thread {thread!r}, and end",
-            f"operation {erased.operation.id} then erase that thread",
+        fact=WriteCameBack(
+            value=one.value,
+            user=user,
+            operation=one.operation,
+            key=key,
+            thread=thread,
+            erasure=erased.operation.id,
         ),
-        then="it never comes back",
-        however="an independent observer read it in the end",
         entry=index,
         users=(user,),
     )
@@ -293,13 +297,14 @@ def _unseen(
         yield Violation(
             claim=_ID,
             clause="unseen",
-            let=(
-                f"operation {one.operation} write {one.value} as "
-                f"{observed.label(place[0])}'s {place[2]!r} on thread {place[1]!r}",
-                "nobody write or erase there again",
+            fact=WriteUnseen(
+                value=one.value,
+                user=place[0],
+                operation=one.operation,
+                key=place[2],
+                thread=place[1],
+                reading=operation,
             ),
-            then="each later read of that thread or key shows it",
-            however=f"operation {operation} read it later and was not shown it",
             entry=index,
             users=(place[0],),
         )
@@ -346,12 +351,7 @@ def _aliased(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
         yield Violation(
             claim=_ID,
             clause="aliased",
-            let=(
-                f"{observed.label(operation.user)} write {operation.value} into what "
-                "the engine handed out or took in",
-            ),
-            then="what the engine holds is not changed by that",
-            however="the next read showed it",
+            fact=AliasedObject(value=operation.value, user=operation.user),
             entry=span.ended,
             users=(operation.user,),
         )

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.facts import (
+    AnyFact,
+    CleanupCancelled,
+    CleanupFailed,
+    CleanupTooLong,
+    ExceptionNotHandled,
+    GaugeNotZero,
+    OperationUnfinished,
+    ResourceLeftAlive,
+    ServedAfterCleanup,
+    Shown,
+)
 from isolation_spec.claims.history_index import HistoryIndex
 from isolation_spec.model.history.entries import (
     ExceptionUnhandled,
@@ -40,7 +53,7 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
         if isinstance(entry, PhaseStarted):
             torn_down = torn_down or entry.phase == "teardown"
             continue
-        violation = _outlived(observed, index, entry, torn_down)
+        violation = _outlived(index, entry, torn_down)
         if violation is not None:
             violated.add(entry.user)
             yield violation
@@ -64,40 +77,39 @@ def _worked(entry: object) -> bool:
 _NAMED_BY_ENGINE = ("thread", "file descriptor")
 
 
-def _outlived(
-    observed: HistoryIndex, index: int, entry: object, torn_down: bool
-) -> Violation | None:
+def _outlived(index: int, entry: object, torn_down: bool) -> Violation | None:
     if isinstance(entry, ResourceAlive):
-        let, then = _given(observed, entry.user, torn_down)
+        # Tasks, timers and generators are called by the name of their code.
+        named = entry.kind in _NAMED_BY_ENGINE
         return _violation(
             f"alive-{entry.kind.replace(' ', '-')}",
             index,
             entry.user,
-            let=let,
-            then=then,
-            however=f"{_a(entry.kind)} was still alive ({entry.what})",
-            # Tasks, timers and generators are called by the name of their code.
-            shown=(entry.what,) if entry.kind in _NAMED_BY_ENGINE else (),
+            ResourceLeftAlive(
+                user=entry.user,
+                shut_down=torn_down,
+                kind=entry.kind,
+                name=Shown(entry.what) if named else entry.what,
+            ),
         )
     if isinstance(entry, GaugeRead) and entry.value:
-        let, then = _given(observed, entry.user, torn_down)
         return _violation(
             f"gauge-{entry.gauge}",
             index,
             entry.user,
-            let=let,
-            then=then,
-            however=f"the engine's own {entry.gauge} read {entry.value:g}",
+            GaugeNotZero(
+                user=entry.user,
+                shut_down=torn_down,
+                gauge=entry.gauge,
+                value=entry.value if math.isfinite(entry.value) else None,
+            ),
         )
     if isinstance(entry, ExceptionUnhandled):
         return _violation(
             "unhandled",
             index,
             entry.user,
-            let=("every operation, cleanup and shutdown come to its end",),
-            then="none of them leaves an exception that nobody handles",
-            however=entry.message,
-            shown=(entry.message,),
+            ExceptionNotHandled(message=Shown(entry.message)),
         )
     if not isinstance(entry, OperationEnded) or entry.user is None:
         return None
@@ -106,10 +118,7 @@ def _outlived(
             "unfinished",
             index,
             entry.user,
-            let=(f"operation {entry.operation} be started",),
-            then="it ends within a bounded time",
-            however="it was still under way when the time of the run was up"
-            + (f": {entry.error}" if entry.error else ""),
+            OperationUnfinished(operation=entry.operation or 0, waits=entry.error),
         )
     return None
 
@@ -127,39 +136,28 @@ def _failed_cleanups(observed: HistoryIndex) -> Iterator[Violation]:
             continue
         entry = observed.entries[min(span.ended, len(observed.entries) - 1)]
         took = entry.time - observed.entries[span.started].time
-        if span.outcome == "failed":
-            clause, however = "cleanup-failed", f"it failed: {_error(entry)}"
+        fact: AnyFact
+        if span.outcome == "failed" and isinstance(entry, OperationEnded):
+            error = Shown(entry.error)
+            clause = "cleanup-failed"
+            fact = CleanupFailed(operation=operation.id, allowed=_LONGEST, error=error)
         elif span.outcome == "cancelled" and not _cancels(observed):
-            clause, however = (
-                "cleanup-failed",
-                "it was cancelled by nothing in the scenario",
-            )
+            clause = "cleanup-failed"
+            fact = CleanupCancelled(operation=operation.id, allowed=_LONGEST)
         elif took > _LONGEST:
-            clause, however = "cleanup-unbounded", f"it took {took:g} s"
+            clause = "cleanup-unbounded"
+            fact = CleanupTooLong(operation=operation.id, allowed=_LONGEST, took=took)
         else:
             continue
-        yield _violation(
-            clause,
-            span.ended,
-            operation.user,
-            let=(f"operation {operation.id} clean up, with nothing stalled",),
-            then=f"it succeeds within {_LONGEST:g} s, however often it is asked for",
-            however=however,
-            shown=(_error(entry),) if span.outcome == "failed" else (),
-        )
+        yield _violation(clause, span.ended, operation.user, fact)
 
 
 def _cancels(observed: HistoryIndex) -> bool:
-    """Whether the scenario has anything that may cancel a cleanup, of anybody."""
+    """Whether some operation of the scenario may cancel a cleanup."""
     return any(
-        isinstance(operation, CancelRun | Shutdown)
-        or getattr(operation, "cancel", None) is not None
+        isinstance(operation, CancelRun | Shutdown) or operation.cancel is not None
         for operation in observed.history.scenario.operations
     )
-
-
-def _error(entry: object) -> str:
-    return entry.error if isinstance(entry, OperationEnded) else "?"
 
 
 def _served_after(observed: HistoryIndex) -> Iterator[Violation]:
@@ -187,46 +185,19 @@ def _served_after(observed: HistoryIndex) -> Iterator[Violation]:
                     "served-after-cleanup",
                     span.ended,
                     work.user,
-                    let=(f"context {work.context} be cleaned up with its user",),
-                    then="it does no more work",
-                    however=f"operation {work.id} was carried out in it",
+                    ServedAfterCleanup(context=work.context, operation=work.id),
                 )
                 break
 
 
-def _given(
-    observed: HistoryIndex, user: int | None, torn_down: bool
-) -> tuple[tuple[str, ...], str]:
-    if torn_down:
-        return ("the engine be shut down",), "nothing of it is alive"
-    name = observed.label(user)
-    return (f"{name} be cleaned up",), f"nothing of {name} is alive"
-
-
-def _violation(
-    clause: str,
-    index: int,
-    user: int | None,
-    *,
-    let: tuple[str, ...],
-    then: str,
-    however: str,
-    shown: tuple[str, ...] = (),
-) -> Violation:
+def _violation(clause: str, index: int, user: int | None, fact: AnyFact) -> Violation:
     return Violation(
         claim=_ID,
         clause=clause,
-        let=let,
-        then=then,
-        however=however,
+        fact=fact,
         entry=index,
         users=() if user is None else (user,),
-        shown=shown,
     )
-
-
-def _a(noun: str) -> str:
-    return f"{'an' if noun[0] in 'aeio' else 'a'} {noun}"
 
 
 TEARDOWN = Claim(

@@ -6,10 +6,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.facts import (
+    DeniedToolRan,
+    Shown,
+    ToolCallRaised,
+    ToolInForeignContext,
+    ToolMoment,
+    ToolRanTwice,
+    WrongToolAnswer,
+)
 from isolation_spec.claims.history_index import HistoryIndex
 from isolation_spec.contract.capabilities import Capability
+from isolation_spec.contract.services import ToolOutcome
 from isolation_spec.contract.toolbox import NOBODY, Toolbox
 from isolation_spec.model.history.entries import AgentStepped, ToolRan
+from isolation_spec.model.history.rendering import render
 from isolation_spec.model.scenario import CallTool, RunAgent, permitted, walk
 
 __all__ = ["TOOL_ISOLATION", "ToolIsolationViolated"]
@@ -56,11 +67,11 @@ def _bodies(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
         if owner is None and entry.tool not in Toolbox.denied:
             continue
         elif owner is None or not _may(observed, entry.tool, owner):
-            yield _denied_ran(observed, index, entry, owner)
+            yield _denied_ran(index, entry, owner)
         elif counts[entry.argument] > 1:
-            yield _ran_twice(observed, index, entry, owner)
+            yield _ran_twice(index, entry, owner)
         elif entry.identity not in (None, _id(observed, owner)):
-            yield _foreign(observed, index, entry, owner)
+            yield _foreign(index, entry, owner)
         else:
             yield Opportunity()
 
@@ -73,53 +84,43 @@ def _id(observed: HistoryIndex, user: int) -> str:
     return observed.history.scenario.users[user].id
 
 
-def _denied_ran(
-    observed: HistoryIndex, index: int, entry: ToolRan, owner: int | None
-) -> Violation:
-    whom = "everybody" if owner is None else observed.label(owner)
+def _denied_ran(index: int, entry: ToolRan, owner: int | None) -> Violation:
     return Violation(
         claim=_ID,
         clause="denied-ran",
-        let=(f"the tool {entry.tool!r} be denied to {whom}",),
-        then="its body never runs",
-        however=f"it ran with {entry.argument}",
+        fact=DeniedToolRan(
+            argument=Shown(entry.argument), tool=Shown(entry.tool), user=owner
+        ),
         entry=index,
         users=() if owner is None else (owner,),
-        shown=(entry.tool, entry.argument),
     )
 
 
-def _ran_twice(
-    observed: HistoryIndex, index: int, entry: ToolRan, owner: int
-) -> Violation:
+def _ran_twice(index: int, entry: ToolRan, owner: int) -> Violation:
     return Violation(
         claim=_ID,
         clause="ran-twice",
-        let=(
-            f"{observed.label(owner)} call {entry.tool!r} once with {entry.argument}",
+        fact=ToolRanTwice(
+            argument=Shown(entry.argument), tool=Shown(entry.tool), user=owner
         ),
-        then="its body runs once",
-        however="it ran again",
         entry=index,
         users=(owner,),
     )
 
 
-def _foreign(
-    observed: HistoryIndex, index: int, entry: ToolRan, owner: int
-) -> Violation:
+def _foreign(index: int, entry: ToolRan, owner: int) -> Violation:
     return Violation(
         claim=_ID,
         clause="foreign-context",
-        let=(
-            f"{observed.label(owner)} call the tool {entry.tool!r} with "
-            f"{entry.argument}",
+        fact=ToolInForeignContext(
+            argument=Shown(entry.argument),
+            identity=Shown(str(entry.identity)),
+            tool=Shown(entry.tool),
+            user=owner,
+            moment=ToolMoment(entry.moment),
         ),
-        then=f"its body works for {_id(observed, owner)!r} all the time",
-        however=f"when it {entry.moment}, it worked for {entry.identity!r}",
         entry=index,
         users=(owner,),
-        shown=(str(entry.identity), entry.argument),
     )
 
 
@@ -136,30 +137,40 @@ def _wrong_answer(
     works = step.tool in ("echo", "slow", "whoami", "personal")
     works = works and _may(observed, step.tool, operation.user)
     right = _right_answers(observed, operation, step)
-    if entry.outcome == "failed":
-        clause, however = "broke-run", f"the call raised: {entry.seen}"
-    elif works and entry.seen not in [f"True {answer} None" for answer in right]:
-        clause, however = "wrong-result", f"it answered: {entry.seen}"
-    elif not works and not entry.seen.startswith("False "):
-        clause, however = "no-failure", f"it answered: {entry.seen}"
+    raised = entry.outcome == "failed"
+    if raised:
+        clause = "broke-run"
+    elif works and entry.seen not in map(_rendered, right):
+        clause = "wrong-result"
+    elif not works and not _is_failure(entry.seen):
+        clause = "no-failure"
     else:
         return None
-    user = operation.user
-    name = observed.label(user)
+    kind = ToolCallRaised if raised else WrongToolAnswer
     return Violation(
         claim=_ID,
         clause=clause,
-        let=(f"{name} call the tool {step.tool!r} with {step.argument}",),
-        then=(
-            f"the call answers {right[0]!r}"
-            if works
-            else "the call fails cleanly, and the run goes on"
+        fact=kind(
+            answer=Shown(entry.seen),
+            argument=step.argument,
+            tool=step.tool,
+            user=operation.user,
+            expected=right[0] if works else None,
         ),
-        however=however,
         entry=index,
-        users=(user,),
-        shown=(entry.seen,),
+        users=(operation.user,),
     )
+
+
+def _rendered(answer: str) -> str:
+    """Returns the text by which a history shows that a tool gave this answer."""
+    return render(ToolOutcome(success=True, result=answer, error=None))
+
+
+def _is_failure(shown: str) -> bool:
+    """Whether the text of a history shows a tool outcome without success."""
+    success, *rest = shown.split(" ", 1)
+    return bool(rest) and success == render(False)
 
 
 def _right_answers(

@@ -91,13 +91,14 @@ def _lines(replayed: Replay) -> Iterator[str]:
     if replayed.outcome is Outcome.FIXED:
         yield f"{replayed.claim} holds, {judgement.evidence} times"
     if replayed.outcome is Outcome.DRIFTED:
-        yield from replayed.note.split("; ")
+        yield from replayed.notes
     if replayed.outcome is Outcome.REPRODUCED:
         if replayed.note:
             yield f"differs from the saved run: {replayed.note}"
         yield ""
         make_adapter = find_engine(replayed.engine).make_adapter
-        yield from explain(diagnose(history, judgement.violations[0], make_adapter))
+        diagnosis = diagnose(history, judgement.violations[0], make_adapter)
+        yield from explain(diagnosis).lines()
 
 
 def _echo(line: str) -> None:

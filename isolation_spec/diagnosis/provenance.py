@@ -1,18 +1,17 @@
-"""The way of a value through a history, or else of what a violation is about."""
+"""Provenance: the entries that lead to a violation.
+
+For a foreign value these are its birth and each entry that shows it; for a resource
+the operations that made it and should have ended it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
 
-import msgspec
-
 from isolation_spec.claims import Violation, find_claim
-from isolation_spec.diagnosis.wording import (
-    describe_entry,
-    describe_operation,
-    describe_step,
-)
+from isolation_spec.claims.facts import texts_in
+from isolation_spec.diagnosis.diagnosis import Birth, ProvenanceStep
 from isolation_spec.model.history.entries import (
     AgentStepped,
     CancellationDelivered,
@@ -42,39 +41,21 @@ from isolation_spec.model.scenario import (
     walk,
 )
 
-__all__ = ["ProvenanceStep", "concerned", "trace_provenance"]
-
-
-class ProvenanceStep(msgspec.Struct, frozen=True, kw_only=True):
-    """One place in the history at which the value, or the resource, was seen.
-
-    The first is where it was born, the last where the violation shows.
-
-    Attributes:
-        entry: index into the entries of the history.
-        user: index of the user who saw it there, None for the world.
-        operation: id of the operation in which it was seen.
-        what: a few words, without the user's name.
-    """
-
-    entry: int
-    user: int | None
-    operation: int | None
-    what: str
+__all__ = ["trace_provenance", "traced_values"]
 
 
 def trace_provenance(
     history: History, violation: Violation
 ) -> tuple[ProvenanceStep, ...]:
-    """The way of the canary that the violation is about, or else of the resource.
+    """Returns the steps of the violation's canaries, or else of its resource.
 
-    Empty if the violation shows in no entry, or there is nothing to say beside it.
+    Returns no steps if the violation shows in no entry, or in one entry alone.
     """
     if violation.entry >= len(history.entries):
         return ()
-    values = concerned(history, violation)
+    values = traced_values(history, violation)
     if values:
-        return _way(history, violation, values)
+        return _trace_values(history, violation, values)
     shows = violation.entry
     if find_claim(violation.claim).compares:
         found: Iterable[int] = _last_of_others(history, shows)
@@ -83,47 +64,40 @@ def trace_provenance(
     indices = sorted({*found, shows})
     if len(indices) < 2:
         return ()
-    return tuple(_hop(history, i, _ending(history, i, shows)) for i in indices)
+    return tuple(_step(history, i, brief=i != shows) for i in indices)
 
 
-def _ending(history: History, index: int, shows: int) -> str:
-    """Of an operation that ended well only that, but where the violation shows."""
+def _step(
+    history: History, index: int, birth: Birth | None = None, *, brief: bool = False
+) -> ProvenanceStep:
     entry = history.entries[index]
-    well = isinstance(entry, OperationEnded) and entry.outcome == "returned"
-    return "returned" if well and index != shows else ""
-
-
-def _hop(history: History, index: int, what: str = "") -> ProvenanceStep:
-    entry = history.entries[index]
-    if isinstance(entry, OperationStarted):
-        operation = history.operations()[entry.operation or 0]
-        what = what or f"begins to {describe_operation(operation)}"
+    returned = isinstance(entry, OperationEnded) and entry.outcome == "returned"
     return ProvenanceStep(
         entry=index,
         user=_viewer(history, entry),
         operation=entry.operation,
-        what=what or describe_entry(entry),
+        birth=birth,
+        brief=brief and returned,
     )
 
 
 def _viewer(history: History, entry: Entry) -> int | None:
-    """Who sees what the entry shows; of a stored row, whose it is."""
+    """Returns the user to whom the entry shows its text; for a row, its owner."""
     if isinstance(entry, RowStored):
         ids = [user.id for user in history.scenario.users]
         return ids.index(entry.owner) if entry.owner in ids else None
     return entry.user
 
 
-# The way of a canary
+# Canaries
 
 
-def concerned(history: History, violation: Violation) -> tuple[str, ...]:
-    """The foreign canary that the violation is about, or else all that it names."""
+def traced_values(history: History, violation: Violation) -> tuple[str, ...]:
+    """Returns the foreign canary of the violation's fact, or else its canaries."""
     if violation.entry >= len(history.entries):
         return ()
     shows = history.entries[violation.entry]
-    texts = [violation.however, *violation.let, violation.then]
-    found = [pair for text in texts for pair in canaries_in(text)]
+    found = [pair for text in texts_in(violation.fact) for pair in canaries_in(text)]
     labels = [user.label for user in history.scenario.users]
     viewer = _viewer(history, shows)
     name = "" if viewer is None else labels[viewer]
@@ -136,20 +110,20 @@ def concerned(history: History, violation: Violation) -> tuple[str, ...]:
 _MOST_VALUES = 2
 
 
-def _way(
+def _trace_values(
     history: History, violation: Violation, values: tuple[str, ...]
 ) -> tuple[ProvenanceStep, ...]:
-    """Where the values were written, wherever they were seen, and what erased them."""
+    """Returns where the values were written, shown and erased."""
     shows = violation.entry
     births = dict(_birth(history, value) for value in values)
     first = min(births, default=0)
     indices = {*births, *_acknowledged(history, values), shows}
     for index, entry in enumerate(history.entries[:shows]):
-        seen_here = any(value in str(entry) for value in values)
-        if index > first and (seen_here or _erases(history, entry)):
+        shown = any(value in str(entry) for value in values)
+        if index > first and (shown or _erases(history, entry)):
             indices.add(index)
     return tuple(
-        _hop(history, index, births.get(index, ""))
+        _step(history, index, births.get(index))
         for index in sorted(indices)
         if index <= shows
     )
@@ -161,7 +135,7 @@ def _erases(history: History, entry: Entry) -> bool:
 
 
 def _acknowledged(history: History, values: tuple[str, ...]) -> Iterator[int]:
-    """The indices at which the storing of a value was acknowledged."""
+    """Yields the indices at which the storing of a value was acknowledged."""
     operations = history.operations()
     for index, entry in enumerate(history.entries):
         operation = operations.get(entry.operation or -1)
@@ -177,13 +151,13 @@ def _acknowledged(history: History, values: tuple[str, ...]) -> Iterator[int]:
             yield index
 
 
-def _birth(history: History, value: str) -> tuple[int, str]:
-    """The index of the entry after which the value enters the engine, and how."""
+def _birth(history: History, value: str) -> tuple[int, Birth | None]:
+    """Returns the index of the entry after which the value enters the engine."""
     match = CANARY.fullmatch(value)
     operation = history.operations().get(int(match.group(2)) if match else -1)
     if operation is None:
-        return 0, ""
-    path, words = _writing(operation, value)
+        return 0, None
+    path = _writing(operation, value)
     latest = 0
     for index, entry in enumerate(history.entries):
         if entry.operation != operation.id:
@@ -194,27 +168,23 @@ def _birth(history: History, value: str) -> tuple[int, str]:
             latest = index
         elif isinstance(entry, OperationStarted | AgentStepped):
             latest = index
-    return latest, f"born here: {words}"
+    return latest, Birth(operation.id, path)
 
 
-def _writing(operation: Operation, value: str) -> tuple[tuple[int, ...], str]:
-    """Where in the script the value is written, and in what words."""
-    if isinstance(operation, RunAgent):
-        found = [
-            (path, step) for path, step in walk(operation.script) if value in str(step)
-        ]
-        if found:
-            # The innermost step is the one that writes.
-            path, step = max(found, key=lambda one: len(one[0]))
-            return path, f"its agent is about to {describe_step(step)}"
-    return (), f"begins to {describe_operation(operation)}"
+def _writing(operation: Operation, value: str) -> tuple[int, ...]:
+    """Returns the step of the script that writes the value, () if there is no step."""
+    if not isinstance(operation, RunAgent):
+        return ()
+    paths = [path for path, step in walk(operation.script) if value in str(step)]
+    # The innermost step is the one that writes.
+    return max(paths, key=len, default=())
 
 
-# What else a violation may be about
+# Resources
 
 
 def _resource(history: History, index: int) -> Iterable[int]:
-    """Indices of entries that say what made it, and what should have ended it."""
+    """Returns the entries of the operations that made and should have ended it."""
     entry = history.entries[index]
     match entry:
         case ResourceAlive() | GaugeRead():
@@ -232,7 +202,7 @@ def _resource(history: History, index: int) -> Iterable[int]:
 
 
 def _last_of_others(history: History, index: int) -> Iterator[int]:
-    """What the user asked for, and what another did last before it was answered."""
+    """Yields the user's operation, and the last entry of another user before it."""
     user, operation = history.entries[index].user, history.entries[index].operation
     others = (
         i
@@ -240,15 +210,15 @@ def _last_of_others(history: History, index: int) -> Iterator[int]:
         if history.entries[i].user not in (None, user)
     )
     latest = next(others, index)
-    concerned = {operation, history.entries[latest].operation}
+    operations = {operation, history.entries[latest].operation}
     yield latest
     for i, entry in enumerate(history.entries[:index]):
-        if isinstance(entry, OperationStarted) and entry.operation in concerned:
+        if isinstance(entry, OperationStarted) and entry.operation in operations:
             yield i
 
 
 def _session(history: History, index: int, session: int) -> Iterator[int]:
-    """What became of a database session; of one that nobody closed, to the end."""
+    """Yields the moves of a database session; if it was never closed, to the end."""
     moves = [
         (i, entry)
         for i, entry in enumerate(history.entries)
@@ -264,7 +234,7 @@ def _session(history: History, index: int, session: int) -> Iterator[int]:
 def _outlived(
     history: History, index: int, alive: ResourceAlive | GaugeRead
 ) -> Iterator[int]:
-    """The operation that made it, and each cleanup that should have ended it."""
+    """Yields the operation that made it, and each cleanup that should have ended it."""
     operations = history.operations()
     for i, entry in enumerate(history.entries[:index]):
         if isinstance(entry, PhaseStarted):
@@ -286,7 +256,7 @@ def _run_of(text: str) -> int | None:
 
 
 def _operations(history: History, index: int, number: int | None) -> Iterator[int]:
-    """All that was seen of one operation, and of the run's events, up to here."""
+    """Yields the entries of one operation and of its run's events, up to the index."""
     for i, entry in enumerate(history.entries[: index + 1]):
         if number is None:
             return
@@ -298,7 +268,7 @@ def _operations(history: History, index: int, number: int | None) -> Iterator[in
 
 
 def _at_work(history: History, index: int, began: AgentStepped) -> Iterator[int]:
-    """When the runs in the same context began and ended."""
+    """Yields the beginnings and ends of the runs in the same context."""
     operations = history.operations()
 
     def where(number: int | None) -> tuple[int, str] | None:
@@ -313,7 +283,7 @@ def _at_work(history: History, index: int, began: AgentStepped) -> Iterator[int]
 
 
 def _meanwhile(history: History, index: int, ended: OperationEnded) -> Iterator[int]:
-    """The operation itself, and what went wrong for others, up to its end."""
+    """Yields the operation itself, and the trouble of other users, up to its end."""
     for i, entry in enumerate(history.entries[: index + 1]):
         if isinstance(entry, EventReceived):
             if _run_of(entry.text) == ended.operation:

@@ -1,20 +1,20 @@
-"""The failing run and its passing neighbour side by side, where they part."""
+"""The failing run and the passing run side by side, from their first difference."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-import msgspec
 from rich.cells import set_cell_size
 
 from isolation_spec.diagnosis.diagnosis import Diagnosis
 from isolation_spec.diagnosis.wording import (
-    around,
+    Phrase,
     describe_entry,
-    describe_operation,
+    excerpt,
+    legible,
+    phrase_moment,
     printable,
-    strip_canary_digests,
 )
 from isolation_spec.model.history.entries import (
     AgentStepped,
@@ -28,86 +28,92 @@ from isolation_spec.model.history.entries import (
 )
 from isolation_spec.model.history.history import History
 
-__all__ = ["draw_beside"]
+__all__ = ["draw_side_by_side"]
 
 _ALIKE = 2
 Row: TypeAlias = tuple[int | None, int | None]
 """An index into the entries of each run; None where one has nothing to show."""
 
 
-def draw_beside(story: Diagnosis, width: int) -> list[str]:
-    """Two steps at which both runs are alike, the first at which a reader sees a
-    difference, and the one at which the failing run fails."""
-    neighbour = story.neighbour
-    if neighbour is None:
+def draw_side_by_side(diagnosis: Diagnosis, width: int) -> list[str]:
+    """Returns a table of entries of both runs.
+
+    It has two entries in which the runs are alike, the first visible difference, and
+    the entry at which the failing run fails.
+    """
+    passing_run = diagnosis.passing_run
+    if passing_run is None:
         return []
     side = (width - 7) // 2
     lines = [_row("step", "this run, which fails", "that one, which passes", side)]
     latest = -1
-    for here, there in _rows(story, neighbour.history, neighbour.step):
+    for here, there in _rows(diagnosis, passing_run.history, passing_run.step):
         if latest >= 0 and (here is None or here > latest + 1):
             lines.append(_row("", "...", "...", side))
         latest = latest if here is None else here
         number = "" if here is None else str(here + 1)
-        left, right = _pair(
-            _said(story.history, here), _said(neighbour.history, there), side - 1
-        )
-        lines.append(_row(number, left, right, side))
+        left = _cell(diagnosis.history, here)
+        right = _cell(passing_run.history, there)
+        lines.append(_row(number, *_pair(left, right, side - 1), side))
     return lines
 
 
-def _pair(left: str, right: str, room: int) -> tuple[str, str]:
-    """Both texts, clipped to what stands around the first difference."""
-    pairs = enumerate(zip(left, right, strict=False))
-    place = next((i for i, (a, b) in pairs if a != b), min(len(left), len(right)))
-    place = 0 if left == right else place
-    # The user and the operation stay in sight.
-    ends = [text.find(" ", text.find(" ") + 1) + 1 for text in (left, right)]
-    return around(left, place, room, ends[0]), around(right, place, room, ends[1])
+class _Cell(NamedTuple):
+    """An entry of one run: its user and operation, and its text."""
+
+    prefix: str
+    phrase: Phrase
+
+    def __str__(self) -> str:
+        return f"{self.prefix}{self.phrase}"
+
+
+def _pair(left: _Cell, right: _Cell, room: int) -> tuple[str, str]:
+    """Returns excerpts of both cells around their first difference."""
+    texts = str(left), str(right)
+    pairs = enumerate(zip(*texts, strict=False))
+    place = next((i for i, (a, b) in pairs if a != b), min(map(len, texts)))
+    place = 0 if texts[0] == texts[1] else place
+    cut, cut_too = (
+        excerpt(cell.phrase, place, room, prefix=cell.prefix) for cell in (left, right)
+    )
+    return cut, cut_too
 
 
 def _row(number: str, left: str, right: str, side: int) -> str:
     return f"{number:>4} {set_cell_size(left, side)}| {right}".rstrip()
 
 
-def _said(history: History, index: int | None) -> str:
+def _cell(history: History, index: int | None) -> _Cell:
     if index is None or index >= len(history.entries):
-        return "(never)"
+        return _Cell("", Phrase("(never)"))
     entry = history.entries[index]
-    words = describe_entry(entry)
-    if isinstance(entry, OperationStarted):
-        operation = history.operations()[entry.operation or 0]
-        if operation.cancel is not None:
-            # Its cancellation is a step of its own.
-            operation = msgspec.structs.replace(operation, **{"cancel": None})
-        words = f"begins to {describe_operation(operation)}"
     number = "" if entry.operation is None else f" {entry.operation}"
-    return printable(
-        strip_canary_digests(f"{history.label(entry.user)}{number} {words}")
-    )
+    prefix = printable(f"{history.label(entry.user)}{number} ")
+    return _Cell(prefix, legible(phrase_moment(history, entry, cancellation=False)))
 
 
-def _rows(story: Diagnosis, other: History, step: int) -> Iterator[Row]:
-    here = story.history
+def _rows(diagnosis: Diagnosis, other: History, step: int) -> Iterator[Row]:
+    here = diagnosis.history
     while step < min(len(here.entries), len(other.entries)):
-        if _said(here, step) != _said(other, step):
+        if _cell(here, step) != _cell(other, step):
             break
         step += 1
     for index in range(max(0, step - _ALIKE), step + 1):
         yield index, index
-    fails = story.violation.entry
+    fails = diagnosis.violation.entry
     if fails <= step or fails >= len(here.entries):
         return
     there = _counterpart(other, here.entries[fails])
-    if there is not None and _said(here, fails) == _said(other, there):
-        # What is wrong there is what did not come.
+    if there is not None and _cell(here, fails) == _cell(other, there):
+        # The run fails because of an event that never came.
         yield from _missed(here, other)
     else:
         yield fails, there
 
 
 def _missed(here: History, other: History) -> Iterator[Row]:
-    """The first event that came in the passing run alone."""
+    """Yields the first event that only the passing run received."""
     for index, entry in enumerate(other.entries):
         if isinstance(entry, EventReceived) and _counterpart(here, entry) is None:
             yield None, index
@@ -115,7 +121,7 @@ def _missed(here: History, other: History) -> Iterator[Row]:
 
 
 def _counterpart(other: History, entry: Entry) -> int | None:
-    """Where the other run shows the same place, whatever it shows there."""
+    """Returns the index at which the other run observes the same place."""
     place = _place(entry)
     for index, instead in enumerate(other.entries):
         if type(instead) is type(entry) and _place(instead) == place:
@@ -124,7 +130,7 @@ def _counterpart(other: History, entry: Entry) -> int | None:
 
 
 def _place(entry: Entry) -> tuple[object, ...]:
-    """What names the place of an observation, without what was observed there."""
+    """Returns the names of the place of an observation, without the observation."""
     match entry:
         case AgentStepped():
             return entry.operation, entry.path, entry.step

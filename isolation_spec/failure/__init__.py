@@ -9,9 +9,9 @@ an engine that it names and that is not registered must be given by the user.
 from isolation_spec.failure.export import export_test, to_python
 from isolation_spec.failure.file import Failure, file_name, make_failure, save
 from isolation_spec.failure.load import BadFailureFile, UnsupportedFailure, load
+from isolation_spec.failure.outcome import Outcome
 from isolation_spec.failure.replay import (
     Drift,
-    Outcome,
     Replay,
     assert_holds,
     engine_of,

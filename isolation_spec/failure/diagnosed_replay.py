@@ -42,10 +42,11 @@ def diagnose_replay(replayed: Replay, make_adapter: MakeAdapter) -> DiagnosedRep
     if replayed.judgement.verdict is not Verdict.VIOLATED:
         return DiagnosedReplay(history=history, diagnosis=None)
     diagnosis = diagnose(history, replayed.judgement.violations[0], make_adapter)
-    if diagnosis.neighbour is not None:
-        beside = _with_awaits(diagnosis.neighbour.history, make_adapter)
-        neighbour = msgspec.structs.replace(diagnosis.neighbour, history=beside)
-        diagnosis = msgspec.structs.replace(diagnosis, neighbour=neighbour)
+    passing_run = diagnosis.passing_run
+    if passing_run is not None:
+        other = _with_awaits(passing_run.history, make_adapter)
+        passing_run = msgspec.structs.replace(passing_run, history=other)
+        diagnosis = msgspec.structs.replace(diagnosis, passing_run=passing_run)
     return DiagnosedReplay(history=history, diagnosis=diagnosis)
 
 

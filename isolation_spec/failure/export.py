@@ -13,6 +13,11 @@ from typing import Any
 import msgspec
 
 from isolation_spec.claims import find_claim
+from isolation_spec.diagnosis.wording import (
+    Contradiction,
+    describe_violation,
+    printable,
+)
 from isolation_spec.failure.file import Failure
 from isolation_spec.model.scenario import Scenario
 
@@ -29,18 +34,18 @@ def export_test(failure: Failure, engine: str) -> str:
     """
     claim = find_claim(failure.claim)
     wrapped = textwrap.wrap(claim.statement, _COLUMNS - 8)
-    story = (*failure.violation.let, failure.violation.then, failure.violation.however)
+    contradiction = describe_violation(failure.violation, failure.scenario.users)
     return "\n".join(
         (
             f'"""The claim {claim.id}, put to the test by a scenario that broke it."""',
             "",
             *_import(
-                [*sorted(_names(failure.scenario), key=str.lower), "assert_holds"]
+                sorted(["assert_holds", *_names(failure.scenario)], key=_import_order)
             ),
             "",
             f"ENGINE = {_string(engine)}",
             "",
-            *_comments(story),
+            *_comments(contradiction),
             *_assignment("SCENARIO", failure.scenario),
             "",
             "",
@@ -56,6 +61,11 @@ def _docstring(text: str) -> str:
     return f'"""{text}\n"""' if "\n" in text else f'"""{text}"""'
 
 
+def _import_order(name: str) -> tuple[bool, str]:
+    """The order in which ruff sorts imported names: classes, then functions."""
+    return name[0].islower(), name.lower()
+
+
 def _import(names: list[str]) -> Iterator[str]:
     line = f"from isolation_spec import {', '.join(names)}"
     if len(line) <= _COLUMNS:
@@ -66,14 +76,13 @@ def _import(names: list[str]) -> Iterator[str]:
     yield ")"
 
 
-def _comments(story: tuple[str, ...]) -> Iterator[str]:
-    """The facts of the violation, each in lines of its own that are comments."""
-    *let, then, however = story
+def _comments(contradiction: Contradiction) -> Iterator[str]:
+    """Yields the contradiction, each part in lines of its own that are comments."""
+    let, then, however = contradiction
     heads = ["Let", *("and" for _ in let[1:])][: len(let)]
-    facts = [f"{head} {fact}." for head, fact in zip(heads, let, strict=True)]
-    for fact in (*facts, f"Then {then}.", f"However, {however}: contradiction."):
-        printable = "".join(c if c.isprintable() else repr(c)[1:-1] for c in fact)
-        wrapped = textwrap.wrap(printable, _COLUMNS - 2, break_on_hyphens=False)
+    givens = [f"{head} {given}." for head, given in zip(heads, let, strict=True)]
+    for part in (*givens, f"Then {then}.", f"However, {however}: contradiction."):
+        wrapped = textwrap.wrap(printable(part), _COLUMNS - 2, break_on_hyphens=False)
         yield from (f"# {line}" for line in wrapped)
 
 

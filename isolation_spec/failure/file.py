@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from isolation_spec.claims import Violation
-from isolation_spec.failure.redaction import redacted
+from isolation_spec.failure.redaction import redact
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import Scenario
 
@@ -37,7 +37,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         Literal["isolation-spec-failure"],
         Meta(description="Tells a failure file from any other JSON."),
     ]
-    version: Annotated[Literal[1], Meta(description="The version of this form.")]
+    version: Annotated[Literal[2], Meta(description="The version of this form.")]
     engine: Annotated[
         str,
         Meta(
@@ -95,10 +95,10 @@ def make_failure(
     libraries = ("isolation-spec", "sqlalchemy", "aiosqlite", "websockets")
     return Failure(
         format="isolation-spec-failure",
-        version=1,
+        version=2,
         engine=engine,
         claim=violation.claim,
-        violation=redacted(violation, scenario),
+        violation=redact(violation, scenario),
         scenario=scenario,
         digest=history.digest(),
         steps=labels_of(history),

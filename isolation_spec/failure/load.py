@@ -20,12 +20,13 @@ import msgspec
 
 from isolation_spec.claims import CLAIMS
 from isolation_spec.failure.file import Failure
+from isolation_spec.failure.version_1 import upgrade
 from isolation_spec.model.scenario import MOST_OPERATIONS, MOST_USERS
 
 __all__ = ["BadFailureFile", "UnsupportedFailure", "load"]
 
 FORMAT = "isolation-spec-failure"
-VERSION = 1
+VERSION = 2
 MOST_BYTES = 1024 * 1024
 MOST_DEPTH = 32
 MOST_VALUES = 65_536
@@ -61,6 +62,8 @@ def load(path: Path) -> Failure:
     for problem in _counts(data.get("scenario")):
         raise _bad(path, problem)
     try:
+        if data["version"] == 1:
+            data = upgrade(data)
         failure = msgspec.convert(data, Failure)
     except msgspec.ValidationError as error:
         raise _bad(path, f"{error}") from None

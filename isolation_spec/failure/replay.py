@@ -6,7 +6,6 @@ that the file names, or the one that the user gives. No test tool is needed for 
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from isolation_spec.contract.capability_filter import missing_capabilities
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.diagnosis.ablation import diagnose
 from isolation_spec.diagnosis.explanation import explain
+from isolation_spec.diagnosis.wording import describe_reason
 from isolation_spec.engines.registry import (
     Engine,
     EngineNotFound,
@@ -31,6 +31,7 @@ from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import judge_with_solos
 from isolation_spec.failure.file import Failure, labels_of
 from isolation_spec.failure.load import BadFailureFile, UnsupportedFailure, load
+from isolation_spec.failure.outcome import Outcome
 from isolation_spec.failure.replay_hang import run_again
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import Scenario
@@ -45,19 +46,6 @@ __all__ = [
     "replay",
     "replay_file",
 ]
-
-
-class Outcome(enum.StrEnum):
-    """What a replay showed."""
-
-    REPRODUCED = "REPRODUCED"
-    """The same claim is violated again."""
-    FIXED = "FIXED"
-    """The claim holds with evidence, and every choice found its place."""
-    DRIFTED = "DRIFTED"
-    """Not violated, but the run is no longer the one that was saved."""
-    UNSUPPORTED = "UNSUPPORTED"
-    """Not run: the version, the claim, the engine or a capability is not known."""
 
 
 class Drift(msgspec.Struct, frozen=True):
@@ -83,8 +71,8 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
         history: what was observed, None if nothing was run.
         judgement: of the claim, None if nothing was run.
         drift: where the run left the saved one, None if nowhere.
-        note: why it is DRIFTED or UNSUPPORTED, and where a run that reproduces the
-            violation left the saved one; else "".
+        notes: why it is DRIFTED or UNSUPPORTED, and where a run that reproduces the
+            violation left the saved one, a sentence each.
     """
 
     outcome: Outcome
@@ -93,7 +81,12 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     history: History | None = None
     judgement: Judgement | None = None
     drift: Drift | None = None
-    note: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """All notes in one line."""
+        return "; ".join(self.notes)
 
 
 def replay(failure: Failure, engine: Engine | Callable[[], Adapter]) -> Replay:
@@ -107,13 +100,12 @@ def replay(failure: Failure, engine: Engine | Callable[[], Adapter]) -> Replay:
         return _refused(named.name, failure.claim, why)
     history, judgement = _judged(failure.scenario, named, failure.claim)
     drift = None if history.digest() == failure.digest else _drift(failure, history)
-    outcome, note = _outcome(history, judgement), ""
+    outcome = _outcome(history, judgement)
     if outcome is Outcome.FIXED:
         drift = None
-    elif outcome is Outcome.REPRODUCED:
-        note = str(drift or "")
-    else:
-        note = "; ".join(filter(None, (*_doubts(history, judgement), str(drift or ""))))
+    notes = () if drift is None else (str(drift),)
+    if outcome is Outcome.DRIFTED:
+        notes = (*_doubts(history, judgement), *notes)
     return Replay(
         outcome=outcome,
         engine=named.name,
@@ -121,7 +113,7 @@ def replay(failure: Failure, engine: Engine | Callable[[], Adapter]) -> Replay:
         history=history,
         judgement=judgement,
         drift=drift,
-        note=note,
+        notes=notes,
     )
 
 
@@ -149,7 +141,7 @@ def _unsupported(failure: Failure, engine: Engine) -> str | None:
 
 
 def _refused(engine: str, claim: str, why: str) -> Replay:
-    return Replay(outcome=Outcome.UNSUPPORTED, engine=engine, claim=claim, note=why)
+    return Replay(outcome=Outcome.UNSUPPORTED, engine=engine, claim=claim, notes=(why,))
 
 
 def _outcome(history: History, judgement: Judgement) -> Outcome:
@@ -161,7 +153,8 @@ def _outcome(history: History, judgement: Judgement) -> Outcome:
 def _doubts(history: History, judgement: Judgement) -> Iterator[str]:
     """Why a claim that is not violated cannot be said to hold, a sentence each."""
     if judgement.verdict is not Verdict.HOLDS:
-        yield f"{judgement.verdict}: {judgement.reason}"
+        reason = describe_reason(judgement.claim, judgement.reason)
+        yield f"{judgement.verdict}: {reason}"
     if history.unused:
         yield f"no place for the {', '.join(history.unused)}"
 
@@ -228,7 +221,7 @@ def replay_file(path: Path, engine: str | None = None) -> Replay:
         BadFailureFile: it is no failure file.
     """
     if path.name.endswith(SUFFIX):
-        return _replay_stuck(path, engine)
+        return _replay_hang(path, engine)
     try:
         failure = load(path)
     except UnsupportedFailure as error:
@@ -240,18 +233,18 @@ def replay_file(path: Path, engine: str | None = None) -> Replay:
         return _refused(engine or failure.engine, failure.claim, str(error))
 
 
-def _replay_stuck(path: Path, engine: str | None) -> Replay:
+def _replay_hang(path: Path, engine: str | None) -> Replay:
     try:
-        stuck = load_hang(path)
+        hang = load_hang(path)
     except BadHangFile as error:
         raise BadFailureFile(str(error)) from None
     try:
         with time_limit(RUN_TIMEOUT, "the engine"), quiet():
-            found = engine_of(stuck, engine)
+            found = engine_of(hang, engine)
     except AdapterError as error:
-        return _refused(engine or stuck.engine, "", str(error))
-    outcome, note = run_again(stuck, found)
-    return Replay(outcome=Outcome(outcome), engine=found.name, claim="", note=note)
+        return _refused(engine or hang.engine, "", str(error))
+    outcome, notes = run_again(hang, found)
+    return Replay(outcome=outcome, engine=found.name, claim="", notes=notes)
 
 
 def engine_of(failure: Failure | HangReport, given: str | None = None) -> Engine:
@@ -294,9 +287,9 @@ def assert_holds(
     found = find_engine(engine) if isinstance(engine, str) else own_engine(engine)
     history, judgement = _judged(scenario, found, claim)
     for violation in judgement.violations:
-        told = explain(diagnose(history, violation, found.make_adapter))
-        story = "\n".join(("", *told))
-        raise find_claim(claim).exception(violation, story=story)
+        explanation = explain(diagnose(history, violation, found.make_adapter))
+        text = "\n".join(("", *explanation.lines()))
+        raise find_claim(claim).exception(violation, text)
     doubts = "; ".join(_doubts(history, judgement))
     if doubts:
         message = f"{claim} is not shown to hold on {found.name}: {doubts}"

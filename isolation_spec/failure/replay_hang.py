@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 import msgspec
 
 from isolation_spec.contract.errors import AdapterError
@@ -12,11 +10,10 @@ from isolation_spec.execution.hang import HangReport
 from isolation_spec.execution.isolation.subprocess import Parent, run_in_subprocess
 from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT
 from isolation_spec.execution.run import run
+from isolation_spec.failure.outcome import Outcome
 from isolation_spec.world.schedulers.base import Scheduler
 
 __all__ = ["run_again"]
-
-Again: TypeAlias = Literal["REPRODUCED", "FIXED", "DRIFTED", "UNSUPPORTED"]
 
 
 class Unused(msgspec.Struct, frozen=True, tag=True):
@@ -25,8 +22,8 @@ class Unused(msgspec.Struct, frozen=True, tag=True):
     choices: tuple[str, ...]
 
 
-def run_again(hang: HangReport, engine: Engine) -> tuple[Again, str]:
-    """The outcome of another run of a hang, and a sentence that says why."""
+def run_again(hang: HangReport, engine: Engine) -> tuple[Outcome, tuple[str, ...]]:
+    """Returns the outcome of another run of a hang, and notes that say why."""
     scenario = hang.scenario
     assert scenario is not None
     received: list[Unused] = []
@@ -48,16 +45,10 @@ def run_again(hang: HangReport, engine: Engine) -> tuple[Again, str]:
             allowed=hang.allowed or RUN_TIMEOUT,
         )
     except AdapterError as error:
-        return "UNSUPPORTED", str(error)
+        return Outcome.UNSUPPORTED, (str(error),)
     if again is not None:
-        return "REPRODUCED", again.sentence()
-    unused = ", ".join(received[0].choices)
+        return Outcome.REPRODUCED, (again.sentence(),)
     ended = f"the run came to its end on {engine.name}"
-    return (
-        ("DRIFTED", f"{ended}; no place for the {unused}")
-        if unused
-        else (
-            "FIXED",
-            ended,
-        )
-    )
+    if unused := ", ".join(received[0].choices):
+        return Outcome.DRIFTED, (ended, f"no place for the {unused}")
+    return Outcome.FIXED, (ended,)

@@ -14,6 +14,7 @@ __all__ = ["make_schema", "read_schema"]
 _TAGS = {
     "operation": "Which kind of operation this is.",
     "step": "Which kind of step this is.",
+    "fact": "Which type of fact this is.",
 }
 _BOUNDS = """A file is UTF-8 JSON, at most 1 MiB, nested at most 32 deep, with at most
 65,536 commas and brackets, and numbers of at most 30 digits; no key stands twice in one
@@ -33,7 +34,7 @@ def make_schema() -> dict[str, Any]:
             definition["description"] = " ".join(definition["description"].split())
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "isolation-spec failure file, version 1",
+        "title": "isolation-spec failure file, version 2",
         "description": " ".join(_BOUNDS.split()),
         **schema,
     }

@@ -102,7 +102,7 @@ class ReplayTest(IsolationItem):
         if replayed.outcome is Outcome.REPRODUCED:
             violation = judgement.violations[0]
             diagnosis = diagnose(history, violation, engine.make_adapter)
-            lines += ["", *explain(diagnosis)]
+            lines += ["", *explain(diagnosis).lines()]
         command = replay_command(self._shown(), engine.name)
         raise IsolationTestFailed("\n".join([*lines, "", f"Replay with: {command}"]))
 

@@ -10,6 +10,7 @@ import msgspec
 
 from isolation_spec.claims import Verdict, Violation
 from isolation_spec.contract.errors import AdapterError
+from isolation_spec.diagnosis.wording import describe_reason
 from isolation_spec.engines.registry import Engine
 from isolation_spec.report.failure_text import failure_lines
 from isolation_spec.search.events import Event, FailureFound, FailureSaved
@@ -20,7 +21,7 @@ __all__ = ["SavedFinding", "Searched", "Searches", "search_engine"]
 
 
 class SavedFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A violation, the path of its file, and its explanation or its sentence."""
+    """A violation, its file, and its explanation; unconfirmed, in one line."""
 
     violation: Violation
     path: str
@@ -58,7 +59,7 @@ class Searched(msgspec.Struct, frozen=True, kw_only=True, tag=True):
         if finding is not None and not finding.confirmed:
             reason = f"violated once, but not deterministic; saved in {finding.path}"
             return Verdict.INCONCLUSIVE, one.evidence, reason
-        return one.verdict, one.evidence, one.reason
+        return one.verdict, one.evidence, describe_reason(claim, one.reason)
 
 
 def search_engine(
@@ -103,8 +104,9 @@ def search_engine(
 def _finding(
     event: FailureFound | FailureSaved, path: str, engine: Engine
 ) -> SavedFinding:
-    confirmed, text = False, event.violation.sentence()
-    if isinstance(event, FailureSaved):
+    if isinstance(event, FailureFound):
+        confirmed, text = False, f"{event.violation.claim}: {event.observation}"
+    else:
         confirmed = event.confirmed
         text = "\n".join(failure_lines(msgspec.structs.replace(event, path=path)))
     return SavedFinding(

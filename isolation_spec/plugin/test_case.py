@@ -52,7 +52,7 @@ class IsolationTestCase(unittest.TestCase):
             exception = find_claim(event.violation.claim).exception
             with self.subTest(claim=event.violation.claim):
                 text = "\n".join(("", *failure_lines(event)))
-                raise exception(event.violation, story=text)
+                raise exception(event.violation, explanation=text)
         if not saved and result.verdict is not Verdict.HOLDS:
             self.fail(f"inconclusive: {'; '.join(result.reasons)}")
 

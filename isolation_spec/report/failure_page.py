@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from isolation_spec.claims import find_claim
-from isolation_spec.diagnosis.diagnosis import Diagnosis, ScheduleChoice
-from isolation_spec.diagnosis.wording import describe_operation
+from isolation_spec.diagnosis.diagnosis import Diagnosis, Difference, PassingRun
+from isolation_spec.diagnosis.wording import (
+    describe_difference,
+    describe_operation,
+    describe_violation,
+)
 from isolation_spec.failure import Failure
 from isolation_spec.model.history.history import History
 from isolation_spec.report.html import MOST_BYTES, render, script_data
@@ -65,6 +69,7 @@ class _Page:
         self.history = history
         self.story = story
         self.violation = failure.violation if story is None else story.violation
+        self.contradiction = describe_violation(self.violation, history.scenario.users)
         self.values = values
         self.head = {
             "claim": failure.claim,
@@ -76,18 +81,18 @@ class _Page:
             "violated": story is not None,
             "versions": [(n, _short(v)) for n, v in failure.versions.items()][:10],
             "minor": _MINOR,
-            "let": [_say(fact) for fact in self.violation.let[:20]],
-            "then": _say(self.violation.then),
+            "let": [_say(given) for given in self.contradiction.let[:20]],
+            "then": _say(self.contradiction.then),
         }
 
     def render(self, rows: int, lines: int) -> str:
         """Returns the page with at most so many rows and lines."""
         story = self.story
-        beside = None if story is None else story.neighbour
+        beside = None if story is None else story.passing_run
         failing = make_timeline(
             self.history,
             violation=None if story is None else self.violation,
-            hops=() if story is None else story.hops,
+            provenance=() if story is None else story.provenance,
             parting=None if beside is None else beside.step,
             most=rows,
             values=self.values,
@@ -102,18 +107,37 @@ class _Page:
             styles=("base.css", "page.css"),
             script="page.js",
             **self.head,
-            however=_say(self.violation.however, failing.values),
+            however=_say(self.contradiction.however, failing.values),
             **drawn,
             values=[_short(value) for value in failing.values],
-            hops=0 if story is None else len(story.hops),
-            without="" if beside is None else _short(beside.without),
-            decisions=_decisions(() if story is None else story.decisions),
+            hops=0 if story is None else len(story.provenance),
+            without=self._without(beside),
+            decisions=list(self._choices()),
             scenario=text,
             cuts=[*_cuts(failing), *cut],
             data=script_data(
                 {name: _drawing(one) for name, one in drawn.items() if one}
             ),
         )
+
+    def _without(self, passing_run: PassingRun | None) -> str:
+        if passing_run is None:
+            return ""
+        return self._described(passing_run.without)
+
+    def _described(self, difference: Difference) -> str:
+        return _short(describe_difference(self.history.scenario, difference))
+
+    def _choices(self) -> Iterator[dict[str, str]]:
+        choices = () if self.story is None else self.story.choices
+        for one in choices[:60]:
+            if not one.tried:
+                verdict = "not tried"
+            elif one.needed:
+                verdict = "the claim holds: it is needed"
+            else:
+                verdict = "violated all the same"
+            yield {"text": self._described(one.choice), "verdict": verdict}
 
     def _scenario(self, most: int) -> tuple[str, list[str]]:
         """Returns the scenario as text, with so many lines around the failure."""
@@ -155,17 +179,6 @@ def _say(text: str, values: Collection[str] = ()) -> tuple[Part, ...]:
 
 def _short(text: str, most: int = 200) -> str:
     return text if len(text) <= most else f"{text[: most // 2]} … {text[-most // 2 :]}"
-
-
-def _decisions(decisions: Sequence[ScheduleChoice]) -> list[dict[str, str]]:
-    def verdict(one: ScheduleChoice) -> str:
-        if not one.tried:
-            return "not tried"
-        return (
-            "the claim holds: it is needed" if one.needed else "violated all the same"
-        )
-
-    return [{"text": _short(d.text), "verdict": verdict(d)} for d in decisions[:60]]
 
 
 def _cuts(timeline: Timeline) -> Iterator[str]:

@@ -2,42 +2,105 @@
 
 from __future__ import annotations
 
+import enum
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from isolation_spec.diagnosis.wording import summarize_violation
 from isolation_spec.failure.replay_command import replay_command
 from isolation_spec.search.events import FailureSaved
 
-__all__ = ["REPLAY", "SAVED", "brief_failure_lines", "failure_lines"]
+__all__ = ["REPLAY", "SAVED", "Line", "Role", "failure_lines", "failure_text"]
 
 SAVED = "Saved in "
 REPLAY = "Replay with: "
 
 
+class Role(enum.Enum):
+    """The part that a line has in a text, by which a terminal styles it."""
+
+    CLAIM = enum.auto()
+    """The claim that is violated."""
+    OBSERVATION = enum.auto()
+    """The observation that contradicts the claim."""
+    PATH = enum.auto()
+    """A path, which is not broken into two lines."""
+    COMMAND = enum.auto()
+    """A command, which is not broken into two lines."""
+    OTHER = enum.auto()
+    """Everything else."""
+
+
+class Line(NamedTuple):
+    """A line of a text."""
+
+    text: str
+    role: Role = Role.OTHER
+
+
 def failure_lines(event: FailureSaved) -> list[str]:
-    """The lines of a failure: the story, where it is saved, and what replays it.
+    """Returns the lines of a failure's text, without their roles."""
+    return [line.text for line in failure_text(event)]
 
-    Of one that could not be saved, the story alone.
+
+def failure_text(event: FailureSaved, *, brief: bool = False) -> list[Line]:
+    """Returns the explanation of a failure, its path, and the command to replay it.
+
+    A failure that could not be saved has its explanation alone. A `brief` text follows
+    one with the same scenario: it has the claim, the contradiction and the path.
     """
-    lines = [*(event.story or (event.violation.sentence(),)), ""]
+    sections = list(_brief(event) if brief else _explanation(event))
+    sections.append(list(_fate(event)))
+    lines: list[Line] = []
+    for section in sections:
+        lines += [Line("")] * bool(lines) + section
+    return lines
+
+
+def _explanation(event: FailureSaved) -> Iterator[list[Line]]:
+    explanation = event.explanation
+    if explanation is None:
+        users = event.scenario.users
+        yield [Line(summarize_violation(event.violation, users), Role.CLAIM)]
+        return
+    yield _lines(explanation.claim, Role.CLAIM)
+    yield _lines(explanation.scenario)
+    yield _contradiction(event)
+    rest = explanation.choices, explanation.passing_run, explanation.provenance
+    yield from (_lines(section) for section in rest if section)
+
+
+def _brief(event: FailureSaved) -> Iterator[list[Line]]:
+    explanation = event.explanation
+    if explanation is None:
+        yield from _explanation(event)
+        return
+    yield _lines(explanation.claim, Role.CLAIM)
+    yield [Line("In the scenario above:")]
+    yield _contradiction(event)
+
+
+def _contradiction(event: FailureSaved) -> list[Line]:
+    assert event.explanation is not None
+    givens = _lines(event.explanation.givens)
+    return givens + _lines(event.explanation.observation, Role.OBSERVATION)
+
+
+def _lines(texts: Iterable[str], role: Role = Role.OTHER) -> list[Line]:
+    return [Line(text, role) for text in texts]
+
+
+def _fate(event: FailureSaved) -> Iterator[Line]:
+    """Yields where the failure is saved, and whether and how it can be replayed."""
     if event.world == "live":
-        lines.append("Found live: not replayable, and not shrunk.")
-        return [*lines, f"{SAVED}{event.path}"] if event.path else lines
-    if not event.confirmed:
-        lines.append("Not deterministic: a replay in a fresh world differed.")
+        yield Line("Found live: not replayable, and not shrunk.")
+    elif not event.confirmed:
+        yield Line("Not deterministic: a replay in a fresh world differed.")
         if event.difference:
-            lines.append(f"First {event.difference}")
+            yield Line(f"First {event.difference}")
     if not event.path:
-        return lines
-    replay = f"{REPLAY}{replay_command(event.path, event.engine)}"
-    return [*lines, f"{SAVED}{event.path}", replay]
-
-
-def brief_failure_lines(event: FailureSaved) -> list[str]:
-    """As `tell`, to whoever has just been shown the scenario and its run.
-
-    Left are the claim, its contradiction, and what is said last.
-    """
-    paragraphs = "\n".join(failure_lines(event)).split("\n\n")
-    if len(paragraphs) < len(("claim", "scenario", "contradiction", "saved")):
-        return failure_lines(event)
-    claim, _, contradiction, *_, last = paragraphs
-    brief = "\n\n".join((claim, "In the scenario above:", contradiction, last))
-    return brief.split("\n")
+        return
+    yield Line(f"{SAVED}{event.path}", Role.PATH)
+    if event.world != "live":
+        command = replay_command(event.path, event.engine)
+        yield Line(f"{REPLAY}{command}", Role.COMMAND)

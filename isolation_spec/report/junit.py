@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from isolation_spec.claims import Verdict, find_claim
+from isolation_spec.diagnosis.wording import describe_reason, describe_violation
 from isolation_spec.report.failure_text import failure_lines
 from isolation_spec.report.files import write_whole
 from isolation_spec.search.events import (
@@ -64,20 +65,22 @@ class JUnit:
             statement=find_claim(claim.id).statement,
         )
         saved = self._saved.get(claim.id)
+        reason = describe_reason(claim.id, claim.reason)
         if claim.verdict is Verdict.VIOLATED:
             kind = find_claim(claim.id).exception.__name__
-            text = claim.reason or "violated"
+            text = "violated"
             failure = ElementTree.SubElement(case, "failure", type=kind)
             if saved is not None:
-                text = f"However, {saved.violation.however}"
+                users = saved.scenario.users
+                text = f"However, {describe_violation(saved.violation, users).however}"
                 failure.text = _legal("\n".join(failure_lines(saved)))
             failure.set("message", _legal(text))
         elif claim.verdict is Verdict.NOT_APPLICABLE:
-            ElementTree.SubElement(case, "skipped", message=_legal(claim.reason))
+            ElementTree.SubElement(case, "skipped", message=_legal(reason))
         elif not_reached(result, claim):
             ElementTree.SubElement(case, "skipped", message="not reached")
         elif claim.verdict is Verdict.INCONCLUSIVE:
-            message = _legal(claim.reason)
+            message = _legal(reason)
             ElementTree.SubElement(case, "error", type="inconclusive", message=message)
         return case
 

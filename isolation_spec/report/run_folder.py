@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from isolation_spec.diagnosis.wording import describe_violation
 from isolation_spec.search.events import (
     Event,
     FailureFound,
@@ -60,7 +61,7 @@ class Catch(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     claim: str
-    however: str
+    observation: str
     seconds: float
     interleavings: int
     path: str
@@ -180,7 +181,7 @@ class _Reading:
                 claim = event.violation.claim
                 self.catches[claim] = Catch(
                     claim=claim,
-                    however=event.violation.however,
+                    observation=event.observation,
                     seconds=seconds,
                     interleavings=self.interleavings,
                     path=event.path,
@@ -190,7 +191,13 @@ class _Reading:
             case FailureSaved():
                 claim = event.violation.claim
                 if claim not in self.catches:
-                    found = FailureFound(violation=event.violation, path=event.path)
+                    found = FailureFound(
+                        violation=event.violation,
+                        observation=describe_violation(
+                            event.violation, event.scenario.users
+                        ).however,
+                        path=event.path,
+                    )
                     self._take(number, seconds, found)
                 self._change(
                     claim, path=event.path, saved=seconds, confirmed=event.confirmed

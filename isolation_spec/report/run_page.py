@@ -8,6 +8,7 @@ from typing import Any, get_args
 import msgspec
 
 from isolation_spec.claims import CLAIMS, Verdict
+from isolation_spec.diagnosis.wording import describe_reason
 from isolation_spec.model.scenario import Operation
 from isolation_spec.report.html import MOST_BYTES, render
 from isolation_spec.report.run_folder import Catch, RunFolder
@@ -96,7 +97,7 @@ def _claim(result: Result, claim: Any) -> dict[str, Any]:
         "colour": _verdict(claim.verdict),
         "evidence": claim.evidence,
         "share": _share(claim.evidence, most),
-        "reason": _short(claim.reason),
+        "reason": _short(describe_reason(claim.id, claim.reason)),
         "statement": "" if known is None else known.statement,
         "situation": "" if known is None else known.situation,
     }

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import msgspec
+
 from isolation_spec.claims import CLAIMS, Claim, Verdict
+from isolation_spec.diagnosis.wording import describe_reason
 from isolation_spec.report.failure_text import failure_lines
 from isolation_spec.report.files import write_whole
 from isolation_spec.search.events import (
@@ -117,7 +120,12 @@ def _result(saved: FailureSaved) -> dict[str, Any]:
         "partialFingerprints": {
             "isolationClause/v1": sha256(same.encode()).hexdigest()
         },
-        "properties": {"clause": violation.clause, "confirmed": saved.confirmed},
+        "properties": {
+            "clause": violation.clause,
+            "confirmed": saved.confirmed,
+            "fact": msgspec.to_builtins(violation.fact),
+            "users": violation.users,
+        },
     }
 
 
@@ -129,13 +137,16 @@ def _uri(path: str) -> str:
 def _notifications(result: Result) -> list[dict[str, Any]]:
     found = [
         {
-            **_notification(claim.reason, "warning"),
+            **_notification(describe_reason(claim.id, claim.reason), "warning"),
             "associatedRule": {"id": claim.id, "index": _RULES[claim.id]},
         }
         for claim in result.claims
         if claim.verdict is Verdict.INCONCLUSIVE and not not_reached(result, claim)
     ]
-    said = {f"{claim.id}: {claim.reason}" for claim in result.claims}
+    said = {
+        f"{claim.id}: {describe_reason(claim.id, claim.reason)}"
+        for claim in result.claims
+    }
     found += [
         _notification(reason, "warning")
         for reason in result.reasons

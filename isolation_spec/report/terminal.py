@@ -16,8 +16,8 @@ from isolation_spec.model.scenario import Scenario
 from isolation_spec.report.failure_text import (
     REPLAY,
     SAVED,
-    brief_failure_lines,
-    failure_lines,
+    Role,
+    failure_text,
 )
 from isolation_spec.search.events import (
     Event,
@@ -43,7 +43,13 @@ COLOURS = {
     Verdict.NOT_APPLICABLE: "dim",
 }
 """The same colour for a verdict everywhere."""
-_WHOLE = (SAVED, REPLAY, "Not saved in ", "Run it again with: ", "Repeat with: ")
+_STYLES = {
+    Role.CLAIM: COLOURS[Verdict.VIOLATED],
+    Role.OBSERVATION: "bold",
+    Role.COMMAND: "bold",
+}
+_WHOLE = (Role.PATH, Role.COMMAND)
+"""A path or a command that is broken in two cannot be copied."""
 _PLAIN_EVERY = 60.0
 """Seconds between two lines without a live line: CI services take a log that stays
 silent for minutes for a job that hangs."""
@@ -101,7 +107,8 @@ class Terminal:
             case NotSaved():
                 self.stop()
                 self._write("")
-                self._write(f"Not saved in {event.path}: {event.problem}. All of it:")
+                problem = f"Not saved in {event.path}: {event.problem}. All of it:"
+                self._write(problem, whole=True)
                 self.console.file.write(f"{event.data}\n")
             case SearchEnded():
                 self.stop()
@@ -162,26 +169,19 @@ class Terminal:
         self._write(
             "A worker ended within a run; what it was running is kept.", "yellow"
         )
-        self._write(f"{SAVED}{event.path}")
-        self._write(f"Run it again with: {run}")
+        self._write(f"{SAVED}{event.path}", whole=True)
+        self._write(f"Run it again with: {run}", whole=True)
 
     def _story(self, event: FailureSaved) -> None:
-        style = COLOURS[Verdict.VIOLATED]
         if not self.quiet:
             self._write("")
-        told = brief_failure_lines if event.scenario == self._above else failure_lines
+        brief = event.scenario == self._above
         self._above = event.scenario
-        for line in told(event):
-            # A sentence goes on to the end of its part, over as many lines as it takes.
-            if line.startswith(("However, ", REPLAY)):
-                style = "bold"
-            elif not line:
-                style = ""
-            self._write(line, style)
+        for text, role in failure_text(event, brief=brief):
+            self._write(text, _STYLES.get(role, ""), whole=role in _WHOLE)
 
-    def _write(self, line: str, style: str = "") -> None:
-        # A path or a command that is broken in two cannot be copied.
-        self._write_text(Text(line, style=style), whole=line.startswith(_WHOLE))
+    def _write(self, line: str, style: str = "", *, whole: bool = False) -> None:
+        self._write_text(Text(line, style=style), whole=whole)
 
     def _write_text(self, text: Text, *, whole: bool = False) -> None:
         width = self.console.width
@@ -197,11 +197,12 @@ class Terminal:
         for reason in result.reasons:
             self._write(f"inconclusive: {reason}")
         for path in result.stuck:
-            self._write(f"{SAVED}{path}")
+            self._write(f"{SAVED}{path}", whole=True)
         for path in result.stuck[:1]:
-            self._write(f"{REPLAY}{replay_command(path, result.engine)}")
+            command = replay_command(path, result.engine)
+            self._write(f"{REPLAY}{command}", whole=True)
         if result.verdict is Verdict.INCONCLUSIVE and not self.quiet:
-            self._write(f"Repeat with: {_command(result)}")
+            self._write(f"Repeat with: {_command(result)}", whole=True)
         verdict = Text(result.verdict, style=COLOURS[result.verdict])
         text = (
             f": {result.interleavings:,} interleavings of {result.examples:,} examples "

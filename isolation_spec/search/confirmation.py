@@ -14,6 +14,7 @@ from isolation_spec.diagnosis.explanation import explain
 from isolation_spec.diagnosis.shrink.predicate import FailurePredicate
 from isolation_spec.diagnosis.shrink.shrinker import SHRINK_SECONDS, Shrinker
 from isolation_spec.diagnosis.shrink.sort_key import size
+from isolation_spec.diagnosis.wording import describe_violation
 from isolation_spec.engines.registry import Engine
 from isolation_spec.execution.containment import without_pool_warnings
 from isolation_spec.execution.determinism import Divergence, divergence_of_rerun
@@ -101,7 +102,14 @@ class _Confirming:
         )
         first = self.store.save(unshrunk)
         path = self.store.path_of(first)
-        self.listen(FailureFound(violation=finding.violation, path=path))
+        users = finding.scenario.users
+        self.listen(
+            FailureFound(
+                violation=finding.violation,
+                observation=describe_violation(finding.violation, users).however,
+                path=path,
+            )
+        )
         predicate = self._predicate()
         if not predicate.fails(finding.scenario):
             divergence = finding.divergence or self._divergence(history)
@@ -163,7 +171,7 @@ class _Confirming:
             self.engine.name, history, violation, confirmed=confirmed
         )
         # Explained before it is saved: an interrupt then leaves the first file.
-        story = explain(diagnose(history, violation, self._make_checked))
+        explanation = explain(diagnose(history, violation, self._make_checked))
         path = self.store.save(failure)
         if path != first:
             self.store.drop(first)
@@ -176,7 +184,7 @@ class _Confirming:
                 path=saved,
                 confirmed=confirmed,
                 difference=str(divergence or ""),
-                story=story,
+                explanation=explanation,
             )
         )
         beside = _beside(self.engine, history, violation) if confirmed else ()

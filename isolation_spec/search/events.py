@@ -8,6 +8,7 @@ from typing import TypeAlias
 import msgspec
 
 from isolation_spec.claims import Violation
+from isolation_spec.diagnosis.explanation import Explanation
 from isolation_spec.model.scenario import Scenario
 from isolation_spec.search.result import Result, WorldKind
 
@@ -58,10 +59,14 @@ class Progressed(_Event, tag=True, frozen=True, kw_only=True):
 
 
 class FailureFound(_Event, tag=True, frozen=True, kw_only=True):
-    """A claim was violated; the scenario as found is saved already."""
+    """A claim was violated; the scenario as found is saved already.
+
+    `observation` is the text of the observation that contradicts the claim.
+    """
 
     violation: Violation
     path: str
+    observation: str = ""
 
 
 class Shrinking(_Event, tag=True, frozen=True, kw_only=True):
@@ -86,7 +91,7 @@ class FailureSaved(_Event, tag=True, frozen=True, kw_only=True):
     """The shrunk failure was replayed twice and saved; live, saved as it was found.
 
     `difference` says where two replays differed, "" if nowhere.
-    `story` is its explanation: at most 40 lines, of at most 80 columns.
+    `explanation` has at most 40 lines, of at most 80 columns.
     """
 
     scenario: Scenario
@@ -96,7 +101,7 @@ class FailureSaved(_Event, tag=True, frozen=True, kw_only=True):
     engine: str = ""
     difference: str = ""
     world: WorldKind = "simulated"
-    story: tuple[str, ...] = ()
+    explanation: Explanation | None = None
 
 
 class NotSaved(_Event, tag=True, frozen=True, kw_only=True):

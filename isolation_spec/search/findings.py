@@ -194,7 +194,7 @@ class _Confirmer:
                 path=path,
                 confirmed=False,
                 world="live",
-                story=explain(diagnose(history, violation, None)),
+                explanation=explain(diagnose(history, violation, None)),
             )
         )
         return Confirmation(violation.claim, path, False)

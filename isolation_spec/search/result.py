@@ -6,7 +6,7 @@ from typing import Literal, TypeAlias
 
 import msgspec
 
-from isolation_spec.claims import Verdict
+from isolation_spec.claims import Reason, ReasonKind, Verdict
 from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.search.coverage import Coverage
 from isolation_spec.world.schedulers.pct import Bound
@@ -23,7 +23,7 @@ class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     verdict: Verdict
     evidence: int
-    reason: str = ""
+    reason: Reason | None = None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -85,5 +85,6 @@ def not_reached(result: Result, claim: ClaimResult) -> bool:
     return (
         result.verdict is Verdict.VIOLATED
         and claim.verdict is Verdict.INCONCLUSIVE
-        and claim.reason.startswith("never reached")
+        and claim.reason is not None
+        and claim.reason.kind in (ReasonKind.NOT_REACHED, ReasonKind.NEVER_JUDGED)
     )

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import msgspec
 
-from isolation_spec.claims import Judgement, Verdict, Violation
+from isolation_spec.claims import (
+    Judgement,
+    Reason,
+    ReasonKind,
+    Verdict,
+    Violation,
+)
 from isolation_spec.execution.determinism import Divergence
 from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.history import History
@@ -52,8 +58,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
     runs: int = 0
     reached: ActivityCounters = msgspec.field(default_factory=ActivityCounters)
     evidence: dict[str, int] = {}
-    reasons: dict[str, str] = {}
-    crashes: dict[str, str] = {}
+    reasons: dict[str, Reason] = {}
     not_applicable: set[str] = set()
     findings: list[Finding] = []
     interrupted: bool = False
@@ -73,8 +78,8 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         self.reached.add(other.reached)
         for claim, count in other.evidence.items():
             self.evidence[claim] = self.evidence.get(claim, 0) + count
-        self.reasons.update(other.reasons)
-        self.crashes.update(other.crashes)
+        for claim, reason in other.reasons.items():
+            self._add_reason(claim, reason)
         self.not_applicable |= other.not_applicable
         self.findings += other.findings
         self.coverage.add(other.coverage)
@@ -109,7 +114,11 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         self.evidence[name] = self.evidence.get(name, 0) + judgement.evidence
         if judgement.verdict is Verdict.NOT_APPLICABLE:
             self.not_applicable.add(name)
-        if judgement.reason:
-            self.reasons[name] = judgement.reason
-        if judgement.reason.startswith("its check crashed"):
-            self.crashes[name] = judgement.reason
+        if judgement.reason is not None:
+            self._add_reason(name, judgement.reason)
+
+    def _add_reason(self, claim: str, reason: Reason) -> None:
+        """Keeps the latest reason of a claim, but never drops a crash of its check."""
+        known = self.reasons.get(claim)
+        if known is None or known.kind is not ReasonKind.CHECK_CRASHED:
+            self.reasons[claim] = reason

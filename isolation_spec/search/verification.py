@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from isolation_spec.claims import CLAIMS, Verdict
+from isolation_spec.claims import CLAIMS, Reason, ReasonKind, Verdict
 from isolation_spec.contract.capability_filter import required_activity
+from isolation_spec.diagnosis.wording import describe_reason
 from isolation_spec.engines.registry import Engine
 from isolation_spec.execution.containment import quiet
 from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT
@@ -241,7 +242,7 @@ def _conclude(
     return _with_verdict(result, reasons, required)
 
 
-_NEVER_JUDGED = "never reached"
+_NEVER_JUDGED = Reason(ReasonKind.NEVER_JUDGED)
 
 
 def _with_verdict(
@@ -266,10 +267,11 @@ def _not_reached(result: Result, required: Collection[str]) -> Iterator[str]:
     for claim in result.claims:
         if claim.verdict is not Verdict.INCONCLUSIVE:
             continue
-        if claim.reason == _NEVER_JUDGED:
+        reason = claim.reason
+        if reason is not None and reason.kind is ReasonKind.NEVER_JUDGED:
             unjudged.append(claim.id)
         else:
-            yield f"{claim.id}: {claim.reason}"
+            yield f"{claim.id}: {describe_reason(claim.id, reason)}"
     if unjudged:
         yield f"never judged, as no run came to its end: {', '.join(unjudged)}"
     missing = result.reached.missing(required)
@@ -283,14 +285,14 @@ def _claim_results(
     results = []
     for claim in CLAIMS:
         evidence = statistics.evidence.get(claim.id, 0)
-        crash = statistics.crashes.get(claim.id, "")
-        reason = crash or statistics.reasons.get(claim.id, _NEVER_JUDGED)
+        reason: Reason | None = statistics.reasons.get(claim.id, _NEVER_JUDGED)
+        crashed = reason is not None and reason.kind is ReasonKind.CHECK_CRASHED
         if claim.id in violated:
-            verdict, reason = Verdict.VIOLATED, ""
+            verdict, reason = Verdict.VIOLATED, None
         elif claim.id in statistics.not_applicable:
             verdict = Verdict.NOT_APPLICABLE
-        elif evidence and not crash:
-            verdict, reason = Verdict.HOLDS, ""
+        elif evidence and not crashed:
+            verdict, reason = Verdict.HOLDS, None
         else:
             verdict = Verdict.INCONCLUSIVE
         results.append(

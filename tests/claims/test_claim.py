@@ -11,11 +11,14 @@ from isolation_spec.claims import (
     Claim,
     IsolationViolated,
     Opportunity,
+    Reason,
+    ReasonKind,
     Verdict,
     Violation,
     find_claim,
     judge,
 )
+from isolation_spec.claims.facts import RecordedText
 from isolation_spec.contract.capabilities import Capability
 from tests.claims.histories import ALICE, history, started
 
@@ -23,9 +26,7 @@ ALL = frozenset(Capability)
 VIOLATION = Violation(
     claim="some-claim",
     clause="some-clause",
-    let=("a be b",),
-    then="c",
-    however="not c",
+    fact=RecordedText(let=("a be b",), then="c", however="not c"),
     entry=0,
     users=(0,),
 )
@@ -92,7 +93,7 @@ def test_an_empty_history_is_inconclusive(claim: Claim) -> None:
     (judgement,) = judge(history(), ALL, (claim,), solos={})
 
     assert Verdict.INCONCLUSIVE is judgement.verdict
-    assert f"never reached: {claim.situation}" == judgement.reason
+    assert Reason(ReasonKind.NOT_REACHED) == judgement.reason
 
 
 @every_claim
@@ -106,7 +107,8 @@ def test_a_check_that_crashes_is_inconclusive(claim: Claim) -> None:
     (judgement,) = judge(history(), ALL, (broken,), solos={})
 
     assert Verdict.INCONCLUSIVE is judgement.verdict
-    assert "its check crashed: IndexError: off the end" == judgement.reason
+    crash = Reason(ReasonKind.CHECK_CRASHED, ("IndexError: off the end",))
+    assert crash == judgement.reason
     assert 0 == judgement.evidence
 
 
@@ -118,9 +120,8 @@ def test_a_claim_needs_its_capabilities(claim: Claim, capability: Capability) ->
 
     needed = capability in claim.needs
     assert needed == (Verdict.NOT_APPLICABLE is judgement.verdict)
-    assert needed == (
-        capability.value in judgement.reason.split("declares")[-1].split()
-    )
+    undeclared = Reason(ReasonKind.UNDECLARED, (capability.value,))
+    assert needed == (undeclared == judgement.reason)
 
 
 def test_a_crash_after_situations_is_inconclusive() -> None:
@@ -136,7 +137,7 @@ def test_situations_make_it_hold() -> None:
     """Evidence is the sum of the situations."""
     (judgement,) = judge(history(), ALL, (yielding(Opportunity(), Opportunity(3)),))
 
-    assert (Verdict.HOLDS, 4, "") == (
+    assert (Verdict.HOLDS, 4, None) == (
         judgement.verdict,
         judgement.evidence,
         judgement.reason,
@@ -172,9 +173,12 @@ def test_the_order_of_the_claims_decides_nothing() -> None:
 
 
 def test_an_exception_says_what_happened() -> None:
-    """A test that fails shows the violation in one line and keeps its facts."""
+    """A test that fails shows claim and clause, or the explanation that it is given."""
     error = CLAIMS[0].exception(VIOLATION)
 
     assert isinstance(error, AssertionError)
-    assert "some-claim (some-clause): not c" == str(error)
+    assert "some-claim: some-clause" == str(error)
+    assert "the whole explanation" == str(
+        CLAIMS[0].exception(VIOLATION, "the whole explanation")
+    )
     assert VIOLATION is error.violation

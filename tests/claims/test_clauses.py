@@ -18,6 +18,7 @@ from isolation_spec import claims
 from isolation_spec.claims import CLAIMS, Claim
 from isolation_spec.claims import claim as claim_module
 from isolation_spec.claims.claim import Opportunity, Violation
+from isolation_spec.claims.facts import RecordedText
 from isolation_spec.engines.faults import FAULTS
 
 pytestmark = pytest.mark.slow
@@ -44,9 +45,8 @@ def negated(clause: str, found: Found) -> Iterator[Opportunity | Violation]:
         if is_of(clause, one):
             yield Opportunity()
         elif isinstance(one, Opportunity):
-            yield Violation(
-                claim="", clause=clause, let=(), then="", however="", entry=0
-            )
+            fact = RecordedText(let=(), then="", however="")
+            yield Violation(claim="", clause=clause, fact=fact, entry=0)
         else:
             yield one
 

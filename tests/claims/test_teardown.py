@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from isolation_spec.claims import judge
+from isolation_spec.claims.facts import ResourceLeftAlive
 from isolation_spec.claims.teardown import TEARDOWN as CLAIM
 from isolation_spec.model.history.entries import Entry
 from isolation_spec.model.scenario import (
@@ -126,7 +127,7 @@ def test_one_users_leak_leaves_the_others_evidence() -> None:
     )
 
 
-def test_the_story_says_what_was_cleaned_up() -> None:
+def test_the_fact_says_what_was_cleaned_up() -> None:
     """Before the teardown it is the user's cleanup that failed, then the shutdown."""
     (judgement,) = judge(
         history(
@@ -137,9 +138,9 @@ def test_the_story_says_what_was_cleaned_up() -> None:
     )
 
     assert [
-        ("alice be cleaned up", "nothing of alice is alive", 3),
-        ("the engine be shut down", "nothing of it is alive", 5),
-    ] == [(v.let[0], v.then, v.entry) for v in judgement.violations]
+        (ResourceLeftAlive(user=0, shut_down=False, kind="task", name="it"), 3),
+        (ResourceLeftAlive(user=0, shut_down=True, kind="task", name="it"), 5),
+    ] == [(v.fact, v.entry) for v in judgement.violations]
 
 
 # Cleanups

@@ -284,7 +284,7 @@ def test_a_bad_file_in_a_folder_does_not_hide_the_others(
 @pytest.mark.parametrize(
     ("changes", "why"),
     [
-        ({"version": 2}, "is of version 2"),
+        ({"version": 3}, "is of version 3"),
         ({"claim": "no-such-claim"}, "no-such-claim"),
     ],
     ids=["version", "claim"],

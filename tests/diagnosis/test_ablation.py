@@ -5,10 +5,22 @@ import functools
 import msgspec
 import pytest
 
-from isolation_spec.claims import Judgement, Verdict, Violation, find_claim
+from isolation_spec.claims import Judgement, Verdict, find_claim
+from isolation_spec.claims.facts import CleanupFailed
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.diagnosis.ablation import diagnose
-from isolation_spec.diagnosis.diagnosis import Diagnosis
+from isolation_spec.diagnosis.diagnosis import (
+    ArrivalOrder,
+    BurstChoice,
+    CancellationChoice,
+    Choice,
+    ClassChoice,
+    DemotionChoice,
+    Diagnosis,
+    Difference,
+    SplitChoice,
+)
+from isolation_spec.diagnosis.wording import describe_difference
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.engines.registry import find_engine
 from isolation_spec.execution.run import run
@@ -29,6 +41,7 @@ from isolation_spec.model.scenario import (
     User,
     canary,
 )
+from tests.claims.facts import example, violation_of
 
 USERS = (User(label="alice", id="alice"), User(label="bob", id="bob"))
 replace = msgspec.structs.replace
@@ -102,21 +115,22 @@ def told(claim: str) -> Diagnosis:
     return diagnose(history, judgement.violations[0], make_adapter)
 
 
-def without(scenario: Scenario, kind: str, operation: int | None) -> Scenario:
-    """The scenario without that decision, taken out by hand."""
-    if kind == "cancellation":
-        kept = tuple(
-            replace(one, cancel=None) if one.id == operation else one
+def without(scenario: Scenario, choice: Choice) -> Scenario:
+    """The scenario without that choice, taken out by hand."""
+    if isinstance(choice, CancellationChoice):
+        operations = tuple(
+            replace(one, cancel=None) if one.id == choice.operation else one
             for one in scenario.operations
         )
-        return replace(scenario, operations=kept)
-    schedule = scenario.schedule
-    classes = {
-        chain: number
-        for chain, number in schedule.classes.items()
-        if kind != "class" or not chain.startswith(f"{operation}/")
-    }
-    return replace(scenario, schedule=replace(schedule, classes=classes))
+        return replace(scenario, operations=operations)
+    assert isinstance(choice, ClassChoice)
+    classes = dict(scenario.schedule.classes)
+    del classes[choice.chain]
+    return replace(scenario, schedule=replace(scenario.schedule, classes=classes))
+
+
+def described(diagnosis: Diagnosis, difference: Difference) -> str:
+    return describe_difference(diagnosis.history.scenario, difference)
 
 
 @each_case
@@ -125,8 +139,8 @@ def test_what_is_needed_is_needed(claim: str) -> None:
     before."""
     scenario = CASES[claim][1]
 
-    for decision in told(claim).decisions:
-        smaller = without(scenario, decision.kind, decision.operation)
+    for decision in told(claim).choices:
+        smaller = without(scenario, decision.choice)
         _, judgement = judged(claim, smaller)
         assert smaller != scenario
         assert decision.needed == (judgement.verdict is not Verdict.VIOLATED), decision
@@ -135,17 +149,17 @@ def test_what_is_needed_is_needed(claim: str) -> None:
 def test_what_is_needed_and_what_is_not_are_told_apart() -> None:
     """A cancellation that makes a run fail is needed, an idle choice beside it is
     not."""
-    needed = {
-        (d.kind, d.operation): d.needed for d in told("error-containment").decisions
-    }
+    needed = {type(one.choice): one.needed for one in told("error-containment").choices}
 
-    assert {("cancellation", 2): True, ("class", 3): False} == needed
+    assert {CancellationChoice: True, ClassChoice: False} == needed
 
 
 def test_a_decision_says_where_it_happened() -> None:
     """A cancellation names its user, its operation, its step and its place."""
-    (decision, _) = told("error-containment").decisions
-    words, _, place = decision.text.partition(", at ")
+    diagnosis = told("error-containment")
+    words, _, place = described(diagnosis, diagnosis.choices[0].choice).partition(
+        ", at "
+    )
 
     assert "the cancellation of alice's operation 2 after its step 1" == words
     assert place.startswith("isolation_spec.engines.faults.reply_misrouting:")
@@ -154,7 +168,7 @@ def test_a_decision_says_where_it_happened() -> None:
 @each_case
 def test_the_neighbour_passes(claim: str) -> None:
     """In the run beside the failing one the claim is not violated."""
-    neighbour = told(claim).neighbour
+    neighbour = told(claim).passing_run
 
     assert neighbour is not None
     assert Verdict.VIOLATED is not again(claim, neighbour.history).verdict
@@ -164,9 +178,9 @@ def test_the_neighbour_passes(claim: str) -> None:
 def test_the_neighbour_is_the_same_up_to_its_step(claim: str) -> None:
     """Before that step both runs observed the very same, and at it they part."""
     story = told(claim)
-    assert story.neighbour is not None
-    here, there = story.history.entries, story.neighbour.history.entries
-    step = story.neighbour.step
+    assert story.passing_run is not None
+    here, there = story.history.entries, story.passing_run.history.entries
+    step = story.passing_run.step
 
     assert 0 < step
     assert here[:step] == there[:step]
@@ -176,10 +190,10 @@ def test_the_neighbour_is_the_same_up_to_its_step(claim: str) -> None:
 def test_the_neighbour_goes_without_a_needed_decision() -> None:
     """Where one is needed, the neighbour is the run without it."""
     story = told("event-routing")
-    needed = [decision.text for decision in story.decisions if decision.needed]
+    needed = [one.choice for one in story.choices if one.needed]
 
-    assert story.neighbour is not None
-    assert story.neighbour.without in needed
+    assert story.passing_run is not None
+    assert story.passing_run.without in needed
 
 
 def test_where_nothing_is_needed_two_arrivals_are_swapped() -> None:
@@ -201,10 +215,14 @@ def test_where_nothing_is_needed_two_arrivals_are_swapped() -> None:
 
     story = diagnose(history, judgement.violations[0], make_adapter)
 
-    assert () == story.decisions
-    assert story.neighbour is not None
-    assert sorted(history.order) == sorted(story.neighbour.history.order)
-    assert "coming before" in story.neighbour.without
+    assert () == story.choices
+    assert story.passing_run is not None
+    assert sorted(history.order) == sorted(story.passing_run.history.order)
+    assert isinstance(story.passing_run.without, ArrivalOrder)
+    assert described(story, story.passing_run.without) == (
+        "the start of alice's operation 3 coming before the start of alice's "
+        "operation 4"
+    )
 
 
 def test_the_story_is_the_same_each_time() -> None:
@@ -221,9 +239,9 @@ def test_what_was_found_live_is_not_run_again() -> None:
 
     story = diagnose(history, judgement.violations[0], None)
 
-    assert [(False, False)] * 2 == [(d.needed, d.tried) for d in story.decisions]
-    assert story.neighbour is None
-    assert story.hops
+    assert [(False, False)] * 2 == [(d.needed, d.tried) for d in story.choices]
+    assert story.passing_run is None
+    assert story.provenance
 
 
 class Breaking(ReferenceAdapter):
@@ -240,8 +258,8 @@ def test_an_adapter_that_breaks_now_loses_no_story() -> None:
 
     story = diagnose(history, judgement.violations[0], Breaking)
 
-    assert [(False, False)] * 2 == [(d.needed, d.tried) for d in story.decisions]
-    assert story.neighbour is None
+    assert [(False, False)] * 2 == [(d.needed, d.tried) for d in story.choices]
+    assert story.passing_run is None
 
 
 def test_a_story_takes_a_few_dozen_runs_at_most() -> None:
@@ -262,9 +280,9 @@ def test_a_story_takes_a_few_dozen_runs_at_most() -> None:
 
     story = diagnose(crowded, judgement.violations[0], counted)
 
-    assert 201 == len(story.decisions)
+    assert 201 == len(story.choices)
     assert made <= 100
-    assert not story.decisions[-1].tried
+    assert not story.choices[-1].tried
 
 
 def test_every_kind_of_decision_is_told() -> None:
@@ -278,30 +296,29 @@ def test_every_kind_of_decision_is_told() -> None:
     )
     everything = replace(history, schedule=schedule)
 
-    decisions = diagnose(everything, judgement.violations[0], None).decisions
+    diagnosis = diagnose(everything, judgement.violations[0], None)
 
     assert [
-        ("cancellation", 2),
-        ("class", 4),
-        ("demotion", 4),
-        ("burst", None),
-        ("split", None),
-    ] == [(decision.kind, decision.operation) for decision in decisions]
+        CancellationChoice,
+        ClassChoice,
+        DemotionChoice,
+        BurstChoice,
+        SplitChoice,
+    ] == [type(one.choice) for one in diagnosis.choices]
     assert [
         "holding back the start of bob's operation 4",
-        "holding back what model and tools answer to bob's operation 4 after the first",
+        "holding back the answers of model and tools to bob's operation 4 after the "
+        "first",
         "letting further arrivals in before ready callbacks run",
         "delivering adjacent data piece by piece",
-    ] == [decision.text for decision in decisions[1:]]
+    ] == [described(diagnosis, one.choice) for one in diagnosis.choices[1:]]
 
 
 def test_a_violation_without_history_has_a_story() -> None:
     """Where nothing was observed, nothing is told of it, and nothing breaks."""
     history, _ = judged("error-containment", BLOCKED)
-    violation = Violation(
-        claim="teardown", clause="c", let=("a",), then="b", however="c", entry=0
-    )
+    violation = violation_of(example(CleanupFailed))
 
     story = diagnose(replace(history, entries=()), violation, None)
 
-    assert () == story.hops
+    assert () == story.provenance

@@ -9,13 +9,25 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from isolation_spec.claims import CLAIMS, Violation
+from isolation_spec.claims.facts import RecordedText
 from isolation_spec.diagnosis.ablation import diagnose
-from isolation_spec.diagnosis.diagnosis import Diagnosis, PassingRun, ScheduleChoice
+from isolation_spec.diagnosis.diagnosis import (
+    Choice,
+    ClassChoice,
+    Diagnosis,
+    PassingRun,
+    ProvenanceStep,
+    ScheduleChoice,
+)
 from isolation_spec.diagnosis.explanation import explain
-from isolation_spec.diagnosis.provenance import ProvenanceStep
 from isolation_spec.engines.registry import find_engine
 from isolation_spec.execution.run import run
 from isolation_spec.model.history.activity import ActivityCounters
+from isolation_spec.model.history.entries import (
+    OperationEnded,
+    OperationStarted,
+    PhaseStarted,
+)
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import (
     CallTool,
@@ -39,9 +51,11 @@ USERS = (User(label="alice", id="alice"), User(label="bob", id="user_1"))
 VIOLATION = Violation(
     claim="teardown",
     clause="alive-task",
-    let=("alice be cleaned up", "the moon be full"),
-    then="nothing of alice is alive",
-    however="a task was still alive (beat)",
+    fact=RecordedText(
+        let=("alice be cleaned up", "the moon be full"),
+        then="nothing of alice is alive",
+        however="a task was still alive (beat)",
+    ),
     entry=0,
     users=(0,),
 )
@@ -70,10 +84,19 @@ def story(*operations: Operation, **changed: Any) -> Diagnosis:
     return msgspec.structs.replace(plain, **changed)
 
 
-def decision(text: str, *, needed: bool, tried: bool = True) -> ScheduleChoice:
-    return ScheduleChoice(
-        kind="class", operation=13, text=text, needed=needed, tried=tried
-    )
+def explained(diagnosis: Diagnosis, **options: Any) -> tuple[str, ...]:
+    """The lines of the explanation."""
+    return explain(diagnosis, **options).lines()
+
+
+START = ClassChoice("13/start")
+DATABASE = ClassChoice("13/database")
+STARTED = "holding back the start of bob's operation 13"
+STORED = "holding back the database's answers to bob's operation 13"
+
+
+def chosen(choice: Choice, *, needed: bool, tried: bool = True) -> ScheduleChoice:
+    return ScheduleChoice(choice=choice, needed=needed, tried=tried)
 
 
 # What stands on it
@@ -82,14 +105,14 @@ def decision(text: str, *, needed: bool, tried: bool = True) -> ScheduleChoice:
 def test_the_story_begins_with_the_claim() -> None:
     """The first lines name the claim and say what must hold."""
     (claim,) = (claim for claim in CLAIMS if claim.id == "teardown")
-    lines = explain(story(), width=200)
+    lines = explained(story(), width=200)
 
     assert f"teardown: {claim.statement}" == lines[0]
 
 
 def test_identities_that_are_not_labels_are_told() -> None:
     """Whom the engine knows by another name is named; who is not, is not."""
-    told = [line for line in explain(story()) if line.startswith("To the engine")]
+    told = [line for line in explained(story()) if line.startswith("To the engine")]
 
     assert ["To the engine bob is 'user_1'."] == told
 
@@ -98,14 +121,14 @@ def test_identities_that_look_alike_are_told_apart() -> None:
     """What two identities differ in is seen, even if a terminal draws them alike."""
     users = (User(label="alice", id="K"), User(label="bob", id="\u212a"))
     scenario = Scenario(users=users, operations=())
-    lines = explain(diagnose(unobserved(scenario), VIOLATION, None))
+    lines = explained(diagnose(unobserved(scenario), VIOLATION, None))
 
     assert r"To the engine alice is 'K', bob is '\u212a'." in lines
 
 
 def test_the_contradiction_is_told() -> None:
     """Let, and, Then, However: the facts, in this order."""
-    lines = explain(story())
+    lines = explained(story())
     begin = lines.index("Let alice be cleaned up,")
 
     assert (
@@ -117,59 +140,69 @@ def test_the_contradiction_is_told() -> None:
 
 
 @pytest.mark.parametrize(
-    ("decisions", "expected"),
+    ("choices", "expected"),
     [
         (
             (),
             "It needs no cancellation and no choice: plain asyncio order is enough.",
         ),
-        ((decision("doing X", needed=True),), "Without doing X, it passes."),
+        ((chosen(START, needed=True),), f"Without {STARTED}, it passes."),
         (
-            (decision("doing X", needed=False), decision("doing Y", needed=False)),
-            "It fails without each of these, too: doing X; doing Y.",
+            (chosen(START, needed=False), chosen(DATABASE, needed=False)),
+            f"It fails without each of these, too: {STARTED}; {STORED}.",
         ),
         (
-            (decision("doing X", needed=False), decision("doing Y", needed=True)),
-            "Not needed: doing X.",
+            (chosen(START, needed=False), chosen(DATABASE, needed=True)),
+            f"Not needed: {STARTED}.",
         ),
         (
-            (decision("doing X", needed=False, tried=False),),
-            "Not tried without: doing X.",
+            (chosen(START, needed=False, tried=False),),
+            f"Not tried without: {STARTED}.",
         ),
     ],
 )
 def test_what_matters_is_told(
-    decisions: tuple[ScheduleChoice, ...], expected: str
+    choices: tuple[ScheduleChoice, ...], expected: str
 ) -> None:
     """Needed choices are told one by one, others together, and whether they were
     tried."""
-    assert expected in explain(story(decisions=decisions))
+    assert expected in explained(story(choices=choices), width=200)
 
 
 def test_the_neighbours_choice_is_told_once() -> None:
     """The choice that the neighbour goes without stands above it, and nowhere else."""
-    one = decision("doing X", needed=True)
-    neighbour = PassingRun(without="doing X", history=story().history, step=0)
-    lines = explain(story(decisions=(one,), neighbour=neighbour))
+    one = chosen(START, needed=True)
+    passing_run = PassingRun(without=START, history=story().history, step=0)
+    lines = explained(story(choices=(one,), passing_run=passing_run), width=200)
 
-    assert ["Without doing X, it passes. Side by side:"] == [
-        line for line in lines if "doing X" in line
+    assert [f"Without {STARTED}, it passes. Side by side:"] == [
+        line for line in lines if STARTED in line
     ]
 
 
-def test_the_hops_are_told() -> None:
-    """Each hop is a line with its step, its user and its operation."""
-    hops = (
-        ProvenanceStep(entry=4, user=0, operation=13, what="begins"),
-        ProvenanceStep(entry=11, user=None, operation=None, what="all is over"),
+def test_provenance_is_told() -> None:
+    """Each step is a line with its entry, its user and its operation."""
+    scenario = Scenario(users=USERS, operations=(CleanupUser(id=13, user=0),))
+    at = {"time": 0.0, "turn": 0}
+    entries = (
+        OperationStarted(**at, operation=13, user=0),
+        OperationEnded(**at, operation=13, user=0, outcome="returned", value="x"),
+        PhaseStarted(**at, phase="teardown"),
     )
-    lines = explain(story(hops=hops))
+    history = msgspec.structs.replace(unobserved(scenario), entries=entries)
+    provenance = (
+        ProvenanceStep(entry=0, user=0, operation=13),
+        ProvenanceStep(entry=1, user=0, operation=13, brief=True),
+        ProvenanceStep(entry=2, user=None, operation=None),
+    )
+    lines = explained(story(history=history, provenance=provenance))
 
     assert (
-        "What led there (step, user and operation):",
-        "   5 alice 13 begins",
-        "  12 world all is over",
-    ) == lines[-3:]
+        "Preceding entries (step, user and operation):",
+        "   1 alice 13 begins to cleanup user",
+        "   2 alice 13 returned",
+        "   3 world the engine is shut down",
+    ) == lines[-4:]
 
 
 # One screen
@@ -188,9 +221,9 @@ def shown(text: str) -> tuple[str, ...]:
         schedule=Schedule(classes={f"1/{text}": 1}),
     )
     violation = msgspec.structs.replace(
-        VIOLATION, let=(text,) * 9, then=text, however=text
+        VIOLATION, fact=RecordedText(let=(text,) * 9, then=text, however=text)
     )
-    return explain(diagnose(unobserved(scenario), violation, None))
+    return explained(diagnose(unobserved(scenario), violation, None))
 
 
 @settings(deadline=None)
@@ -269,10 +302,12 @@ def test_a_big_run_is_one_screen(users: int, operations: int, width: int) -> Non
     """A run that nobody shrunk is cut in the middle of its parts, which say so."""
     history = run(crowd(users, operations), find_engine("reference").make_adapter)
     violation = msgspec.structs.replace(
-        VIOLATION, entry=len(history.entries) - 1, however=canary("alice", 30, 1)
+        VIOLATION,
+        entry=len(history.entries) - 1,
+        fact=RecordedText(let=(), then="", however=canary("alice", 30, 1)),
     )
 
-    lines = explain(diagnose(history, violation, None), width=width)
+    lines = explained(diagnose(history, violation, None), width=width)
 
     assert len(lines) <= 40
     assert max(map(cell_len, lines)) <= width
@@ -298,7 +333,7 @@ def test_any_scenario_is_one_screen(
     scenario = crowd(users, operations, Schedule(classes=classes))
 
     told = diagnose(unobserved(scenario), VIOLATION, None)
-    lines = explain(told, width=width, most=most)
+    lines = explained(told, width=width, most=most)
 
     assert len(lines) <= most
     assert max(map(cell_len, lines)) <= width
@@ -306,7 +341,7 @@ def test_any_scenario_is_one_screen(
 
 def test_what_is_left_out_is_counted() -> None:
     """The lines shown and the lines said to be left out add up to all of them."""
-    lines = explain(story(*(CleanupUser(id=n, user=1) for n in range(1, 501))))
+    lines = explained(story(*(CleanupUser(id=n, user=1) for n in range(1, 501))))
     (cut,) = (line for line in lines if "left out" in line)
     shown_ones = sum("cleanup user" in line for line in lines)
 
@@ -316,4 +351,4 @@ def test_what_is_left_out_is_counted() -> None:
 
 def test_a_short_story_is_not_cut() -> None:
     """What fits is told whole."""
-    assert not [line for line in explain(story()) if "left out" in line]
+    assert not [line for line in explained(story()) if "left out" in line]

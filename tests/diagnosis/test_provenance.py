@@ -1,11 +1,14 @@
 """Where a value was born, wherever it was seen, or what became of a resource."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 
 from isolation_spec.claims import Violation
-from isolation_spec.diagnosis.provenance import ProvenanceStep, trace_provenance
+from isolation_spec.claims.facts import RecordedText
+from isolation_spec.diagnosis.diagnosis import ProvenanceStep
+from isolation_spec.diagnosis.provenance import trace_provenance
+from isolation_spec.diagnosis.wording import phrase_provenance
 from isolation_spec.model.history.entries import (
     AgentStepped,
     CancellationDelivered,
@@ -73,6 +76,13 @@ def ends(operation: int, outcome: str = "returned", **said: str) -> Any:
     return at(OperationEnded, operation, outcome=outcome, **said)
 
 
+class Told(NamedTuple):
+    """A step of provenance, and its text."""
+
+    step: ProvenanceStep
+    what: str
+
+
 def hops(*entries: Any, claim: str = "teardown", however: str = "it was") -> Any:
     """The hops of a violation that shows in the last of these entries."""
     scenario = make_scenario(*OPERATIONS, users=USERS)
@@ -80,17 +90,16 @@ def hops(*entries: Any, claim: str = "teardown", however: str = "it was") -> Any
     violation = Violation(
         claim=claim,
         clause="c",
-        let=("a",),
-        then="b",
-        however=however,
+        fact=RecordedText(let=("a",), then="b", however=however),
         entry=len(entries) - 1,
         users=(0,),
     )
-    return trace_provenance(history, violation)
+    steps = trace_provenance(history, violation)
+    return tuple(Told(one, str(phrase_provenance(history, one))) for one in steps)
 
 
-def places(found: tuple[ProvenanceStep, ...]) -> list[int]:
-    return [hop.entry for hop in found]
+def places(found: tuple[Told, ...]) -> list[int]:
+    return [one.step.entry for one in found]
 
 
 def test_a_foreign_canary_is_followed_from_its_birth() -> None:
@@ -108,7 +117,7 @@ def test_a_foreign_canary_is_followed_from_its_birth() -> None:
     )
 
     assert [(4, 0, 3), (5, 0, 3), (8, 1, 4)] == [
-        (hop.entry, hop.user, hop.operation) for hop in found
+        (one.step.entry, one.step.user, one.step.operation) for one in found
     ]
     assert f"born here: its agent is about to write state s {VALUE}" == found[0].what
     assert f"read state gives s {VALUE}" == found[-1].what
@@ -120,14 +129,14 @@ def test_what_came_after_the_violation_is_no_hop() -> None:
         begins(3), step(3, (), "begin"), step(4, (0,), "read_state", f"s {VALUE}")
     )
 
-    assert 2 == found[-1].entry
+    assert 2 == found[-1].step.entry
 
 
 def test_a_stored_row_is_seen_by_its_owner() -> None:
     """A row of bob's that holds alice's value is a hop of bob's."""
     row = at(RowStored, owner="b", thread="t", key="k", value=VALUE)
 
-    assert 1 == hops(begins(3), step(3, (), "begin"), row)[-1].user
+    assert 1 == hops(begins(3), step(3, (), "begin"), row)[-1].step.user
 
 
 def test_a_value_that_was_lost_is_followed_too() -> None:

@@ -4,9 +4,9 @@ from typing import Any
 
 from rich.cells import cell_len
 
-from isolation_spec.claims import Violation
-from isolation_spec.diagnosis.diagnosis import Diagnosis, PassingRun
-from isolation_spec.diagnosis.side_by_side import draw_beside
+from isolation_spec.claims.facts import CleanupFailed
+from isolation_spec.diagnosis.diagnosis import Diagnosis, PassingRun, SplitChoice
+from isolation_spec.diagnosis.side_by_side import draw_side_by_side
 from isolation_spec.model.history.entries import (
     EventReceived,
     OperationEnded,
@@ -21,6 +21,7 @@ from isolation_spec.model.scenario import (
     User,
 )
 from tests.builders import make_history, make_scenario
+from tests.claims.facts import example, violation_of
 
 USERS = (User(label="alice", id="a"), User(label="bob", id="b"))
 OPERATIONS = (
@@ -50,23 +51,16 @@ def history(*entries: Any) -> History:
 
 
 def beside(here: tuple[Any, ...], there: tuple[Any, ...], step: int) -> list[str]:
-    violation = Violation(
-        claim="teardown",
-        clause="c",
-        let=(),
-        then="",
-        however="",
-        entry=len(here) - 1,
-    )
-    neighbour = PassingRun(without="X", history=history(*there), step=step)
+    violation = violation_of(example(CleanupFailed), entry=len(here) - 1)
+    passing_run = PassingRun(without=SplitChoice(), history=history(*there), step=step)
     story = Diagnosis(
         history=history(*here),
         violation=violation,
-        decisions=(),
-        neighbour=neighbour,
-        hops=(),
+        choices=(),
+        passing_run=passing_run,
+        provenance=(),
     )
-    return draw_beside(story, 80)
+    return draw_side_by_side(story, 80)
 
 
 def cells(line: str) -> tuple[str, str]:
@@ -136,17 +130,15 @@ def test_a_cancellation_is_no_difference_before_it_comes() -> None:
     assert "cancelled" not in "".join(lines)
 
 
-def test_without_a_neighbour_there_is_nothing() -> None:
+def test_without_a_passing_run_there_is_nothing() -> None:
     """No run, no lines."""
-    violation = Violation(
-        claim="teardown", clause="c", let=(), then="", however="", entry=0
-    )
+    violation = violation_of(example(CleanupFailed))
     story = Diagnosis(
         history=history(),
         violation=violation,
-        decisions=(),
-        neighbour=None,
-        hops=(),
+        choices=(),
+        passing_run=None,
+        provenance=(),
     )
 
-    assert [] == draw_beside(story, 80)
+    assert [] == draw_side_by_side(story, 80)

@@ -9,12 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from isolation_spec.claims import Reason, ReasonKind
+from isolation_spec.claims.teardown import TEARDOWN
 from isolation_spec.diagnosis.wording import (
-    around,
+    Phrase,
     describe_chain,
     describe_demotion,
     describe_entry,
     describe_operation,
+    describe_reason,
+    excerpt,
     printable,
     strip_canary_digests,
 )
@@ -79,7 +83,7 @@ WORDS = [
     (Connect(id=1, user=0, connection="c1"), "connect c1"),
     (
         Connect(id=1, user=0, connection="c1", forged=True),
-        "connect c1 with a token of nobody's",
+        "connect c1 with a forged token",
     ),
     (Disconnect(id=1, user=0, connection="c1"), "disconnect c1"),
     (
@@ -255,20 +259,20 @@ SCENARIO = Scenario(
     [
         ("2/start", "the start of alice's operation 2"),
         ("13/database", "the database's answers to bob's operation 13"),
-        ("13/call", "what model and tools answer to bob's operation 13"),
+        ("13/call", "the answers of model and tools to bob's operation 13"),
         ("2/connect", "the connecting of alice's operation 2"),
         ("2/accept", "the accepting of the connection of alice's operation 2"),
-        ("2/to-server", "what the client of alice's operation 2 sends"),
-        ("2/to-client", "what is sent to the client of alice's operation 2"),
+        ("2/to-server", "the data from the client of alice's operation 2"),
+        ("2/to-client", "the data to the client of alice's operation 2"),
         (
             "2/to-client/1",
-            "what is sent to the client of alice's operation 2 (stream 2)",
+            "the data to the client of alice's operation 2 (stream 2)",
         ),
         ("14/start", "the start of the world's operation 14"),
         ("world/database", "the database's answers to the world"),
         ("99/start", "the start of operation 99"),
         ("2/unheard-of", "unheard-of of alice's operation 2"),
-        ("2", "what arrives of alice's operation 2"),
+        ("2", "the arrivals of alice's operation 2"),
     ],
 )
 def test_a_chain_has_its_words(chain: str, words: str) -> None:
@@ -276,16 +280,23 @@ def test_a_chain_has_its_words(chain: str, words: str) -> None:
     assert words == describe_chain(SCENARIO, chain)
 
 
+ANSWERS = "the answers of model and tools to alice's operation 2"
+
+
 @pytest.mark.parametrize(
     ("chain", "consumed", "words"),
     [
         ("2/start", 2, "holding back the start of alice's operation 2"),
-        ("2/call", 0, "holding back what model and tools answer to {}"),
-        ("2/call", 1, "holding back what model and tools answer to {} after the first"),
+        ("2/call", 0, f"holding back {ANSWERS}"),
+        (
+            "2/call",
+            1,
+            f"holding back {ANSWERS} after the first",
+        ),
         (
             "2/call",
             3,
-            "holding back what model and tools answer to {} after the first 3",
+            f"holding back {ANSWERS} after the first 3",
         ),
     ],
 )
@@ -293,8 +304,7 @@ def test_a_demotion_has_its_words(chain: str, consumed: int, words: str) -> None
     """A demotion says from when on something is held back."""
     demotion = Demotion(chain=chain, consumed=consumed, rank=0)
 
-    expected = words.format("alice's operation 2")
-    assert expected == describe_demotion(SCENARIO, demotion)
+    assert words == describe_demotion(SCENARIO, demotion)
 
 
 # What was observed
@@ -323,7 +333,7 @@ ENTRIES = [
         AgentStepped(
             **AT, path=(0,), step="call_tool", seen="", identity=None, outcome="failed"
         ),
-        "call tool failed:",
+        "call tool failed",
     ),
     (
         IdentityChanged(**AT, identity="bob", place="engine:3"),
@@ -359,10 +369,10 @@ ENTRIES = [
     (PhaseStarted(**AT, phase="teardown"), "the engine is shut down"),
     (ResourceAlive(**AT, kind="task", what="beat"), "still alive: task (beat)"),
     (GaugeRead(**AT, gauge="runs", value=2.0), "the engine's own runs reads 2"),
-    (ExceptionUnhandled(**AT, message="Oh"), "nobody handles: Oh"),
+    (ExceptionUnhandled(**AT, message="Oh"), "unhandled: Oh"),
     (
         ToolRan(**AT, tool="echo", argument="a", identity=None),
-        "tool echo began for nobody: a",
+        "tool echo began for no user: a",
     ),
     (
         ToolRan(**AT, tool="echo", argument="a", identity="bob", moment="ended"),
@@ -370,7 +380,7 @@ ENTRIES = [
     ),
     (
         ObjectShared(**AT, other=1, what="a list"),
-        "holds what another user holds, too: a list",
+        "holds an object of another user, too: a list",
     ),
     (
         ThreadStarted(**AT, what="a thread", place="engine:3"),
@@ -412,7 +422,8 @@ def test_control_characters_are_escaped() -> None:
     assert r"a\x1b[2Jb\nc" == printable("a\x1b[2Jb\nc")
 
 
-TEXT = "returned: one two three four five six seven eight nine ten"
+PHRASE = Phrase("returned: ", "one two three four five six seven eight nine ten")
+TEXT = str(PHRASE)
 
 
 @pytest.mark.parametrize(
@@ -422,17 +433,61 @@ TEXT = "returned: one two three four five six seven eight nine ten"
         (0, 20, "returned: one two..."),
         (TEXT.index("nine"), 30, "returned: ...nine ten"),
         (TEXT.index("six"), 30, "returned: ...five six seven..."),
+        (TEXT.index("six"), 14, "...six seve..."),
     ],
 )
-def test_what_stands_around_a_place_is_kept(
-    place: int, room: int, expected: str
+def test_an_excerpt_surrounds_a_place(place: int, room: int, expected: str) -> None:
+    """A long text keeps its verb and the place, and shows where it is cut."""
+    assert expected == excerpt(PHRASE, place, room)
+
+
+def test_an_excerpt_keeps_its_prefix() -> None:
+    """User and operation remain in sight, even where the verb does not."""
+    place = len("bob 3 ") + TEXT.index("nine")
+
+    assert "bob 3 ...nine ten" == excerpt(PHRASE, place, 20, prefix="bob 3 ")
+
+
+@given(st.text(), st.text(), st.integers(0, 80), st.integers(1, 80), st.text())
+def test_an_excerpt_fits(
+    lead: str, detail: str, place: int, room: int, prefix: str
 ) -> None:
-    """A long text keeps its verb and what is to be seen, and says what it leaves
-    out."""
-    assert expected == around(TEXT, place, room)
-
-
-@given(st.text(), st.integers(0, 80), st.integers(1, 80), st.integers(0, 20))
-def test_an_excerpt_fits(text: str, place: int, room: int, keep: int) -> None:
     """Whatever the text, no more cells are taken than there is room for."""
-    assert cell_len(around(text, place, room, min(keep, room))) <= max(room, 3)
+    cut = excerpt(Phrase(lead, detail), place, room, prefix=prefix[: room // 2])
+
+    assert cell_len(cut) <= max(room, 3)
+
+
+# Reasons
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (None, ""),
+        (
+            Reason(ReasonKind.UNDECLARED, ("tools", "memory")),
+            "the engine declares no tools, memory",
+        ),
+        (Reason(ReasonKind.NO_SOLO_RUN), "no user's solo run was made"),
+        (
+            Reason(ReasonKind.CHECK_CRASHED, ("KeyError: 1",)),
+            "its check crashed: KeyError: 1",
+        ),
+        (
+            Reason(ReasonKind.NOT_REACHED),
+            f"never reached: {TEARDOWN.situation}",
+        ),
+        (Reason(ReasonKind.NEVER_JUDGED), "never reached"),
+    ],
+)
+def test_a_reason_has_its_words(reason: Reason | None, words: str) -> None:
+    """Each reason why a claim has no evidence is said in a few words."""
+    assert words == describe_reason("teardown", reason)
+
+
+def test_every_kind_of_reason_has_words_of_its_own() -> None:
+    """No two kinds of reasons are said in the same words."""
+    words = {describe_reason("teardown", Reason(kind)) for kind in ReasonKind}
+
+    assert len(ReasonKind) == len(words)

@@ -14,6 +14,7 @@ import msgspec
 import pytest
 
 from isolation_spec.claims import Verdict, Violation
+from isolation_spec.claims.facts import RecordedText
 from isolation_spec.engines.reference import UserExecutionEngine
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.engines.registry import own_engine
@@ -333,9 +334,7 @@ def test_one_difference_is_enough() -> None:
 VIOLATION = Violation(
     claim="context-ownership",
     clause="foreign-canary",
-    let=(),
-    then="",
-    however="",
+    fact=RecordedText(let=(), then="", however=""),
     entry=0,
     users=(0,),
 )

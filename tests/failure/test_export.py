@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from isolation_spec.claims import StoredWritesViolated, judge
+from isolation_spec.claims.facts import RecordedText
 from isolation_spec.engines.registry import find_engine
 from isolation_spec.execution.run import run
 from isolation_spec.failure import (
@@ -95,7 +96,10 @@ def test_no_string_of_a_file_becomes_code(text: str) -> None:
     scenario = Scenario(users=users, operations=(operation,))
     violation = changed().violation
     violation = type(violation)(
-        claim="teardown", clause=text, let=(text,), then=text, however=text, entry=0
+        claim="teardown",
+        clause=text,
+        fact=RecordedText(let=(text,), then=text, however=text),
+        entry=0,
     )
     source = export_test(changed(scenario=scenario, violation=violation), text)
     names: dict[str, object] = {}

@@ -132,15 +132,15 @@ def test_an_unreadable_file_is_refused(
 
 def test_a_future_version_is_refused_with_what_to_do(tmp_path: Path) -> None:
     """A file of a later version says that a later isolation-spec reads it."""
-    text = refusal_of(tmp_path, {**as_data(), "version": 2, "future": True})
+    text = refusal_of(tmp_path, {**as_data(), "version": 3, "future": True})
 
-    assert "is of version 2" in text
+    assert "is of version 3" in text
     assert "newer one" in text
 
 
 @pytest.mark.parametrize("version", [0, -1, True, 1.5, "1", None, [1]])
 def test_no_version_is_refused(tmp_path: Path, version: object) -> None:
-    """Only the number 1 is version 1."""
+    """A version is a number from 1 on."""
     assert "version" in refusal_of(tmp_path, {**as_data(), "version": version})
 
 

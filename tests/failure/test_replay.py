@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from isolation_spec.claims import Judgement, Verdict
+from isolation_spec.claims import Judgement, Reason, ReasonKind, Verdict
 from isolation_spec.contract.capabilities import Capability
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.engines.registry import find_engine
@@ -20,7 +20,6 @@ from isolation_spec.failure import (
     replay_file,
     save,
 )
-from isolation_spec.failure import replay as module
 from isolation_spec.model.scenario import Connect, Scenario, Schedule
 from tests.failure.failures import (
     FAULTY,
@@ -98,8 +97,11 @@ def test_a_run_of_another_length_says_so() -> None:
 def test_a_crashed_check_is_drift(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check that crashes in a replay is neither reproduced nor fixed."""
     crashed = Judgement(
-        claim="teardown", verdict=Verdict.INCONCLUSIVE, reason="its check crashed: x"
+        claim="teardown",
+        verdict=Verdict.INCONCLUSIVE,
+        reason=Reason(ReasonKind.CHECK_CRASHED, ("x",)),
     )
+    module = sys.modules["isolation_spec.failure.replay"]
     monkeypatch.setattr(module, "judge_with_solos", lambda *_: (crashed,))
 
     replayed = replay(heartbeat_failure(), find_engine(FAULTY).make_adapter)
@@ -170,7 +172,7 @@ def test_an_engine_that_is_not_registered_is_unsupported(
 def test_a_later_version_is_unsupported(tmp_path: Path) -> None:
     """A file of a later release is not run, and says so by its version."""
     path = save(changed(), tmp_path)
-    path.write_text(path.read_text().replace('"version": 1', '"version": 7', 1))
+    path.write_text(path.read_text().replace('"version": 2', '"version": 7', 1))
 
     replayed = replay_file(path, "reference")
 
@@ -213,13 +215,13 @@ def test_replay_and_export_need_no_test_tools(tmp_path: Path) -> None:
         "from isolation_spec.failure import (\n"
         "    engine_of, export_test, load, replay_file\n"
         ")\n"
-        "from isolation_spec.diagnosis.ablation import tell_story\n"
+        "from isolation_spec.diagnosis.ablation import diagnose\n"
         "path = pathlib.Path(sys.argv[1])\n"
         "replayed = replay_file(path)\n"
         "failure = load(path)\n"
         "make_adapter = engine_of(failure).make_adapter\n"
         "story = diagnose(replayed.history, failure.violation, make_adapter)\n"
-        "assert explain(story)\n"
+        "assert explain(story).lines()\n"
         "export_test(failure, failure.engine)\n"
         "import isolation_spec.cli.replay, isolation_spec.cli.export\n"
         "tools = {'_hypothesis_pytestplugin', 'hypothesis', 'pytest',"

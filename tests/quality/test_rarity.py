@@ -7,7 +7,7 @@ import pytest
 from isolation_spec.engines.faults import LEAST
 from isolation_spec.engines.registry import find_engine
 from isolation_spec.execution.run import run
-from isolation_spec.model.scenario import Cancellation, Schedule
+from isolation_spec.model.scenario import Schedule
 from tests.quality.enumerator import PLAIN
 from tests.quality.notation import parse
 from tests.quality.rarity import Rarity, draw_cancellations, measure

@@ -2,7 +2,10 @@
 
 import msgspec
 
-from isolation_spec.claims import CLAIMS, Verdict, Violation
+from isolation_spec.claims import CLAIMS, Reason, ReasonKind, Verdict, Violation
+from isolation_spec.claims.facts import ResourceLeftAlive
+from isolation_spec.diagnosis.explanation import Explanation
+from isolation_spec.diagnosis.wording import describe_reason
 from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.scenario import OpenContext, Scenario, User
 from isolation_spec.search.events import (
@@ -17,6 +20,8 @@ from isolation_spec.search.result import ClaimResult, Result
 
 HOSTILE = "evil \x00\x1b[31m\ufffe\ud800 ]]> </failure> & \u202e 漢"
 """A text of an engine that no XML file can hold as it is."""
+NOT_REACHED = Reason(ReasonKind.NOT_REACHED)
+UNREACHED_LIMITS = describe_reason("exact-limits", NOT_REACHED)
 
 
 def started(engine: str = "reference") -> SearchStarted:
@@ -24,7 +29,9 @@ def started(engine: str = "reference") -> SearchStarted:
 
 
 def ended(
-    verdict: Verdict, reasons: tuple[str, ...] = (), **claims: tuple[Verdict, str]
+    verdict: Verdict,
+    reasons: tuple[str, ...] = (),
+    **claims: tuple[Verdict, Reason | None],
 ) -> SearchEnded:
     """All claims hold, but those that are named, with verdict and reason."""
     standing = {name.replace("_", "-"): how for name, how in claims.items()}
@@ -40,9 +47,9 @@ def ended(
             claims=tuple(
                 ClaimResult(
                     id=claim.id,
-                    verdict=standing.get(claim.id, (Verdict.HOLDS, ""))[0],
+                    verdict=standing.get(claim.id, (Verdict.HOLDS, None))[0],
                     evidence=0 if claim.id in standing else 3,
-                    reason=standing.get(claim.id, (Verdict.HOLDS, ""))[1],
+                    reason=standing.get(claim.id, (Verdict.HOLDS, None))[1],
                 )
                 for claim in CLAIMS
             ),
@@ -63,17 +70,16 @@ def saved(path: str = ".isolation-spec/failures/a b.json") -> FailureSaved:
         violation=Violation(
             claim="teardown",
             clause="alive-task",
-            let=("alice be cleaned up",),
-            then="nothing of alice is alive",
-            however=f"a task was still alive ({HOSTILE})",
+            fact=ResourceLeftAlive(user=0, shut_down=False, kind="task", name=HOSTILE),
             entry=3,
         ),
         path=path,
         confirmed=True,
-        story=(
-            "Let alice be cleaned up.",
-            "Then nothing of alice is alive.",
-            f"However, a task was still alive ({HOSTILE}): contradiction.",
+        explanation=Explanation(
+            givens=("Let alice be cleaned up.", "Then nothing of alice is alive."),
+            observation=(
+                f"However, a task was still alive ({HOSTILE}): contradiction.",
+            ),
         ),
     )
 
@@ -88,18 +94,27 @@ RED: tuple[Event, ...] = (
     saved(),
     ended(
         Verdict.VIOLATED,
-        teardown=(Verdict.VIOLATED, ""),
-        exact_limits=(Verdict.INCONCLUSIVE, "never reached: a limit"),
-        tool_isolation=(Verdict.INCONCLUSIVE, "its check crashed: KeyError: 1"),
-        event_routing=(Verdict.NOT_APPLICABLE, "the engine declares no connections"),
+        teardown=(Verdict.VIOLATED, None),
+        exact_limits=(Verdict.INCONCLUSIVE, NOT_REACHED),
+        tool_isolation=(
+            Verdict.INCONCLUSIVE,
+            Reason(ReasonKind.CHECK_CRASHED, ("KeyError: 1",)),
+        ),
+        event_routing=(
+            Verdict.NOT_APPLICABLE,
+            Reason(ReasonKind.UNDECLARED, ("connections",)),
+        ),
     ),
 )
 UNREACHED: tuple[Event, ...] = (
     started(),
     ended(
         Verdict.INCONCLUSIVE,
-        ("exact-limits: never reached: a limit", "never reached: cancellations"),
-        exact_limits=(Verdict.INCONCLUSIVE, "never reached: a limit"),
+        (
+            f"exact-limits: {UNREACHED_LIMITS}",
+            "never reached: cancellations",
+        ),
+        exact_limits=(Verdict.INCONCLUSIVE, NOT_REACHED),
     ),
 )
 INTERRUPTED: tuple[Event, ...] = (

@@ -6,9 +6,18 @@ from typing import Any, NamedTuple
 import msgspec
 
 from isolation_spec.claims import Violation
+from isolation_spec.claims.facts import RecordedText
 from isolation_spec.contract.adapter import Adapter
-from isolation_spec.diagnosis.diagnosis import Diagnosis, PassingRun, ScheduleChoice
-from isolation_spec.diagnosis.provenance import ProvenanceStep, trace_provenance
+from isolation_spec.diagnosis.diagnosis import (
+    ArrivalOrder,
+    ClassChoice,
+    Diagnosis,
+    OtherUsers,
+    PassingRun,
+    ProvenanceStep,
+    ScheduleChoice,
+)
+from isolation_spec.diagnosis.provenance import trace_provenance
 from isolation_spec.engines.registry import find_engine
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import judge_with_solos
@@ -148,17 +157,13 @@ def page_of(users: int = 2) -> str:
     story = Diagnosis(
         history=history,
         violation=one.violation,
-        decisions=(
-            ScheduleChoice(
-                kind="class", operation=6, text="holding bob back", needed=False
-            ),
-        ),
-        neighbour=PassingRun(
-            without="alice's tool answering first",
+        choices=(ScheduleChoice(choice=ClassChoice("6/start"), needed=False),),
+        passing_run=PassingRun(
+            without=ArrivalOrder("5/call", "6/start"),
             history=other,
             step=next(i for i, (a, b) in enumerate(pairs) if a != b),
         ),
-        hops=trace_provenance(history, one.violation),
+        provenance=trace_provenance(history, one.violation),
     )
     return failure_page(one.failure, history, story, file="f.json")
 
@@ -180,9 +185,7 @@ def violation_with(text: str, entry: int) -> Violation:
     return Violation(
         claim="context-ownership",
         clause="foreign-value",
-        let=(text, text),
-        then=text,
-        however=text,
+        fact=RecordedText(let=(text, text), then=text, however=text),
         entry=entry,
         users=(0,),
     )
@@ -212,16 +215,18 @@ def hostile_page() -> str:
     story = Diagnosis(
         history=history,
         violation=violation,
-        decisions=(
-            ScheduleChoice(kind="class", operation=3, text=HOSTILE, needed=True),
+        choices=(
+            ScheduleChoice(choice=ClassChoice(f"3/{HOSTILE}"), needed=True),
             ScheduleChoice(
-                kind="class", operation=3, text=HOSTILE, needed=False, tried=False
+                choice=ClassChoice(f"3/{HOSTILE}"), needed=False, tried=False
             ),
         ),
-        neighbour=PassingRun(without=HOSTILE, history=history, step=5),
-        hops=(
-            ProvenanceStep(entry=4, user=0, operation=2, what=HOSTILE),
-            ProvenanceStep(entry=9, user=1, operation=None, what=HOSTILE),
+        passing_run=PassingRun(
+            without=ClassChoice(f"3/{HOSTILE}"), history=history, step=5
+        ),
+        provenance=(
+            ProvenanceStep(entry=4, user=0, operation=2),
+            ProvenanceStep(entry=9, user=1, operation=None),
         ),
     )
     return failure_page(
@@ -260,11 +265,11 @@ def long_page() -> str:
     story = Diagnosis(
         history=history,
         violation=violation,
-        decisions=(),
-        neighbour=PassingRun(without="", history=history, step=12_000),
-        hops=(
-            ProvenanceStep(entry=0, user=1, operation=1, what="born"),
-            ProvenanceStep(entry=12_345, user=1, operation=6173, what="seen"),
+        choices=(),
+        passing_run=PassingRun(without=OtherUsers(), history=history, step=12_000),
+        provenance=(
+            ProvenanceStep(entry=0, user=1, operation=1),
+            ProvenanceStep(entry=12_345, user=1, operation=6173),
         ),
     )
     return failure_page(failure, history, story)

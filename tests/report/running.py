@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from isolation_spec.claims import Verdict
+from isolation_spec.claims import Reason, ReasonKind, Verdict
 from isolation_spec.engines.registry import find_engine
 from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.report.run_folder import load_run
@@ -81,7 +81,10 @@ def a_result(text: str = "x", places: int = 2) -> Result:
         claims=(
             ClaimResult(id="teardown", verdict=Verdict.HOLDS, evidence=7),
             ClaimResult(
-                id=text, verdict=Verdict.INCONCLUSIVE, evidence=10**12, reason=text
+                id=text,
+                verdict=Verdict.INCONCLUSIVE,
+                evidence=10**12,
+                reason=Reason(ReasonKind.CHECK_CRASHED, (text,)),
             ),
         ),
         reached=ActivityCounters(users=3),

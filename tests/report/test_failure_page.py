@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 import msgspec
 import pytest
 
+from isolation_spec.diagnosis.wording import describe_violation
 from isolation_spec.execution.run import run
 from isolation_spec.failure import replay
 from isolation_spec.report.failure_page import failure_page
@@ -151,7 +152,8 @@ def test_a_page_says_what_is_contradicted() -> None:
     text = Seen(page_of()).text("dd") + Seen(page_of()).text("span")
 
     assert "context-ownership" in Seen(page_of()).text("h1")
-    assert violation.however in text
+    users = sample().history.scenario.users
+    assert describe_violation(violation, users).however in text
     assert 1 == len(re.findall(r'class="however"', page_of()))
 
 

@@ -43,7 +43,7 @@ def test_a_catch_knows_how_far_the_search_was(tmp_path: Path) -> None:
     violation = violation_with("seen", 3)
     events: list[tuple[float, Event]] = [
         (1.0, progressed(7)),
-        (2.0, FailureFound(violation=violation, path="f.json")),
+        (2.0, FailureFound(violation=violation, path="f.json", observation="seen")),
         (3.0, progressed(9)),
         (4.0, Shrunk(claim=violation.claim, before=(8, 2), after=(3, 0), runs=5)),
     ]
@@ -53,7 +53,7 @@ def test_a_catch_knows_how_far_the_search_was(tmp_path: Path) -> None:
     assert (
         Catch(
             claim="context-ownership",
-            however="seen",
+            observation="seen",
             seconds=2.0,
             interleavings=7,
             path="f.json",

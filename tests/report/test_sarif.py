@@ -8,9 +8,18 @@ import msgspec
 import pytest
 
 from isolation_spec.claims import CLAIMS
+from isolation_spec.diagnosis.wording import describe_reason
 from isolation_spec.report.sarif import SARIF
 from isolation_spec.search.events import Event
-from tests.report.events import BROKE, GREEN, RED, SEARCHES, UNREACHED, saved
+from tests.report.events import (
+    BROKE,
+    GREEN,
+    NOT_REACHED,
+    RED,
+    SEARCHES,
+    UNREACHED,
+    saved,
+)
 
 REQUIRED = {
     "run": {"tool"},
@@ -117,13 +126,24 @@ def test_a_violation_is_a_result_at_its_failure_file(tmp_path: Path) -> None:
 def test_a_result_without_a_story_tells_its_sentence(tmp_path: Path) -> None:
     """Where nobody told the story, claim, clause and what was seen stand in its
     place."""
-    bare = msgspec.structs.replace(saved("a.json"), story=())
+    bare = msgspec.structs.replace(saved("a.json"), explanation=None)
     (result,) = written(tmp_path, (RED[0], bare, RED[-1]))["results"]
     first, *rest = result["message"]["text"].splitlines()
 
     assert first.startswith("teardown (alive-task): a task was still alive")
     assert not any(line.startswith("Let ") for line in rest)
     assert "Replay with: isolation-spec replay a.json" in rest
+
+
+def test_a_result_has_the_fields_of_its_fact(tmp_path: Path) -> None:
+    """A machine reads users, kinds and names from fields, not from sentences."""
+    (result,) = written(tmp_path, RED)["results"]
+    properties = result["properties"]
+
+    assert "alive-task" == properties["clause"]
+    assert "resource_left_alive" == properties["fact"]["fact"]
+    assert ("task", 0) == (properties["fact"]["kind"], properties["fact"]["user"])
+    assert [] == properties["users"]
 
 
 def test_an_absolute_path_is_a_file_uri(tmp_path: Path) -> None:
@@ -152,7 +172,8 @@ def test_what_is_inconclusive_is_a_notification(tmp_path: Path) -> None:
     told = [one["message"]["text"] for one in invocation["toolExecutionNotifications"]]
 
     assert not invocation["executionSuccessful"]
-    assert ["never reached: a limit", "never reached: cancellations"] == told
+    unreached = describe_reason("exact-limits", NOT_REACHED)
+    assert [unreached, "never reached: cancellations"] == told
 
 
 def test_a_search_that_broke_is_an_error(tmp_path: Path) -> None:

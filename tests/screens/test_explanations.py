@@ -224,7 +224,7 @@ _PLACE = re.compile(r"(isolation_spec[\w.]+):\d+")
 
 def screen(story: Diagnosis) -> str:
     """The lines; the number of a source line is no wording, and changes often."""
-    text = "\n".join(explain(story)) + "\n"
+    text = "\n".join(explain(story).lines()) + "\n"
     return _PLACE.sub(r"\1:NN", text)
 
 

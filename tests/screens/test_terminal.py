@@ -17,7 +17,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from isolation_spec.claims import Verdict, Violation
+from isolation_spec.claims import Reason, ReasonKind, Verdict, Violation
+from isolation_spec.claims.facts import TransactionKept
+from isolation_spec.diagnosis.explanation import Explanation
 from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.scenario import (
     OpenContext,
@@ -74,12 +76,7 @@ SCENARIO = Scenario(
 VIOLATION = Violation(
     claim="database-sessions",
     clause="not-rolled-back",
-    let=(
-        f"a transaction in alice's operation 3 have written {VALUE}",
-        "it raised",
-    ),
-    then="nothing of it is stored",
-    however=f"an independent observer read {VALUE} in the end",
+    fact=TransactionKept(values=(VALUE,), user=0, operation=3, cancelled=False),
     entry=9,
     users=(0,),
 )
@@ -96,7 +93,7 @@ def verdicts(**changed: Verdict) -> tuple[ClaimResult, ...]:
             id=name.replace("_", "-"),
             verdict=changed.get(name, verdict),
             evidence=0 if name in changed else evidence,
-            reason="never reached: x" if name in changed else "",
+            reason=Reason(ReasonKind.NOT_REACHED) if name in changed else None,
         )
         for name, (verdict, evidence) in standing.items()
     )
@@ -156,27 +153,34 @@ GREEN = (
 )
 
 
-STORY = (
-    "database-sessions: Each database session has one owner, is closed, and is rolled",
-    "back when its work fails or is cancelled.",
-    "",
-    "Scenario, operations as they began (* begins, | is under way)",
-    "  alice",
-    "   *       2  open context x2 on thread 't'",
-    "   *       3  run agent in x2: transact k=alice~3.1 and raise -> failed",
-    "",
-    f"Let a transaction in alice's operation 3 write {VALUE},",
-    "and that transaction raised.",
-    "Then nothing of it is stored.",
-    f"However, an independent observer read {VALUE} in the end:",
-    "contradiction.",
-    "",
-    "It needs no cancellation and no choice: plain asyncio order is enough.",
-    "",
-    f"The way of {VALUE} (step, user and operation):",
-    "   5 alice 3 born here: its agent is about to transact k=alice~3.1 and raise",
-    "  10 alice 3 transact failed: AgentFailure in a transaction",
-    "  25 alice stored for 'alice' on 't': k=alice~3.1",
+EXPLANATION = Explanation(
+    claim=(
+        "database-sessions: Each database session has one owner, is closed, and is "
+        "rolled",
+        "back when its work fails or is cancelled.",
+    ),
+    scenario=(
+        "Scenario, operations as they began (* begins, | is under way)",
+        "  alice",
+        "   *       2  open context x2 on thread 't'",
+        "   *       3  run agent in x2: transact k=alice~3.1 and raise -> failed",
+    ),
+    givens=(
+        f"Let a transaction in alice's operation 3 write {VALUE},",
+        "and that transaction raised.",
+        "Then nothing of it is stored.",
+    ),
+    observation=(
+        f"However, an independent observer read {VALUE} in the end:",
+        "contradiction.",
+    ),
+    choices=("It needs no cancellation and no choice: plain asyncio order is enough.",),
+    provenance=(
+        f"Provenance of {VALUE} (step, user and operation):",
+        "   5 alice 3 born here: its agent is about to transact k=alice~3.1 and raise",
+        "  10 alice 3 transact failed: AgentFailure in a transaction",
+        "  25 alice stored for 'alice' on 't': k=alice~3.1",
+    ),
 )
 
 RED = (
@@ -189,7 +193,7 @@ RED = (
         violation=VIOLATION,
         path=PATH,
         confirmed=True,
-        story=STORY,
+        explanation=EXPLANATION,
     ),
     ended(
         Verdict.VIOLATED,
@@ -332,7 +336,10 @@ def test_markup_in_names_is_shown_as_it_is() -> None:
         violation=VIOLATION,
         path="[a].json",
         confirmed=True,
-        story=("Let [bold]alice[/bold] be there.", "Then [red]x.", "However, [/]."),
+        explanation=Explanation(
+            givens=("Let [bold]alice[/bold] be there.", "Then [red]x."),
+            observation=("However, [/].",),
+        ),
     )
 
     text = screen(80, start("my[engine]:Adapter"), saved)
@@ -353,10 +360,12 @@ def test_what_is_said_in_bold_is_bold_to_its_end() -> None:
     bold = [re.sub(r"\x1b\[[\d;]*m", "", line) for line in lines if "\x1b[1m" in line]
     red = [line for line in lines if line.startswith("\x1b[1;31m")]
 
-    assert [*STORY[11:13], f"Replay with: isolation-spec replay {PATH}"] == [
+    assert [*EXPLANATION.observation, f"Replay with: isolation-spec replay {PATH}"] == [
         line for line in bold if not line.startswith("claim ")
     ]
-    assert list(STORY[:2]) == [re.sub(r"\x1b\[[\d;]*m", "", line) for line in red[:2]]
+    assert list(EXPLANATION.claim) == [
+        re.sub(r"\x1b\[[\d;]*m", "", line) for line in red[:2]
+    ]
     assert len(red) == 3
 
 
@@ -443,9 +452,11 @@ def test_what_a_red_search_did_not_reach_is_no_news() -> None:
         id="teardown",
         verdict=Verdict.INCONCLUSIVE,
         evidence=0,
-        reason="never reached: x",
+        reason=Reason(ReasonKind.NOT_REACHED),
     )
-    crashed = msgspec.structs.replace(unreached, reason="its check crashed: x")
+    crashed = msgspec.structs.replace(
+        unreached, reason=Reason(ReasonKind.CHECK_CRASHED, ("x",))
+    )
 
     assert "teardown  not reached" in screen(80, ended(Verdict.VIOLATED, (unreached,)))
     assert "teardown  inconclusive" in screen(80, ended(Verdict.VIOLATED, (crashed,)))

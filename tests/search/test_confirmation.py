@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from isolation_spec.claims import Violation, find_claim
+from isolation_spec.claims import find_claim
+from isolation_spec.claims.facts import CleanupFailed
 from isolation_spec.contract.capabilities import Capability
 from isolation_spec.diagnosis.shrink.predicate import FailurePredicate
 from isolation_spec.engines.registry import Engine, own_engine
@@ -33,6 +34,7 @@ from isolation_spec.search.plan import make_plan
 from isolation_spec.search.result import Result
 from isolation_spec.search.statistics import Finding, SearchStatistics
 from isolation_spec.search.verification import verify
+from tests.claims.facts import example, violation_of
 from tests.strangers.test_ten_minutes import leaking
 
 PLAIN = frozenset({Capability.MEMORY, Capability.IDENTITY})
@@ -63,9 +65,7 @@ def test_what_an_engine_does_not_offer_is_not_asked_for() -> None:
         users=(User(label="alice", id="alice"),),
         operations=(OpenContext(id=1, user=0, context="x", thread="t"), child),
     )
-    violation = Violation(
-        claim="teardown", clause="", let=(), then="", however="", entry=0, users=()
-    )
+    violation = violation_of(example(CleanupFailed))
     made = adapter_of(leaking())
     assert PLAIN == made.capabilities
 

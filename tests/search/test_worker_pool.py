@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from isolation_spec.claims import Violation
+from isolation_spec.claims.facts import CleanupFailed
 from isolation_spec.engines.registry import find_engine
 from isolation_spec.execution.isolation.subprocess import Ended
 from isolation_spec.execution.solo_runs import solo_runs
@@ -22,6 +22,7 @@ from isolation_spec.search.statistics import Finding, SearchStatistics
 from isolation_spec.search.worker import Progress, Share, report_search, search_share
 from isolation_spec.search.worker_pool import WorkerPool, first_findings
 from isolation_spec.strategies.profiles import PROFILES, find_profile
+from tests.claims.facts import example, violation_of
 from tests.search.test_in_flight import SCENARIO
 
 pytestmark = pytest.mark.slow
@@ -94,9 +95,7 @@ def test_the_same_failure_is_found_whoever_is_quickest() -> None:
 
 def test_the_lowest_number_is_told_of() -> None:
     """Of several workers' findings those of one workload are left, in their order."""
-    violation = Violation(
-        claim="teardown", clause="x", let=(), then="x", however="x", entry=0
-    )
+    violation = violation_of(example(CleanupFailed))
     findings = [
         Finding(scenario=SCENARIO, violation=violation, number=number)
         for number in (5, 3, 4, 3)

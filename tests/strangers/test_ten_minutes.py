@@ -98,7 +98,7 @@ def test_the_explanation_names_the_leak(tutorial: Tutorial) -> None:
     )
     canary, owner = let
     assert canary.startswith(f"{owner}~")
-    (way,) = re.findall(r"^The way of (\S+) ", tutorial.explanation, re.M)
+    (way,) = re.findall(r"^Provenance of (\S+) ", tutorial.explanation, re.M)
     assert canary == way
     assert re.search(r"^However, .*operation \d+", tutorial.explanation, re.M)
     assert len(tutorial.explanation.partition("\n\nSaved in ")[0].splitlines()) <= 40

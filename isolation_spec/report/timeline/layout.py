@@ -11,8 +11,16 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 
 from isolation_spec.claims import Violation
-from isolation_spec.diagnosis.provenance import ProvenanceStep, concerned
+from isolation_spec.diagnosis.diagnosis import ProvenanceStep
+from isolation_spec.diagnosis.provenance import traced_values
+from isolation_spec.diagnosis.wording import (
+    WHOLE,
+    CanariesOnly,
+    engine_texts,
+    phrase_moment,
+)
 from isolation_spec.model.history.activity import Await
+from isolation_spec.model.history.entries import Entry
 from isolation_spec.model.history.history import History
 from isolation_spec.report.html import visible
 from isolation_spec.report.timeline.causality import causes
@@ -32,7 +40,7 @@ from isolation_spec.report.timeline.shapes import (
 )
 from isolation_spec.report.timeline.spans import spans
 from isolation_spec.report.timeline.tracks import Tracks
-from isolation_spec.report.timeline.words import Part, Words, kind_of, parts_of
+from isolation_spec.report.timeline.words import Part, kind_of, parts_of
 
 __all__ = ["make_timeline"]
 
@@ -44,7 +52,7 @@ def make_timeline(
     history: History,
     *,
     violation: Violation | None = None,
-    hops: Sequence[ProvenanceStep] = (),
+    provenance: Sequence[ProvenanceStep] = (),
     parting: int | None = None,
     most: int = 400,
     values: bool = False,
@@ -53,12 +61,12 @@ def make_timeline(
 
     Args:
         violation: the violation that the history shows, None if it shows none.
-        hops: the provenance of the foreign value.
+        provenance: the provenance of the foreign value.
         parting: the entry from which on a passing run differs.
         most: the number of rows.
         values: whether outputs of the engine without a canary are shown.
     """
-    return _Drawing(history, violation, hops, parting, most, values).timeline()
+    return _Drawing(history, violation, provenance, parting, most, values).timeline()
 
 
 class _Drawing:
@@ -68,7 +76,7 @@ class _Drawing:
         self,
         history: History,
         violation: Violation | None,
-        hops: Sequence[ProvenanceStep],
+        provenance: Sequence[ProvenanceStep],
         parting: int | None,
         most: int,
         values: bool,
@@ -76,12 +84,13 @@ class _Drawing:
         self.history = history
         self.entries = history.entries
         self.violation = violation
-        self.hops = hops
+        self.provenance = provenance
         self.parting = parting
-        self.words = Words(history, values=values)
+        self.operations = history.operations()
+        self.reveal = WHOLE if values else CanariesOnly(history.scenario.users)
         self.values: tuple[str, ...] = ()
-        if violation is not None and hops:
-            self.values = concerned(history, violation)
+        if violation is not None and provenance:
+            self.values = traced_values(history, violation)
         self.users = self._users()
         self.groups = self._choose_rows(most)
         self.firsts = [group[0] for group in self.groups]
@@ -90,7 +99,7 @@ class _Drawing:
 
     def _users(self) -> tuple[int | None, ...]:
         """Returns the lanes: users, the concerned first if many, and the world."""
-        ordered = dict.fromkeys(hop.user for hop in self.hops)
+        ordered = dict.fromkeys(step.user for step in self.provenance)
         if self.violation is not None:
             ordered.update(dict.fromkeys(self.violation.users))
         ordered.update(dict.fromkeys(entry.user for entry in self.entries))
@@ -106,8 +115,8 @@ class _Drawing:
         centre = bisect_right(firsts, self._centre()) - 1
         begin = max(0, min(centre - most * 2 // 3, len(groups) - most))
         chosen = set(range(begin, min(len(groups), begin + most)))
-        for hop in self.hops[:most]:
-            chosen.add(max(0, bisect_right(firsts, hop.entry) - 1))
+        for step in self.provenance[:most]:
+            chosen.add(max(0, bisect_right(firsts, step.entry) - 1))
         return [groups[index] for index in sorted(chosen)] if groups else []
 
     def _centre(self) -> int:
@@ -158,13 +167,13 @@ class _Drawing:
         return Lane(label=label, user=user, tracks=self.tracks.counts.get(user, 1))
 
     def _rows(self) -> Iterator[Row]:
-        hops = {int(self.at(hop.entry)): n for n, hop in enumerate(self.hops, 1)}
+        hops = {int(self.at(hop.entry)): n for n, hop in enumerate(self.provenance, 1)}
         waits = awaits_by_row(self.history.awaits, self.firsts)
         before = -1
         for index, (first, last) in enumerate(self.groups):
             entry = self.entries[first]
             number = entry.operation
-            operation = self.words.operations.get(number or -1)
+            operation = self.operations.get(number or -1)
             shows = self.violation is not None and (
                 first <= self.violation.entry <= last
             )
@@ -180,7 +189,7 @@ class _Drawing:
                 point=self.point(first),
                 parts=self._parts(first, last),
                 waits=tuple(self._say(waits.get(index, ()))),
-                hidden=sum(map(self.words.hidden, self.entries[first : last + 1])),
+                hidden=sum(map(self._hidden, self.entries[first : last + 1])),
                 skipped=first - before - 1,
                 fails=shows,
                 parting=self.parting is not None and first <= self.parting <= last,
@@ -192,10 +201,19 @@ class _Drawing:
         return self._make_lane(user).label
 
     def _parts(self, first: int, last: int) -> tuple[Part, ...]:
-        texts = [self.words.of(self.entries[index]) for index in range(first, last + 1)]
+        texts = [
+            str(phrase_moment(self.history, entry, self.reveal))
+            for entry in self.entries[first : last + 1]
+        ]
         user = self.entries[first].user
         viewer = None if user is None else self.history.label(user)
         return parts_of(join_texts(texts), viewer, self.values)
+
+    def _hidden(self, entry: Entry) -> int:
+        """Returns the number of characters of the engine's that are withheld."""
+        if self.reveal is WHOLE:
+            return 0
+        return sum(map(len, engine_texts(entry)))
 
     def _say(self, waits: Iterable[Await]) -> Iterator[str]:
         counts: dict[tuple[int, str], int] = {}
@@ -242,7 +260,7 @@ class _Drawing:
         shown = {
             index for first, last in self.groups for index in range(first, last + 1)
         }
-        on_path = {hop.entry for hop in self.hops}
+        on_path = {step.entry for step in self.provenance}
         for cause, effect in causes(self.history):
             if effect not in shown:
                 continue
@@ -258,7 +276,7 @@ class _Drawing:
                     yield Arrow(cause=self.point(cause), effect=to, strong=strong)
 
     def _path(self) -> Iterator[Point]:
-        for hop in self.hops:
+        for hop in self.provenance:
             if hop.user in self.users:
                 same = hop.operation is not None and (
                     self.entries[hop.entry].user == hop.user

@@ -29,7 +29,7 @@ from tests.report.failing import (
 def drawn(users: int = 6) -> Timeline:
     one = sample(users)
     hops = trace_provenance(one.history, one.violation)
-    return make_timeline(one.history, violation=one.violation, hops=hops)
+    return make_timeline(one.history, violation=one.violation, provenance=hops)
 
 
 def test_every_entry_stands_in_one_row_in_order() -> None:

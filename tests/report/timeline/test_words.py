@@ -4,6 +4,13 @@ from typing import Any, get_args
 
 import pytest
 
+from isolation_spec.diagnosis.wording import (
+    WHOLE,
+    CanariesOnly,
+    Reveal,
+    engine_texts,
+    phrase_moment,
+)
 from isolation_spec.model.history.entries import (
     AgentStepped,
     CancellationDelivered,
@@ -13,8 +20,8 @@ from isolation_spec.model.history.entries import (
     OperationEnded,
     ToolRan,
 )
-from isolation_spec.model.scenario import canary
-from isolation_spec.report.timeline.words import Part, Words, kind_of, parts_of
+from isolation_spec.model.scenario import User, canary
+from isolation_spec.report.timeline.words import Part, kind_of, parts_of
 from tests.report.failing import sample
 
 OWN = canary("alice", 1, 1)
@@ -53,10 +60,16 @@ def entry_of(kind: Any, text: str) -> Entry:
     return entry
 
 
+def words_of(entry: Entry, reveal: Reveal | None = None) -> str:
+    history = sample().history
+    reveal = reveal or CanariesOnly(history.scenario.users)
+    return str(phrase_moment(history, entry, reveal))
+
+
 @pytest.mark.parametrize("kind", get_args(Entry), ids=lambda one: one.__name__)
 def test_each_kind_of_entry_has_words(kind: Any) -> None:
     """Each kind is described in words, without Python's notation."""
-    words = Words(sample().history).of(entry_of(kind, FOREIGN))
+    words = words_of(entry_of(kind, FOREIGN))
 
     assert words
     assert "None" not in words
@@ -66,10 +79,8 @@ def test_each_kind_of_entry_has_words(kind: Any) -> None:
 @pytest.mark.parametrize("kind", get_args(Entry), ids=lambda one: one.__name__)
 def test_what_an_engine_gave_is_kept_back(kind: Any) -> None:
     """A value without a canary is hidden; of another, its canaries are shown."""
-    words = Words(sample().history)
-
-    assert SECRET not in words.of(entry_of(kind, SECRET))
-    assert SECRET not in words.of(entry_of(kind, f"Oops {SECRET} {FOREIGN}"))
+    assert SECRET not in words_of(entry_of(kind, SECRET))
+    assert SECRET not in words_of(entry_of(kind, f"Oops {SECRET} {FOREIGN}"))
 
 
 @pytest.mark.parametrize("kind", [OperationEnded, AgentStepped, EventReceived, ToolRan])
@@ -77,27 +88,33 @@ def test_values_are_told_when_asked_for(kind: Any) -> None:
     """With `values` an engine's outputs are shown; without, they are counted."""
     entry = entry_of(kind, SECRET)
 
-    assert SECRET in Words(sample().history, values=True).of(entry)
-    assert 0 == Words(sample().history, values=True).hidden(entry)
-    assert Words(sample().history).hidden(entry) >= len(SECRET)
+    assert SECRET in words_of(entry, WHOLE)
+    assert sum(map(len, engine_texts(entry))) >= len(SECRET)
 
 
 def test_an_event_is_told_by_type_and_run() -> None:
     """An event's type and run are shown as long as they look like names."""
-    words = Words(sample().history)
     event = entry_of(EventReceived, '{"type": "agent_started", "run_id": "run-3"}')
     strange = entry_of(EventReceived, '{"type": "<a b>", "run_id": []}')
 
-    assert "c receives agent_started of run-3" == words.of(event)
-    assert "c receives an event" == words.of(strange)
+    assert "c receives agent_started of run-3" == words_of(event)
+    assert "c receives an event" == words_of(strange)
 
 
 def test_an_error_is_told_by_its_name() -> None:
     """The type of an error is shown; its text only where it carries a canary."""
-    words = Words(sample().history)
+    reveal = CanariesOnly(())
 
-    assert "KeyError" == words.error(f"KeyError {SECRET}")
-    assert f"KeyError {FOREIGN}" == words.error(f"KeyError 'x' {FOREIGN}")
+    assert "KeyError" == reveal.error(f"KeyError {SECRET}")
+    assert f"KeyError {FOREIGN}" == reveal.error(f"KeyError 'x' {FOREIGN}")
+
+
+def test_an_identity_of_nobody_in_the_scenario_is_withheld() -> None:
+    """An identity that the engine made up is no more for show than its values."""
+    reveal = CanariesOnly((User(label="alice", id="id-of-alice"),))
+
+    assert "'id-of-alice'" == reveal.identity("id-of-alice")
+    assert "another identity" == reveal.identity(SECRET)
 
 
 def test_a_text_is_cut_at_its_canaries() -> None:

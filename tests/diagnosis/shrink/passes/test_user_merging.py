@@ -19,7 +19,6 @@ from isolation_spec.model.scenario import (
     Read,
     Scenario,
     Think,
-    WorldOperation,
     Write,
     canary,
     owned_canaries,

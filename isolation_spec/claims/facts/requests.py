@@ -1,0 +1,180 @@
+"""Facts about requests: limits, tools, failures and delays."""
+
+from __future__ import annotations
+
+import enum
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
+
+from isolation_spec.claims.facts.base import (
+    Count,
+    Fact,
+    Harmed,
+    OperationId,
+    Owner,
+    Seconds,
+    Shown,
+    UserIndex,
+)
+from isolation_spec.model.scenario.fields import LARGEST, MOST_USERS
+
+__all__ = [
+    "ConnectionCutOff",
+    "ContextRefused",
+    "DeniedToolRan",
+    "Ending",
+    "OperationFailed",
+    "OperationStalled",
+    "TooManyContexts",
+    "TooManyRuns",
+    "ToolCallRaised",
+    "ToolInForeignContext",
+    "ToolMoment",
+    "ToolRanTwice",
+    "WrongToolAnswer",
+]
+
+_Limit: TypeAlias = Annotated[
+    int,
+    Meta(ge=-(2**63), le=2**63 - 1, description="The limit that the engine declares."),
+]
+
+
+# Exact limits
+
+
+class TooManyContexts(Fact, frozen=True, kw_only=True):
+    """A user held more contexts than the engine allows."""
+
+    user: UserIndex
+    limit: _Limit
+    held: Count
+
+
+class ContextRefused(Fact, frozen=True, kw_only=True):
+    """A user who held fewer contexts than the engine allows was refused another."""
+
+    user: Harmed
+    limit: _Limit
+    held: Count
+    operation: OperationId
+
+
+class TooManyRuns(Fact, frozen=True, kw_only=True):
+    """More runs were at work in a context than the engine allows."""
+
+    user: Owner
+    limit: _Limit
+    operations: Annotated[
+        tuple[Annotated[int, Meta(ge=0, le=LARGEST)], ...],
+        Meta(max_length=10_000, description="The ids of the runs at work."),
+    ]
+
+
+# Tool isolation
+
+_Tool: TypeAlias = Annotated[Shown, Meta(description="The tool.")]
+_Argument: TypeAlias = Annotated[Shown, Meta(description="The argument of the call.")]
+
+
+class ToolMoment(enum.StrEnum):
+    """When the body of a tool observes for whom it works."""
+
+    BEGAN = "began"
+    """At its beginning."""
+    WENT_ON = "went on"
+    """Between two awaits."""
+    ENDED = "ended"
+    """At its end."""
+
+
+class DeniedToolRan(Fact, frozen=True, kw_only=True):
+    """The body of a denied tool ran."""
+
+    argument: _Argument
+    tool: _Tool
+    user: Annotated[
+        Annotated[int, Meta(ge=0, lt=MOST_USERS)] | None,
+        Meta(description="The user whom it is denied to, if not to every user."),
+    ]
+
+
+class ToolRanTwice(Fact, frozen=True, kw_only=True):
+    """The body of a tool ran twice for one call."""
+
+    argument: _Argument
+    tool: _Tool
+    user: UserIndex
+
+
+class ToolInForeignContext(Fact, frozen=True, kw_only=True):
+    """The body of a tool worked for another identity than its caller's."""
+
+    argument: _Argument
+    identity: Annotated[Shown, Meta(description="For whom the tool worked.")]
+    tool: _Tool
+    user: Harmed
+    moment: Annotated[ToolMoment, Meta(description="When it worked for them.")]
+
+
+class WrongToolAnswer(Fact, frozen=True, kw_only=True):
+    """A call of a tool gave an answer that it must not give."""
+
+    answer: Annotated[Shown, Meta(description="The answer of the call.")]
+    argument: Annotated[str, Meta(description="The argument of the call.")]
+    tool: Annotated[str, Meta(description="The tool.")]
+    user: Harmed
+    expected: Annotated[
+        str | None,
+        Meta(description="The right answer; null where the call must fail cleanly."),
+    ]
+
+
+class ToolCallRaised(WrongToolAnswer, frozen=True, kw_only=True):
+    """A call of a tool raised into the run; the answer is the exception."""
+
+
+# Error containment
+
+
+class Ending(enum.StrEnum):
+    """How an operation that did not succeed ended."""
+
+    FAILED = "failed"
+    """It raised an exception."""
+    CANCELLED = "cancelled"
+    """It was cancelled."""
+    REFUSED = "refused"
+    """The engine refused it."""
+    UNFINISHED = "unfinished"
+    """It was under way when the time of the run was up."""
+
+
+class OperationFailed(Fact, frozen=True, kw_only=True):
+    """An operation of a user in no trouble did not succeed."""
+
+    user: Harmed
+    operation: OperationId
+    ending: Annotated[Ending, Meta(description="How the operation ended.")]
+    error: Annotated[Shown, Meta(description="The beginning of its error, or none.")]
+
+
+class OperationStalled(Fact, frozen=True, kw_only=True):
+    """An operation took longer than its user's own runs explain."""
+
+    user: Harmed
+    operation: OperationId
+    own: Annotated[Seconds, Meta(description="Seconds that the user's runs sleep.")]
+    allowed: Annotated[Seconds, Meta(description="Seconds that it may take.")]
+    took: Annotated[Seconds, Meta(description="Seconds that it took.")]
+
+
+class ConnectionCutOff(Fact, frozen=True, kw_only=True):
+    """The connection of a user who did not leave was closed."""
+
+    user: Harmed
+    code: Annotated[
+        Annotated[int, Meta(ge=0, le=LARGEST)] | None,
+        Meta(description="The close code, if there was one."),
+    ]

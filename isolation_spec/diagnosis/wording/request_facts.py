@@ -1,0 +1,154 @@
+"""The text of facts about limits, tools, failures and delays."""
+
+from __future__ import annotations
+
+from isolation_spec.claims.facts import (
+    ConnectionCutOff,
+    ContextRefused,
+    DeniedToolRan,
+    Ending,
+    OperationFailed,
+    OperationStalled,
+    ToolCallRaised,
+    ToolInForeignContext,
+    ToolRanTwice,
+    TooManyContexts,
+    TooManyRuns,
+    WrongToolAnswer,
+)
+from isolation_spec.diagnosis.wording.contradiction import (
+    Contradiction,
+    Names,
+    describe_fact,
+)
+
+__all__: list[str] = []
+
+
+# Exact limits
+
+
+@describe_fact.register
+def _too_many_contexts(fact: TooManyContexts, names: Names) -> Contradiction:
+    user = names.label(fact.user)
+    return Contradiction(
+        let=(f"the engine allow {fact.limit} contexts for each user",),
+        then=f"{user} never holds more at once",
+        however=f"{user} held {fact.held}",
+    )
+
+
+@describe_fact.register
+def _context_refused(fact: ContextRefused, names: Names) -> Contradiction:
+    user = names.label(fact.user)
+    return Contradiction(
+        let=(f"the engine allow {fact.limit} contexts for each user",),
+        then=f"{user}, who holds at most {fact.held}, gets another one",
+        however=f"operation {fact.operation} was refused",
+    )
+
+
+@describe_fact.register
+def _too_many_runs(fact: TooManyRuns, names: Names) -> Contradiction:
+    runs = ", ".join(map(str, fact.operations))
+    return Contradiction(
+        let=(f"the engine allow {fact.limit} runs at work in a context",),
+        then="a further run waits until one of them has ended",
+        however=f"the runs of operations {runs} were at work together",
+    )
+
+
+# Tool isolation
+
+
+@describe_fact.register
+def _denied_tool_ran(fact: DeniedToolRan, names: Names) -> Contradiction:
+    user = "everybody" if fact.user is None else names.label(fact.user)
+    return Contradiction(
+        let=(f"the tool {fact.tool.text!r} be denied to {user}",),
+        then="its body never runs",
+        however=f"it ran with {fact.argument.text}",
+    )
+
+
+@describe_fact.register
+def _tool_ran_twice(fact: ToolRanTwice, names: Names) -> Contradiction:
+    user, argument = names.label(fact.user), fact.argument.text
+    return Contradiction(
+        let=(f"{user} call {fact.tool.text!r} once with {argument}",),
+        then="its body runs once",
+        however="it ran again",
+    )
+
+
+@describe_fact.register
+def _tool_in_foreign_context(fact: ToolInForeignContext, names: Names) -> Contradiction:
+    user, argument = names.label(fact.user), fact.argument.text
+    return Contradiction(
+        let=(f"{user} call the tool {fact.tool.text!r} with {argument}",),
+        then=f"its body works for {names.identity(fact.user)!r} all the time",
+        however=f"when it {fact.moment}, it worked for {fact.identity.text!r}",
+    )
+
+
+@describe_fact.register
+def _wrong_tool_answer(fact: WrongToolAnswer, names: Names) -> Contradiction:
+    return _tool_call(fact, names, f"it answered: {fact.answer.text}")
+
+
+@describe_fact.register
+def _tool_call_raised(fact: ToolCallRaised, names: Names) -> Contradiction:
+    return _tool_call(fact, names, f"the call raised: {fact.answer.text}")
+
+
+def _tool_call(fact: WrongToolAnswer, names: Names, however: str) -> Contradiction:
+    user, expected = names.label(fact.user), fact.expected
+    then = "the call fails cleanly, and the run goes on"
+    if expected is not None:
+        then = f"the call answers {expected!r}"
+    return Contradiction(
+        let=(f"{user} call the tool {fact.tool!r} with {fact.argument}",),
+        then=then,
+        however=however,
+    )
+
+
+# Error containment
+
+_ENDINGS = {
+    Ending.FAILED: "failed",
+    Ending.CANCELLED: "was cancelled",
+    Ending.REFUSED: "was refused",
+    Ending.UNFINISHED: "never ended",
+}
+
+
+@describe_fact.register
+def _operation_failed(fact: OperationFailed, names: Names) -> Contradiction:
+    user = names.label(fact.user)
+    error = f": {fact.error.text}" if fact.error.text else ""
+    return Contradiction(
+        let=(f"{user} do nothing wrong, and cancel and clean up nothing",),
+        then=f"operation {fact.operation} of {user} succeeds, whatever others do",
+        however=f"it {_ENDINGS[fact.ending]}{error}",
+    )
+
+
+@describe_fact.register
+def _operation_stalled(fact: OperationStalled, names: Names) -> Contradiction:
+    return Contradiction(
+        let=(f"{names.label(fact.user)}'s own runs sleep for {fact.own:g} s in all",),
+        then=f"it takes at most {fact.allowed:g} s, however slow others are",
+        however=f"it took {fact.took:g} s",
+    )
+
+
+@describe_fact.register
+def _connection_cut_off(fact: ConnectionCutOff, names: Names) -> Contradiction:
+    user = names.label(fact.user)
+    code = "" if fact.code is None else f" with code {fact.code}"
+    return Contradiction(
+        let=(f"{user} neither leave, nor clean up, nor connect again",),
+        then=f"{user}'s connection stays open, whatever others do",
+        however=f"it was closed{code}",
+    )
