@@ -9,6 +9,7 @@ from isolation_spec.claims.database_sessions import DATABASE_SESSIONS
 from isolation_spec.claims.history_index import HistoryIndex, OperationSpan
 from isolation_spec.claims.stored_writes import STORED_WRITES
 from isolation_spec.claims.teardown import TEARDOWN
+from isolation_spec.diagnosis.wording import summarize_violation
 from isolation_spec.model.history.entries import (
     AgentStepped,
     ObjectShared,
@@ -43,7 +44,7 @@ def violations(claim: Claim, observed: HistoryIndex, *clauses: str) -> Iterator[
     """Yields the violations of a claim in these clauses, or in all by default."""
     for fact in claim.check(observed):
         if isinstance(fact, Violation) and (not clauses or fact.clause in clauses):
-            yield fact.sentence()
+            yield summarize_violation(fact, observed.history.scenario.users)
 
 
 def count_opportunities(claim: Claim, observed: HistoryIndex) -> int:

@@ -260,6 +260,7 @@ def _count_calls(observed: HistoryIndex, user: int) -> Counts:
         if entry.step == "call_tool":
             span = observed.spans[entry.operation or 0]
             step = span.operation.script[entry.path[0]]
+            assert isinstance(step, CallTool)
             called, worked, failed, seconds = counts.get(step.tool, (0, 0, 0, 0.0))
             counts[step.tool] = (
                 called + 1,

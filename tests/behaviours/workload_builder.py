@@ -95,9 +95,9 @@ class WorkloadBuilder:
         """Appends an operation and returns its id."""
         number = len(self.operations) + 1
         self.operations.append(kind(id=number, **fields))
-        for kind, drawn in zip(CHAINS, self.draw(classes()), strict=True):
+        for stream, drawn in zip(CHAINS, self.draw(classes()), strict=True):
             if drawn:
-                self.classes[Chain.text(number, kind)] = drawn
+                self.classes[Chain.text(number, stream)] = drawn
         return number
 
     def open(self, user: int, thread: str | None = None, name: str = "x") -> str:

@@ -107,8 +107,8 @@ def test_a_check_that_crashes_is_inconclusive(claim: Claim) -> None:
     (judgement,) = judge(history(), ALL, (broken,), solos={})
 
     assert Verdict.INCONCLUSIVE is judgement.verdict
-    crash = Reason(ReasonKind.CHECK_CRASHED, ("IndexError: off the end",))
-    assert crash == judgement.reason
+    reason = Reason(ReasonKind.CHECK_CRASHED, ("IndexError: off the end",))
+    assert reason == judgement.reason
     assert 0 == judgement.evidence
 
 

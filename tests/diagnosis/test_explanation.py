@@ -29,6 +29,7 @@ from isolation_spec.model.history.entries import (
     PhaseStarted,
 )
 from isolation_spec.model.history.history import History
+from isolation_spec.model.history.states import Outcome, Phase
 from isolation_spec.model.scenario import (
     CallTool,
     Cancellation,
@@ -183,11 +184,11 @@ def test_the_neighbours_choice_is_told_once() -> None:
 def test_provenance_is_told() -> None:
     """Each step is a line with its entry, its user and its operation."""
     scenario = Scenario(users=USERS, operations=(CleanupUser(id=13, user=0),))
-    at = {"time": 0.0, "turn": 0}
+    at: dict[str, Any] = {"time": 0.0, "turn": 0}
     entries = (
         OperationStarted(**at, operation=13, user=0),
-        OperationEnded(**at, operation=13, user=0, outcome="returned", value="x"),
-        PhaseStarted(**at, phase="teardown"),
+        OperationEnded(**at, operation=13, user=0, outcome=Outcome.RETURNED, value="x"),
+        PhaseStarted(**at, phase=Phase.TEARDOWN),
     )
     history = msgspec.structs.replace(unobserved(scenario), entries=entries)
     provenance = (

@@ -134,7 +134,7 @@ def test_recorded_text_is_printed_as_it_is() -> None:
     assert (("a", "b"), "c", "d") == described(fact)
 
 
-VALUE = {"value": OURS, "owner": 1, "reader": 0, "operation": 3}
+VALUE: dict[str, Any] = {"value": OURS, "owner": 1, "reader": 0, "operation": 3}
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,13 @@ from isolation_spec.model.history.entries import (
     ThreadStarted,
     ToolRan,
 )
+from isolation_spec.model.history.states import (
+    Outcome,
+    Phase,
+    SessionMove,
+    StepOutcome,
+    ToolMoment,
+)
 from isolation_spec.model.scenario import (
     AdvanceTime,
     CallTool,
@@ -313,10 +320,10 @@ AT: dict[str, Any] = {"time": 0.0, "turn": 0, "operation": 2, "user": 0}
 
 ENTRIES = [
     (OperationStarted(**AT), "begins"),
-    (OperationEnded(**AT, outcome="returned", value="None"), "returned"),
-    (OperationEnded(**AT, outcome="returned", value="a  b"), "returned: a b"),
-    (OperationEnded(**AT, outcome="failed", error="No"), "failed: No"),
-    (OperationEnded(**AT, outcome="unfinished"), "never ends"),
+    (OperationEnded(**AT, outcome=Outcome.RETURNED, value="None"), "returned"),
+    (OperationEnded(**AT, outcome=Outcome.RETURNED, value="a  b"), "returned: a b"),
+    (OperationEnded(**AT, outcome=Outcome.FAILED, error="No"), "failed: No"),
+    (OperationEnded(**AT, outcome=Outcome.UNFINISHED), "never ends"),
     (
         AgentStepped(**AT, path=(), step="begin", seen="", identity=None),
         "its agent begins",
@@ -331,7 +338,12 @@ ENTRIES = [
     ),
     (
         AgentStepped(
-            **AT, path=(0,), step="call_tool", seen="", identity=None, outcome="failed"
+            **AT,
+            path=(0,),
+            step="call_tool",
+            seen="",
+            identity=None,
+            outcome=StepOutcome.FAILED,
         ),
         "call tool failed",
     ),
@@ -359,14 +371,14 @@ ENTRIES = [
         "c1 receives said",
     ),
     (
-        SessionMoved(**AT, session=3, move="rolled_back"),
+        SessionMoved(**AT, session=3, move=SessionMove.ROLLED_BACK),
         "database session 3 rolls back",
     ),
     (
         CancellationDelivered(**AT, step=2, after_step=False, place="engine:3"),
         "is cancelled before its step 2, at engine:3",
     ),
-    (PhaseStarted(**AT, phase="teardown"), "the engine is shut down"),
+    (PhaseStarted(**AT, phase=Phase.TEARDOWN), "the engine is shut down"),
     (ResourceAlive(**AT, kind="task", what="beat"), "still alive: task (beat)"),
     (GaugeRead(**AT, gauge="runs", value=2.0), "the engine's own runs reads 2"),
     (ExceptionUnhandled(**AT, message="Oh"), "unhandled: Oh"),
@@ -375,7 +387,9 @@ ENTRIES = [
         "tool echo began for no user: a",
     ),
     (
-        ToolRan(**AT, tool="echo", argument="a", identity="bob", moment="ended"),
+        ToolRan(
+            **AT, tool="echo", argument="a", identity="bob", moment=ToolMoment.ENDED
+        ),
         "tool echo ended for 'bob': a",
     ),
     (

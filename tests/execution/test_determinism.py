@@ -28,6 +28,7 @@ from isolation_spec.execution.run import run
 from isolation_spec.measurement.workloads import workload
 from isolation_spec.model.history.entries import Entry, OperationEnded
 from isolation_spec.model.history.history import History
+from isolation_spec.model.history.states import Outcome
 from isolation_spec.model.scenario import (
     Emit,
     OpenContext,
@@ -191,7 +192,7 @@ def ended(operation: int, value: str, turn: int = 1) -> OperationEnded:
         turn=turn,
         operation=operation,
         user=0,
-        outcome="returned",
+        outcome=Outcome.RETURNED,
         value=value,
     )
 

@@ -30,7 +30,7 @@ def test_the_shipped_schema_is_what_the_types_give() -> None:
 def test_every_part_is_in_the_schema() -> None:
     """File, violation, scenario, and each kind of operation and step are there."""
     scenario = every_kind()
-    script = scenario.operations[2].script  # type: ignore[union-attr]
+    script = scenario.operations[2].script
     kinds = {type(one).__name__ for one in (*scenario.operations, *script)}
 
     assert {"Failure", "Violation", "Scenario", *kinds} <= set(STRUCTS)

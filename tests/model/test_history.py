@@ -33,6 +33,7 @@ from isolation_spec.model.history.entries import (
 )
 from isolation_spec.model.history.history import History
 from isolation_spec.model.history.rendering import render
+from isolation_spec.model.history.states import Outcome, Phase, SessionMove
 from isolation_spec.model.scenario import (
     AdvanceTime,
     Read,
@@ -228,9 +229,9 @@ ENTRIES: tuple[Entry, ...] = (
     ConnectionOpened(time=0.0, turn=1, connection="c"),
     EventReceived(time=0.0, turn=2, connection="c", text="hello"),
     ConnectionClosed(time=0.0, turn=2, connection="c", code=1000),
-    SessionMoved(time=0.0, turn=2, session=1, move="began"),
+    SessionMoved(time=0.0, turn=2, session=1, move=SessionMove.BEGAN),
     CancellationDelivered(time=0.0, turn=3, step=1, after_step=True, place="m:1"),
-    PhaseStarted(time=0.0, turn=3, phase="teardown"),
+    PhaseStarted(time=0.0, turn=3, phase=Phase.TEARDOWN),
     ResourceAlive(time=0.0, turn=3, kind="task", what="x"),
     GaugeRead(time=0.0, turn=3, gauge="connections", value=0),
     ExceptionUnhandled(time=0.0, turn=3, message="m"),
@@ -238,7 +239,7 @@ ENTRIES: tuple[Entry, ...] = (
     ObjectShared(time=0.0, turn=3, user=0, other=1, what="x"),
     ThreadStarted(time=0.0, turn=3, what="thread", place="m:1"),
     RowStored(time=0.0, turn=3, owner="u1", thread="t", key="k", value="v"),
-    OperationEnded(time=0.5, turn=4, operation=1, user=0, outcome="returned"),
+    OperationEnded(time=0.5, turn=4, operation=1, user=0, outcome=Outcome.RETURNED),
 )
 
 

@@ -1,5 +1,7 @@
 """States are enumerations in code, and their values in JSON."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
@@ -19,7 +21,7 @@ from isolation_spec.model.history.states import (
     ToolMoment,
 )
 
-AT = {"time": 0.0, "turn": 1}
+AT: dict[str, Any] = {"time": 0.0, "turn": 1}
 ENTRIES: list[Entry] = [
     *(OperationEnded(**AT, outcome=outcome) for outcome in Outcome),
     *(

@@ -69,7 +69,7 @@ def test_chance_cancels_any_operation_at_any_step() -> None:
             if operation.cancel is not None
         ]
         counts[len(cancels)] += 1
-        places |= {(number, c.step, c.after_step) for number, c in cancels.items()}
+        places |= {(number, c.step, c.after_step) for number, c in cancels}
         assert drawn.schedule == Schedule()
 
     assert all(counts)

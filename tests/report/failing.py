@@ -25,6 +25,7 @@ from isolation_spec.failure import Failure, Replay, make_failure, replay
 from isolation_spec.failure.diagnosed_replay import diagnose_replay
 from isolation_spec.model.history.entries import OperationEnded, OperationStarted
 from isolation_spec.model.history.history import History
+from isolation_spec.model.history.states import Outcome
 from isolation_spec.model.scenario import (
     CallTool,
     Cancellation,
@@ -249,7 +250,11 @@ def long_history(operations: int) -> History:
         for entry in (
             OperationStarted(time=n * 0.001, turn=n, operation=n, user=n % 6),
             OperationEnded(
-                time=n * 0.001, turn=n, operation=n, user=n % 6, outcome="returned"
+                time=n * 0.001,
+                turn=n,
+                operation=n,
+                user=n % 6,
+                outcome=Outcome.RETURNED,
             ),
         )
     )

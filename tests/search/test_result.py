@@ -4,6 +4,7 @@ import msgspec
 import pytest
 
 from isolation_spec.claims import Verdict
+from isolation_spec.claims.claim import Reason, ReasonKind
 from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.search.result import ClaimResult, Result, not_reached
 
@@ -25,8 +26,12 @@ def result(verdict: Verdict, *claims: ClaimResult) -> Result:
     )
 
 
-def claim(verdict: Verdict, reason: str = "") -> ClaimResult:
+def claim(verdict: Verdict, reason: Reason | None = None) -> ClaimResult:
     return ClaimResult(id="teardown", verdict=verdict, evidence=0, reason=reason)
+
+
+NOT_REACHED = Reason(ReasonKind.NOT_REACHED)
+CRASHED = Reason(ReasonKind.CHECK_CRASHED, ("IndexError: x",))
 
 
 def test_json_is_read_back_as_the_same_result() -> None:
@@ -40,10 +45,10 @@ def test_json_is_read_back_as_the_same_result() -> None:
 @pytest.mark.parametrize(
     ("whole", "one", "expected"),
     [
-        (Verdict.VIOLATED, claim(Verdict.INCONCLUSIVE, "never reached: a run"), True),
-        (Verdict.VIOLATED, claim(Verdict.INCONCLUSIVE, "its check crashed: x"), False),
+        (Verdict.VIOLATED, claim(Verdict.INCONCLUSIVE, NOT_REACHED), True),
+        (Verdict.VIOLATED, claim(Verdict.INCONCLUSIVE, CRASHED), False),
         (Verdict.VIOLATED, claim(Verdict.VIOLATED), False),
-        (Verdict.INCONCLUSIVE, claim(Verdict.INCONCLUSIVE, "never reached: a"), False),
+        (Verdict.INCONCLUSIVE, claim(Verdict.INCONCLUSIVE, NOT_REACHED), False),
     ],
 )
 def test_a_finding_excuses_claims_that_were_not_reached(

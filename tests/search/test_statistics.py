@@ -22,14 +22,11 @@ def test_evidence_is_counted_by_claim() -> None:
 
 
 def test_counts_of_two_processes_add_up() -> None:
-    """Numbers are added, places united, and a stop of either is one of both."""
-    one = SearchStatistics(
-        examples=1, runs=4, places={("read", "a:1")}, evidence={"teardown": 2}
-    )
+    """Numbers are added, and a stop of either is one of both."""
+    one = SearchStatistics(examples=1, runs=4, evidence={"teardown": 2})
     other = SearchStatistics(
         examples=2,
         runs=8,
-        places={("read", "a:1"), ("read", "a:2")},
         evidence={"teardown": 1, "exact-limits": 1},
         reached=ActivityCounters(users=3),
         time_up=True,
@@ -38,7 +35,6 @@ def test_counts_of_two_processes_add_up() -> None:
     one.add(other)
 
     assert (3, 12, True) == (one.examples, one.runs, one.time_up)
-    assert {("read", "a:1"), ("read", "a:2")} == one.places
     assert {"teardown": 3, "exact-limits": 1} == one.evidence
     assert 3 == one.reached.users
 

@@ -157,7 +157,8 @@ def test_a_canary_stands_in_every_value() -> None:
     for scenario in scenarios():
         for operation in scenario.operations:
             for value in values(operation):
-                label = scenario.users[operation.user].label  # type: ignore[union-attr]
+                assert operation.user is not None
+                label = scenario.users[operation.user].label
                 assert [(label, value)] == list(canaries_in(value))
 
 

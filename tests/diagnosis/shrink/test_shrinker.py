@@ -160,8 +160,7 @@ def test_users_are_renumbered() -> None:
 
     assert ["bob", "dave"] == [user.label for user in small.users]
     assert [("Write", 0), ("Read", 1)] == [
-        (type(operation).__name__, operation.user)  # type: ignore[union-attr]
-        for operation in small.operations
+        (type(operation).__name__, operation.user) for operation in small.operations
     ]
     assert [] == list(small.problems())
 

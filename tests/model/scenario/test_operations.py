@@ -1,6 +1,7 @@
 """What every operation answers, and what of it stands in JSON."""
 
 import typing
+from typing import Any
 
 import msgspec
 import pytest
@@ -38,7 +39,7 @@ QUESTIONS = {
 
 def least(kind: type[Operation]) -> Operation:
     """An operation of the kind with the least that has to be given."""
-    given = {"id": 1, "user": 3, "run": 2, "seconds": 1.0, "script": ()}
+    given: dict[str, Any] = {"id": 1, "user": 3, "run": 2, "seconds": 1.0, "script": ()}
     fields = [f for f in msgspec.structs.fields(kind) if f.required]
     return kind(**{f.name: given.get(f.name, "x") for f in fields})
 

@@ -11,6 +11,7 @@ import pytest
 
 from isolation_spec.claims import judge
 from isolation_spec.contract.adapter import Row
+from isolation_spec.diagnosis.wording import summarize_violation
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.engines.registry import find_engine
 from isolation_spec.execution.run import run
@@ -42,7 +43,8 @@ CAPABILITIES = ReferenceAdapter.capabilities
 
 def violated(history: History) -> list[str]:
     judgements = judge(history, CAPABILITIES)
-    return [v.sentence() for judgement in judgements for v in judgement.violations]
+    users = history.scenario.users
+    return [summarize_violation(v, users) for j in judgements for v in j.violations]
 
 
 def kinds(found: Iterable[LiveResource]) -> set[str]:

@@ -30,6 +30,7 @@ from isolation_spec.world.schedulers.exhaustive import (
     EnumeratingScheduler,
     ExhaustiveSchedulers,
 )
+from tests.builders import open_context
 
 pytestmark = pytest.mark.slow
 
