@@ -10,12 +10,14 @@ from typing import NamedTuple
 import msgspec
 
 from isolation_spec.model.history.activity import Handoff, InFlightInterval
+from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import (
     AdvanceTime,
     Cancellation,
     CollectGarbage,
     RunAgent,
     Scenario,
+    Schedule,
     Shutdown,
 )
 
@@ -44,27 +46,46 @@ _HANDED_ON = 3
 
 
 class FirstRunReport(NamedTuple):
-    """What one run of a workload showed of each operation, by its id.
+    """The first run of a workload: its choices, and the waits of each operation.
 
     Attributes:
-        steps: where its task waited before each of its steps.
-        handed: the steps before which it waited for another operation.
-        waited: what was under way while it waited.
+        steps: operation id -> the await site before each of its steps.
+        handed: operation id -> the steps before which it waited for another operation.
+        waited: operation id -> the in-flight intervals during its waits.
+        choices: how often the scheduler had more than one arrival to choose from.
+        arrivals: the number of arrivals.
+        schedule: the choices that the run followed, None if they are not to be reused.
     """
 
     steps: Mapping[int, tuple[str, ...]]
     handed: Mapping[int, tuple[Handoff, ...]] = MappingProxyType({})
     waited: Mapping[int, tuple[InFlightInterval, ...]] = MappingProxyType({})
+    choices: int = 0
+    arrivals: int = 0
+    schedule: Schedule | None = None
+
+    @classmethod
+    def of(cls, history: History) -> FirstRunReport:
+        """The report of a run that counted steps."""
+        return cls(
+            history.steps,
+            history.handed,
+            history.waited,
+            history.choices,
+            len(history.order),
+            history.schedule,
+        )
 
 
 class CancelledScenario(NamedTuple):
-    """A scenario in which somebody is cancelled, or nobody.
+    """A scenario, with further cancellations or without.
 
-    `again` is how often it is worth the very schedule of the run that was looked at.
+    Attributes:
+        replays: how often to run it under the schedule of the first run.
     """
 
     scenario: Scenario
-    again: float = 0.0
+    replays: float = 0.0
 
 
 class _Place(NamedTuple):
@@ -76,17 +97,17 @@ class _Place(NamedTuple):
 
 
 def with_cancellations(
-    scenario: Scenario, chance: random.Random, looked: FirstRunReport
+    scenario: Scenario, chance: random.Random, first: FirstRunReport
 ) -> CancelledScenario:
     """The scenario with up to two more cancellations, seldom with many."""
-    places = _places(scenario, looked)
-    if looked.handed and chance.random() < _IN_LINE:
-        return CancelledScenario(_in_line(scenario, chance, places, looked), 0.5)
+    places = _places(scenario, first)
+    if first.handed and chance.random() < _IN_LINE:
+        return CancelledScenario(_in_line(scenario, chance, places, first), 0.5)
     if chance.random() >= _TOGETHER:
         for _ in range(chance.choices((0, 1, 2), (35, 45, 20))[0]):
-            scenario = _anywhere(scenario, chance, places, looked)
-    elif _works_elsewhere(scenario, looked):
-        scenario = _all_in_the_midst(scenario, chance, looked)
+            scenario = _anywhere(scenario, chance, places, first)
+    elif _works_elsewhere(scenario, first):
+        scenario = _all_in_the_midst(scenario, chance, first)
     else:
         return CancelledScenario(_together(scenario, chance, places), 0.5)
     # Turns are counted: under another schedule they would be others.
@@ -94,10 +115,10 @@ def with_cancellations(
 
 
 def with_each_cancellation(
-    scenario: Scenario, looked: FirstRunReport
+    scenario: Scenario, first: FirstRunReport
 ) -> Iterator[Scenario]:
     """The scenario with one more cancellation, before and after every step."""
-    for place in _places(scenario, looked):
+    for place in _places(scenario, first):
         for after_step in (False, True):
             cancel = Cancellation(step=place.step, after_step=after_step)
             yield _cancelled(scenario, place.operation, cancel)
@@ -110,16 +131,16 @@ def _anywhere(
     scenario: Scenario,
     chance: random.Random,
     places: list[_Place],
-    looked: FirstRunReport,
+    first: FirstRunReport,
 ) -> Scenario:
     """One more cancellation, half of the time of a run.
 
     Half of the time any step is as likely as another, else any place in the engine, as
     most steps wait at few of them.
     """
-    elsewhere = _works_elsewhere(scenario, looked)
+    elsewhere = _works_elsewhere(scenario, first)
     if chance.random() < (_ELSEWHERE if elsewhere else _IN_OWN_TASK):
-        waits = _waits(scenario, looked)
+        waits = _waits(scenario, first)
         if chance.random() < 0.7:
             waits = [w for w in waits if _is_run(scenario, w[0])] or waits
         if waits:
@@ -138,7 +159,7 @@ def _in_line(
     scenario: Scenario,
     chance: random.Random,
     places: list[_Place],
-    looked: FirstRunReport,
+    first: FirstRunReport,
 ) -> Scenario:
     """One or two who are cancelled where they wait for another, or that other.
 
@@ -147,15 +168,15 @@ def _in_line(
     """
     lines: dict[str, list[tuple[_Place, int | None]]] = {}
     for place in places:
-        for one in looked.handed.get(scenario.operations[place.operation].id, ()):
+        for one in first.handed.get(scenario.operations[place.operation].id, ()):
             if one.step == place.step:
                 lines.setdefault(place.where, []).append((place, one.giver))
     if not lines:
         return scenario
     line = lines[chance.choice(sorted(lines))]
     if chance.random() < _FIRST_IN_LINE:
-        _, first = chance.choice(line)
-        own = [one for one in places if scenario.operations[one.operation].id == first]
+        _, giver = chance.choice(line)
+        own = [one for one in places if scenario.operations[one.operation].id == giver]
         return _cancelled_at(scenario, chance, chance.choice(own)) if own else scenario
     for place, _ in chance.sample(line, min(len(line), chance.choice((1, 1, 2)))):
         after_step = chance.random() < 0.4
@@ -187,13 +208,13 @@ def _together(
     return scenario
 
 
-def _places(scenario: Scenario, looked: FirstRunReport) -> list[_Place]:
+def _places(scenario: Scenario, first: FirstRunReport) -> list[_Place]:
     """Where each operation waited, before each of its steps."""
     return [
         _Place(index, step, f"{type(operation).__name__} {where}")
         for index, operation in enumerate(scenario.operations)
         if not isinstance(operation, AdvanceTime | CollectGarbage | Shutdown)
-        for step, where in enumerate(looked.steps.get(operation.id, ()), start=1)
+        for step, where in enumerate(first.steps.get(operation.id, ()), start=1)
     ]
 
 
@@ -222,11 +243,11 @@ def _midst(
 
 
 def _all_in_the_midst(
-    scenario: Scenario, chance: random.Random, looked: FirstRunReport
+    scenario: Scenario, chance: random.Random, first: FirstRunReport
 ) -> Scenario:
     """All runs are cancelled, each in the midst of a wait of its own."""
     of_runs: dict[int, list[InFlightInterval]] = {}
-    for index, wait in _waits(scenario, looked):
+    for index, wait in _waits(scenario, first):
         if _is_run(scenario, index):
             of_runs.setdefault(index, []).append(wait)
     for index, waits in of_runs.items():
@@ -236,14 +257,14 @@ def _all_in_the_midst(
 
 
 def _waits(
-    scenario: Scenario, looked: FirstRunReport
+    scenario: Scenario, first: FirstRunReport
 ) -> list[tuple[int, InFlightInterval]]:
     """(index of an operation, what was under way while it waited) for each."""
     return [
         (index, wait)
         for index, operation in enumerate(scenario.operations)
         if not isinstance(operation, AdvanceTime | CollectGarbage | Shutdown)
-        for wait in looked.waited.get(operation.id, ())
+        for wait in first.waited.get(operation.id, ())
     ]
 
 
@@ -253,11 +274,11 @@ def _is_in_the_midst(scenario: Scenario) -> bool:
     return any(cancel is not None and cancel.turns for cancel in cancels)
 
 
-def _works_elsewhere(scenario: Scenario, looked: FirstRunReport) -> bool:
+def _works_elsewhere(scenario: Scenario, first: FirstRunReport) -> bool:
     """True if agents work in tasks of their own, and those who ask for runs wait: then
     a run is cancelled in the midst of that wait, or nowhere."""
     made = [
-        len(looked.steps.get(operation.id, ()))
+        len(first.steps.get(operation.id, ()))
         for operation in scenario.operations
         if isinstance(operation, RunAgent) and len(operation.script) > 1
     ]

@@ -1,4 +1,4 @@
-"""Shares of a search beside the seeded one: pure PCT, and small scopes exhausted.
+"""Extra schedules of a workload: pure PCT, and every order of a small scope.
 
 Neither draws anything with Hypothesis: both work on a workload that was drawn.
 """
@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import (
     Connect,
     Disconnect,
@@ -20,10 +19,12 @@ from isolation_spec.model.scenario import (
     Scenario,
     Schedule,
 )
-from isolation_spec.strategies.schedules import SearchParameters
+from isolation_spec.strategies.cancellations import FirstRunReport
+from isolation_spec.strategies.schedules import ScheduledRun, SearchParameters
+from isolation_spec.world.schedulers.exhaustive import ExhaustiveSchedulers
 from isolation_spec.world.schedulers.pct import PCTScheduler
 
-__all__ = ["SCOPE_ORDERS", "pct_attempts", "small_scope"]
+__all__ = ["SCOPE_ORDERS", "exhaustive_runs", "pct_runs", "small_scope"]
 
 SCOPE_ORDERS = 200
 """Orders of a small scope after which it is not small: three of four have fewer."""
@@ -32,18 +33,37 @@ _SPARE = 1.25
 """k over the arrivals of the first run: other orders have somewhat more."""
 
 
-def pct_attempts(
-    first: History, search: SearchParameters, count: int, *, depth: int
-) -> Iterator[PCTScheduler]:
-    """Yields schedulers for so many runs of a workload that has been run once.
+def pct_runs(
+    scenario: Scenario,
+    search: SearchParameters,
+    count: int,
+    first: FirstRunReport,
+    *,
+    depth: int,
+) -> Iterator[ScheduledRun]:
+    """Yields so many runs under pure PCT of a scenario that has been run once.
 
-    The workload is the same in all of them, its identities and disruptions included, as
-    the bound speaks of one program.
+    The scenario is the same in all of them, its identities and disruptions included, as
+    the bound is about one program.
     """
-    steps = max(1, round(len(first.order) * _SPARE))
+    steps = max(1, round(first.arrivals * _SPARE))
     for index in range(count):
         chance = random.Random(f"{search}/pct/{index}")
-        yield PCTScheduler(first.scenario.schedule, chance, depth=depth, steps=steps)
+        scheduler = PCTScheduler(scenario.schedule, chance, depth=depth, steps=steps)
+        yield ScheduledRun(scenario, scheduler)
+
+
+def exhaustive_runs(
+    scenario: Scenario, search: SearchParameters
+) -> Iterator[ScheduledRun]:
+    """Yields a small scope of a scenario under every order of arrivals, up to 200.
+
+    Each must be run before the next one is taken.
+    """
+    scope = small_scope(scenario, search)
+    if scope is not None:
+        for scheduler in ExhaustiveSchedulers(scope.schedule, most=SCOPE_ORDERS):
+            yield ScheduledRun(scope, scheduler)
 
 
 def small_scope(scenario: Scenario, search: SearchParameters) -> Scenario | None:

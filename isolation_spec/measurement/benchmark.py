@@ -341,25 +341,17 @@ class _Sustained:
     def _runs(self) -> Iterator[bytes]:
         """Yields the identity of each interleaving, scheduled as the search does."""
         from isolation_spec.strategies.cancellations import FirstRunReport
-        from isolation_spec.strategies.schedules import (
-            SearchParameters,
-            further_attempts,
-        )
+        from isolation_spec.strategies.schedules import SearchParameters
+        from isolation_spec.strategies.seeded_schedules import seeded_runs
 
         make = find_engine("reference").make_adapter
         capabilities = make().capabilities
         scenario = workload()
-        first = run(scenario, make, count_steps=True)
+        history = run(scenario, make, count_steps=True)
         search = SearchParameters(change_points=(), burst=0, split=False, seed=0)
-        attempts = further_attempts(
-            scenario,
-            search,
-            self.runs,
-            choices=first.choices,
-            looked=FirstRunReport(first.steps),
-        )
-        for attempt in attempts:
-            history = run(attempt.scenario, make, scheduler=attempt.scheduler)
+        first = FirstRunReport(history.steps, choices=history.choices)
+        for scheduled in seeded_runs(scenario, search, self.runs, first):
+            history = run(scheduled.scenario, make, scheduler=scheduled.scheduler)
             judge(history, capabilities)
             if len(self.arrivals) < _SCHEDULES:
                 self.arrivals.append(history.arrivals)

@@ -28,6 +28,7 @@ from isolation_spec.failure import Failure, Outcome, load, make_failure, replay,
 from isolation_spec.model.history.history import History
 
 if TYPE_CHECKING:
+    from isolation_spec.strategies.schedules import ScheduledRun
     from isolation_spec.strategies.workloads import Workload
 
 __all__ = [
@@ -151,28 +152,20 @@ def gather() -> Iterator[Failure]:
 
 def _failing(engine: Engine, workloads: list[Workload]) -> Iterator[Failure]:
     from isolation_spec.strategies.cancellations import FirstRunReport
-    from isolation_spec.strategies.schedules import first_attempt, further_attempts
+    from isolation_spec.strategies.seeded_schedules import first_run, seeded_runs
+
+    def run_once(scheduled: ScheduledRun) -> History:
+        scenario, scheduler, count_steps = scheduled
+        return run(
+            scenario, engine.make_adapter, scheduler=scheduler, count_steps=count_steps
+        )
 
     for scenario, search, _ in workloads:
-        attempt = first_attempt(scenario, search)
-        first = run(
-            attempt.scenario,
-            engine.make_adapter,
-            scheduler=attempt.scheduler,
-            count_steps=True,
-        )
-        yield from _failures(engine, first)
-        for attempt in further_attempts(
-            scenario,
-            search,
-            _SCHEDULES,
-            choices=first.choices,
-            looked=FirstRunReport(first.steps),
-        ):
-            yield from _failures(
-                engine,
-                run(attempt.scenario, engine.make_adapter, scheduler=attempt.scheduler),
-            )
+        history = run_once(first_run(scenario, search))
+        yield from _failures(engine, history)
+        first = FirstRunReport(history.steps, choices=history.choices)
+        for scheduled in seeded_runs(scenario, search, _SCHEDULES, first):
+            yield from _failures(engine, run_once(scheduled))
 
 
 def _failures(engine: Engine, history: History) -> Iterator[Failure]:

@@ -16,7 +16,9 @@ from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import Scenario
 from isolation_spec.search.coverage import Coverage
-from isolation_spec.world.schedulers.pct import Bound
+from isolation_spec.world.schedulers.base import Scheduler
+from isolation_spec.world.schedulers.exhaustive import Enumerated
+from isolation_spec.world.schedulers.pct import Bound, PCTScheduler
 
 __all__ = ["Finding", "SearchStatistics"]
 
@@ -107,6 +109,14 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
                 number=self.number,
             )
         )
+
+    def count_scheduler(self, scheduler: Scheduler) -> None:
+        """Counts a run under a scheduler that gives a guarantee."""
+        if isinstance(scheduler, PCTScheduler):
+            self.pct = scheduler.bound().plus(self.pct)
+        elif isinstance(scheduler, Enumerated):
+            is_last = scheduler.has_followed() and scheduler.following() is None
+            self.exhausted += is_last
 
     def count(self, judgement: Judgement) -> None:
         """Counts how one claim stood after one history."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,15 +18,13 @@ from isolation_spec.execution.process_memory import frozen_heap
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import Solos, comparable, solo_runs
 from isolation_spec.model.history.history import History
-from isolation_spec.model.scenario import Scenario
 from isolation_spec.search.plan import SearchPlan
 from isolation_spec.search.statistics import SearchStatistics
 from isolation_spec.world.interface import WorldInterface
-from isolation_spec.world.schedulers.exhaustive import ExhaustiveSchedulers
 
 if TYPE_CHECKING:
     from isolation_spec.search.corpus import CorpusWriter
-    from isolation_spec.strategies.schedules import ScheduledRun, SearchParameters
+    from isolation_spec.strategies.schedules import ScheduledRun
     from isolation_spec.strategies.workloads import Workload
 
 __all__ = ["WorkloadRunner"]
@@ -67,6 +65,7 @@ class WorkloadRunner:
         self.statistics = SearchStatistics()
         self._since_collection = 0
         self._ordinal = 0
+        self._orders: set[tuple[bytes, str]] = set()
 
     def run_all(self, workloads: Iterable[Workload]) -> SearchStatistics:
         """Runs the workloads until there is a finding, or no reason to go on."""
@@ -81,157 +80,86 @@ class WorkloadRunner:
         return self.statistics
 
     def _run_workload(self, workload: Workload) -> None:
+        from isolation_spec.strategies.scheduled_runs import scheduled_runs
+
         if self.statistics.findings:
             raise StopSearch
         scenario = restrict_to_capabilities(workload.scenario, self.capabilities)
         self.statistics.examples += 1
         self.statistics.number = workload.number
         self._ordinal = 0
+        self._orders.clear()
         if self.corpus is not None:
             self.corpus.draw(workload)
-        if self.plan.control == "none":
-            self._search(scenario, workload.search)
-        else:
-            self._search_as_control(scenario, workload.search)
+        runs = scheduled_runs(
+            workload._replace(scenario=scenario),
+            self.plan.profile,
+            control=self.plan.control,
+            is_live=self.plan.live is not None,
+        )
+        scheduled: ScheduledRun | None = next(runs)
+        while scheduled is not None:
+            scheduled = _next_run(runs, self._run(scheduled))
         if self.corpus is not None:
             self.corpus.keep(workload, self.statistics.coverage.sites())
 
-    def _search(self, scenario: Scenario, search: SearchParameters) -> None:
-        from isolation_spec.strategies.cancellations import FirstRunReport
-        from isolation_spec.strategies.schedules import (
-            first_attempt,
-            further_attempts,
-            swept_attempts,
-        )
-
-        orders: set[tuple[bytes, str]] = set()
-        first = self._run(first_attempt(scenario, search), orders, count_steps=True)
-        looked = FirstRunReport(first.steps, first.handed, first.waited)
-        for attempt in further_attempts(
-            scenario,
-            search,
-            self.plan.profile.schedules - 1,
-            choices=first.choices,
-            looked=looked,
-            followed=first.schedule,
-        ):
-            self._run(attempt, orders)
-        if (
-            self.plan.profile.sweep_every
-            and self.statistics.number % self.plan.profile.sweep_every == 0
-        ):
-            for attempt in swept_attempts(first.scenario, looked):
-                self._run(attempt, orders)
-        if self.plan.live is None:
-            self._search_shares(first, search, orders)
-
-    def _search_shares(
-        self, first: History, search: SearchParameters, orders: set[tuple[bytes, str]]
-    ) -> None:
-        """Pure PCT, and every order of a small scope, where the profile has them."""
-        from isolation_spec.strategies.extra_schedules import (
-            SCOPE_ORDERS,
-            pct_attempts,
-            small_scope,
-        )
-        from isolation_spec.strategies.schedules import ScheduledRun
-
-        count = max(1, self.plan.profile.schedules // 4) if self.plan.profile.pct else 0
-        for scheduler in pct_attempts(
-            first, search, count, depth=self.plan.profile.pct
-        ):
-            self._run(ScheduledRun(first.scenario, scheduler), orders)
-            self.statistics.pct = scheduler.bound().plus(self.statistics.pct)
-        if not self.plan.profile.exhaust_every:
-            return
-        if (
-            self.statistics.number % self.plan.profile.exhaust_every
-            != self.plan.profile.exhaust_every // 2
-        ):
-            return
-        scope = small_scope(first.scenario, search)
-        if scope is not None:
-            all_orders = ExhaustiveSchedulers(scope.schedule, most=SCOPE_ORDERS)
-            for one in all_orders:
-                self._run(ScheduledRun(scope, one), orders)
-            self.statistics.exhausted += all_orders.complete
-
-    def _search_as_control(self, scenario: Scenario, search: SearchParameters) -> None:
-        """With less than a search has, to show what that buys."""
-        from isolation_spec.strategies.schedules import fifo_attempt, random_attempts
-
-        orders: set[tuple[bytes, str]] = set()
-        if self.plan.control == "fifo":
-            self._run(fifo_attempt(scenario, search), orders)
-        else:
-            for attempt in random_attempts(
-                scenario, search, self.plan.profile.schedules
-            ):
-                self._run(attempt, orders)
-
-    def _run(
-        self,
-        attempt: ScheduledRun,
-        orders: set[tuple[bytes, str]],
-        *,
-        count_steps: bool = False,
-    ) -> History:
+    def _run(self, scheduled: ScheduledRun) -> History:
+        """The history of one run, reported before it begins and counted after it."""
+        scenario, scheduler, _ = scheduled
         self._ordinal += 1
         if self.corpus is not None:
-            self.corpus.begin(self._ordinal, attempt.scenario)
+            self.corpus.begin(self._ordinal, scenario)
         if self.limit is not None:
-            number = self.statistics.number
-            self.limit.begin_run(number, attempt.scenario, attempt.scheduler)
+            self.limit.begin_run(self.statistics.number, scenario, scheduler)
         try:
-            return self._run_once(attempt, orders, count_steps=count_steps)
+            history = self._run_once(scheduled)
         finally:
             if self.limit is not None:
                 self.limit.end_run()
+        self.statistics.count_scheduler(scheduler)
+        return history
 
-    def _run_once(
-        self,
-        attempt: ScheduledRun,
-        orders: set[tuple[bytes, str]],
-        *,
-        count_steps: bool,
-    ) -> History:
+    def _run_once(self, scheduled: ScheduledRun) -> History:
         history = run(
-            attempt.scenario,
+            scheduled.scenario,
             self.engine.make_adapter,
-            scheduler=attempt.scheduler,
-            count_steps=count_steps,
+            scheduler=scheduled.scheduler,
+            count_steps=scheduled.count_steps,
             world=self._live_world(),
         )
         self._collect()
-        self._count(history, orders)
+        self._count(history)
+        # Solo runs belong to this run: its time limit applies to them, too.
+        self._judge(history)
         if self.statistics.findings or not self.progressed(self.statistics):
             raise StopSearch
         return history
 
-    def _count(self, history: History, orders: set[tuple[bytes, str]]) -> None:
+    def _count(self, history: History) -> None:
         statistics = self.statistics
         statistics.runs += 1
         operations = msgspec.json.encode(history.scenario.operations)
         order = (operations, history.arrivals)
-        if history.overlapped and order not in orders:
-            orders.add(order)
+        if history.overlapped and order not in self._orders:
+            self._orders.add(order)
             statistics.interleavings += 1
         statistics.reached.add(history.reached)
         statistics.coverage.count(history)
-        solos = None if self.plan.live is not None else self._solos(history)
+
+    def _judge(self, history: History) -> None:
+        statistics, is_live = self.statistics, self.plan.live is not None
+        solos = None if is_live else self._solos(history)
         judgements = judge(history, self.capabilities, solos=solos)
         violations = [j.violations[0] for j in judgements if j.violations]
         divergence = None
-        if self.plan.live is None:
+        if not is_live:
             divergence = self.sample.take(history, failed=bool(violations))
             statistics.reruns, statistics.divergence = self.sample.counts()
         for judgement in judgements:
             statistics.count(judgement)
+        scenario = msgspec.structs.replace(history.scenario, schedule=history.schedule)
         for violation in violations:
-            scenario = msgspec.structs.replace(
-                history.scenario, schedule=history.schedule
-            )
-            kept = None if self.plan.live is None else history
+            kept = history if is_live else None
             statistics.add_finding(scenario, violation, kept, divergence)
 
     def _solos(self, history: History) -> Solos:
@@ -258,3 +186,12 @@ class WorkloadRunner:
         if self._since_collection >= _COLLECT_EVERY:
             self._since_collection = 0
             gc.collect()
+
+
+def _next_run(
+    runs: Generator[ScheduledRun, History | None, None], history: History
+) -> ScheduledRun | None:
+    try:
+        return runs.send(history)
+    except StopIteration:
+        return None

@@ -41,10 +41,9 @@ from isolation_spec.strategies.schedules import (
     ScheduledRun,
     SearchParameters,
     classes,
-    first_attempt,
-    further_attempts,
     searches,
 )
+from isolation_spec.strategies.seeded_schedules import first_run, seeded_runs
 
 ECHO = CallTool(tool="echo", argument="")
 SLOW = CallTool(tool="slow", argument="")
@@ -160,28 +159,24 @@ def histories(
     """
     scenario, search = workload
 
-    def run_once(attempt: ScheduledRun) -> History:
-        # The search gives each attempt other names; the builder has drawn its own.
+    def run_once(scheduled: ScheduledRun) -> History:
+        # The search gives each run other names; a story has chosen its own.
         named = msgspec.structs.replace(
-            attempt.scenario, users=scenario.users, operations=scenario.operations
+            scheduled.scenario, users=scenario.users, operations=scenario.operations
         )
-        return _observed(attempt._replace(scenario=named), make_adapter)
+        return _observed(scheduled._replace(scenario=named), make_adapter)
 
-    history = run_once(first_attempt(scenario, search))
+    history = run_once(first_run(scenario, search))
     yield history
-    for attempt in further_attempts(
-        scenario,
-        search,
-        SCHEDULES - 1,
-        choices=history.choices,
-        looked=FirstRunReport({}),
+    for scheduled in seeded_runs(
+        scenario, search, SCHEDULES - 1, FirstRunReport({}, choices=history.choices)
     ):
-        yield run_once(attempt)
+        yield run_once(scheduled)
 
 
-def _observed(attempt: ScheduledRun, make_adapter: AdapterFactory) -> History:
-    history = run(attempt.scenario, make_adapter, scheduler=attempt.scheduler)
-    # Never during a run: the collected objects would depend on the runs before it.
+def _observed(scheduled: ScheduledRun, make_adapter: AdapterFactory) -> History:
+    history = run(scheduled.scenario, make_adapter, scheduler=scheduled.scheduler)
+    # Never inside a run: what a collection finds would depend on the runs before it.
     if gc.get_count()[2] > 20:
         gc.collect()
     return history

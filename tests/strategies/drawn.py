@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from isolation_spec.model.scenario import Scenario
 from isolation_spec.strategies.profiles import find_profile
-from isolation_spec.strategies.schedules import SearchParameters, first_attempt
+from isolation_spec.strategies.schedules import SearchParameters
+from isolation_spec.strategies.seeded_schedules import first_run
 from isolation_spec.strategies.workloads import draw_workloads
 
 
@@ -29,8 +30,6 @@ def draw(
     """What a search of that seed draws."""
     workloads = draw_workloads(find_profile(profile), seed=seed, examples=examples)
     return tuple(
-        Drawn(
-            one.scenario, first_attempt(one.scenario, one.search).scenario, one.search
-        )
+        Drawn(one.scenario, first_run(one.scenario, one.search).scenario, one.search)
         for one in workloads
     )

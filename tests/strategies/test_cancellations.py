@@ -45,10 +45,8 @@ PLACES = ("before its first step", "a:1", "a:2", "b:1", "a:1", "a:1", "a:1")
 EVERYWHERE = {operation.id: PLACES for operation in SCENARIO.operations}
 
 
-def strikes(looked: FirstRunReport) -> list[CancelledScenario]:
-    return [
-        with_cancellations(SCENARIO, random.Random(n), looked) for n in range(COUNT)
-    ]
+def cancelled_scenarios(first: FirstRunReport) -> list[CancelledScenario]:
+    return [with_cancellations(SCENARIO, random.Random(n), first) for n in range(COUNT)]
 
 
 def cancels(scenario: Scenario) -> dict[int, Cancellation]:
@@ -57,25 +55,29 @@ def cancels(scenario: Scenario) -> dict[int, Cancellation]:
     return {number: cancel for number, cancel in found.items() if cancel is not None}
 
 
-def share(looked: FirstRunReport, *sites: tuple[int, int]) -> float:
+def share(first: FirstRunReport, *sites: tuple[int, int]) -> float:
     """How often somebody is cancelled at one of these (operation, step), before it or
     after the one before."""
     found = 0
-    for strike in strikes(looked):
-        at = {(n, c.step + c.after_step) for n, c in cancels(strike.scenario).items()}
+    for one in cancelled_scenarios(first):
+        at = {(n, c.step + c.after_step) for n, c in cancels(one.scenario).items()}
         found += not at.isdisjoint(sites)
     return found / COUNT
 
 
 def test_without_a_run_to_look_at_nobody_is_cancelled() -> None:
     """A step that nobody saw may never come."""
-    assert all(SCENARIO == strike.scenario for strike in strikes(FirstRunReport({})))
+    assert all(
+        SCENARIO == one.scenario for one in cancelled_scenarios(FirstRunReport({}))
+    )
 
 
 def test_half_of_the_time_nobody_at_all_or_somebody_anywhere() -> None:
     """Mostly none, one or two are cancelled, each operation, before and after a
     step."""
-    found = [cancels(strike.scenario) for strike in strikes(FirstRunReport(EVERYWHERE))]
+    found = [
+        cancels(one.scenario) for one in cancelled_scenarios(FirstRunReport(EVERYWHERE))
+    ]
     counts = [sum(len(one) == n for one in found) / COUNT for n in range(3)]
 
     assert 0.94 < sum(counts) < 1
@@ -89,10 +91,10 @@ def test_who_waits_for_another_is_cancelled_while_waiting_and_when_served() -> N
     """One alone or two at once, before and after."""
     line = {5: (Handoff(3, 4),), 6: (Handoff(3, 4), Handoff(6, 3))}
     waiting = (5, 3), (6, 3), (6, 6)
-    looked = FirstRunReport(EVERYWHERE, handed=line)
+    first = FirstRunReport(EVERYWHERE, handed=line)
 
-    assert 2 * share(FirstRunReport(EVERYWHERE), *waiting) < share(looked, *waiting)
-    found = [cancels(strike.scenario) for strike in strikes(looked)]
+    assert 2 * share(FirstRunReport(EVERYWHERE), *waiting) < share(first, *waiting)
+    found = [cancels(one.scenario) for one in cancelled_scenarios(first)]
     assert 0.03 < sum({5, 6} <= set(one) for one in found) / COUNT < 0.2
     of_five = [one.get(5) for one in found]
     assert Cancellation(step=3, after_step=False) in of_five
@@ -102,17 +104,19 @@ def test_who_waits_for_another_is_cancelled_while_waiting_and_when_served() -> N
 def test_whom_others_wait_for_is_cancelled_too() -> None:
     """At any step; a world that nobody can cancel is nobody's."""
     steps = [(4, step) for step in range(2, 8)]
-    looked = FirstRunReport(EVERYWHERE, handed={5: (Handoff(3, 4),)})
+    first = FirstRunReport(EVERYWHERE, handed={5: (Handoff(3, 4),)})
     of_the_world = FirstRunReport(EVERYWHERE, handed={5: (Handoff(3, None),)})
 
-    assert share(of_the_world, *steps) + 0.04 < share(looked, *steps)
+    assert share(of_the_world, *steps) + 0.04 < share(first, *steps)
 
 
 def test_two_users_are_cancelled_at_one_place() -> None:
     """A run of each, at steps that wait at the same place in the engine; sometimes all
     runs that come there."""
     there = {3: PLACES, 4: PLACES, 5: PLACES[:1], 6: PLACES[:1]}
-    found = [cancels(strike.scenario) for strike in strikes(FirstRunReport(there))]
+    found = [
+        cancels(one.scenario) for one in cancelled_scenarios(FirstRunReport(there))
+    ]
     at = [
         {n: PLACES[c.step + c.after_step - 1] for n, c in one.items()} for one in found
     ]
@@ -126,9 +130,11 @@ def test_two_users_are_cancelled_at_one_place() -> None:
 # Where others work for somebody
 
 
-def midsts(looked: FirstRunReport) -> list[Cancellation]:
+def midsts(first: FirstRunReport) -> list[Cancellation]:
     """Those that come some turns after a step."""
-    found = (c for s in strikes(looked) for c in cancels(s.scenario).values())
+    found = (
+        c for s in cancelled_scenarios(first) for c in cancels(s.scenario).values()
+    )
     return [cancel for cancel in found if cancel.turns]
 
 
@@ -165,14 +171,14 @@ def test_what_is_rare_among_what_is_under_way_is_struck_as_often() -> None:
 def test_all_are_cancelled_in_the_midst_of_their_work() -> None:
     """Now and then every run, where agents work in tasks of their own."""
     few = dict.fromkeys(EVERYWHERE, PLACES[:3])
-    looked = FirstRunReport(
+    first = FirstRunReport(
         few, waited={n: (InFlightInterval(2, 7, 20, "call"),) for n in (3, 4, 5, 6)}
     )
 
     every = [
-        strike
-        for strike in strikes(looked)
-        if [3, 4, 5, 6] == [n for n, c in cancels(strike.scenario).items() if c.turns]
+        one
+        for one in cancelled_scenarios(first)
+        if [3, 4, 5, 6] == [n for n, c in cancels(one.scenario).items() if c.turns]
     ]
 
     assert 0.08 < len(every) / COUNT < 0.25
@@ -184,11 +190,11 @@ def test_what_counts_turns_is_worth_the_very_same_schedule() -> None:
         {3: PLACES[:3]}, waited={3: (InFlightInterval(2, 7, 20, "call"),)}
     )
 
-    for strike in strikes(waited):
-        counted = any(c.turns for c in cancels(strike.scenario).values())
-        assert counted == (strike.again == 0.8)
+    for one in cancelled_scenarios(waited):
+        counted = any(c.turns for c in cancels(one.scenario).values())
+        assert counted == (one.replays == 0.8)
     assert {0.0, 0.5} == {
-        strike.again for strike in strikes(FirstRunReport(EVERYWHERE))
+        one.replays for one in cancelled_scenarios(FirstRunReport(EVERYWHERE))
     }
 
 
@@ -204,7 +210,7 @@ def test_a_sweep_cancels_before_and_after_every_step() -> None:
     ]
 
     assert [
-        {number: Cancellation(step=step, after_step=early)}
+        {number: Cancellation(step=step, after_step=after_step)}
         for number, step in ((3, 1), (3, 2), (4, 1))
-        for early in (False, True)
+        for after_step in (False, True)
     ] == found

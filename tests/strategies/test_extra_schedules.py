@@ -18,13 +18,14 @@ from isolation_spec.strategies import extra_schedules, profiles
 from isolation_spec.strategies.cancellations import FirstRunReport
 from isolation_spec.strategies.extra_schedules import (
     SCOPE_ORDERS,
-    pct_attempts,
+    exhaustive_runs,
+    pct_runs,
     small_scope,
 )
 from isolation_spec.strategies.profiles import Profile
-from isolation_spec.strategies.schedules import SearchParameters, further_attempts
-from isolation_spec.world.schedulers.exhaustive import ExhaustiveSchedulers
-from isolation_spec.world.schedulers.pct import Bound
+from isolation_spec.strategies.schedules import SearchParameters
+from isolation_spec.strategies.seeded_schedules import seeded_runs
+from isolation_spec.world.schedulers.pct import Bound, PCTScheduler
 from isolation_spec.world.schedulers.random import RandomScheduler
 from tests.strategies.drawn import draw
 
@@ -41,16 +42,11 @@ def test_nine_of_ten_schedules_are_distinct() -> None:
     """
     first = run(workload(), ReferenceAdapter, count_steps=True)
     own = [sum(c.startswith(f"{n}/") for c in first.order) for n in (5, 7, 9)]
-    attempts = further_attempts(
-        workload(),
-        SEARCH,
-        60,
-        choices=first.choices,
-        looked=FirstRunReport(first.steps),
+    runs = seeded_runs(
+        workload(), SEARCH, 60, FirstRunReport(first.steps, choices=first.choices)
     )
     orders = {
-        run(a.scenario, ReferenceAdapter, scheduler=a.scheduler).arrivals
-        for a in attempts
+        run(a.scenario, ReferenceAdapter, scheduler=a.scheduler).arrivals for a in runs
     }
 
     assert all(12 <= count for count in own)
@@ -65,8 +61,8 @@ def test_some_schedules_are_left_to_chance() -> None:
         "uniform"
         if isinstance(a.scheduler, RandomScheduler)
         else a.scheduler._change_points
-        for a in further_attempts(
-            workload(), SEARCH, 600, choices=10**6, looked=FirstRunReport(steps)
+        for a in seeded_runs(
+            workload(), SEARCH, 600, FirstRunReport(steps, choices=10**6)
         )
     ]
     uniform = kinds.count("uniform")
@@ -81,7 +77,11 @@ def test_some_schedules_are_left_to_chance() -> None:
 def test_pct_runs_one_program() -> None:
     """k is a little more than the first run had, and each run is another order."""
     first = run(workload(), ReferenceAdapter)
-    schedulers = list(pct_attempts(first, SEARCH, 8, depth=3))
+    report = FirstRunReport.of(first)
+    runs = list(pct_runs(first.scenario, SEARCH, 8, report, depth=3))
+    schedulers = [
+        one.scheduler for one in runs if isinstance(one.scheduler, PCTScheduler)
+    ]
     histories = [run(first.scenario, ReferenceAdapter, scheduler=s) for s in schedulers]
 
     assert 8 == len({history.arrivals for history in histories})
@@ -110,16 +110,16 @@ def test_small_scopes_are_small() -> None:
 def test_most_small_scopes_are_exhausted() -> None:
     """Nearly all orders can be run: more than half of the scopes have few enough."""
     sample = draw()[20:200:12]
-    complete = 0
+    statistics = SearchStatistics()
     for drawn in sample:
-        scope = small_scope(drawn.scenario, drawn.search)
-        assert scope is not None
-        exhaustive = ExhaustiveSchedulers(scope.schedule, most=SCOPE_ORDERS)
-        for scheduler in exhaustive:
+        runs = 0
+        for scope, scheduler, _ in exhaustive_runs(drawn.scenario, drawn.search):
             run(scope, ReferenceAdapter, scheduler=scheduler)
-        complete += exhaustive.complete
+            statistics.count_scheduler(scheduler)
+            runs += 1
+        assert 0 < runs <= SCOPE_ORDERS
 
-    assert len(sample) / 2 < complete
+    assert len(sample) / 2 < statistics.exhausted
 
 
 def searched(monkeypatch: pytest.MonkeyPatch, **more: Any) -> SearchStatistics:

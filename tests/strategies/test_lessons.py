@@ -39,8 +39,8 @@ from isolation_spec.model.scenario import (
     walk,
 )
 from isolation_spec.strategies.cancellations import FirstRunReport
-from isolation_spec.strategies.schedules import further_attempts
 from isolation_spec.strategies.scripts import COMMON
+from isolation_spec.strategies.seeded_schedules import seeded_runs
 from tests.strategies.drawn import draw
 
 STEPS = ("before its first step", "a:1", "b:2", "b:2", "c:3")
@@ -88,22 +88,18 @@ def test_identities_are_related() -> None:
 
 
 def test_cancellations_reach_every_place_of_an_operation() -> None:
-    """Over some attempts a workload is cancelled at each place that it waits at."""
+    """Over some runs a workload is cancelled at each place that it waits at."""
     drawn = draw()[5]
     counted = {o.id: STEPS for o in drawn.workload.operations}
-    attempts = list(
-        further_attempts(
-            drawn.workload,
-            drawn.search,
-            200,
-            choices=60,
-            looked=FirstRunReport(counted),
+    runs = list(
+        seeded_runs(
+            drawn.workload, drawn.search, 200, FirstRunReport(counted, choices=60)
         )
     )
 
     hit = {
         (STEPS[cancel.step - 1 + cancel.after_step], cancel.after_step)
-        for attempt in attempts
+        for attempt in runs
         for operation in attempt.scenario.operations
         if (cancel := operation.cancel) is not None
         and cancel.step <= len(STEPS) - cancel.after_step
@@ -114,18 +110,14 @@ def test_cancellations_reach_every_place_of_an_operation() -> None:
 
 
 def test_cancelled_attempts_are_many() -> None:
-    """More than a third of the further attempts cancel something that was not."""
+    """More than a third of the further runs cancel something that was not."""
     drawn = draw()[5]
     counted = {o.id: STEPS for o in drawn.workload.operations}
     before = [o.cancel for o in drawn.workload.operations]
     cancelled = [
         before != [o.cancel for o in attempt.scenario.operations]
-        for attempt in further_attempts(
-            drawn.workload,
-            drawn.search,
-            200,
-            choices=60,
-            looked=FirstRunReport(counted),
+        for attempt in seeded_runs(
+            drawn.workload, drawn.search, 200, FirstRunReport(counted, choices=60)
         )
     ]
 

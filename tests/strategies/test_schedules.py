@@ -20,9 +20,8 @@ from isolation_spec.strategies.cancellations import FirstRunReport
 from isolation_spec.strategies.profiles import find_profile
 from isolation_spec.strategies.schedules import (
     ScheduledRun,
-    first_attempt,
-    further_attempts,
 )
+from isolation_spec.strategies.seeded_schedules import first_run, seeded_runs
 from isolation_spec.strategies.workloads import draw_workloads
 from isolation_spec.world.schedulers.base import Source
 from tests.strategies.drawn import Drawn, draw
@@ -37,19 +36,15 @@ def portfolio(
 ) -> list[ScheduledRun]:
     steps = {operation.id: PLACES for operation in drawn.scenario.operations}
     return list(
-        further_attempts(
-            drawn.workload,
-            drawn.search,
-            count,
-            choices=choices,
-            looked=FirstRunReport(steps),
+        seeded_runs(
+            drawn.workload, drawn.search, count, FirstRunReport(steps, choices=choices)
         )
     )
 
 
-def shape(attempt: ScheduledRun) -> tuple[object, ...]:
-    """All that an attempt decides, asked through what it does to the same arrivals."""
-    scheduler = attempt.scheduler
+def shape(scheduled: ScheduledRun) -> tuple[object, ...]:
+    """Every decision of a run, shown by its order of the same arrivals."""
+    scheduler = scheduled.scheduler
     scheduler.active = True
     chains = [f"{n}/{kind}" for n in range(1, 9) for kind in ("start", "call")]
     sources = [Source(chain) for chain in chains]
@@ -61,12 +56,12 @@ def shape(attempt: ScheduledRun) -> tuple[object, ...]:
             arrival = scheduler.take({})
             assert arrival is not None
             order.append(arrival.chain)
-    return attempt.scenario.to_json(), tuple(order), scheduler.executed_schedule()
+    return scheduled.scenario.to_json(), tuple(order), scheduler.followed()
 
 
 @pytest.mark.parametrize("index", range(0, 200, 20))
 def test_a_portfolio_is_deterministic(index: int) -> None:
-    """The same search gives the same attempts, one for one."""
+    """The same search gives the same runs, one for one."""
     one, other = (portfolio(draw()[index]) for _ in range(2))
 
     assert COUNT == len(one)
@@ -74,7 +69,7 @@ def test_a_portfolio_is_deterministic(index: int) -> None:
 
 
 def test_a_longer_portfolio_begins_with_the_shorter() -> None:
-    """An attempt depends on its own number, not on how many there are."""
+    """A run depends on its own number, not on the number of runs."""
     drawn = draw()[3]
 
     short, long = portfolio(drawn, 4), portfolio(drawn, 9)
@@ -83,22 +78,22 @@ def test_a_longer_portfolio_begins_with_the_shorter() -> None:
 
 
 def test_another_seed_is_another_portfolio() -> None:
-    """The seed of the search decides the further attempts."""
+    """The seed of the search decides the further runs."""
     drawn = draw()[3]
     other = drawn._replace(search=drawn.search._replace(seed=drawn.search.seed + 1))
 
     assert list(map(shape, portfolio(drawn))) != list(map(shape, portfolio(other)))
 
 
-def test_attempts_differ_from_each_other() -> None:
-    """A workload is worth many interleavings: nearly all attempts order differently."""
-    orders = {shape(attempt)[1] for attempt in portfolio(draw()[3], 30)}
+def test_runs_differ_from_each_other() -> None:
+    """A workload is worth many interleavings: nearly all runs order differently."""
+    orders = {shape(scheduled)[1] for scheduled in portfolio(draw()[3], 30)}
 
     assert 20 < len(orders)
 
 
 def pairs(one: Scenario, other: Scenario) -> Iterator[tuple[Operation, Operation]]:
-    """The operations of both, on threads of the same name: each attempt has its own."""
+    """The operations of both, on threads of the same name: each run has its own."""
     for old, new in zip(one.operations, other.operations, strict=True):
         if isinstance(new, OpenContext):
             assert isinstance(old, OpenContext)
@@ -107,14 +102,16 @@ def pairs(one: Scenario, other: Scenario) -> Iterator[tuple[Operation, Operation
 
 
 def test_the_workload_stays_what_it_is() -> None:
-    """An attempt changes schedule and names, and adds two cancellations at most."""
-    for drawn, attempt in itertools.chain.from_iterable(
-        ((drawn, attempt) for attempt in portfolio(drawn)) for drawn in draw()[:40]
+    """A further run changes schedule and names, and adds at most two cancellations."""
+    for drawn, scheduled in itertools.chain.from_iterable(
+        ((drawn, scheduled) for scheduled in portfolio(drawn)) for drawn in draw()[:40]
     ):
-        changed = [(a, b) for a, b in pairs(drawn.scenario, attempt.scenario) if a != b]
+        changed = [
+            (a, b) for a, b in pairs(drawn.scenario, scheduled.scenario) if a != b
+        ]
         labels = [user.label for user in drawn.scenario.users]
 
-        assert labels == [user.label for user in attempt.scenario.users]
+        assert labels == [user.label for user in scheduled.scenario.users]
         assert len(changed) <= 2
         for old, new in changed:
             assert old == msgspec.structs.replace(new, cancel=old.cancel)
@@ -124,28 +121,24 @@ def test_cancellations_aim_at_steps_that_there_are() -> None:
     """A further cancellation hits a step that the operation took before."""
     for drawn in draw()[:40]:
         counted = {drawn.scenario.operations[0].id: PLACES[:2]}
-        for attempt in further_attempts(
-            drawn.workload,
-            drawn.search,
-            COUNT,
-            choices=60,
-            looked=FirstRunReport(counted),
+        for scheduled in seeded_runs(
+            drawn.workload, drawn.search, COUNT, FirstRunReport(counted, choices=60)
         ):
-            for old, new in pairs(drawn.scenario, attempt.scenario):
+            for old, new in pairs(drawn.scenario, scheduled.scenario):
                 if old != new:
                     assert drawn.scenario.operations[0].id == new.id
                     assert new.cancel is not None
                     assert new.cancel.step in (1, 2)
 
 
-def test_the_first_attempt_is_what_was_drawn() -> None:
+def test_the_first_run_is_the_drawn_one() -> None:
     """Hypothesis's own draw is run first, unchanged."""
     for drawn in draw()[:40]:
-        attempt = first_attempt(drawn.workload, drawn.search)
+        scheduled = first_run(drawn.workload, drawn.search)
 
-        for old, new in pairs(drawn.workload, attempt.scenario):
+        for old, new in pairs(drawn.workload, scheduled.scenario):
             assert old == new
-        assert drawn.workload.schedule == attempt.scheduler.schedule
+        assert drawn.workload.schedule == scheduled.scheduler.schedule
 
 
 def test_drawn_classes_hang_on_operations_that_there_are() -> None:
@@ -184,69 +177,63 @@ def test_drawing_is_deterministic() -> None:
     assert draw.__wrapped__(1, 50) != again
 
 
-# Where somebody waits for another
-
-
-# Around a run that was looked at
+# Around a first run
 
 FOLLOWED = Schedule(classes={"77/start": 3})
 
 
 def around(
-    drawn: Drawn, looked: FirstRunReport, *, followed: bool = True
+    drawn: Drawn, first: FirstRunReport, *, followed: bool = True
 ) -> list[ScheduledRun]:
     schedule = FOLLOWED if followed else None
     return list(
-        further_attempts(
+        seeded_runs(
             drawn.workload,
             drawn.search,
             400,
-            choices=60,
-            looked=looked,
-            followed=schedule,
+            first._replace(choices=60, schedule=schedule),
         )
     )
 
 
-def follows(attempt: ScheduledRun) -> bool:
-    return attempt.scenario.schedule == attempt.scheduler.schedule == FOLLOWED
+def follows(scheduled: ScheduledRun) -> bool:
+    return scheduled.scenario.schedule == scheduled.scheduler.schedule == FOLLOWED
 
 
-def cancels(attempt: ScheduledRun) -> dict[int, Cancellation]:
+def cancels(scheduled: ScheduledRun) -> dict[int, Cancellation]:
     """Operation id -> where it is cancelled."""
-    found = {o.id: o.cancel for o in attempt.scenario.operations}
+    found = {o.id: o.cancel for o in scheduled.scenario.operations}
     return {number: cancel for number, cancel in found.items() if cancel is not None}
 
 
 def test_who_waited_may_be_cancelled_in_the_very_same_run() -> None:
-    """Some of the attempts follow the schedule of the run that was looked at, and
-    cancel there; without one to follow, none does."""
+    """Some runs follow the schedule of the first run, and cancel there; without a
+    schedule to follow, no run does."""
     drawn = draw()[5]
     runs = [o.id for o in drawn.scenario.operations if isinstance(o, RunAgent)]
-    looked = FirstRunReport(
+    first = FirstRunReport(
         {operation.id: PLACES for operation in drawn.scenario.operations},
         handed={runs[0]: (Handoff(3, runs[1]),)},
     )
 
-    again = [one for one in around(drawn, looked) if follows(one)]
+    again = [one for one in around(drawn, first) if follows(one)]
 
     assert 0.1 < len(again) / 400 < 0.2
     assert all(map(cancels, again))
-    assert not any(map(follows, around(drawn, looked, followed=False)))
+    assert not any(map(follows, around(drawn, first, followed=False)))
 
 
 def test_turns_are_counted_in_the_very_same_run() -> None:
-    """Most of the attempts that count turns follow the schedule in which they were
-    counted."""
+    """Most runs that count turns follow the schedule in which they were counted."""
     drawn = draw()[5]
     runs = [o.id for o in drawn.scenario.operations if isinstance(o, RunAgent)]
-    looked = FirstRunReport(
+    first = FirstRunReport(
         {operation.id: PLACES[:3] for operation in drawn.scenario.operations},
         waited={runs[0]: (InFlightInterval(2, 7, 20, "call"),)},
     )
 
-    attempts = around(drawn, looked)
-    counted = [a for a in attempts if any(c.turns for c in cancels(a).values())]
+    runs = around(drawn, first)
+    counted = [a for a in runs if any(c.turns for c in cancels(a).values())]
 
     assert 100 < len(counted)
     assert 0.7 < sum(map(follows, counted)) / len(counted) < 0.9

@@ -1,0 +1,120 @@
+"""Schedules of one workload that come from its seed, around its first run."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from hashlib import blake2s
+
+import msgspec
+
+from isolation_spec.model.scenario import Scenario, Schedule
+from isolation_spec.strategies.cancellations import (
+    FirstRunReport,
+    with_cancellations,
+    with_each_cancellation,
+)
+from isolation_spec.strategies.identifiers import identified
+from isolation_spec.strategies.schedules import CLASSES, ScheduledRun, SearchParameters
+from isolation_spec.world.schedulers.base import Scheduler
+from isolation_spec.world.schedulers.random import RandomScheduler
+
+__all__ = ["fifo_run", "first_run", "random_runs", "seeded_runs", "swept_runs"]
+
+_RANDOM, _FOUR_POINTS = 0.80, 0.85
+"""Above the first, arrivals are ordered at random; above the second, four points."""
+
+
+def first_run(scenario: Scenario, search: SearchParameters) -> ScheduledRun:
+    """The run under the schedule that Hypothesis drew; it counts steps."""
+    named = identified(scenario, random.Random(f"{search}"))
+    scheduler = Scheduler(named.schedule, change_points=search.change_points)
+    return ScheduledRun(named, scheduler, count_steps=True)
+
+
+def seeded_runs(
+    scenario: Scenario, search: SearchParameters, count: int, first: FirstRunReport
+) -> Iterator[ScheduledRun]:
+    """Yields so many runs around a first run of the scenario.
+
+    Change points lie among the choices of that run, and cancellations at its steps and
+    waits, so that neither is spent on a place that never comes.
+    """
+    for index in range(count):
+        chance = random.Random(f"{search}/{index}")
+        named = identified(scenario, chance)
+        cancelled = with_cancellations(named, chance, first)
+        if first.schedule is not None and chance.random() < cancelled.replays:
+            same = msgspec.structs.replace(cancelled.scenario, schedule=first.schedule)
+            yield ScheduledRun(same, Scheduler(first.schedule))
+        else:
+            plain_too = cancelled.scenario != named
+            yield _seeded(
+                cancelled.scenario, chance, max(first.choices, 1), plain_too=plain_too
+            )
+
+
+def swept_runs(scenario: Scenario, first: FirstRunReport) -> Iterator[ScheduledRun]:
+    """Yields the workload in plain order, cancelled before and after every step."""
+    plain = msgspec.structs.replace(scenario, schedule=Schedule())
+    for cancelled in with_each_cancellation(plain, first):
+        yield ScheduledRun(cancelled, Scheduler(cancelled.schedule))
+
+
+def random_runs(
+    scenario: Scenario, search: SearchParameters, count: int
+) -> Iterator[ScheduledRun]:
+    """Yields runs in which each arrival is as likely as any other to be the next.
+
+    A control: a search without priorities would make these runs.
+    """
+    for index in range(count):
+        chance = random.Random(f"{search}/random/{index}")
+        named = identified(scenario, chance)
+        plain = msgspec.structs.replace(named, schedule=Schedule())
+        yield ScheduledRun(plain, RandomScheduler(plain.schedule, chance))
+
+
+def fifo_run(scenario: Scenario, search: SearchParameters) -> ScheduledRun:
+    """The run in plain asyncio order, without cancellations by the world: a control."""
+    named = identified(scenario, random.Random(f"{search}"))
+    operations = tuple(
+        msgspec.structs.replace(operation, cancel=None)
+        if operation.cancel is not None
+        else operation
+        for operation in named.operations
+    )
+    plain = msgspec.structs.replace(named, operations=operations, schedule=Schedule())
+    return ScheduledRun(plain, Scheduler(plain.schedule))
+
+
+def _seeded(
+    scenario: Scenario, chance: random.Random, choices: int, *, plain_too: bool
+) -> ScheduledRun:
+    """SPCT with two or four change points.
+
+    One of five runs with a cancellation (`plain_too`) is in plain order, and one of
+    twenty runs orders arrivals at random.
+    """
+    kind = chance.random()
+    if plain_too and kind < 0.2:
+        plain = msgspec.structs.replace(scenario, schedule=Schedule())
+        return ScheduledRun(plain, Scheduler(plain.schedule))
+    schedule = Schedule(
+        burst=chance.choice((0, 0, 0, 1, 2)), split=chance.random() < 0.25
+    )
+    varied = msgspec.structs.replace(scenario, schedule=schedule)
+    if _RANDOM < kind <= _FOUR_POINTS:
+        return ScheduledRun(varied, RandomScheduler(schedule, chance))
+    points = [
+        chance.randint(1, choices) for _ in range(4 if kind > _FOUR_POINTS else 2)
+    ]
+    salt, share = chance.getrandbits(32), chance.choice((0.25, 0.5, 1.0))
+
+    def draw_class(chain: str) -> int:
+        digest = blake2s(f"{salt}/{chain}".encode(), digest_size=4).digest()
+        return digest[0] % CLASSES if digest[1] / 256 < share else 0
+
+    return ScheduledRun(
+        varied, Scheduler(schedule, change_points=points, draw_class=draw_class)
+    )
