@@ -1,4 +1,4 @@
-"""Draws so many workloads, each as unlike the others as Hypothesis can make it."""
+"""Draws workloads, each as unlike the others as Hypothesis can make it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import hypothesis
+from hypothesis.internal.cache import LRUCache
+from hypothesis.internal.conjecture import providers
+from hypothesis.internal.constants_ast import Constants
 from hypothesis.stateful import run_state_machine_as_test
 
 from isolation_spec.model.scenario import Scenario
@@ -70,8 +73,31 @@ def _drawn(
 
     # Any callable will do, says Hypothesis, but its types ask for a class.
     factory: Any = make
-    with contextlib.redirect_stdout(io.StringIO()):
+    with _no_local_constants(), contextlib.redirect_stdout(io.StringIO()):
         run_state_machine_as_test(
             hypothesis.seed(seed)(factory), settings=profile.settings(examples=_FRESH)
         )
     return found
+
+
+@contextlib.contextmanager
+def _no_local_constants() -> Iterator[None]:
+    """Keeps literals of local modules out of the draws.
+
+    Hypothesis draws one value of forty from the literals of all modules outside
+    site-packages. The same seed would draw other workloads in an editable installation
+    than from a wheel, and other ones once a user's module gains a literal.
+    """
+    names: dict[str, Any] = {
+        "_get_local_constants": Constants,
+        # Drawable constants are cached without regard to the set they come from.
+        "CONSTANTS_CACHE": LRUCache(1024),
+    }
+    before = {name: getattr(providers, name) for name in names}
+    try:
+        for name, value in names.items():
+            setattr(providers, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(providers, name, value)

@@ -1,31 +1,61 @@
-"""Workloads are decided by seed and number, whoever draws them."""
+"""A seed draws the same workloads on any machine."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hypothesis.internal.conjecture import providers
 
 from isolation_spec.strategies.profiles import find_profile
 from isolation_spec.strategies.workloads import draw_workloads
 
-QUICK = find_profile("quick")
+DRAW = """
+import sys
+from hashlib import sha256
+
+sys.path.insert(0, sys.argv[1])
+import odd
+from isolation_spec.strategies.profiles import find_profile
+from isolation_spec.strategies.workloads import draw_workloads
+
+digest = sha256()
+for workload in draw_workloads(find_profile("quick"), seed=7, examples=12):
+    digest.update(workload.scenario.to_json() + repr(workload.search[:]).encode())
+print(digest.hexdigest())
+"""
 
 
-def test_shares_have_the_same_workloads_as_the_whole() -> None:
-    """Two processes draw together exactly the workloads that one draws alone."""
-    whole = list(draw_workloads(QUICK, seed=3, examples=6))
-
-    shares = [
-        list(draw_workloads(QUICK, seed=3, examples=6, first=first, stride=2))
-        for first in (0, 1)
-    ]
-
-    assert sorted(whole, key=lambda one: one.number) == sorted(
-        shares[0] + shares[1], key=lambda one: one.number
+def digest_beside(folder: Path, constants: str) -> str:
+    """The digest of twelve workloads, drawn beside a user's module of constants."""
+    folder.mkdir()
+    (folder / "odd.py").write_text(constants)
+    done = subprocess.run(
+        [sys.executable, "-c", DRAW, folder], capture_output=True, text=True, check=True
     )
-    assert {0, 2, 4} == {one.number for one in shares[0]}
+    return done.stdout
 
 
-def test_another_seed_draws_other_workloads() -> None:
-    """No workload of one seed is one of another, but for the smallest of all."""
-    one, other = (
-        {w.scenario.to_json() for w in draw_workloads(QUICK, seed=seed, examples=5)}
-        for seed in (1, 2)
-    )
+def test_constants_of_a_user_change_no_workload(tmp_path: Path) -> None:
+    """Literals in a user's modules are in no draw, though Hypothesis collects them."""
+    numbers = ", ".join(map(str, (*range(16), *range(50, 150, 7))))
+    many = f'N = [{numbers}]\nT = ["odd", "t1", b"\\x01\\x02\\x03\\x04", 301.5]\n'
 
-    assert set() == one & other
+    empty = digest_beside(tmp_path / "empty", "")
+
+    assert empty == digest_beside(tmp_path / "many", many)
+
+
+@pytest.mark.parametrize("name", ["_get_local_constants", "CONSTANTS_CACHE"])
+def test_hypothesis_has_the_names_that_are_replaced(name: str) -> None:
+    """Drawing replaces two private names, which another version may not have."""
+    assert hasattr(providers, name)
+
+
+def test_drawing_leaves_the_constants_of_other_tests_alone() -> None:
+    """Afterwards Hypothesis draws the literals of local modules as before."""
+    before = providers._get_local_constants, providers.CONSTANTS_CACHE
+
+    list(draw_workloads(find_profile("quick"), seed=0, examples=1))
+
+    assert before == (providers._get_local_constants, providers.CONSTANTS_CACHE)
