@@ -5,7 +5,6 @@ Neither draws anything with Hypothesis: both work on a workload that was drawn.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 
 import msgspec
@@ -21,6 +20,7 @@ from isolation_spec.model.scenario import (
 )
 from isolation_spec.strategies.cancellations import FirstRunReport
 from isolation_spec.strategies.schedules import ScheduledRun, SearchParameters
+from isolation_spec.strategies.streams import Stream, random_stream
 from isolation_spec.world.schedulers.exhaustive import ExhaustiveSchedulers
 from isolation_spec.world.schedulers.pct import PCTScheduler
 
@@ -48,7 +48,7 @@ def pct_runs(
     """
     steps = max(1, round(first.arrivals * _SPARE))
     for index in range(count):
-        chance = random.Random(f"{search}/pct/{index}")
+        chance = random_stream(Stream.PCT, search.seed, index)
         scheduler = PCTScheduler(scenario.schedule, chance, depth=depth, steps=steps)
         yield ScheduledRun(scenario, scheduler)
 
@@ -72,7 +72,7 @@ def small_scope(scenario: Scenario, search: SearchParameters) -> Scenario | None
     A user opens a context or a connection, and does one thing more that names it; the
     other only opens theirs. None where the workload has no two such users.
     """
-    chance = random.Random(f"{search}/small")
+    chance = random_stream(Stream.SMALL_SCOPE, search.seed)
     openings = [o for o in scenario.operations if isinstance(o, OpenContext | Connect)]
     chance.shuffle(openings)
     for one in openings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from typing import Any
 
 import msgspec
@@ -35,16 +34,17 @@ from isolation_spec.model.scenario import (
     Write,
     canary,
 )
+from isolation_spec.strategies.endings import Ending, FinalRound
+from isolation_spec.strategies.identifiers import LABELS
 from isolation_spec.strategies.payloads import sign
 from isolation_spec.strategies.schedules import CHAINS, SearchParameters
 from isolation_spec.strategies.scripts import COMMON, KEYS, script
+from isolation_spec.strategies.streams import Stream, random_stream
 
 __all__ = ["Classes", "ScenarioBuilder"]
 
 Classes = tuple[int, ...]
 _PAUSE = Sleep(seconds=2.0)
-_SLOW_ONE_OF = 16
-"""Of so many users the model of one is slow; most are not there."""
 
 
 class ScenarioBuilder:
@@ -54,7 +54,9 @@ class ScenarioBuilder:
         contexts, connections: the names of each user's, in the order of users.
         runs: the numbers of each user's runs.
         classes: chain -> class, where one was drawn.
-        search: what is drawn once for the scenario.
+        search: drawn once for the scenario.
+        final_round: the choices at its end.
+        slow_user: the user whose model is slow, if there is one of that number.
     """
 
     def __init__(self) -> None:
@@ -66,6 +68,8 @@ class ScenarioBuilder:
         self.runs: list[list[int]] = []
         self.classes: dict[str, int] = {}
         self.search = SearchParameters((), 0, False, 0)
+        self.final_round = FinalRound()
+        self.slow_user = len(LABELS)
         self.has_collected = self.is_shut_down = False
 
     # The whole
@@ -78,35 +82,32 @@ class ScenarioBuilder:
         operations = tuple(self.operations)
         return Scenario(users=self.users, operations=operations, schedule=schedule)
 
-    def _look_in_the_end(self) -> None:
-        """Mostly everybody stores something, half of the time, waits for the others,
-        asks for an answer, now and then all for the same, and a tool, and reads: what
-        others did may show late. Seldom all of them leave together, in the midst of
-        their work.
+    def _end(self) -> None:
+        """Adds the final round that was drawn.
 
-        An agent's sleep is what waits: time goes on once nobody has anything to do.
+        In it everybody pauses, asks their model and a tool, and reads. An agent's sleep
+        is what waits for the others: time goes on once no task can go on without it.
         """
-        seed = self.search.seed
-        if self.is_shut_down or not seed % 4:
+        final = self.final_round
+        if self.is_shut_down or final.ending is Ending.NONE:
             return
-        stored = (Remember(key=KEYS[0], value=""),) if seed // 8 % 2 else ()
-        tool = CallTool(tool=("echo", "slow")[seed // 16 % 2], argument="")
-        alike = self._slow >= len(self.users) and not seed // 512 % 2
-        asks = Think(prompt=COMMON if alike else "")
-        steps = (*stored, _PAUSE, asks, tool)
+        stored = (Remember(key=KEYS[0], value=""),) if final.stores else ()
+        same_question = final.same_question and self.slow_user >= len(self.users)
+        question = Think(prompt=COMMON if same_question else "")
+        tool = CallTool(tool=final.tool, argument="")
         present = [user for user, contexts in enumerate(self.contexts) if contexts]
         for user in present:
             context, number = self.contexts[user][0], self._number(())
-            script = self._signed(steps, user, number)
+            script = self._signed((*stored, _PAUSE, question, tool), user, number)
             self.operations.append(
                 RunAgent(id=number, user=user, context=context, script=script)
             )
         for user in present:
             read = Read(id=self._number(()), user=user, context=self.contexts[user][0])
             self.operations.append(read)
-        if seed % 8 == 1 and present:
-            self._look_elsewhere(seed // 8)
-        if seed % 8 == 3:
+        if final.ending is Ending.INTRUSION and present:
+            self._intrude_at_the_end(final)
+        if final.ending is Ending.DEPARTURE:
             for user in range(len(self.users)):
                 self._leave_at_work(user)
 
@@ -124,12 +125,12 @@ class ScenarioBuilder:
         self.operations.append(run)
         self._leave(user, None)
 
-    def _look_elsewhere(self, drawn: int) -> None:
-        """Somebody asks for what is left of another, when all is over."""
-        victim = self._user_with(self.contexts, drawn)
+    def _intrude_at_the_end(self, final: FinalRound) -> None:
+        """A user reads a context of another, when all work is over."""
+        victim = self._user_with(self.contexts, final.victim)
         read = Read(
             id=self._number(()),
-            user=self._other(victim, drawn),
+            user=self._other(victim, final.intruder),
             context=self.contexts[victim][0],
             victim=victim,
         )
@@ -249,7 +250,8 @@ class ScenarioBuilder:
         background: bool,
         cancel: Cancellation | None,
         classes: Classes = (),
-        like: str | None = None,
+        *,
+        alike: bool = False,
     ) -> None:
         number = self._number(classes)
         self.runs[user].append(number)
@@ -258,7 +260,7 @@ class ScenarioBuilder:
                 id=number,
                 user=user,
                 context=context,
-                script=self._script(most, user, number, like),
+                script=self._script(most, user, number, alike=alike),
                 background=background,
                 cancel=cancel,
             )
@@ -293,21 +295,22 @@ class ScenarioBuilder:
         )
 
     def _script(
-        self, most: int, user: int, number: int, like: str | None = None
+        self, most: int, user: int, number: int, *, alike: bool = False
     ) -> tuple[Step, ...]:
-        """A signed script, decided by all that was drawn so far, or the same for all
-        that are `like` one another."""
-        chance = random.Random(like or f"{self.search}/{self.operations}/{number}")
+        """A signed script of its own; all scripts that are `alike` have equal steps."""
+        chance = random_stream(Stream.SCRIPT, self.search.seed, 0 if alike else number)
         return self._signed(script(chance, most), user, number)
 
     def _signed(
         self, steps: tuple[Step, ...], user: int, number: int
     ) -> tuple[Step, ...]:
-        """The script with canaries of its own; in some of the workloads one user's
-        model is slow to answer what nobody else asks, for others to wait for if they
-        must."""
+        """The script with canaries of its own; the slow user's model answers late.
+
+        A common question is answered at once: the others wait for a slow answer only
+        if the engine makes them.
+        """
         signed = sign(steps, self.users[user].label, number)
-        if self._slow != user:
+        if self.slow_user != user:
             return signed
         return tuple(
             msgspec.structs.replace(step, seconds=SLOW)
@@ -315,11 +318,6 @@ class ScenarioBuilder:
             else step
             for step in signed
         )
-
-    @property
-    def _slow(self) -> int:
-        """The user whose model is slow, if there is one of that number."""
-        return self.search.seed // 32 % _SLOW_ONE_OF
 
     def _user(self, drawn: int) -> int:
         return drawn % len(self.users)
@@ -334,6 +332,11 @@ class ScenarioBuilder:
         count = len(self.users)
         order = (((drawn % count) + n) % count for n in range(count))
         return next(user for user in order if has[user])
+
+    def _user_and_context(self, drawn: int, pick: int) -> tuple[int, str]:
+        """The first user from the drawn one on with a context, and one of theirs."""
+        user = self._user_with(self.contexts, drawn)
+        return user, self._pick(self.contexts[user], pick)
 
     @staticmethod
     def _pick(names: list[Any], drawn: int) -> Any:

@@ -16,6 +16,7 @@ from isolation_spec.strategies.cancellations import (
 )
 from isolation_spec.strategies.identifiers import identified
 from isolation_spec.strategies.schedules import CLASSES, ScheduledRun, SearchParameters
+from isolation_spec.strategies.streams import Stream, random_stream
 from isolation_spec.world.schedulers.base import Scheduler
 from isolation_spec.world.schedulers.random import RandomScheduler
 
@@ -27,7 +28,7 @@ _RANDOM, _FOUR_POINTS = 0.80, 0.85
 
 def first_run(scenario: Scenario, search: SearchParameters) -> ScheduledRun:
     """The run under the schedule that Hypothesis drew; it counts steps."""
-    named = identified(scenario, random.Random(f"{search}"))
+    named = identified(scenario, random_stream(Stream.FIRST_RUN, search.seed))
     scheduler = Scheduler(named.schedule, change_points=search.change_points)
     return ScheduledRun(named, scheduler, count_steps=True)
 
@@ -41,7 +42,7 @@ def seeded_runs(
     waits, so that neither is spent on a place that never comes.
     """
     for index in range(count):
-        chance = random.Random(f"{search}/{index}")
+        chance = random_stream(Stream.SEEDED_RUN, search.seed, index)
         named = identified(scenario, chance)
         cancelled = with_cancellations(named, chance, first)
         if first.schedule is not None and chance.random() < cancelled.replays:
@@ -69,7 +70,7 @@ def random_runs(
     A control: a search without priorities would make these runs.
     """
     for index in range(count):
-        chance = random.Random(f"{search}/random/{index}")
+        chance = random_stream(Stream.RANDOM_CONTROL, search.seed, index)
         named = identified(scenario, chance)
         plain = msgspec.structs.replace(named, schedule=Schedule())
         yield ScheduledRun(plain, RandomScheduler(plain.schedule, chance))
@@ -77,7 +78,7 @@ def random_runs(
 
 def fifo_run(scenario: Scenario, search: SearchParameters) -> ScheduledRun:
     """The run in plain asyncio order, without cancellations by the world: a control."""
-    named = identified(scenario, random.Random(f"{search}"))
+    named = identified(scenario, random_stream(Stream.FIRST_RUN, search.seed))
     operations = tuple(
         msgspec.structs.replace(operation, cancel=None)
         if operation.cancel is not None

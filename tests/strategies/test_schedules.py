@@ -164,8 +164,8 @@ def test_some_workloads_are_a_crowd() -> None:
     )
     users = [len(one.scenario.users) for one in workloads]
 
-    assert 12 == min(users)
-    assert 16 == max(users)
+    assert set(users) <= set(range(12, 17))
+    assert {13, 14, 15, 16} <= set(users)
     assert 6 == max(len(drawn.scenario.users) for drawn in draw())
 
 
