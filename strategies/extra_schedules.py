@@ -27,10 +27,11 @@ from isolation_spec.world.schedulers.pct import PCTScheduler
 __all__ = ["SCOPE_ORDERS", "exhaustive_runs", "pct_runs", "small_scope"]
 
 SCOPE_ORDERS = 200
-"""Orders of a small scope after which it is not small: three of four have fewer."""
+"""Orders after which a small scope is given up: three of four scopes have fewer."""
 
 _SPARE = 1.25
-"""k over the arrivals of the first run: other orders have somewhat more."""
+"""k, as a multiple of the arrivals of the first run: other orders have somewhat more.
+No bound holds for a run that exceeds k; the result counts such runs."""
 
 
 def pct_runs(
@@ -67,10 +68,10 @@ def exhaustive_runs(
 
 
 def small_scope(scenario: Scenario, search: SearchParameters) -> Scenario | None:
-    """Two users of a workload with little to do: one, and what the other does next.
+    """Three operations of two users, None if the workload has no such three.
 
-    A user opens a context or a connection, and does one thing more that names it; the
-    other only opens theirs. None where the workload has no two such users.
+    One user opens a context or a connection and names it in a second operation; the
+    other only opens one.
     """
     chance = random_stream(Stream.SMALL_SCOPE, search.seed)
     openings = [o for o in scenario.operations if isinstance(o, OpenContext | Connect)]
@@ -85,7 +86,7 @@ def small_scope(scenario: Scenario, search: SearchParameters) -> Scenario | None
 
 
 def _goes_on(operation: Operation, opening: OpenContext | Connect) -> bool:
-    """True if it is the same user's, and names what was opened, at first hand."""
+    """Whether it is the same user's, and names the opened context or connection."""
     if operation.user != opening.user or operation is opening:
         return False
     if isinstance(opening, OpenContext):

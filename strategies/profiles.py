@@ -1,4 +1,11 @@
-"""How much a search spends. Counts live here and nowhere else."""
+"""Profiles: the amount of work in a search. Counts live here and nowhere else.
+
+`quick` takes 12 s on the machine of the README, `ci` a minute on two free cores, `deep`
+a night. Four schedules for each of many workloads found rare orders sooner than more
+schedules of fewer workloads; each workload costs 16 ms to draw and a run some 20 ms.
+Steps, and the distances of sweeps, scopes and crowds, were chosen to fit that time, and
+were not measured one by one.
+"""
 
 from __future__ import annotations
 
@@ -11,21 +18,21 @@ __all__ = ["PROFILES", "Profile", "find_profile", "register_profiles"]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What one search spends.
+    """The amount of work in one search.
 
     Attributes:
         examples: generated workloads.
         steps: operations drawn for each, beside the scaffolding.
         schedules: schedules under which each is run.
-        sweep_every: of so many workloads one is run with a cancellation at each step of
-            each operation, too; 0 for none. A prime, so that all workers sweep.
-        exhaust_every: of so many workloads a small part of one is run under every order
-            of arrivals, too; 0 for none.
-        crowd_every: of so many workloads one has ten users more; 0 for none.
+        sweep_every: one of so many workloads is also run with a cancellation at each
+            step of each operation; 0 for none. A prime, so that all workers sweep.
+        exhaust_every: of one of so many workloads, a small scope is also run under every
+            order of arrivals; 0 for no scopes.
+        crowd_every: one of so many workloads has ten users more; 0 for no crowds.
         pct: depth of the schedules of pure PCT, a quarter as many as `schedules` and
-            beside them; 0 for none.
-        seconds: wall clock after which the search ends; 0 for no such limit.
-        about: what it is for, what it costs and what it reaches.
+            beside them; 0 for no such schedules.
+        seconds: wall clock after which the search ends; 0 for no limit.
+        about: its purpose, its cost and its activity.
     """
 
     name: str
@@ -40,7 +47,7 @@ class Profile:
     about: str = ""
 
     def spends(self) -> str:
-        """What one search spends, in a sentence."""
+        """The amount of work, in a sentence."""
         amount = f"{self.examples:,} workloads"
         if self.seconds:
             amount = f"{self.seconds / 60:g} minutes of workloads"
@@ -53,7 +60,7 @@ class Profile:
         )
 
     def settings(self, *, examples: int | None = None) -> settings:
-        """The settings of Hypothesis, for the whole or for a share of the examples.
+        """The settings of Hypothesis, for all examples or for a share of them.
 
         Hypothesis does not shrink: it cannot see the schedules of a workload.
         `isolation_spec.diagnosis.shrink` shrinks both as one value.
@@ -78,8 +85,8 @@ PROFILES = (
         steps=8,
         schedules=4,
         about="For every change, seconds: of the reference engine some 500 "
-        "interleavings, with every claim put to the test, and more than 20 of the 30 "
-        "places at which its operations wait cancelled.",
+        "interleavings, with every claim put to the test, and cancellations at more "
+        "than 20 of the 30 places at which its operations wait.",
     ),
     Profile(
         "ci",
@@ -89,8 +96,9 @@ PROFILES = (
         exhaust_every=200,
         crowd_every=50,
         about="For a pull request, about a minute on two free cores: of the reference "
-        "engine some 3,000 interleavings. The same seed runs the same and tells of the "
-        "same failure however many processes share it, and prints what replays it.",
+        "engine some 3,000 interleavings. The same seed gives the same runs and the "
+        "same failure with any number of processes, and prints the command that "
+        "replays it.",
     ),
     Profile(
         "deep",
@@ -114,9 +122,9 @@ PROFILES = (
         exhaust_every=50,
         crowd_every=20,
         seconds=600,
-        about="For whatever time there is, see --max-time: as deep, under a fresh seed "
-        "each time, which is printed. It begins with the workloads that an earlier run "
-        "kept in .isolation-spec/fuzz because they reached a new place, under new "
+        about="For any amount of time, see --max-time: as deep, under a fresh seed "
+        "each time, which is printed. It begins with the workloads that an earlier run kept "
+        "in .isolation-spec/fuzz because they reached a new place, under new "
         "schedules, and keeps each scenario there before it is run.",
     ),
 )
@@ -126,7 +134,7 @@ def find_profile(name: str) -> Profile:
     """The profile of that name.
 
     Raises:
-        KeyError: there is none; the text lists those that there are.
+        KeyError: there is no such profile; the text lists all profiles.
     """
     for profile in PROFILES:
         if profile.name == name:

@@ -21,11 +21,9 @@ from isolation_spec.strategies.schedules import SearchParameters
 __all__ = ["Workload", "draw_workloads"]
 
 _FRESH = 2
-"""Examples of one search by Hypothesis: the smallest, the same in all, and a new one.
-
-In one longer search five variations follow each new example, and the first tenth is
-small: of 300 examples 143 differed in their kinds of operations.
-"""
+"""Examples of one search by Hypothesis: the smallest, which is always the same, and a
+new one. In one longer search five variations follow each new example, and the first
+tenth is small: of 300 examples 143 differed in their kinds of operations."""
 
 
 class Workload(NamedTuple):
@@ -41,10 +39,9 @@ def draw_workloads(
 ) -> Iterator[Workload]:
     """Yields the workloads of a seed with the numbers `range(first, examples, stride)`.
 
-    Seed and number decide what is drawn, whoever draws it and in whatever order: shares
-    that have no number in common have no workload in common, and together they have the
-    same ones however many there are. Nothing is run while Hypothesis draws, so what an
-    engine does cannot look flaky to it.
+    Seed and number alone decide a workload, in any process and order. Shares without a
+    common number have no common workload, and any division into shares draws the same
+    workloads. No engine runs while Hypothesis draws, so it can see no flakiness.
     """
     for number in range(first, examples, stride):
         # The last of so many, as the first is the smallest of all.

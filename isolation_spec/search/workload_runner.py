@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["WorkloadRunner"]
 
 _COLLECT_EVERY = 20
+"""Runs between two collections of garbage. A collection takes 3.5 to 5 ms on a frozen
+heap, and 16 to 22 ms on another."""
 
 
 class StopSearch(Exception):
@@ -180,8 +182,7 @@ class WorkloadRunner:
         return self.plan.live.world(f"{self.live_seed}/{self.statistics.runs}")
 
     def _collect(self) -> None:
-        # Between runs and never inside one; after each run it would cost more than the
-        # run itself.
+        # Never inside a run: finalisers of an earlier one would act in it.
         self._since_collection += 1
         if self._since_collection >= _COLLECT_EVERY:
             self._since_collection = 0

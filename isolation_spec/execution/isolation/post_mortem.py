@@ -13,7 +13,7 @@ __all__ = ["describe_hang"]
 _DIES_WITHIN = 0.2
 """Seconds in which a process that closed its connection dies; a hung one never does."""
 _MOST_FRAMES = 60
-"""Innermost frames that a report keeps; the loop and the driver need about 30."""
+"""Innermost frames that a report keeps, so that an endless recursion fits a file."""
 
 
 def describe_hang(
