@@ -224,7 +224,7 @@ class MemoryTransport(asyncio.Transport):
     # Writing
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Sends at once what the socket takes, and keeps the rest."""
+        """Sends as many bytes as the socket takes and buffers the rest."""
         if self._end_wanted:
             message = "cannot call write() after write_eof()"
             raise RuntimeError(message)

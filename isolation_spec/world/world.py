@@ -263,7 +263,7 @@ class World:
 
 
 def _ignore(session: int, move: SessionMove, requester: int | None) -> None:
-    """Takes the moves of sessions of a world in which nobody records them."""
+    """Ignores the moves of sessions in a world without a recorder."""
 
 
 def _ignore_thread(name: str, place: str) -> None:

@@ -1,4 +1,4 @@
-"""Small scenarios to be shrunk, and what is asked of them."""
+"""Small scenarios to shrink, and their properties."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ Fails = Callable[[Scenario], bool]
 def several(
     *operations: Operation, users: int = 3, schedule: Schedule | None = None
 ) -> Scenario:
-    """So many of alice, bob and carol do this, under plain names."""
+    """A scenario of the first `users` of alice, bob and carol, with plain names."""
     called = make_users("alice", "bob", "carol")[:users]
     return make_scenario(*operations, users=called, schedule=schedule)
 
 
 def two(*operations: Operation, schedule: Schedule | None = None) -> Scenario:
-    """Alice and bob do this, under plain names."""
+    """A scenario of alice and bob, with plain names."""
     return several(*operations, users=2, schedule=schedule)
 
 
@@ -51,7 +51,7 @@ def running(number: int, user: int, *script: Step) -> RunAgent:
 
 
 def users_of(scenario: Scenario) -> dict[int, int]:
-    """Operation id -> whose it is; those of the world are nobody's."""
+    """Operation id -> user; without the operations of the world."""
     asked = (o for o in scenario.operations if isinstance(o, UserOperation))
     return {operation.id: operation.user for operation in asked}
 
@@ -61,7 +61,7 @@ def kinds(scenario: Scenario) -> list[str]:
 
 
 def scripts(scenario: Scenario) -> list[list[str]]:
-    """What each run does."""
+    """The kinds of the steps of each run."""
     return [
         [type(step).__name__ for step in operation.script]
         for operation in scenario.operations

@@ -1,4 +1,4 @@
-"""What makes a task shorter, and where it is cancelled then, are found together."""
+"""A deletion that shortens a task and the moved cancellation are one candidate."""
 
 import pytest
 
@@ -23,7 +23,7 @@ LATE = Cancellation(step=7)
 
 
 def observe(scenario: Scenario) -> RunObservation:
-    """A run makes three steps and two for each step of its script; others three."""
+    """A task makes three steps, and a run two more for each step of its script."""
     scripts = {o.id: o.script for o in scenario.operations}
     return RunObservation((), {number: 3 + 2 * len(s) for number, s in scripts.items()})
 
@@ -38,7 +38,7 @@ def at(operation: Operation) -> int:
 
 
 def test_a_shorter_run_is_cancelled_earlier() -> None:
-    """A step goes, and what the cancellation strikes stays."""
+    """A script step goes, and the cancellation still comes at the last step."""
 
     def fails(scenario: Scenario) -> bool:
         return any(at(o) == 3 + 2 * len(o.script) for o in runs(scenario))
@@ -50,22 +50,22 @@ def test_a_shorter_run_is_cancelled_earlier() -> None:
     assert [3] == list(map(at, small.operations))
 
 
-@pytest.mark.parametrize("struck_at", [2, 3])
-def test_a_cancellation_moves_as_others_go(struck_at: int) -> None:
-    """With fewer operations the same is struck at another step of the same one."""
+@pytest.mark.parametrize("cancelled_at", [2, 3])
+def test_a_cancellation_moves_as_others_go(cancelled_at: int) -> None:
+    """With fewer operations the same operation is cancelled at another step."""
 
     def fails(scenario: Scenario) -> bool:
         steps = {o.id: at(o) for o in scenario.operations}
-        return steps in ({1: LATE.step, 2: 0, 3: 0, 4: 0}, {1: struck_at, 2: 0})
+        return steps in ({1: LATE.step, 2: 0, 3: 0, 4: 0}, {1: cancelled_at, 2: 0})
 
     lanes = two(cancelled(1, 0), running(2, 1), running(3, 1), running(4, 1))
     small = Shrinker(fails, observe=observe).shrink(lanes)
 
-    assert {1: struck_at, 2: 0} == {o.id: at(o) for o in small.operations}
+    assert {1: cancelled_at, 2: 0} == {o.id: at(o) for o in small.operations}
 
 
-def test_a_cancellation_strikes_another_operation() -> None:
-    """With fewer operations it may be another one that is to be cancelled."""
+def test_a_cancellation_moves_to_another_operation() -> None:
+    """With fewer operations the cancellation may belong to another operation."""
 
     def fails(scenario: Scenario) -> bool:
         steps = {o.id: at(o) for o in scenario.operations}
@@ -78,8 +78,8 @@ def test_a_cancellation_strikes_another_operation() -> None:
     assert {1: 0, 2: 2} == {o.id: at(o) for o in small.operations}
 
 
-def test_each_step_is_struck_before_and_after() -> None:
-    """After its last step a task has ended, and nothing is left to strike."""
+def test_each_step_is_cancelled_before_and_after() -> None:
+    """A task cannot be cancelled after its last step."""
     made = [
         o.cancel
         for one in with_one_more_cancellation(two(running(1, 0)), {1: 2})

@@ -1,4 +1,4 @@
-"""What is small and made of the same steps is found, however far it is from here."""
+"""Small scenarios of the same steps are found, however far from the first one."""
 
 from collections.abc import Iterator
 
@@ -40,8 +40,11 @@ CROWD = several(
 
 
 def shrunk(wanted: list[list[str]], contexts: int, behind: int = 0) -> Scenario:
-    """The crowd, which fails as it is, or whatever has only these scripts, so many
-    contexts, and so many runs in the background."""
+    """The shrunk crowd.
+
+    Besides the crowd itself, a scenario fails that has exactly these scripts, so many
+    contexts, and so many runs in the background.
+    """
 
     def fails(scenario: Scenario) -> bool:
         opened = kinds(scenario).count("OpenContext")
@@ -55,38 +58,38 @@ def shrunk(wanted: list[list[str]], contexts: int, behind: int = 0) -> Scenario:
     return small
 
 
-def test_two_users_do_one_thing_each() -> None:
-    """Of many steps two are put together, in two contexts."""
+def test_two_users_have_one_operation_each() -> None:
+    """Two steps of the scenario are combined in two contexts."""
     small = shrunk([["Recall", "Think"], ["Sleep", "Recall"]], contexts=2)
 
     assert (4, 0, 4) == size(small)
     assert 2 == len(small.users)
 
 
-def test_one_user_does_whatever_an_agent_can() -> None:
-    """A step is tried that stood nowhere, beside one that did."""
+def test_one_user_performs_any_step() -> None:
+    """A step of the scenario is combined with any step of the catalogue."""
     small = shrunk([["Think", "Fail"]], contexts=1)
 
     assert (["OpenContext", "RunAgent"], 1) == (kinds(small), len(small.users))
 
 
-def test_one_user_does_three_things_at_once() -> None:
-    """All but the last of them in the background."""
+def test_one_user_has_three_operations_at_once() -> None:
+    """All but the last of them are in the background."""
     small = shrunk([[], [], ["Remember"]], contexts=1, behind=2)
 
     assert (4, 0, 1) == size(small)
 
 
-def test_nothing_is_made_that_is_not_smaller() -> None:
-    """Of two operations nothing with four is made."""
+def test_every_candidate_is_smaller() -> None:
+    """No candidate of two operations has four."""
     small = several(opening(1, 0), running(2, 0, Think(prompt="p")))
 
     assert [] == list(synthesize(small))
     assert {2} == {len(one.operations) for one in synthesize(CROWD)} - {4}
 
 
-def test_what_is_made_is_well_formed() -> None:
-    """Ids come once, values are those of who stores them, and rows have one key."""
+def test_every_candidate_is_well_formed() -> None:
+    """Ids are unique, values carry canaries of their user, and rows have one key."""
     for made in synthesize(CROWD):
         assert [] == list(made.problems())
         for operation in made.operations:
@@ -100,7 +103,7 @@ def test_what_is_made_is_well_formed() -> None:
 
 
 def keys(scenario: Scenario) -> Iterator[str]:
-    """Under which something is stored."""
+    """Yields the keys of all writes."""
     for operation in scenario.operations:
         script = operation.script if isinstance(operation, RunAgent) else ()
         for one in (operation, *script):
@@ -109,7 +112,7 @@ def keys(scenario: Scenario) -> Iterator[str]:
 
 
 def test_odd_names_are_tried_both_ways() -> None:
-    """Who does what matters where the names do."""
+    """With odd names, each user is tried in each role."""
     users = (User(label="alice", id="1"), User(label="bob", id="01"))
     transact = Transact(items=(("k1", canary("alice", 2, 1)),))
     lanes = (opening(1, 0), running(2, 0, transact), opening(3, 1), running(4, 1))

@@ -1,4 +1,4 @@
-"""One user does what two did, and nobody is wronged by that who was not before."""
+"""Operations move between users and stay as legitimate or hostile as before."""
 
 from collections.abc import Iterator
 
@@ -53,12 +53,12 @@ def every(scenario: Scenario = THREE) -> Iterator[Scenario]:
 
 
 def test_every_candidate_is_well_formed() -> None:
-    """Nobody names a user who is gone, and no id comes twice."""
+    """No candidate names a removed user, and no id occurs twice."""
     assert [] == [problem for one in every() for problem in one.problems()]
 
 
-def test_values_are_those_of_who_asks() -> None:
-    """What is given to another user to do is signed by that user."""
+def test_values_carry_canaries_of_their_user() -> None:
+    """A transferred operation has canaries of its new user."""
     for candidate in every():
         for operation in candidate.operations:
             alone = Scenario(users=candidate.users, operations=(operation,))
@@ -67,8 +67,8 @@ def test_values_are_those_of_who_asks() -> None:
             assert owners <= {candidate.users[user].label}
 
 
-def test_who_cancels_what_is_another_users_says_so() -> None:
-    """A run and its cancelling may come to two users; then it is an attack."""
+def test_cancelling_a_run_of_another_user_is_an_attack() -> None:
+    """A cancel request names the owner of its run as victim if they are different."""
     for candidate in every():
         owners = users_of(candidate)
         for operation in candidate.operations:
@@ -78,8 +78,8 @@ def test_who_cancels_what_is_another_users_says_so() -> None:
                 assert victim == operation.victim
 
 
-def test_an_attack_follows_what_it_was_aimed_at() -> None:
-    """Who has now what was another user's is attacked in their place."""
+def test_an_attack_follows_its_target() -> None:
+    """The new owner of the target becomes the victim."""
     attacked = {
         one.users[operation.victim].label
         for one in with_merged_users(THREE)
@@ -91,19 +91,19 @@ def test_an_attack_follows_what_it_was_aimed_at() -> None:
 
 
 def test_every_context_that_is_named_is_opened() -> None:
-    """What another user does is done in a context of theirs."""
+    """A transferred operation uses a context of its new user."""
     for candidate in every():
         opened = {o.user for o in candidate.operations if isinstance(o, OpenContext)}
-        asked = {
+        requesters = {
             operation.user
             for operation in candidate.operations
             if operation.context is not None
         }
-        assert asked <= opened
+        assert requesters <= opened
 
 
 def test_two_users_become_one() -> None:
-    """Where one run after the other does what runs at once did, a user goes."""
+    """A user goes where sequential runs fail as concurrent ones do."""
     three = several(
         *(opening(number, number - 1) for number in (1, 2, 3)),
         *(running(number + 3, number - 1, Think(prompt="p")) for number in (1, 2, 3)),
@@ -120,7 +120,7 @@ def test_two_users_become_one() -> None:
 
 
 def test_an_operation_becomes_a_step_of_another_user() -> None:
-    """Where a user's run may as well do what another asked for, it does."""
+    """A run of one user takes over an operation of another."""
     shared = two(
         opening(1, 0),
         running(2, 0, Think(prompt="p")),
@@ -137,7 +137,7 @@ def test_an_operation_becomes_a_step_of_another_user() -> None:
 
 @pytest.mark.parametrize("forged", [True, False])
 def test_an_attack_takes_the_place_of_a_lane(forged: bool) -> None:
-    """A user who claims to be another one needs nothing else."""
+    """An impersonating connection replaces all operations of its user."""
     lanes = two(Connect(id=1, user=0, connection="c1"), opening(2, 1), running(3, 1))
 
     def fails(scenario: Scenario) -> bool:
@@ -151,7 +151,7 @@ def test_an_attack_takes_the_place_of_a_lane(forged: bool) -> None:
 
 
 def test_beside_an_attack_others_only_connect() -> None:
-    """Where a handshake is broken by another one, no run need tell of it."""
+    """Beside an attack on handshakes, only connections are left."""
     lanes = two(
         Connect(id=1, user=0, connection="c1"),
         opening(2, 0),
