@@ -16,7 +16,7 @@ Main = Callable[[World], Awaitable[Any]]
 
 
 def spct(seed: int, choices: int = 40) -> Scheduler:
-    """SPCT as `strategies/schedules.py` draws it; seed 0 is what plain asyncio does."""
+    """SPCT as `strategies/schedules.py` draws it; seed 0 is the order of asyncio."""
     if not seed:
         return Scheduler(Schedule())
     chance = random.Random(seed)
@@ -34,7 +34,7 @@ def spct(seed: int, choices: int = 40) -> Scheduler:
 
 
 def run_in_world(main: Main, scheduler: Scheduler | None = None) -> Any:
-    """What the program returns, run in a fresh world whose choices count at once."""
+    """The result of a program in a fresh world whose choices count at once."""
     scheduler = scheduler or Scheduler(Schedule())
     scheduler.active = True
     with World(scheduler) as world:

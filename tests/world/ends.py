@@ -1,4 +1,4 @@
-"""Both ends of a connection, with all that their transports told them."""
+"""Both ends of a connection, with a log of the calls of their transports."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,7 +8,7 @@ HOST = "127.0.0.1"
 
 
 class Watched(asyncio.Protocol):
-    """Writes down everything that its transport tells it."""
+    """Logs every call of its transport."""
 
     def __init__(self, log: list[str], name: str, *, keeps_open: bool = False) -> None:
         self.log = log

@@ -1,7 +1,6 @@
 """A model answers some prompts late, in the simulated world and in the live one."""
 
-from collections.abc import Callable
-from typing import Any
+import asyncio
 
 import pytest
 
@@ -51,7 +50,7 @@ SCENARIO = Scenario(
 def test_an_answer_takes_as_long_as_the_scenario_says(
     asked: str, seconds: float
 ) -> None:
-    """Whatever holds a slow prompt is answered late; an empty one is in everything."""
+    """A text with a slow prompt is answered late; an empty prompt has no effect."""
     assert seconds == ModelLatency(SCENARIO).seconds(asked)
 
 
@@ -59,26 +58,42 @@ def world() -> World:
     return World(Scheduler(Schedule()))
 
 
-@pytest.mark.parametrize(
-    ("make", "least", "most"), [(world, SLOW, SLOW), (LiveWorld, 0.015, 2.0)]
-)
-def test_time_passes_until_a_late_answer(
-    make: Callable[[], Any], least: float, most: float
-) -> None:
-    """Virtual seconds in the simulated world, a few real milliseconds in the live."""
+def test_late_answers_take_virtual_seconds() -> None:
+    """In the simulated world a late answer takes its seconds, and others none."""
     took = []
-    with make() as one:
+    with world() as one:
         one.prepare(SCENARIO)
 
         async def ask() -> None:
-            for asked in ("late", "soon", ""):
+            for prompt in ("late", "soon", ""):
                 began = one.time()
-                await one.completion(asked)
+                await one.completion(prompt)
                 took.append(one.time() - began)
 
         one.activate_choices()
         one.run(ask())
 
-    late, *others = took
-    assert least <= late <= most
-    assert max(others) < least
+    assert [SLOW, 0.0, 0.0] == took
+
+
+def test_late_answers_take_milliseconds_live(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the live world a late answer sleeps 20 ms, and others 2 ms at most."""
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    with LiveWorld() as one:
+        one.prepare(SCENARIO)
+
+        async def ask() -> None:
+            for prompt in ("late", "soon", ""):
+                await one.completion(prompt)
+
+        with monkeypatch.context() as patches:
+            patches.setattr(asyncio, "sleep", sleep)
+            one.run(ask())
+
+    late, *others = slept
+    assert 0.02 == late
+    assert max(others) <= 0.002

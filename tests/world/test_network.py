@@ -24,7 +24,7 @@ from tests.world.ends import HOST, Pair, Watched
 
 
 async def echo_and_close(world: World) -> list[Any]:
-    """Two users connect, echo and close; returns what is wrong at the end."""
+    """Two users connect, echo and close; returns leaks and errors at the end."""
     wrong: list[Any] = []
     world.loop.on_unhandled = wrong.append
 
@@ -66,7 +66,7 @@ def test_clean_websockets_leak_nothing(play: Any, schedulers: Any) -> None:
 
 
 def test_connecting_without_listener_is_refused(anywhere: Any) -> None:
-    """Connecting to a port on which nobody listens, or no longer, is refused."""
+    """Connecting to a port without a listener, or with a closed one, is refused."""
 
     async def program(rest: Any) -> list[str]:
         loop = asyncio.get_running_loop()
@@ -135,7 +135,7 @@ def test_backlog_is_reset_by_the_kernel() -> None:
 
 
 class Server:
-    """The program in both: a server that notes all, and what it asks to be run next."""
+    """The program of both worlds: a server that logs events, and the next action."""
 
     def __init__(self) -> None:
         self.log: list[str] = []
@@ -197,7 +197,7 @@ def worlds(play: Any, schedulers: Any) -> list[Server]:
 
 
 class Outside:
-    """Plain blocking sockets and a thread, which act exactly when they are told to."""
+    """Blocking sockets and a thread, which act exactly on request."""
 
     async def open(self) -> "Outside":
         self.server = Server()
@@ -208,16 +208,16 @@ class Outside:
         await self.until("accept 2")
         self.c: socket.socket | None = None
         self.answered = threading.Event()
-        self.server.start_job(lambda: self.answered.wait(5))
+        self.server.start_job(lambda: self.answered.wait(60))
         return self
 
     async def until(self, entry: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while entry not in self.server.log:  # noqa: ASYNC110
                 await asyncio.sleep(0)
 
     async def do(self, entry: str, *, wait: bool = True) -> None:
-        """Lets the outside do what the server will note as this entry."""
+        """Performs the action that the server will log as this entry."""
         if entry == "accept 3":
             self.c = socket.create_connection(self.address)
         elif entry == "job":
@@ -259,7 +259,7 @@ ORDERS = {
 
 @pytest.mark.parametrize("kind", ORDERS)
 def test_order_occurs_in_the_world(kind: str, worlds: list[Server]) -> None:
-    """Some of 300 schedules shows this order of what the outside did."""
+    """One of 300 schedules shows this order of external events."""
     order = ORDERS[kind]
     shown = {server.kept(*order) for server in worlds}
 
@@ -343,7 +343,7 @@ def test_server_forgets_lost_connections(play: Any) -> None:
 
 
 def test_no_tls_no_sockets(play: Any) -> None:
-    """What the network does not simulate is refused in words, not half done."""
+    """The network refuses features that it does not simulate, with a message."""
 
     async def main(world: World) -> None:
         with pytest.raises(NotImplementedError, match="has no ssl"):
@@ -355,7 +355,7 @@ def test_no_tls_no_sockets(play: Any) -> None:
 
 
 def test_accept_runs_for_the_requester_in_the_context_of_the_server(play: Any) -> None:
-    """A server side runs in the context of who started serving, and is the client's."""
+    """A server side runs in the server's context and is attributed to the client."""
     variable = contextvars.ContextVar("variable", default="none")
 
     async def main(world: World) -> tuple[Any, ...]:

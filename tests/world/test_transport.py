@@ -1,4 +1,4 @@
-"""The ends of an in-memory connection see what the ends of a real one can see."""
+"""The ends of an in-memory connection behave as those of a real one."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ from tests.world.ends import HOST, Pair, Watched
 
 
 async def written_then_closed(world: World) -> list[str]:
-    """What a reader task and its protocol see when peers write and close at once."""
+    """The log of a reader task and its protocol when peers write and close at once."""
     log: list[str] = []
 
     class Noted(asyncio.StreamReaderProtocol):
@@ -64,7 +64,7 @@ def test_end_waits_for_the_reader(play: Any, schedulers: Any) -> None:
 
 
 def test_end_never_in_the_turn_of_data(play: Any, schedulers: Any) -> None:
-    """Data and end of one direction never arrive in one turn, whatever the burst."""
+    """Data and end of one direction never arrive in one turn, at any burst."""
 
     async def main(world: World) -> list[tuple[str, int]]:
         seen: list[tuple[str, int]] = []
@@ -135,7 +135,7 @@ def test_close_with_unread_data_resets(anywhere: Any) -> None:
 
 
 def test_writing_to_a_closed_peer_resets(anywhere: Any) -> None:
-    """Whoever writes to a peer that is gone, its end not yet seen, hears of a reset."""
+    """Writing to a closed peer, before its end arrives, results in a reset."""
 
     async def program(rest: Any) -> list[str]:
         pair = await Pair().open(rest, client=True)
@@ -199,7 +199,7 @@ def test_reset_reaches_a_buffered_writer(anywhere: Any) -> None:
 
 
 def test_abort_delivers_what_is_in_flight(anywhere: Any) -> None:
-    """What the socket took before an abort still arrives."""
+    """Bytes that the socket took before an abort still arrive."""
 
     async def program(rest: Any) -> list[str]:
         pair = await Pair().open(rest)
@@ -293,11 +293,11 @@ def test_split_and_joined(play: Any) -> None:
     assert ["server got 1", "server got 2", "server got 3"] == split
 
 
-# What the socket does not take
+# Write buffers
 
 
 def test_write_buffer(play: Any) -> None:
-    """What the socket does not take is counted, and limits are as asyncio sets them."""
+    """Buffered bytes are counted, and the limits have the defaults of asyncio."""
 
     async def main(world: World) -> list[Any]:
         pair = await Pair().open(lambda: asyncio.sleep(1))

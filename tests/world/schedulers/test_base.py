@@ -1,4 +1,4 @@
-"""The scheduler orders arrivals by rank and age, and says afterwards what it did."""
+"""The scheduler orders arrivals by rank and age and records its choices."""
 
 import itertools
 import random
@@ -122,7 +122,7 @@ def test_choices_count_only_real_ones() -> None:
 
 
 def test_fifo_within_a_source() -> None:
-    """Only the head of a source can arrive, whatever the classes of those behind it."""
+    """Only the head of a source can arrive, regardless of the classes behind it."""
     outside = Outside(Scheduler(Schedule(classes={"slow": 5})))
     outside.post("one", "slow", "first")
     outside.post("one", "fast", "second")
@@ -133,7 +133,7 @@ def test_fifo_within_a_source() -> None:
 
 
 def test_excluded_sources_wait() -> None:
-    """A source that had its arrival in this turn is not asked again."""
+    """A source has at most one arrival a turn."""
     outside = filled(Scheduler(Schedule()))
     outside.take()
     outside.take("a")
@@ -143,7 +143,7 @@ def test_excluded_sources_wait() -> None:
 
 
 def test_withdrawn_source_is_not_pending() -> None:
-    """What is withdrawn neither arrives nor counts as pending, and can come again."""
+    """A withdrawn arrival neither arrives nor is pending, and can be posted again."""
     outside = filled(Scheduler(Schedule()))
     outside.scheduler.withdraw(outside.sources["a"])
     outside.scheduler.withdraw(outside.sources["a"])
@@ -217,7 +217,7 @@ def searching(seed: int) -> Scheduler:
 
 
 def test_replay_of_what_was_followed() -> None:
-    """Following what was followed gives the same order and uses every choice of it."""
+    """An executed schedule gives the same order again and uses all its choices."""
     demoted = 0
     for seed in range(2000):
         play = workload(seed)
@@ -304,7 +304,7 @@ def test_two_change_points_reach_every_order_of_two_pairs() -> None:
 
 
 def test_every_order_keeps_the_queues() -> None:
-    """Whatever the choices, nothing is lost, doubled or out of order in its source."""
+    """With any choices, each arrival comes once and in the order of its source."""
     for classes in itertools.product((0, 1, 2), repeat=3):
         for points in itertools.product(range(5), repeat=2):
             scheduler = Scheduler(

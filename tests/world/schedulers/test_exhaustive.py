@@ -52,7 +52,7 @@ def let_in(scheduler: Scheduler, lengths: Sequence[int]) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("lengths", SHAPES)
 def test_independent_chains_are_the_multinomial(lengths: tuple[int, ...]) -> None:
-    """Every order once, none twice: as many as the chains can be shuffled in."""
+    """Every order comes exactly once: as many as the chains can be shuffled in."""
     exhaustive = ExhaustiveSchedulers(Schedule())
     orders = [let_in(scheduler, lengths) for scheduler in exhaustive]
     multinomial = math.factorial(sum(lengths)) // math.prod(
@@ -64,7 +64,7 @@ def test_independent_chains_are_the_multinomial(lengths: tuple[int, ...]) -> Non
 
 
 def test_plain_order_comes_first() -> None:
-    """The first order is what plain asyncio does: the oldest first."""
+    """The first order is that of plain asyncio: the oldest first."""
     (first, *_) = (let_in(s, (2, 2)) for s in ExhaustiveSchedulers(Schedule()))
 
     assert ("0", "0", "1", "1") == first
@@ -109,7 +109,7 @@ def test_what_does_not_repeat_itself_ends_it_incomplete() -> None:
 
 @pytest.mark.parametrize("lengths", [(3, 1), (2, 2, 1)])
 def test_each_order_is_followed_by_its_schedule(lengths: tuple[int, ...]) -> None:
-    """What was chosen is written down by chain, and gives the same order again."""
+    """The choices are recorded by chain and give the same order again."""
     for scheduler in ExhaustiveSchedulers(Schedule()):
         order = let_in(scheduler, lengths)
         again = Scheduler(scheduler.executed_schedule())
@@ -122,7 +122,7 @@ def test_each_order_is_followed_by_its_schedule(lengths: tuple[int, ...]) -> Non
 
 
 class BruteForce(Scheduler):
-    """Lets in the arrival of an index at every choice, whatever chain that is."""
+    """Takes the arrival at a given index of every choice, regardless of its chain."""
 
     def __init__(self, schedule: Schedule, indexes: Sequence[int]) -> None:
         super().__init__(schedule)

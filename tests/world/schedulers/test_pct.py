@@ -1,4 +1,4 @@
-"""Probabilistic concurrency testing does what its bound is proven for."""
+"""Probabilistic concurrency testing finds bugs as often as its bound says."""
 
 import random
 from collections import Counter
@@ -68,7 +68,7 @@ def test_a_chain_falls_behind_after_the_arrival_of_its_point() -> None:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_it_replays_on_the_engine(seed: int) -> None:
-    """What it decided is recorded by chain, and gives the same history."""
+    """Its choices are recorded by chain and give the same history again."""
     form = Schedule(burst=seed % 3)
     scenario = msgspec.structs.replace(workload(), schedule=form)
     scheduler = PCTScheduler(form, random.Random(seed), depth=3, steps=150)
