@@ -132,31 +132,28 @@ def attacking(*victims: int) -> Scenario:
     return Scenario(users=USERS, operations=(*written, *attacks))
 
 
-def victims(scenario: Scenario) -> list[str]:
-    return [
-        scenario.users[operation.victim].label
+def victims(scenario: Scenario) -> dict[int, str]:
+    """The label of the victim of each attack, by the id of the operation."""
+    return {
+        operation.id: scenario.users[operation.victim].label
         for operation in scenario.operations
         if operation.victim is not None
-    ]
+    }
 
 
 def test_victims_are_renumbered() -> None:
     """An attack keeps its victim when other users are removed."""
-    small = minimal(lambda s: "dave" in victims(s), attacking(0, 1, 3))
+    small = minimal(lambda s: "dave" in victims(s).values(), attacking(0, 1, 3))
 
     assert ["carol", "dave"] == [user.label for user in small.users]
-    assert ["dave"] == victims(small)
+    assert ["dave"] == list(victims(small).values())
     assert (1, 0, 0) == size(small)
 
 
 def test_an_attack_goes_with_its_victim() -> None:
     """No candidate has an attack whose victim is another user than before."""
     for candidate in every_candidate(has(Connect), attacking(0, 1, 3)):
-        aimed = {
-            operation.id: candidate.users[operation.victim].label
-            for operation in candidate.operations
-            if operation.victim is not None
-        }
+        aimed = victims(candidate)
 
         assert aimed.items() <= {10: "alice", 11: "bob", 12: "dave"}.items()
         assert [] == list(candidate.problems())

@@ -17,7 +17,7 @@ from isolation_spec.model.history.entries import (
 from isolation_spec.model.history.history import History
 from isolation_spec.world.live.database import BadDatabase, check_database
 from isolation_spec.world.live.world import Live, LiveWorld
-from tests.world.live.judging import violated
+from tests.world.live.judging import violations_of
 
 
 class Keeping(ReferenceAdapter):
@@ -56,7 +56,7 @@ def test_a_kept_database_shows_nothing_of_earlier_runs(patient: None) -> None:
 
     assert not first & second
     assert [sorted(first), sorted(second)] == [sorted(owners) for owners in stored]
-    assert [] == violated(histories[0]) + violated(histories[1])
+    assert [] == violations_of(histories[0]) + violations_of(histories[1])
 
 
 @pytest.mark.parametrize(

@@ -29,19 +29,19 @@ from isolation_spec.model.scenario import (
 from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.live import world as live_world
 from isolation_spec.world.live.world import LiveWorld
-from tests.world.live.judging import violated
+from tests.world.live.judging import violations_of
 
 CAPABILITIES = ReferenceAdapter.capabilities
 
 
 def test_workload_holds_in_many_interleavings(patient: None) -> None:
-    """No claim is violated in 20 live runs of the reference engine."""
+    """No claim is violations_of in 20 live runs of the reference engine."""
     histories = [
         run(workload(), ReferenceAdapter, world=LiveWorld(str(seed)))
         for seed in range(20)
     ]
 
-    assert [] == [found for history in histories for found in violated(history)]
+    assert [] == [found for history in histories for found in violations_of(history)]
     assert all(history.settled for history in histories)
     assert 1 < len({history.arrivals for history in histories})
 
@@ -143,7 +143,7 @@ def test_cancellation_of_a_scenario_is_delivered(patient: None) -> None:
 
     assert (2, 3) == (delivered.operation, delivered.step)
     assert {1: "returned", 2: "cancelled"} == outcomes
-    assert [] == violated(history)
+    assert [] == violations_of(history)
 
 
 def test_waiting_is_cut_short() -> None:
