@@ -90,11 +90,11 @@ class WorkloadBuilder:
         """The indices of the users."""
         return range(len(self.users))
 
-    def add(self, kind: Callable[..., Operation], **fields: Any) -> int:
+    def add(self, operation_class: Callable[..., Operation], **fields: Any) -> int:
         """Appends an operation and returns its id."""
         number = len(self.operations) + 1
-        self.operations.append(kind(id=number, **fields))
-        for stream, drawn in zip(CHAINS, self.draw(classes()), strict=True):
+        self.operations.append(operation_class(id=number, **fields))
+        for kind, drawn in zip(CHAINS, self.draw(classes()), strict=True):
             if drawn:
                 self.classes[Chain.text(number, stream)] = drawn
         return number
