@@ -93,10 +93,10 @@ class WorkloadBuilder:
     def add(self, operation_class: Callable[..., Operation], **fields: Any) -> int:
         """Appends an operation and returns its id."""
         number = len(self.operations) + 1
-        self.operations.append(operation_class(id=number, **fields))
-        for kind, drawn in zip(CHAINS, self.draw(classes()), strict=True):
+        self.operations.append(kind(id=number, **fields))
+        for chain, drawn in zip(CHAINS, self.draw(classes()), strict=True):
             if drawn:
-                self.classes[Chain.text(number, stream)] = drawn
+                self.classes[Chain.text(number, chain)] = drawn
         return number
 
     def open(self, user: int, thread: str | None = None, name: str = "x") -> str:

@@ -22,11 +22,14 @@ def test_evidence_is_counted_by_claim() -> None:
 
 
 def test_counts_of_two_processes_add_up() -> None:
-    """Numbers are added, and a stop of either is one of both."""
-    one = SearchStatistics(examples=1, runs=4, evidence={"teardown": 2})
+    """Numbers are added, sets united, and a stop of either is one of both."""
+    one = SearchStatistics(
+        examples=1, runs=4, not_applicable={"teardown"}, evidence={"teardown": 2}
+    )
     other = SearchStatistics(
         examples=2,
         runs=8,
+        not_applicable={"exact-limits"},
         evidence={"teardown": 1, "exact-limits": 1},
         reached=ActivityCounters(users=3),
         time_up=True,
@@ -35,6 +38,7 @@ def test_counts_of_two_processes_add_up() -> None:
     one.add(other)
 
     assert (3, 12, True) == (one.examples, one.runs, one.time_up)
+    assert {"teardown", "exact-limits"} == one.not_applicable
     assert {"teardown": 3, "exact-limits": 1} == one.evidence
     assert 3 == one.reached.users
 

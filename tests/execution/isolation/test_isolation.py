@@ -265,7 +265,7 @@ def test_what_hangs_apart_is_named(
         parent.beacon.begin_run(1, SCENARIO, Scheduler(SCENARIO.schedule))
         run(SCENARIO, adapter)
 
-    hang = run_apart(work, lambda _: None, adapter=engine, allowed=1)
+    hang = run_apart(work, list[Digest]().append, adapter=engine, allowed=1)
 
     assert hang is not None
     assert (method, how) == (hang.method, hang.how)
@@ -301,7 +301,7 @@ def test_an_exception_of_the_work_is_an_error_of_the_adapter(
         raise error
 
     with pytest.raises(AdapterError, match=f"^{text}$"):
-        run_apart(work, lambda _: None)
+        run_apart(work, list[Digest]().append)
 
 
 def test_an_interrupt_ends_the_work_between_two_runs() -> None:
