@@ -281,6 +281,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(profiles, "PROFILES", (profile,))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("name", ["uuid4", "set", "joined thread"])
 def test_a_verdict_on_it_is_inconclusive(name: str, tmp_path: Path) -> None:
@@ -294,6 +295,7 @@ def test_a_verdict_on_it_is_inconclusive(name: str, tmp_path: Path) -> None:
     assert 0 < result.reruns
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_a_sample_of_passing_runs_is_repeated() -> None:
     """One of 47 is run once more, which counts as no run and no interleaving."""
@@ -375,6 +377,7 @@ class Leaking(Showing):
         return f"{self.written} {uuid.uuid4()}"
 
 
+@pytest.mark.slow
 def test_a_violation_that_repeats_otherwise_says_where(tmp_path: Path) -> None:
     """Violated each time, yet no two runs are equal: the verdict is no verdict."""
     events: list[FailureSaved] = []

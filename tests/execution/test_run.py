@@ -249,6 +249,7 @@ def in_fresh_process(seed: str, lines: bytes) -> str:
     return done.stdout.decode()
 
 
+@pytest.mark.slow
 def test_same_history_in_fresh_processes() -> None:
     """100 processes with random hash seeds see one history of the same choices."""
     lines = b"".join(one.to_json() + b"\n" for one in rich_ones())
@@ -265,6 +266,7 @@ def test_same_history_in_fresh_processes() -> None:
     assert len(here) == len(set(here))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("one", rich_ones(), ids=["plain", "chosen", "split"])
 def test_replay_of_a_search_run(one: Scenario) -> None:
     """Replaying the schedule that a search run followed gives the same history."""
@@ -286,6 +288,7 @@ def test_replay_of_a_search_run(one: Scenario) -> None:
     assert len(orders) > 8
 
 
+@pytest.mark.slow
 def test_histories_differ_where_schedules_do() -> None:
     """The digest is no constant: other schedules give other histories."""
     found = {

@@ -116,6 +116,7 @@ def violations() -> tuple[tuple[History, Violation], ...]:
     return tuple(found)
 
 
+@pytest.mark.slow
 def test_many_claims_repeat_what_was_observed() -> None:
     """The next test is about something: several claims would have told the password."""
     telling = {

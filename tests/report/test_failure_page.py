@@ -29,6 +29,8 @@ from tests.report.failing import (
     sample,
 )
 
+pytestmark = pytest.mark.slow
+
 PAGES: dict[str, Callable[[], str]] = {
     "two": lambda: page_of(2),
     "six": lambda: page_of(6),

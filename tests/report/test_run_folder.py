@@ -17,6 +17,7 @@ def progressed(interleavings: int) -> Progressed:
     return Progressed(examples=1, interleavings=interleavings, of_examples=10)
 
 
+@pytest.mark.slow
 def test_a_real_run_is_read_whole(tmp_path: Path) -> None:
     """The result and each catch of a real search come back."""
     run = load_run(write_run(tmp_path, *real_run()))

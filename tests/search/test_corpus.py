@@ -147,6 +147,7 @@ def fuzzed(
     return entries
 
 
+@pytest.mark.slow
 def test_a_second_run_never_repeats_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -164,6 +165,7 @@ def test_a_second_run_never_repeats_the_first(
     assert [] == list(Database(tmp_path, "reference").under_way.iterdir())
 
 
+@pytest.mark.slow
 def test_a_run_is_noted_with_its_seed(tmp_path: Path) -> None:
     """The seed is told at the beginning, recorded, and never the same."""
     heard: list[Event] = []

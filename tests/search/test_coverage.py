@@ -1,5 +1,7 @@
 """Coverage: counts of operations, awaits and cancellations over many histories."""
 
+import pytest
+
 from isolation_spec.execution.run import run
 from isolation_spec.model.history.entries import OperationEnded
 from isolation_spec.model.history.history import History
@@ -14,6 +16,7 @@ def counted(*histories: History) -> Coverage:
     return coverage
 
 
+@pytest.mark.slow
 def test_operations_are_counted_by_how_they_ended() -> None:
     """Each operation that ended counts once, under its kind and its outcome."""
     history = sample(6).history

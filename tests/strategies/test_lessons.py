@@ -43,6 +43,8 @@ from isolation_spec.strategies.scripts import COMMON
 from isolation_spec.strategies.seeded_schedules import seeded_runs
 from tests.strategies.drawn import draw
 
+pytestmark = pytest.mark.slow
+
 STEPS = ("before its first step", "a:1", "b:2", "b:2", "c:3")
 
 

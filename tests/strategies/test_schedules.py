@@ -155,6 +155,7 @@ def test_plain_asyncio_order_occurs() -> None:
     assert any(Schedule() == drawn.scenario.schedule for drawn in draw())
 
 
+@pytest.mark.slow
 def test_some_workloads_are_a_crowd() -> None:
     """A long profile has scenarios of up to 16 users, each with work of their own."""
     profile = find_profile("deep")
@@ -169,6 +170,7 @@ def test_some_workloads_are_a_crowd() -> None:
     assert 6 == max(len(drawn.scenario.users) for drawn in draw())
 
 
+@pytest.mark.slow
 def test_drawing_is_deterministic() -> None:
     """The same seed draws the same scenarios and searches."""
     again = draw.__wrapped__(0, 50)

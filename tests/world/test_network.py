@@ -50,6 +50,7 @@ async def echo_and_close(world: World) -> list[Any]:
     return wrong + list(world.ledger.live_resources_at_end())
 
 
+@pytest.mark.slow
 def test_clean_websockets_leak_nothing(play: Any, schedulers: Any) -> None:
     """Two clean websockets users leave nothing alive under any of 1,000 schedules."""
     orders = set()

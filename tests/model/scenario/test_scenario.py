@@ -154,6 +154,7 @@ def scenarios(draw: st.DrawFn) -> Scenario:
 # JSON
 
 
+@pytest.mark.slow
 @given(scenarios())
 @settings(max_examples=100, deadline=None, database=None)
 def test_round_trip(scenario: Scenario) -> None:

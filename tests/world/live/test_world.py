@@ -57,6 +57,7 @@ def test_same_work_is_done_as_in_the_simulated_world(patient: None) -> None:
     }
 
 
+@pytest.mark.slow
 def test_planted_leak_is_found() -> None:
     """A heartbeat that survives its user's cleanup is seen live, too."""
     engine = find_engine("reference+heartbeat-survives")
