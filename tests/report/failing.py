@@ -9,15 +9,12 @@ from isolation_spec.claims import Violation
 from isolation_spec.claims.facts import RecordedText
 from isolation_spec.contract.adapter import Adapter
 from isolation_spec.diagnosis.diagnosis import (
-    ArrivalOrder,
-    ClassChoice,
+    ChoiceKind,
     Diagnosis,
-    OtherUsers,
     PassingRun,
-    ProvenanceStep,
     ScheduleChoice,
 )
-from isolation_spec.diagnosis.provenance import trace_provenance
+from isolation_spec.diagnosis.provenance import ProvenanceStep, trace_provenance
 from isolation_spec.engines.registry import find_engine
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import judge_with_solos
@@ -158,9 +155,16 @@ def page_of(users: int = 2) -> str:
     story = Diagnosis(
         history=history,
         violation=one.violation,
-        choices=(ScheduleChoice(choice=ClassChoice("6/start"), needed=False),),
-        passing_run=PassingRun(
-            without=ArrivalOrder("5/call", "6/start"),
+        decisions=(
+            ScheduleChoice(
+                kind=ChoiceKind.CLASS,
+                operation=6,
+                text="holding bob back",
+                needed=False,
+            ),
+        ),
+        neighbour=PassingRun(
+            without="alice's tool answering first",
             history=other,
             step=next(i for i, (a, b) in enumerate(pairs) if a != b),
         ),
@@ -216,10 +220,16 @@ def hostile_page() -> str:
     story = Diagnosis(
         history=history,
         violation=violation,
-        choices=(
-            ScheduleChoice(choice=ClassChoice(f"3/{HOSTILE}"), needed=True),
+        decisions=(
             ScheduleChoice(
-                choice=ClassChoice(f"3/{HOSTILE}"), needed=False, tried=False
+                kind=ChoiceKind.CLASS, operation=3, text=HOSTILE, needed=True
+            ),
+            ScheduleChoice(
+                kind=ChoiceKind.CLASS,
+                operation=3,
+                text=HOSTILE,
+                needed=False,
+                tried=False,
             ),
         ),
         passing_run=PassingRun(
