@@ -26,8 +26,8 @@ class Profile:
         schedules: schedules under which each is run.
         sweep_every: one of so many workloads is also run with a cancellation at each
             step of each operation; 0 for none. A prime, so that all workers sweep.
-        exhaust_every: of one of so many workloads, a small scope is also run under every
-            order of arrivals; 0 for no scopes.
+        exhaust_every: of one of so many workloads, a small scope is also run under
+            every order of arrivals; 0 for no scopes.
         crowd_every: one of so many workloads has ten users more; 0 for no crowds.
         pct: depth of the schedules of pure PCT, a quarter as many as `schedules` and
             beside them; 0 for no such schedules.
@@ -123,8 +123,8 @@ PROFILES = (
         crowd_every=20,
         seconds=600,
         about="For any amount of time, see --max-time: as deep, under a fresh seed "
-        "each time, which is printed. It begins with the workloads that an earlier run kept "
-        "in .isolation-spec/fuzz because they reached a new place, under new "
+        "each time, which is printed. It begins with the workloads that an earlier run "
+        "kept in .isolation-spec/fuzz because they reached a new place, under new "
         "schedules, and keeps each scenario there before it is run.",
     ),
 )

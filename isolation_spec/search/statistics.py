@@ -17,7 +17,7 @@ from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import Scenario
 from isolation_spec.search.coverage import Coverage
 from isolation_spec.world.schedulers.base import Scheduler
-from isolation_spec.world.schedulers.exhaustive import Enumerated
+from isolation_spec.world.schedulers.exhaustive import EnumeratingScheduler
 from isolation_spec.world.schedulers.pct import Bound, PCTScheduler
 
 __all__ = ["Finding", "SearchStatistics"]
@@ -114,8 +114,9 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         """Counts a run under a scheduler that gives a guarantee."""
         if isinstance(scheduler, PCTScheduler):
             self.pct = scheduler.bound().plus(self.pct)
-        elif isinstance(scheduler, Enumerated):
-            is_last = scheduler.has_followed() and scheduler.following() is None
+        elif isinstance(scheduler, EnumeratingScheduler):
+            completes = scheduler.has_followed_prefix()
+            is_last = completes and scheduler.next_prefix() is None
             self.exhausted += is_last
 
     def count(self, judgement: Judgement) -> None:

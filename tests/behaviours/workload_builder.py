@@ -93,7 +93,7 @@ class WorkloadBuilder:
     def add(self, operation_class: Callable[..., Operation], **fields: Any) -> int:
         """Appends an operation and returns its id."""
         number = len(self.operations) + 1
-        self.operations.append(kind(id=number, **fields))
+        self.operations.append(operation_class(id=number, **fields))
         for chain, drawn in zip(CHAINS, self.draw(classes()), strict=True):
             if drawn:
                 self.classes[Chain.text(number, chain)] = drawn

@@ -9,12 +9,15 @@ from isolation_spec.claims import Violation
 from isolation_spec.claims.facts import RecordedText
 from isolation_spec.contract.adapter import Adapter
 from isolation_spec.diagnosis.diagnosis import (
-    ChoiceKind,
+    ArrivalOrder,
+    ClassChoice,
     Diagnosis,
+    OtherUsers,
     PassingRun,
+    ProvenanceStep,
     ScheduleChoice,
 )
-from isolation_spec.diagnosis.provenance import ProvenanceStep, trace_provenance
+from isolation_spec.diagnosis.provenance import trace_provenance
 from isolation_spec.engines.registry import find_engine
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import judge_with_solos
@@ -155,16 +158,9 @@ def page_of(users: int = 2) -> str:
     story = Diagnosis(
         history=history,
         violation=one.violation,
-        decisions=(
-            ScheduleChoice(
-                kind=ChoiceKind.CLASS,
-                operation=6,
-                text="holding bob back",
-                needed=False,
-            ),
-        ),
-        neighbour=PassingRun(
-            without="alice's tool answering first",
+        choices=(ScheduleChoice(choice=ClassChoice("6/start"), needed=False),),
+        passing_run=PassingRun(
+            without=ArrivalOrder("5/call", "6/start"),
             history=other,
             step=next(i for i, (a, b) in enumerate(pairs) if a != b),
         ),
@@ -220,16 +216,10 @@ def hostile_page() -> str:
     story = Diagnosis(
         history=history,
         violation=violation,
-        decisions=(
+        choices=(
+            ScheduleChoice(choice=ClassChoice(f"3/{HOSTILE}"), needed=True),
             ScheduleChoice(
-                kind=ChoiceKind.CLASS, operation=3, text=HOSTILE, needed=True
-            ),
-            ScheduleChoice(
-                kind=ChoiceKind.CLASS,
-                operation=3,
-                text=HOSTILE,
-                needed=False,
-                tried=False,
+                choice=ClassChoice(f"3/{HOSTILE}"), needed=False, tried=False
             ),
         ),
         passing_run=PassingRun(

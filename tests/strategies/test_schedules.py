@@ -56,7 +56,7 @@ def shape(scheduled: ScheduledRun) -> tuple[object, ...]:
             arrival = scheduler.take({})
             assert arrival is not None
             order.append(arrival.chain)
-    return scheduled.scenario.to_json(), tuple(order), scheduler.followed()
+    return scheduled.scenario.to_json(), tuple(order), scheduler.executed_schedule()
 
 
 @pytest.mark.parametrize("index", range(0, 200, 20))
@@ -228,10 +228,10 @@ def test_who_waited_may_be_cancelled_in_the_very_same_run() -> None:
 def test_turns_are_counted_in_the_very_same_run() -> None:
     """Most runs that count turns follow the schedule in which they were counted."""
     drawn = draw()[5]
-    runs = [o.id for o in drawn.scenario.operations if isinstance(o, RunAgent)]
+    numbers = [o.id for o in drawn.scenario.operations if isinstance(o, RunAgent)]
     first = FirstRunReport(
         {operation.id: PLACES[:3] for operation in drawn.scenario.operations},
-        waited={runs[0]: (InFlightInterval(2, 7, 20, "call"),)},
+        waited={numbers[0]: (InFlightInterval(2, 7, 20, "call"),)},
     )
 
     runs = around(drawn, first)

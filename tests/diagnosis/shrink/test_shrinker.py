@@ -11,6 +11,7 @@ from isolation_spec.diagnosis.shrink.observation import RunObservation
 from isolation_spec.diagnosis.shrink.shrinker import Shrinker
 from isolation_spec.diagnosis.shrink.sort_key import size
 from isolation_spec.model.scenario import (
+    AdvanceTime,
     Chain,
     CollectGarbage,
     Connect,
@@ -20,6 +21,7 @@ from isolation_spec.model.scenario import (
     Scenario,
     Schedule,
     Transact,
+    User,
     Write,
 )
 from tests.diagnosis.shrink.large_scenario import (
