@@ -63,6 +63,10 @@ class Adapter(ABC):
             and nothing is missed where they are not.
         varying: regular expressions of what a user may rightly see otherwise than they
             would alone, beside times and ids that nobody asked for.
+        packages: the names of the engine's packages, as `("myapp",)`. By default they
+            are the top-level packages of the adapter and of the contexts that it opens.
+            Objects of other packages are not searched for sharing, and an await in them
+            is shown by the innermost frame of the engine.
     """
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
@@ -70,6 +74,7 @@ class Adapter(ABC):
     limits: ClassVar[Mapping[str, int]] = {}
     event_names: ClassVar[EventNames | None] = None
     varying: ClassVar[tuple[str, ...]] = ()
+    packages: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     async def start(self, environment: Environment) -> None:

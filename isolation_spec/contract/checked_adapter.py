@@ -24,6 +24,7 @@ from isolation_spec.contract.errors import (
     first_not_implemented,
 )
 from isolation_spec.contract.scripted_agent import ScriptedAgent
+from isolation_spec.model.code_origin import EngineCode
 
 __all__ = ["CheckedAdapter"]
 
@@ -34,6 +35,9 @@ __all__ = ["CheckedAdapter"]
 class CheckedAdapter:
     """An adapter whose answers are checked; for the executor it is the adapter.
 
+    Attributes:
+        engine_code: the packages of the engine, as far as they are known.
+
     Raises:
         AdapterError: in each method, if the form of its answer is not the contract's.
     """
@@ -42,6 +46,11 @@ class CheckedAdapter:
         self.adapter = adapter
         self.refusals = adapter.refusals
         self.limits = adapter.limits
+        classes = type(adapter).__mro__
+        self.engine_code = EngineCode(
+            (c.__module__ for c in classes if issubclass(c, Adapter) and c != Adapter),
+            adapter.packages,
+        )
 
     def _broken(self, name: str, rule: str, saw: str, instead: str) -> Any:
         return broken_rule(self.adapter, name, rule, saw, instead)
@@ -80,6 +89,7 @@ class CheckedAdapter:
                 "None",
                 "return the object that read, run_agent and cleanup_context are given",
             )
+        self.engine_code.add_context(context)
         return context
 
     async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:

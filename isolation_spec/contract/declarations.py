@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import re
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,6 +62,7 @@ def check_declarations(adapter: Adapter) -> None:
     _check_limits(adapter)
     _check_varying(adapter)
     _check_event_names(adapter)
+    _check_packages(adapter)
     for capability, methods in METHODS.items():
         for method in methods if capability in adapter.capabilities else ():
             if getattr(type(adapter), method) is getattr(Adapter, method):
@@ -151,6 +154,26 @@ def _check_event_names(adapter: Adapter) -> None:
     except (msgspec.ValidationError, TypeError) as error:
         rule = "must name fields by strings and types by tuples of strings"
         raise broken_rule(adapter, "event_names", rule, str(error), instead) from None
+
+
+def _check_packages(adapter: Adapter) -> None:
+    found: Any = adapter.packages
+    saw = short_repr(found)
+    if isinstance(found, tuple) and all(isinstance(one, str) for one in found):
+        lacking = next((one for one in found if not _is_importable(one)), None)
+        if lacking is None:
+            return
+        saw = f"{lacking!r}"
+    rule = "must be a tuple of the names of packages that can be imported"
+    raise broken_rule(adapter, "packages", rule, saw, "write ('myapp',), or nothing")
+
+
+def _is_importable(name: str) -> bool:
+    try:
+        return name in sys.modules or importlib.util.find_spec(name) is not None
+    except (Exception, SystemExit):
+        # The parent of a dotted name is imported, and it may raise anything.
+        return False
 
 
 def _check_parameters(adapter: Adapter, method: str) -> None:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
-import sysconfig
 import traceback
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
+
+from isolation_spec.model.code_origin import is_library, is_ours, own_path
 
 __all__ = [
     "Blame",
@@ -25,12 +26,8 @@ __all__ = [
     "frames_waiting",
 ]
 
-_HERE = Path(__file__).parent.parent
-_CONTRACT = str(_HERE / "contract" / "checked_adapter.py")
-_AGENT = str(_HERE / "contract" / "scripted_agent.py")
-_ENGINES = ("engines/",)
-"""What of this package is an engine under verification, or drives one."""
-_LIBRARY = sysconfig.get_paths()["stdlib"]
+_CONTRACT = "contract/checked_adapter.py"
+_AGENT = "contract/scripted_agent.py"
 _THREAD = re.compile("^(?:Current thread|Thread) ", re.MULTILINE)
 _TOLD = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
 
@@ -44,6 +41,11 @@ class Frame(NamedTuple):
 
     def __str__(self) -> str:
         return f"{Path(self.file).name}:{self.line} in {self.function}"
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it is a call in this package, and not in an engine that it ships."""
+        return is_ours(self.file)
 
 
 class Blame(NamedTuple):
@@ -66,33 +68,23 @@ def attribute(stack: Sequence[Frame], adapter: str) -> Blame:
     """
     method = ""
     for outer, inner in itertools.pairwise(stack):
-        if outer.file == _CONTRACT and not outer.function.startswith(("_", "<")):
+        if own_path(outer.file) == _CONTRACT and not outer.function.startswith(
+            ("_", "<")
+        ):
             method = f"{adapter}.{outer.function}"
-        elif outer.file == _AGENT and outer.function in ("_take", "perform"):
-            if not _is_ours(inner):
+        elif own_path(outer.file) == _AGENT and outer.function in ("_take", "perform"):
+            if not inner.is_ours:
                 method = f"Services.{inner.function}"
-        elif not _is_ours(inner) and inner.function == "__init__" and _is_ours(outer):
+        elif not inner.is_ours and inner.function == "__init__" and outer.is_ours:
             method = f"{adapter}.__init__"
     return Blame(method, _place(stack))
 
 
 def _place(stack: Sequence[Frame]) -> str:
     for frame in reversed(stack):
-        if not _is_ours(frame) and not _is_library(frame):
+        if not frame.is_ours and not is_library(frame.file):
             return str(frame)
     return ""
-
-
-def _is_ours(frame: Frame) -> bool:
-    try:
-        inside = Path(frame.file).relative_to(_HERE).as_posix()
-    except ValueError:
-        return False
-    return not inside.startswith(_ENGINES)
-
-
-def _is_library(frame: Frame) -> bool:
-    return frame.file.startswith((_LIBRARY, "<"))
 
 
 def frames_of(trace: TracebackType | None) -> tuple[Frame, ...]:
@@ -125,7 +117,7 @@ def frames_dumped(text: str) -> tuple[Frame, ...]:
     several dumps the last one counts.
     """
     threads = [_frames(part.splitlines()) for part in _THREAD.split(text)]
-    return max(reversed(threads), key=lambda t: sum(map(_is_ours, t)), default=())
+    return max(reversed(threads), key=lambda t: sum(f.is_ours for f in t), default=())
 
 
 def _frames(lines: Iterable[str]) -> tuple[Frame, ...]:

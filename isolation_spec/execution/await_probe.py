@@ -6,22 +6,11 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+from isolation_spec.model.code_origin import EngineCode
+
 __all__ = ["BEFORE_FIRST_STEP", "ProbedCoroutine", "await_site"]
 
 BEFORE_FIRST_STEP = "before its first step"
-
-_NOT_ENGINE = (
-    "aiosqlite",
-    "asyncio",
-    "contextlib",
-    "greenlet",
-    "isolation_spec.contract",
-    "isolation_spec.engines.reference.adapter",
-    "isolation_spec.execution",
-    "isolation_spec.world",
-    "sqlalchemy",
-    "websockets",
-)
 
 
 class ProbedCoroutine(Coroutine[Any, Any, None]):
@@ -62,7 +51,7 @@ class ProbedCoroutine(Coroutine[Any, Any, None]):
         return (yield from self.coroutine.__await__())
 
 
-def await_site(task: asyncio.Task[Any]) -> str:
+def await_site(task: asyncio.Task[Any], engine: EngineCode) -> str:
     """`module:line` of the innermost frame of the engine in which the task waits."""
     place = BEFORE_FIRST_STEP
     waiting: Any = task.get_coro()
@@ -70,7 +59,7 @@ def await_site(task: asyncio.Task[Any]) -> str:
         frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
         if frame is not None:
             module = str(frame.f_globals.get("__name__", "?"))
-            if not module.startswith(_NOT_ENGINE):
+            if engine.has_module(module):
                 place = f"{module}:{frame.f_lineno}"
         waiting = getattr(waiting, "cr_await", None) or getattr(
             waiting, "gi_yieldfrom", None

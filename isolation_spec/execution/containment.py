@@ -12,13 +12,14 @@ from collections.abc import Iterator
 
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.execution.attribution import attribute, frames_of
+from isolation_spec.model.code_origin import own_path
 from isolation_spec.world.loop import WorldExhausted
 
 __all__ = ["TimedOut", "contain_process_exit", "quiet", "without_pool_warnings"]
 
 _HEARD = (signal.SIGINT, signal.SIGTERM)
 _PASSING = (WorldExhausted, GeneratorExit)
-_INTERRUPTS = "interrupts.py"
+_INTERRUPTS = "execution/interrupts.py"
 
 
 class TimedOut(BaseException):
@@ -114,7 +115,7 @@ def _is_users(error: BaseException) -> bool:
     if not isinstance(error, KeyboardInterrupt):
         return False
     stack = frames_of(error.__traceback__)
-    if stack and stack[-1].file.endswith(_INTERRUPTS):
+    if stack and own_path(stack[-1].file) == _INTERRUPTS:
         return True
     return signal.getsignal(
         signal.SIGINT

@@ -14,31 +14,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any
 
+from isolation_spec.model.code_origin import EngineCode
+
 __all__ = ["mutate_deeply", "shared_objects"]
 
 _MOST = 3000
-_LIBRARIES = (
-    "_asyncio",
-    "_contextvars",
-    "aiosqlite",
-    "asyncio",
-    "builtins",
-    "concurrent",
-    "functools",
-    "greenlet",
-    "isolation_spec.contract",
-    "isolation_spec.engines.reference.adapter",
-    "isolation_spec.execution",
-    "isolation_spec.model",
-    "isolation_spec.world",
-    "logging",
-    "random",
-    "sqlalchemy",
-    "sqlite3",
-    "threading",
-    "weakref",
-    "websockets",
-)
 _CONTAINERS = (list, dict, set, deque, bytearray)
 _ATOMS = (
     str,
@@ -56,32 +36,36 @@ _ATOMS = (
 
 
 def shared_objects(
-    holders: Iterable[tuple[int, tuple[Any, ...]]], declared: Iterable[Any]
+    holders: Iterable[tuple[int, tuple[Any, ...]]],
+    declared: Iterable[Any],
+    engine: EngineCode,
 ) -> Iterator[tuple[int, int, str]]:
     """Yields (user, other user, both paths) for each mutable object that both reach.
 
     `holders` are (user, objects to look from); what is reached through a declared
     object is shared on purpose.
     """
-    excluded = set(map(id, _reach(declared)))
+    excluded = set(map(id, _reach(declared, engine)))
     owners: dict[int, tuple[int, str]] = {}
     for user, roots in holders:
-        for thing, path in _paths(roots, excluded):
+        for thing, path in _paths(roots, excluded, engine):
             owner, first = owners.setdefault(id(thing), (user, path))
             if owner != user:
                 yield user, owner, f"{path}, the same object as {first}"
 
 
-def _reach(roots: Iterable[Any]) -> list[Any]:
+def _reach(roots: Iterable[Any], engine: EngineCode) -> list[Any]:
     """What contexts share on purpose: declared objects and their attributes."""
     found = []
     for root in roots:
         found.append(root)
-        found.extend(value for _, value in _parts(root))
+        found.extend(value for _, value in _parts(root, engine))
     return found
 
 
-def _paths(roots: Iterable[Any], excluded: set[int]) -> Iterator[tuple[Any, str]]:
+def _paths(
+    roots: Iterable[Any], excluded: set[int], engine: EngineCode
+) -> Iterator[tuple[Any, str]]:
     """Yields (mutable object, path) reached from the roots, nearest first."""
     waiting = deque((root, type(root).__name__) for root in roots)
     seen = set(excluded)
@@ -90,35 +74,34 @@ def _paths(roots: Iterable[Any], excluded: set[int]) -> Iterator[tuple[Any, str]
         if id(thing) in seen or thing is None or isinstance(thing, _ATOMS):
             continue
         seen.add(id(thing))
-        if _is_mutable(thing):
+        if _is_mutable(thing, engine):
             yield thing, path
-        for name, part in _parts(thing):
+        for name, part in _parts(thing, engine):
             waiting.append((part, f"{path}{name}"))
 
 
-def _is_mutable(thing: Any) -> bool:
+def _is_mutable(thing: Any, engine: EngineCode) -> bool:
     """True for containers that can change, and objects of the engine's own classes."""
     if isinstance(thing, _CONTAINERS):
         return True
     frozen = getattr(
         getattr(type(thing), "__dataclass_params__", None), "frozen", False
     )
-    return not frozen and _is_own(thing) and hasattr(thing, "__dict__")
+    return not frozen and _is_own(thing, engine) and hasattr(thing, "__dict__")
 
 
-def _is_own(thing: Any) -> bool:
-    module = type(thing).__module__ or ""
-    return not module.startswith(_LIBRARIES)
+def _is_own(thing: Any, engine: EngineCode) -> bool:
+    return engine.has_module(type(thing).__module__ or "")
 
 
-def _parts(thing: Any) -> Iterator[tuple[str, Any]]:
+def _parts(thing: Any, engine: EngineCode) -> Iterator[tuple[str, Any]]:
     if isinstance(thing, dict):
         for key, value in thing.items():
             yield f"[{str(key)[:20]!r}]", value
     elif isinstance(thing, list | tuple | set | frozenset | deque):
         for index, value in enumerate(thing):
             yield f"[{index}]", value
-    elif _is_own(thing) and not isinstance(thing, _ATOMS):
+    elif _is_own(thing, engine) and not isinstance(thing, _ATOMS):
         for name, value in getattr(thing, "__dict__", {}).items():
             yield f".{name}", value
         for owner in type(thing).__mro__:

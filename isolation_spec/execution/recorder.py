@@ -116,7 +116,9 @@ class Recorder:
     def shared(self, holders: Iterable[tuple[int, Any]]) -> None:
         """Mutable objects that contexts of two users both hold: (user, context)."""
         held = [(user, tuple(self._adapter.holdings(c))) for user, c in holders]
-        for user, other, what in shared_objects(held, self._adapter.shared()):
+        for user, other, what in shared_objects(
+            held, self._adapter.shared(), self._adapter.engine_code
+        ):
             self._of_user(ObjectShared, user, other=other, what=what)
 
     def rows(self, before: frozenset[Row]) -> None:

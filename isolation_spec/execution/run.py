@@ -41,14 +41,20 @@ from isolation_spec.model.history.entries import (
 from isolation_spec.model.history.history import History
 from isolation_spec.model.history.rendering import render
 from isolation_spec.model.history.states import Outcome, Phase, ToolMoment
-from isolation_spec.model.scenario import Cancellation, Operation, Scenario
+from isolation_spec.model.scenario import (
+    Cancellation,
+    OpenContext,
+    Operation,
+    Scenario,
+    User,
+)
 from isolation_spec.world import World
 from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.interface import WorldInterface
 from isolation_spec.world.loop import StepTracker, WorldExhausted
 from isolation_spec.world.schedulers.base import Scheduler
 
-__all__ = ["AdapterFactory", "run"]
+__all__ = ["AdapterFactory", "engine_packages", "run"]
 
 AdapterFactory = Callable[[], Adapter]
 EntryT = TypeVar("EntryT", bound=Entry)
@@ -76,6 +82,32 @@ def run(
         AdapterError: the adapter broke its contract; its cause says how.
     """
     fresh = world or World(scheduler or Scheduler(scenario.schedule))
+    return _conduct(scenario, make_adapter, fresh, count_steps=count_steps).history()
+
+
+_OPENING = Scenario(
+    users=(User(label="alice", id="alice"),),
+    operations=(OpenContext(id=1, user=0, context="x", thread="t"),),
+)
+
+
+def engine_packages(make_adapter: AdapterFactory) -> tuple[str, ...]:
+    """The names of the engine's packages, as a run knows them that opens one context.
+
+    Raises:
+        AdapterError: the adapter broke its contract.
+    """
+    world = World(Scheduler(_OPENING.schedule))
+    return _conduct(_OPENING, make_adapter, world).adapter.engine_code.packages
+
+
+def _conduct(
+    scenario: Scenario,
+    make_adapter: AdapterFactory,
+    fresh: WorldInterface,
+    *,
+    count_steps: bool = False,
+) -> Run:
     with contain_process_exit() as named, fresh as world:
         adapter = _made(make_adapter)
         named.adapter = type(adapter).__name__
@@ -85,7 +117,7 @@ def run(
             world.run(execution.conduct())
         except WorldExhausted as error:
             execution.give_up(str(error))
-        return execution.history()
+        return execution
 
 
 def _made(make_adapter: AdapterFactory) -> Adapter:
@@ -283,7 +315,7 @@ class Run:
         if self.count_steps:
             task = asyncio.current_task()
             assert task is not None
-            place = await_site(task)
+            place = await_site(task, self.adapter.engine_code)
             self.waits.setdefault(number, [BEFORE_FIRST_STEP]).append(place)
             self.awaits.append(Await(number, place, len(self.recorder.entries)))
         if user is None or who is None or who == self.scenario.users[user].id:
@@ -292,7 +324,7 @@ class Run:
             self.strange[number, who] = None
             task = asyncio.current_task()
             assert task is not None
-            place = await_site(task)
+            place = await_site(task, self.adapter.engine_code)
             self.record(IdentityChanged, number, identity=who, place=place)
 
     def _finished(self, task: asyncio.Task[Any]) -> None:
@@ -354,7 +386,8 @@ class Run:
         number = self.tasks[task]
         self.uncancelled.pop(number, None)
         self.world.activity.cancellations += 1
-        self.recorder.cancellation(number, aimed, await_site(task))
+        place = await_site(task, self.adapter.engine_code)
+        self.recorder.cancellation(number, aimed, place)
 
     def _use_tool(
         self, tool: str, argument: str, identity: str | None, moment: ToolMoment

@@ -136,6 +136,8 @@ class Terminal:
             self._write(rest)
         else:
             self._write(f"{command}  {rest}")
+        if event.packages:
+            self._write(f"engine: {', '.join(event.packages)}")
         if self._wants_live:
             # No thread of rich's own: the workers are forked from this process.
             self._live = Live(

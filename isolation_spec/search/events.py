@@ -33,7 +33,10 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, tag_field="event"):
 
 
 class SearchStarted(_Event, tag=True, frozen=True, kw_only=True):
-    """A search began; `max_time` is in seconds, 0 for no limit."""
+    """A search began; `max_time` is in seconds, 0 for no limit.
+
+    `packages` are those that count as the engine's own code.
+    """
 
     engine: str
     profile: str
@@ -41,6 +44,7 @@ class SearchStarted(_Event, tag=True, frozen=True, kw_only=True):
     processes: int
     world: WorldKind = "simulated"
     max_time: float = 0
+    packages: tuple[str, ...] = ()
 
 
 class WorkerCrashed(_Event, tag=True, frozen=True, kw_only=True):

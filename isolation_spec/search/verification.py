@@ -18,6 +18,7 @@ from isolation_spec.execution.containment import quiet
 from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT
 from isolation_spec.search.confirmation import Confirmation
 from isolation_spec.search.corpus import Database
+from isolation_spec.search.engine_packages import find_packages
 from isolation_spec.search.events import (
     Listener,
     SearchEnded,
@@ -174,6 +175,7 @@ def _search(plan: SearchPlan, store: FailureStore) -> _Search:
             processes=plan.processes,
             world=plan.world,
             max_time=plan.max_time,
+            packages=find_packages(plan),
         )
     )
     _report_crashes(plan, store, crashed)

@@ -8,9 +8,12 @@ import threading
 from collections.abc import Callable
 from typing import Any, Self
 
+from isolation_spec.model.code_origin import in_packages
+
 __all__ = ["ThreadWatch"]
 
-_NOT_WHERE = ("concurrent", "isolation_spec.world", "threading")
+_MACHINERY = ("concurrent", "isolation_spec.world", "threading")
+"""The packages through which a thread is started on behalf of others."""
 
 
 class ThreadWatch:
@@ -53,7 +56,7 @@ def _find_starter() -> str:
     frame: Any = sys._getframe(1)
     while frame is not None:
         module = str(frame.f_globals.get("__name__", "?"))
-        if not module.startswith(_NOT_WHERE):
+        if not in_packages(module, _MACHINERY):
             return f"{module}:{frame.f_lineno}"
         frame = frame.f_back
     return "?"

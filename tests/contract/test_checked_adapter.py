@@ -207,6 +207,25 @@ def test_refusals_are_exception_classes() -> None:
     ) == said(broken("refusals", PermissionError))
 
 
+@pytest.mark.parametrize(
+    ("found", "saw"),
+    [
+        ("myapp", "'myapp'"),
+        ((7,), "tuple"),
+        (("",), "''"),
+        (("isolation_spec", "no_such_package"), "'no_such_package'"),
+        (("isolation_spec.no_such_module",), "'isolation_spec.no_such_module'"),
+        ((".relative",), "'.relative'"),
+    ],
+)
+def test_packages_can_be_imported(found: Any, saw: str) -> None:
+    """The packages of an engine are a tuple of names that Python finds."""
+    assert (
+        "Broken.packages must be a tuple of the names of packages that can be "
+        f"imported, saw {saw}: write ('myapp',), or nothing"
+    ) == said(broken("packages", found))
+
+
 def test_limits_are_those_that_there_are() -> None:
     """A limit by another name would never be tested, so it is refused."""
     assert (

@@ -289,6 +289,15 @@ def may_be_long(line: str) -> bool:
     return line.startswith(("Saved in ", "Replay with: ", "Run it again with: "))
 
 
+def test_the_header_names_the_packages_of_the_engine() -> None:
+    """The second line says whose code counts as the engine's, if that is known."""
+    named = msgspec.structs.replace(start("app:Driver"), packages=("app", "myapp"))
+
+    assert ["engine: app, myapp"] == screen(80, named).splitlines()[1:]
+    assert [] == screen(80, start()).splitlines()[1:]
+    assert "" == screen(80, named, quiet=True)
+
+
 @SCREENS
 @each_case
 def test_no_line_is_wider_than_the_screen(case: str, width: int) -> None:
