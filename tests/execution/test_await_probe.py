@@ -8,7 +8,9 @@ from isolation_spec.execution.await_probe import (
     ProbedCoroutine,
     await_site,
 )
+from isolation_spec.model.code_origin import EngineCode
 
+ENGINE = EngineCode([__name__])
 OWNER: contextvars.ContextVar[str] = contextvars.ContextVar("owner", default="nobody")
 
 
@@ -63,7 +65,7 @@ def test_an_await_site_is_module_and_line() -> None:
     async def main() -> str:
         task = asyncio.create_task(steps())
         await asyncio.sleep(0)
-        site = await_site(task)
+        site = await_site(task, ENGINE)
         await task
         return site
 
@@ -77,7 +79,7 @@ def test_a_task_of_libraries_alone_has_no_await_site() -> None:
     async def main() -> str:
         task = asyncio.create_task(asyncio.sleep(0))
         await asyncio.sleep(0)
-        site = await_site(task)
+        site = await_site(task, ENGINE)
         await task
         return site
 

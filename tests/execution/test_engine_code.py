@@ -10,7 +10,7 @@ import pytest
 
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.execution.run import engine_packages, run
-from isolation_spec.model.history.entries import ObjectShared
+from isolation_spec.model.history.entries import CancellationDelivered, ObjectShared
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import (
     Cancellation,
@@ -187,7 +187,5 @@ def test_a_cancellation_names_the_frame_of_the_engine(make: Make) -> None:
     )
 
     assert ["random_bot.core"] == [
-        entry.place.partition(":")[0]
-        for entry in history.entries
-        if hasattr(entry, "after_step")
+        entry.place.partition(":")[0] for entry in history.of(CancellationDelivered)
     ]

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from isolation_spec.execution.object_graph import mutate_deeply, shared_objects
+from isolation_spec.model.code_origin import EngineCode
+
+ENGINE = EngineCode([__name__])
 
 
 @dataclass
@@ -28,7 +31,7 @@ def test_an_object_that_two_users_reach_is_found() -> None:
     one, other = Context(), Context()
     other.cache["all"] = one.notes
 
-    found = list(shared_objects([(0, (one,)), (1, (other,))], ()))
+    found = list(shared_objects([(0, (one,)), (1, (other,))], (), ENGINE))
 
     assert [(1, 0, "Context.cache['all'], the same object as Context.notes")] == found
 
@@ -38,8 +41,8 @@ def test_declared_objects_are_shared_on_purpose() -> None:
     shared = Context()
     one, other = Context(cache={"s": shared}), Context(cache={"s": shared})
 
-    assert [] == list(shared_objects([(0, (one,)), (1, (other,))], (shared,)))
-    assert 3 == len(list(shared_objects([(0, (one,)), (1, (other,))], ())))
+    assert [] == list(shared_objects([(0, (one,)), (1, (other,))], (shared,), ENGINE))
+    assert 3 == len(list(shared_objects([(0, (one,)), (1, (other,))], (), ENGINE)))
 
 
 def test_what_cannot_change_is_not_shared_state() -> None:
@@ -47,7 +50,7 @@ def test_what_cannot_change_is_not_shared_state() -> None:
     frozen = Frozen("x" * 100)
     one, other = Context(cache={"f": frozen}), Context(cache={"f": frozen})
 
-    assert [] == list(shared_objects([(0, (one,)), (1, (other,))], ()))
+    assert [] == list(shared_objects([(0, (one,)), (1, (other,))], (), ENGINE))
 
 
 @pytest.mark.parametrize(
