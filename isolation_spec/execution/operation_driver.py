@@ -84,6 +84,12 @@ class OperationDriver:
         self._readers: dict[asyncio.Task[None], None] = {}
         self._record = record
 
+    def release(self) -> None:
+        """Lets go of everything that the operations opened."""
+        self.clients.clear()
+        self.contexts.clear()
+        self.running.clear()
+
     def outcome_of(self, what: Any) -> StepOutcome:
         """How something ended that returned or raised this."""
         if isinstance(what, self.adapter.refusals):
