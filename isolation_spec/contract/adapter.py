@@ -1,24 +1,24 @@
-"""The contract through which an engine is verified, and what a world gives it.
+"""The contract of an adapter, through which an engine is verified.
 
 An adapter is a thin driver: it translates the operations of a scenario into calls of
-one engine and says what came back. It judges nothing, catches nothing and remembers
+one engine and returns the answers. It judges nothing, catches nothing and remembers
 nothing that the engine would not. One instance serves one run.
 
 To write one in ten minutes:
 
 1. Subclass `Adapter`, and make your engine in `start`, with `environment.time`,
    `environment.new_id` and `environment.database_url` where it would use its own. Let
-   its model await `environment.completion(prompt)`, and whatever else is remote
+   its model await `environment.completion(prompt)`, and any other remote call
    `environment.completion()`: between asking and answering is where users meet.
 2. Write `open_context`, `run_agent`, `read`, `cleanup_context`, `cleanup_user` and
    `shutdown` as calls of the engine. Name the exceptions by which it refuses in
    `refusals`.
-3. Write `Services` for the agent: `identity`, `think` and `sleep`, and what your
+3. Write `Services` for the agent: `identity`, `think` and `sleep`, and those that your
    capabilities add. Your engine runs an agent that awaits `agent.perform(services)`.
-4. Declare the `capabilities` that the engine has, and no other. What is not declared is
-   not asked for, and the claims about it are not applicable.
-5. Say in `shared` what contexts share on purpose, the engine itself first, and, if it
-   stores anything, in `observe` what is stored.
+4. Declare the `capabilities` that the engine has, and no other. Undeclared capabilities
+   are never exercised; their claims are not applicable.
+5. Return from `shared` the objects that contexts share on purpose, the engine itself
+   first, and, if it stores anything, from `observe` the stored rows.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ class Row(NamedTuple):
 class Adapter(ABC):
     """Drives one engine through one run.
 
-    Seven methods must be written; each capability asks for those named with it in
-    `METHODS`, and for the methods of `Services` that its steps call. What an engine
-    does badly, its own exceptions included, goes through an adapter unchanged. Only
-    what breaks this contract raises `AdapterError`, and ends the verification.
+    Seven methods must be written. Each capability requires those named with it in
+    `METHODS`, and the methods of `Services` that its steps call. The engine's answers
+    and exceptions go through an adapter unchanged. Only a breach of this contract
+    raises `AdapterError`, and ends the verification.
 
     Attributes:
-        capabilities: what the engine offers; scenarios ask for nothing else.
+        capabilities: the features of the engine; scenarios exercise no others.
         refusals: the exceptions by which the engine refuses a request.
-        limits: what the engine allows: `contexts_per_user`, `runs_per_context`. A run
+        limits: the limits of the engine: `contexts_per_user`, `runs_per_context`. A run
             beyond them waits, or is refused.
-        event_names: what every event of a run names, and how. Where nothing is
-            declared, the names of `EventNames` are believed wherever they are found,
-            and nothing is missed where they are not.
-        varying: regular expressions of what a user may rightly see otherwise than they
-            would alone, beside times and ids that nobody asked for.
+        event_names: the fields by which every event names its run. If undeclared, the
+            names of `EventNames` count where an event has them, and are not missed
+            where it has not.
+        varying: regular expressions for output that may legitimately differ between a
+            shared run and a solo run, beside times and generated ids.
         packages: the names of the engine's packages, as `("myapp",)`. By default they
             are the top-level packages of the adapter and of the contexts that it opens.
             Objects of other packages are not searched for sharing, and an await in them
@@ -93,23 +93,23 @@ class Adapter(ABC):
     async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
         """Runs the agent in the context at the user's request; returns the result.
 
-        The engine's agent awaits `agent.perform(services)`, and returns what that
-        returns. This method returns when the run has ended; cancelling its caller
-        cancels the run. The engine knows the run by `agent.name`. The user may not be
-        the owner of the context: the request is theirs all the same.
+        The engine's agent awaits `agent.perform(services)` and returns its result. This
+        method returns when the run has ended; cancelling its caller cancels the run.
+        The engine knows the run by `agent.name`. The user may not be the owner of the
+        context, and the request is the user's all the same.
 
         Raises:
             AgentFailure: the engine says that the run failed; its text and arguments
-                hold all that the engine said.
+                hold everything that the engine said.
             Exception: one of `refusals`, if the engine did not run the agent.
         """
 
     @abstractmethod
     async def read(self, user: str, context: Any) -> Mapping[str, Any]:
-        """Name of each read interface -> what it shows of the context to the user.
+        """Name of each read interface -> its view of the context for the user.
 
-        Here and below the user is the one who asks, who may not be the owner of the
-        context; then the engine must refuse, or act for the one who asks.
+        Here and below the user makes the request, and may not be the owner of the
+        context; then the engine must refuse, or act for the user.
         """
 
     @abstractmethod
@@ -135,7 +135,7 @@ class Adapter(ABC):
         raise self._missing("connect", Capability.CONNECTIONS)
 
     async def cancel_run(self, user: str, context: Any, run: str) -> None:
-        """Asks the engine, in a context of the user, to cancel the run of that name."""
+        """Cancels, in a context of the user, the run of that name."""
         raise self._missing("cancel_run", Capability.CANCEL)
 
     async def write(self, user: str, context: Any, key: str, value: str) -> None:
@@ -143,13 +143,13 @@ class Adapter(ABC):
         raise self._missing("write", Capability.MEMORY)
 
     async def erase(self, user: str, context: Any) -> None:
-        """Erases what is stored for the thread; returns once it is acknowledged."""
+        """Erases the values stored for the thread; returns once it is acknowledged."""
         raise self._missing("erase", Capability.ERASE)
 
     def identity(self) -> str | None:
-        """The user id for which the engine says the current code runs, None if nobody.
+        """The user id for which the engine says the current code runs, else None.
 
-        Asked in the task of each operation whenever it has come to an await, also one
+        Called in the task of each operation whenever it has come to an await, also one
         inside the engine.
         """
         return None
@@ -157,8 +157,8 @@ class Adapter(ABC):
     def observe(self) -> Iterable[Row]:
         """Everything stored, read without the engine's help.
 
-        From a database by a connection of the observer's own; from an engine that keeps
-        what it stores in memory, out of that memory.
+        From a database by a connection of the observer's own; from an engine that
+        stores in memory, out of that memory.
         """
         return ()
 
@@ -171,8 +171,8 @@ class Adapter(ABC):
         return ()
 
     def gauges(self, user: str | None) -> Mapping[str, float]:
-        """What the engine says it holds for the user, or for all; all zero when
-        idle."""
+        """The engine's own counts of its holdings for the user, or for all users; zero
+        when idle."""
         return {}
 
     def _missing(self, method: str, capability: Capability) -> AdapterError:

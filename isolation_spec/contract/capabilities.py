@@ -9,7 +9,7 @@ __all__ = ["METHODS", "Capability"]
 
 
 class Capability(enum.StrEnum):
-    """What an engine offers; a claim about anything else is not applicable to it."""
+    """A feature of an engine; claims about undeclared ones are not applicable."""
 
     CONNECTIONS = "connections"
     """Users connect by `websockets`, and events are routed to their connections."""
@@ -26,13 +26,13 @@ class Capability(enum.StrEnum):
     CANCEL = "cancel"
     """A run can be cancelled by its user through the engine."""
     ERASE = "erase"
-    """What a user stored can be erased."""
+    """A user's stored values can be erased."""
     CHILDREN = "children"
     """Agents run child agents."""
     PERMISSIONS = "permissions"
     """Whether a tool is allowed depends on the user: `Toolbox.permits` says."""
     LIMITS = "limits"
-    """The engine refuses what exceeds the limits that the adapter names."""
+    """The engine refuses requests beyond the limits that the adapter names."""
 
 
 METHODS: Mapping[Capability, tuple[str, ...]] = {
@@ -42,4 +42,4 @@ METHODS: Mapping[Capability, tuple[str, ...]] = {
     Capability.CANCEL: ("cancel_run",),
     Capability.ERASE: ("erase",),
 }
-"""The methods of an adapter that a capability asks for, beside those of every one."""
+"""Capability -> the methods that it requires, beside those of every adapter."""

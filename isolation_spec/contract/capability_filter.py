@@ -1,4 +1,4 @@
-"""What an engine offers anything for: which part of a scenario, and which counts."""
+"""Restricts scenarios, and the required activity, to the capabilities of an engine."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ _NEEDS: dict[type[Operation] | type[Step], Capability] = {
     Emit: Capability.CONNECTIONS,
     Spawn: Capability.CHILDREN,
 }
-"""What an operation or a step asks for; what is not named here, every engine has."""
+"""Operation or step -> the capability that it requires; every engine has the rest."""
 
 
 _ALWAYS = ("users", "runs_completed", "cancellations", "cleanups", "attacks")
@@ -63,7 +63,7 @@ _REACHED_BY: dict[Capability, tuple[str, ...]] = {
 
 
 def required_activity(capabilities: Collection[Capability]) -> tuple[str, ...]:
-    """The counts of `Reached` that must not stay zero for an engine with these."""
+    """The activity counters that must not stay zero for an engine with these."""
     further = (_REACHED_BY.get(one, ()) for one in capabilities)
     return (*_ALWAYS, *(name for names in further for name in names))
 
@@ -73,8 +73,8 @@ def restrict_to_capabilities(
 ) -> Scenario:
     """The scenario without the operations, steps and choices that need more.
 
-    What is left keeps its ids. An engine with every capability gets the scenario
-    itself.
+    The remaining operations keep their ids. An engine with every capability gets the
+    scenario itself.
     """
     if capabilities >= set(Capability):
         return scenario
@@ -87,7 +87,7 @@ def restrict_to_capabilities(
 def missing_capabilities(
     scenario: Scenario, capabilities: Collection[Capability]
 ) -> Iterator[tuple[str, Capability]]:
-    """Yields (what asks for it, capability) for each that the scenario goes without."""
+    """Yields (operation or step, missing capability) for each that is left out."""
     for operation in scenario.operations:
         steps = (step for _, step in walk(operation.script))
         for one in (operation, *steps):
@@ -132,7 +132,7 @@ def _script(
 
 
 def _choices(schedule: Schedule, kept: tuple[Operation, ...]) -> Schedule:
-    """The choices that concern what is kept, so that none waits for its place."""
+    """The choices on chains of the remaining operations: others have no place."""
     ids = {operation.id for operation in kept}
     return msgspec.structs.replace(
         schedule,

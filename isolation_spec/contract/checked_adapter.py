@@ -1,7 +1,7 @@
 """The contract between the verifier and an adapter, checked wherever the two meet.
 
-What an engine does badly is for the claims to judge: a request that it refuses, fails
-or is cancelled in passes unchanged. Checked is only the form of what the adapter
+Claims judge the engine: a request that it refuses or fails, or that is cancelled,
+passes unchanged. Checked is only the form of the values that the adapter
 declares and gives back, as a wrong form would be taken for the engine's behaviour.
 """
 
@@ -27,9 +27,6 @@ from isolation_spec.contract.scripted_agent import ScriptedAgent
 from isolation_spec.model.code_origin import EngineCode
 
 __all__ = ["CheckedAdapter"]
-
-
-# What is given back
 
 
 class CheckedAdapter:
@@ -63,13 +60,13 @@ class CheckedAdapter:
         try:
             return await answer
         except NotImplementedYet:
-            # Of an agent's services it is told by the agent itself.
+            # The agent itself reports unwritten services.
             if method == "run_agent" and arguments[-1].broken:
                 raise
             raise first_not_implemented(type(self.adapter), method) from None
 
     async def start(self, environment: Environment) -> None:
-        """Whatever is raised here is the adapter's fault: nothing was asked for yet."""
+        """An exception here is the adapter's fault: no request was made yet."""
         try:
             await self._asked("start", environment)
         except AdapterError:
@@ -93,7 +90,7 @@ class CheckedAdapter:
         return context
 
     async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
-        """An agent that could not perform is told even if the engine swallowed it."""
+        """Raises the error of an agent that could not perform, even if swallowed."""
         try:
             return await self._asked("run_agent", user, context, agent)
         finally:
@@ -101,7 +98,7 @@ class CheckedAdapter:
                 raise agent.broken[0]
 
     def check_performed(self, agent: ScriptedAgent) -> None:
-        """For a run that returned, and that nothing kept from performing."""
+        """Refuses a run that returned, and whose agent had to perform but did not."""
         if not agent.performed:
             raise self._broken(
                 "run_agent",
@@ -112,7 +109,7 @@ class CheckedAdapter:
             )
 
     async def read(self, user: str, context: Any) -> Mapping[str, Any]:
-        """What is shown is a mapping, so that each interface has its name."""
+        """The answer is a mapping, so that each read interface has its name."""
         shown = await self._asked("read", user, context)
         if not isinstance(shown, Mapping):
             rule = "must return a mapping of each read interface to what it shows"
@@ -161,21 +158,21 @@ class CheckedAdapter:
         """As the adapter."""
         await self._asked("shutdown")
 
-    # What is read without the engine
+    # Reads without the engine
 
     def identity(self) -> str | None:
-        """A user id or None; asked for at every await, so nothing more is looked at."""
+        """A user id or None; read at every await, so the check is cheap."""
         try:
-            who = self.adapter.identity()
+            user = self.adapter.identity()
         except Exception as error:
             raise self._raised("identity", error) from error
-        if who is None or isinstance(who, str):
-            return who
-        close = getattr(who, "close", None)
-        if inspect.iscoroutine(who) and close is not None:
+        if user is None or isinstance(user, str):
+            return user
+        close = getattr(user, "close", None)
+        if inspect.iscoroutine(user) and close is not None:
             close()
         rule = "must give the id of a user, or None"
-        raise self._broken("identity", rule, short_repr(who), "write 'def identity'")
+        raise self._broken("identity", rule, short_repr(user), "write 'def identity'")
 
     def observe(self) -> tuple[Row, ...]:
         """Rows are `Row`s of four texts."""

@@ -42,20 +42,17 @@ def broken_rule(adapter: Adapter, name: str, rule: str, saw: str, instead: str) 
 
 
 def short_repr(value: Any) -> str:
-    """A value in one short line; of what is not plain, only the name of its type."""
+    """A plain value in one short line; of any other value, the name of its type."""
     if value is None or isinstance(value, str | int | float):
         return repr(value)[:60]
     return type(value).__name__
-
-
-# What is declared
 
 
 def check_declarations(adapter: Adapter) -> None:
     """Refuses an adapter whose declarations and methods do not fit together.
 
     Raises:
-        AdapterError: names class, member, rule, what was seen, and what to write.
+        AdapterError: names class, member, rule, the value found, and the fix.
     """
     _check_capabilities(adapter)
     _check_refusals(adapter)
@@ -177,7 +174,7 @@ def _is_importable(name: str) -> bool:
 
 
 def _check_parameters(adapter: Adapter, method: str) -> None:
-    """A call as the verifier makes it must fit what the method takes."""
+    """A call as the verifier makes it must fit the parameters of the method."""
     wanted = inspect.signature(getattr(Adapter, method)).parameters.values()
     found = inspect.signature(getattr(adapter, method))
     given = [one.name for one in wanted if one.kind is one.POSITIONAL_OR_KEYWORD][1:]

@@ -13,7 +13,7 @@ __all__ = ["Connection", "Environment"]
 
 
 class Environment(Protocol):
-    """What a world supplies instead of the wall clock, the network and chance."""
+    """The clock, network, database and chance that a world supplies to an engine."""
 
     database_url: str
     host: str
@@ -24,13 +24,13 @@ class Environment(Protocol):
         """Seconds, monotonic."""
 
     def new_id(self, kind: str) -> str:
-        """An id that nothing else in this run has."""
+        """An id that is unique in this run."""
 
     async def completion(self, asked: str = "") -> None:
         """Returns when something outside, a model or a remote tool, has answered.
 
-        A model says what it was `asked`, as the answer to a prompt may take long; what
-        is asked for many at once is best asked without.
+        A model passes its prompt in `asked`, as the answer to a prompt may take long. A
+        request on behalf of several users is best made without.
         """
 
     def observe(self) -> Any:
@@ -43,7 +43,7 @@ class Connection(Protocol):
 
     @property
     def close_code(self) -> int | None:
-        """The code with which the connection was closed, None while open."""
+        """The code of the close frame, None while the connection is open."""
 
     def __aiter__(self) -> AsyncIterator[str | bytes]:
         """Yields messages until the connection is closed, however that happens."""

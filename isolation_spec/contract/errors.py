@@ -12,17 +12,17 @@ class AdapterError(Exception):
 
 
 class NotImplementedYet(AdapterError):
-    """Raised by a method that is still to be written; its docstring says what."""
+    """Raised by a method that is still to be written; its docstring says how."""
 
     def __init__(self, message: str = "") -> None:
         super().__init__(message or "a method of the adapter is still to be written")
 
 
 def first_not_implemented(of: type, method: str = "") -> NotImplementedYet:
-    """Says what to write in the first method of a class that is still to be written.
+    """The error that names the first unwritten method of a class, with its docstring.
 
-    In the order in which they stand there; of several that are missing, one at a time.
-    Without any, it is the method that was asked for.
+    Of several such methods it names the first one in the class. Where there is no such
+    method, it names `method`.
     """
     for name, member in vars(of).items():
         code = getattr(member, "__code__", None)

@@ -34,17 +34,17 @@ __all__ = ["FILLER", "HALF", "ScriptedAgent"]
 
 
 HALF = "\ud800"
-"""Half a character: it is text, and nothing encodes it."""
+"""Half a character: it is text that no codec encodes."""
 FILLER = b64encode(shake_128(b"filler").digest(45_000), b"-_").decode()
 """More than the buffers between an engine and its client hold, compressed or not."""
 
 
 class ScriptedAgent:
-    """What a scripted agent does; the adapter's agent calls `perform` and no more.
+    """An agent that performs a script; the adapter's agent calls `perform` only.
 
     Arguments:
         run: the id of the operation that runs it.
-        record: takes (path, step, what was seen or raised, identity) at its beginning
+        record: takes (path, step, its result or exception, identity) at the beginning
             and after each step.
     """
 
@@ -65,7 +65,7 @@ class ScriptedAgent:
 
     @property
     def name(self) -> str:
-        """The id that the engine must know the run by: `run-3`, its child `run-3.1`."""
+        """The id of the run in the engine: `run-3`, its child `run-3.1`."""
         return "run-" + ".".join(str(part) for part in (self.run, *self.path))
 
     async def perform(self, services: Services) -> Any:
@@ -141,7 +141,7 @@ class ScriptedAgent:
                 return None
 
     def _break(self, services: Services, method: str, problem: str) -> AdapterError:
-        """The error, kept as well, as an engine may swallow what its agent raises."""
+        """The error, held as well, as an engine may swallow its agent's exceptions."""
         message = (
             f"{type(services).__name__}.{method} {problem}: an agent performs its "
             f"script by such methods, so write it as in isolation_spec.Services"
@@ -151,13 +151,13 @@ class ScriptedAgent:
 
 
 def _problem(error: BaseException, services: Services, method: str) -> str | None:
-    """What is wrong with the method, None if the error came from within it."""
+    """The fault of the method's form, None if the error came from within it."""
     if isinstance(error, AttributeError) and not hasattr(services, method):
         return "is missing"
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next
-    # What is no coroutine, or does not take these arguments, fails in our own frame.
+    # A method that is no coroutine, or takes other arguments, fails in our own frame.
     ours = trace is not None and trace.tb_frame.f_code is ScriptedAgent._take.__code__
     is_shape = ours and isinstance(error, TypeError)
     return f"cannot be called and awaited ({error})" if is_shape else None

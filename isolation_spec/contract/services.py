@@ -12,7 +12,7 @@ __all__ = ["Services", "ToolOutcome"]
 
 
 class ToolOutcome(NamedTuple):
-    """What the engine said of a tool call."""
+    """The engine's answer to a tool call."""
 
     success: bool
     result: Any
@@ -20,7 +20,7 @@ class ToolOutcome(NamedTuple):
 
 
 class Services(Protocol):
-    """What an engine offers to the agent that it runs, one method a kind of step.
+    """The services of an engine for the agent that it runs, one method a kind of step.
 
     An adapter implements those of its capabilities by calling the engine, for the run
     in which the agent is.
@@ -30,7 +30,7 @@ class Services(Protocol):
         """The user id for which the engine says the current code runs."""
 
     async def think(self, prompt: str) -> Any:
-        """Prompts the model; returns what the model was shown and answered."""
+        """Prompts the model; returns its context and its answer."""
 
     async def call_tool(self, tool: str, argument: str) -> ToolOutcome:
         """Calls a tool of the toolbox through the engine."""
@@ -45,7 +45,7 @@ class Services(Protocol):
         """Stores a durable value; returns once it is acknowledged."""
 
     async def recall(self, key: str) -> Any:
-        """Returns a durable value, None if there is none."""
+        """Returns a durable value, None for a missing one."""
 
     async def transact(
         self, items: Iterable[tuple[str, str]], error: Exception | None

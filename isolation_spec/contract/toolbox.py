@@ -13,14 +13,14 @@ __all__ = ["NOBODY", "Toolbox"]
 
 
 NOBODY = "nobody"
-"""What the tool `whoami` answers where a tool cannot know for whom it works."""
+"""The answer of the tool `whoami` where a tool cannot know its user."""
 
 
 class Toolbox:
     """The tools of a world. An adapter registers each with its engine.
 
     `names` are registered and, but for `denied`, allowed; any other name is unknown.
-    An engine that decides by user and tool asks `permits`, and its adapter declares
+    An engine that decides by user and tool calls `permits`, and its adapter declares
     the capability `permissions`.
     """
 
@@ -40,14 +40,14 @@ class Toolbox:
         self._record = record
 
     def permits(self, user: str, tool: str) -> bool:
-        """Whether the user of this identity may call the tool; nobody else may."""
+        """Whether the user of this identity may call the tool."""
         known = self._users.get(user)
         return known is not None and permitted(tool, known)
 
     async def run(
         self, name: str, argument: str, identity: Callable[[], str | None]
     ) -> str:
-        """The body of a tool; `identity` says for whom the engine has it work, now.
+        """Runs the body of a tool; `identity` gives the user of the call, now.
 
         Raises:
             AgentFailure: in the failing tool, with its argument in the text.
@@ -57,10 +57,10 @@ class Toolbox:
         if name == "slow":
             self._record(name, argument, identity(), ToolMoment.WENT_ON)
             await self._environment.completion()
-        who = identity()
-        self._record(name, argument, who, ToolMoment.ENDED)
+        user = identity()
+        self._record(name, argument, user, ToolMoment.ENDED)
         if name == "whoami":
-            return NOBODY if who is None else who
+            return NOBODY if user is None else user
         if name == "failing":
             message = f"tool failed on {argument}"
             raise AgentFailure(message)

@@ -1,7 +1,7 @@
-"""Which method of an adapter a stack is in.
+"""Attributes a stack to a method of the adapter.
 
-Told of a worker that hangs or dies, of which nothing is left but a stack, and of an
-exception that ends more than its operation.
+The stack is that of a worker that hangs or dies, or of an exception that ends more than
+its operation.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = [
 _CONTRACT = "contract/checked_adapter.py"
 _AGENT = "contract/scripted_agent.py"
 _THREAD = re.compile("^(?:Current thread|Thread) ", re.MULTILINE)
-_TOLD = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
+_DUMPED = re.compile(r'^  File "(.*)", line (\d+) in (.*)$')
 
 
 class Frame(NamedTuple):
@@ -49,7 +49,7 @@ class Frame(NamedTuple):
 
 
 class Blame(NamedTuple):
-    """The method in which a stack is, "" if in none, and the line that it is at."""
+    """The method that a stack is in, "" outside all methods, and its innermost line."""
 
     method: str
     place: str
@@ -64,7 +64,7 @@ def attribute(stack: Sequence[Frame], adapter: str) -> Blame:
     """Blames the innermost method of the contract on a stack, the outermost call first.
 
     `adapter` names its class; the services of an agent are named by their method alone,
-    as a stack does not tell of which class they are.
+    as a stack does not name their class.
     """
     method = ""
     for outer, inner in itertools.pairwise(stack):
@@ -122,6 +122,6 @@ def frames_dumped(text: str) -> tuple[Frame, ...]:
 
 def _frames(lines: Iterable[str]) -> tuple[Frame, ...]:
     """Written the innermost first."""
-    found = (_TOLD.match(line) for line in lines)
+    found = (_DUMPED.match(line) for line in lines)
     frames = [Frame(one[1], int(one[2]), one[3]) for one in found if one]
     return tuple(reversed(frames))

@@ -1,4 +1,4 @@
-"""Where the task of an operation waits, and a look around at each of its awaits."""
+"""The await sites of operations' tasks, and a look around at each await."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ProbedCoroutine(Coroutine[Any, Any, None]):
 
     @property
     def cr_await(self) -> Coroutine[Any, Any, None]:
-        """What it waits in, for whoever walks down to the innermost frame."""
+        """The coroutine that it waits in, on the way down to the innermost frame."""
         return self.coroutine
 
     def send(self, value: Any) -> Any:

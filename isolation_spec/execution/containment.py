@@ -1,4 +1,4 @@
-"""An engine that tries to take its process along, or to listen to its signals."""
+"""Contains engines that exit the process or replace its signal handlers."""
 
 from __future__ import annotations
 
@@ -23,27 +23,27 @@ _INTERRUPTS = "execution/interrupts.py"
 
 
 class TimedOut(BaseException):
-    """Raised in the middle of whatever takes too long; its text says how long.
+    """Raised in the middle of a call that takes too long; its text says how long.
 
     A BaseException, so that no engine's `except Exception` can swallow it.
     """
 
 
 class _Named:
-    """How the class of the adapter is called, once there is one."""
+    """The name of the adapter's class, once there is one."""
 
     adapter = "the adapter"
 
 
 @contextlib.contextmanager
 def contain_process_exit() -> Iterator[_Named]:
-    """Puts back the signal handlers afterwards, and says who raised what ends all.
+    """Restores the signal handlers, and turns an exit of the engine into an error.
 
     `SystemExit`, `KeyboardInterrupt`, `CancelledError` and other exceptions that are no
-    `Exception` end the process if nobody holds them. An interrupt of the user's passes.
+    `Exception` would end the process. An interrupt by the user passes.
 
     Raises:
-        AdapterError: one was raised by the engine; names the method.
+        AdapterError: the engine raised such an exception; names the method.
     """
     before = _handlers()
     named = _Named()
@@ -78,16 +78,16 @@ def contain_process_exit() -> Iterator[_Named]:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Nothing is printed, as by a module that is imported; errors are."""
+    """Discards standard output, as of a module that is imported; stderr stays."""
     with contextlib.redirect_stdout(io.StringIO()):
         yield
 
 
 @contextlib.contextmanager
 def without_pool_warnings() -> Iterator[None]:
-    """SQLAlchemy says nothing of connections that an engine left behind.
+    """Silences SQLAlchemy about connections that an engine left behind.
 
-    The ledger tells of them; a thousand lines of warnings would hide it.
+    The ledger reports them; a thousand lines of warnings would hide its report.
     """
     pool = logging.getLogger("sqlalchemy.pool")
     level = pool.level
@@ -111,7 +111,7 @@ def _handlers() -> dict[signal.Signals, signal._HANDLER]:
 
 
 def _is_users(error: BaseException) -> bool:
-    """True for Ctrl-C; not where it is blocked, or merely remembered until later."""
+    """Whether it is Ctrl-C: not where SIGINT is blocked, or has another handler."""
     if not isinstance(error, KeyboardInterrupt):
         return False
     stack = frames_of(error.__traceback__)

@@ -1,8 +1,8 @@
-"""Whether a run repeats itself, and the first step at which it does not.
+"""Finds the first step at which two runs of one scenario differ.
 
-What differs between two runs of one scenario under one schedule in fresh worlds was
-decided by something that no replay controls: the wall clock, chance, an address, a real
-thread. A verdict on such an engine cannot be trusted nor repeated, and is none.
+Both runs have the same schedule and fresh worlds. A difference was decided by something
+that no replay controls: the wall clock, chance, an address, a real thread. A verdict on
+such an engine can be neither trusted nor repeated.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
     """The first step at which two runs of one scenario differed.
 
     Attributes:
-        step: index of the entry, counted from 1; of the arrival, where all that was
-            observed is equal and only the order of arrivals differs.
-        what: what the step is, in words.
-        one, other: what either run showed there.
-        hint: what probably decided it, "" if that cannot be told.
+        step: index of the entry, counted from 1; of the arrival, where all entries are
+            equal and only the order of arrivals differs.
+        where: the step in words.
+        one, other: the observation of either run.
+        hint: the probable cause, "" if unknown.
     """
 
     step: int
-    what: str
+    where: str
     one: str
     other: str
     hint: str = ""
 
     def __str__(self) -> str:
-        text = f"at step {self.step}, {self.what}: "
+        text = f"at step {self.step}, {self.where}: "
         if self.one == self.other:
             text += self.one
         else:
@@ -55,7 +55,7 @@ class Divergence(msgspec.Struct, frozen=True, kw_only=True):
 def divergence_of_rerun(
     history: History, make_adapter: Callable[[], Adapter]
 ) -> Divergence | None:
-    """Runs the scenario once more, as the history has it, and says what differs.
+    """The divergence of another run of the history's scenario and schedule.
 
     The history is alive meanwhile, so that objects lie elsewhere than in its own run:
     measured, an order by address is as good as drawn anew.
@@ -67,11 +67,10 @@ def divergence_of_rerun(
 class Sample:
     """Runs some of a search's scenarios twice, until one of them differs.
 
-    Each in which a real thread was started is among them, and each that violates a
-    claim.
+    Among them is every run that starts a real thread, or violates a claim.
 
     Attributes:
-        reruns: how many were run once more; none of these is an interleaving.
+        reruns: the number of runs made again; they do not count as interleavings.
         difference: the first that was found in a scenario that violates nothing.
     """
 
@@ -82,7 +81,7 @@ class Sample:
         self._runs = 0
 
     def take(self, history: History, *, failed: bool) -> Divergence | None:
-        """Runs it again if it is due; what differed."""
+        """Runs the scenario again if it is due; returns the divergence."""
         self._runs += 1
         due = self._runs % _EVERY == _EVERY // 2 or _threads(history)
         if not failed and (self.difference is not None or not due):
@@ -98,14 +97,14 @@ class Sample:
         return self.reruns, self.difference
 
 
-# What differs
+# Divergences
 
 
 def divergence_between(one: History, other: History) -> Divergence | None:
     """The first step at which two runs differ, or at which a real thread was started.
 
-    The latter counts although both are equal: that is chance then, and may differ in
-    any other run.
+    A real thread counts although both are equal: they are so by chance, and may differ
+    in another run.
     """
     pairs = zip(one.entries, other.entries, strict=False)
     for index, (left, right) in enumerate(pairs):
@@ -119,7 +118,7 @@ def divergence_between(one: History, other: History) -> Divergence | None:
         if isinstance(entry, ThreadStarted):
             return Divergence(
                 step=index + 1,
-                what=_where(one, entry),
+                where=_where(one, entry),
                 one=f"{entry.what} was started at {entry.place}",
                 other=f"{entry.what} was started at {entry.place}",
                 hint=_THREAD,
@@ -139,7 +138,7 @@ def _of_entries(one: History, other: History, index: int) -> Divergence:
         sides = tuple(f"{field} {text!r}" for text in _around(*texts))  # type: ignore[assignment]
     return Divergence(
         step=index + 1,
-        what=_where(one, left),
+        where=_where(one, left),
         one=sides[0],
         other=sides[1],
         hint=_thread_or(one, other, hint or _reordered(one, other)),
@@ -156,7 +155,7 @@ def _of_length(one: History, other: History) -> Divergence:
     ]
     return Divergence(
         step=index + 1,
-        what="where one run has ended",
+        where="where one run has ended",
         one=sides[0],
         other=sides[1],
         hint=_thread_or(one, other, ""),
@@ -169,7 +168,7 @@ def _of_arrivals(one: History, other: History) -> Divergence:
     same = sorted(one.order) == sorted(other.order)
     return Divergence(
         step=index + 1,
-        what="an arrival from outside",
+        where="an arrival from outside",
         one=sides[0],
         other=sides[1],
         hint=_thread_or(one, other, _ORDER if same else ""),
@@ -184,7 +183,7 @@ def _where(history: History, entry: Entry) -> str:
 
 
 def _first_field(left: Entry, right: Entry) -> str:
-    """The field that differs; what was seen rather than when."""
+    """The field that differs; an observation rather than its time."""
     names = sorted(left.__struct_fields__, key=lambda name: name in ("time", "turn"))
     return next(n for n in names if getattr(left, n) != getattr(right, n))
 
@@ -197,7 +196,7 @@ def _around(one: str, other: str) -> tuple[str, str]:
     return one[begin : first + _WINDOW], other[begin : first + _WINDOW]
 
 
-# What it probably is
+# Probable causes
 
 _ORDER = (
     "the same things in another order: probably the order of a set, or of id(), which "
@@ -231,7 +230,7 @@ _PATTERNS = (
 
 
 def _hint(one: str, other: str) -> str:
-    """What the difference of two texts looks like: both are equal but for that."""
+    """The likely cause of the difference of two texts, which are equal but for it."""
     for pattern, hint in _PATTERNS:
         if pattern.sub("#", one) == pattern.sub("#", other):
             return hint
@@ -246,7 +245,7 @@ def _reordered(one: History, other: History) -> str:
 
 
 def _things(history: History) -> Counter[bytes]:
-    """What was observed, whenever that was."""
+    """The observations, without their times."""
     still = (msgspec.structs.replace(e, time=0.0, turn=0) for e in history.entries)
     return Counter(map(msgspec.json.encode, still))
 

@@ -1,7 +1,7 @@
-"""A run that never came to its end: what is kept of it, in a file of its own.
+"""The report of a run that never came to its end, in a file of its own.
 
 Like a failure file it is pure JSON, and nothing in it is imported or called. It has no
-history, as the run gave none.
+history, as the run did not end.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ class HangReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         engine: the name under which the engine was verified.
         how: `hung`, or `died` with the process in which it was.
-        why: in what, for how long, or by which signal or exit code, in one clause.
-        method: of the adapter; "" where none is on the stack.
+        why: the time, signal or exit code, in one clause.
+        method: of the adapter; "" for a stack without one.
         place: file, line and function, "" if unknown.
         allowed: seconds of the wall clock that it was given.
         scenario: with the choices that the run had followed, as far as they are known.
@@ -59,7 +59,7 @@ class HangReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     stack: tuple[str, ...] = ()
 
     def sentence(self) -> str:
-        """What happened, and in which method of the adapter."""
+        """The event, and the method of the adapter, in one sentence."""
         where = self.method or "the engine"
         if self.place:
             where += f" ({self.place})"
@@ -71,11 +71,11 @@ class HangReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         )
 
 
-def save_hang(stuck: HangReport, folder: Path) -> Path:
-    """Saves it in the folder, atomically and readable by its owner alone."""
+def save_hang(hang: HangReport, folder: Path) -> Path:
+    """Saves the report in the folder, atomically and readable by its owner alone."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / hang_name(stuck)
-    data = msgspec.json.format(msgspec.json.encode(stuck), indent=2)
+    path = folder / hang_name(hang)
+    data = msgspec.json.format(msgspec.json.encode(hang), indent=2)
     descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".saving-")
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -87,19 +87,19 @@ def save_hang(stuck: HangReport, folder: Path) -> Path:
     return path
 
 
-def hang_name(stuck: HangReport) -> str:
+def hang_name(hang: HangReport) -> str:
     """The name of its file: engine, method and, in a digest, the scenario."""
-    engine = "".join(c if c.isalnum() or c in "-+." else "-" for c in stuck.engine)
-    where = stuck.method.rpartition(".")[2] or "engine"
-    digest = sha256(msgspec.json.encode(stuck.scenario)).hexdigest()[:8]
+    engine = "".join(c if c.isalnum() or c in "-+." else "-" for c in hang.engine)
+    where = hang.method.rpartition(".")[2] or "engine"
+    digest = sha256(msgspec.json.encode(hang.scenario)).hexdigest()[:8]
     return f"{engine}-{where}-{digest}{SUFFIX}"
 
 
 def load_hang(path: Path) -> HangReport:
-    """What is kept in a file.
+    """The report in a file.
 
     Raises:
-        BadStuckFile: it is missing, too large, or not of that form.
+        BadHangFile: it is missing, too large, or not of that form.
     """
     try:
         with path.open("rb") as file:
@@ -111,13 +111,13 @@ def load_hang(path: Path) -> HangReport:
         if len(data) > _MOST_BYTES:
             message = f"it is larger than {_MOST_BYTES} bytes"
             raise ValueError(message)
-        stuck = msgspec.json.decode(data, type=HangReport)
-        if stuck.scenario is None:
+        hang = msgspec.json.decode(data, type=HangReport)
+        if hang.scenario is None:
             message = "it has no scenario"
             raise ValueError(message)
-        for problem in stuck.scenario.problems():
+        for problem in hang.scenario.problems():
             raise ValueError(problem)
     except (ValueError, RecursionError) as error:
         message = f"{path} is not the file of a run that hung: {error}"
         raise BadHangFile(message) from None
-    return stuck
+    return hang

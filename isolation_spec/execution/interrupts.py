@@ -1,7 +1,7 @@
-"""Ctrl-C, heard at once and acted upon between two runs.
+"""Ctrl-C, noted at once and acted upon between two runs.
 
 Raised in the middle of a run it would leave coroutines and connections to the
-collector, which tells of each of them on the terminal.
+collector, which warns about each of them on the terminal.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ __all__ = ["Interrupts"]
 
 
 class Interrupts:
-    """A context in which the first interrupt is remembered, and a second one is raised.
+    """A context manager that notes the first interrupt, and raises the second one.
 
     Attributes:
-        heard: True once there was one.
+        heard: whether there was one.
     """
 
     def __init__(self) -> None:

@@ -1,5 +1,4 @@
-"""Objects and what they hold: sharing between contexts, and writing into what was
-given.
+"""The graph of the engine's objects: sharing between contexts, and deep mutation.
 
 Only the engine's own objects are looked into: attributes, slots and containers, never
 those of libraries, of code, or of tasks.
@@ -42,8 +41,8 @@ def shared_objects(
 ) -> Iterator[tuple[int, int, str]]:
     """Yields (user, other user, both paths) for each mutable object that both reach.
 
-    `holders` are (user, objects to look from); what is reached through a declared
-    object is shared on purpose.
+    `holders` are (user, roots of the search). Objects that are reached through a
+    declared object are shared on purpose.
     """
     excluded = set(map(id, _reach(declared, engine)))
     owners: dict[int, tuple[int, str]] = {}
@@ -55,7 +54,7 @@ def shared_objects(
 
 
 def _reach(roots: Iterable[Any], engine: EngineCode) -> list[Any]:
-    """What contexts share on purpose: declared objects and their attributes."""
+    """The declared objects and their attributes, which contexts share on purpose."""
     found = []
     for root in roots:
         found.append(root)
@@ -81,7 +80,7 @@ def _paths(
 
 
 def _is_mutable(thing: Any, engine: EngineCode) -> bool:
-    """True for containers that can change, and objects of the engine's own classes."""
+    """Whether it is a mutable container, or an object of the engine's own classes."""
     if isinstance(thing, _CONTAINERS):
         return True
     frozen = getattr(
@@ -112,7 +111,7 @@ def _parts(thing: Any, engine: EngineCode) -> Iterator[tuple[str, Any]]:
 
 
 def _public_parts(thing: Any) -> list[Any]:
-    """What anybody who was given the object can reach without private names."""
+    """The parts of an object that its holder can reach without private names."""
     if isinstance(thing, Mapping):
         return list(thing.values())
     if isinstance(thing, list | tuple | set | frozenset | deque):

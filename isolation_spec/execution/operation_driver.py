@@ -1,4 +1,4 @@
-"""Asks an engine, through its adapter, for what one operation says."""
+"""Drives an engine, through its adapter, to perform operations."""
 
 from __future__ import annotations
 
@@ -52,11 +52,11 @@ _InContext: TypeAlias = Read | Write | Mutate | Erase | CleanupEngine
 
 
 class NotOpened(Exception):
-    """What an operation names was never opened, so there is nothing to ask for."""
+    """The operation names a context, run or connection that was never opened."""
 
 
 class OperationDriver:
-    """Performs the operations of one run, and holds what they opened.
+    """Performs the operations of one run, and holds their contexts and connections.
 
     Arguments:
         record: appends an entry: takes its type, the operation, and its fields.
@@ -90,22 +90,22 @@ class OperationDriver:
         self.contexts.clear()
         self.running.clear()
 
-    def outcome_of(self, what: Any) -> StepOutcome:
-        """How something ended that returned or raised this."""
-        if isinstance(what, self.adapter.refusals):
+    def outcome_of(self, result: Any) -> StepOutcome:
+        """The outcome of a step with this result, or this exception."""
+        if isinstance(result, self.adapter.refusals):
             return StepOutcome.REFUSED
-        if isinstance(what, asyncio.CancelledError):
+        if isinstance(result, asyncio.CancelledError):
             return StepOutcome.CANCELLED
-        failed = isinstance(what, BaseException)
+        failed = isinstance(result, BaseException)
         return StepOutcome.FAILED if failed else StepOutcome.OK
 
     async def perform(self, operation: Operation) -> Any:
-        """Asks the engine for one operation and returns what it answered.
+        """Performs one operation and returns the engine's answer.
 
         Raises:
-            Unavailable: what the operation names was never opened.
+            NotOpened: the operation names something that was never opened.
             AdapterError: the adapter broke its contract.
-            Exception: whatever the engine raised.
+            Exception: the engine raised it.
         """
         match operation:
             case AdvanceTime():
@@ -165,7 +165,7 @@ class OperationDriver:
                 return await adapter.erase(asking, context)
             case CleanupEngine():
                 await adapter.cleanup_context(asking, context)
-                # What an intruder cleaned up the owner still asks for.
+                # The owner still uses a context that an intruder cleaned up.
                 self.contexts.pop((operation.user, operation.context), None)
                 self.world.activity.cleanups += 1
                 return None
@@ -178,11 +178,11 @@ class OperationDriver:
             raise NotOpened from None
 
     async def _open_context(self, user: User, operation: OpenContext) -> None:
-        # What is handed in is kept, so that it can be changed under the engine's hands.
+        # The metadata is held, so that `Mutate` can change it under the engine's hands.
         value = metadata_canary(user.label, operation)
         metadata: dict[str, Any] = {"values": [value]}
         if operation.id % 2:
-            # What only one of two contexts has is not for the other.
+            # A note in only one of two contexts must not show in the other.
             metadata["note"] = value
         context = await self.adapter.open_context(user.id, operation.thread, metadata)
         self.contexts[operation.user, operation.context] = context
@@ -211,16 +211,16 @@ class OperationDriver:
         context = self._context(operation)
 
         def record(
-            path: tuple[int, ...], step: str, what: Any, who: str | None
+            path: tuple[int, ...], step: str, seen: Any, identity: str | None
         ) -> None:
             self._record(
                 AgentStepped,
                 operation.id,
                 path=path,
                 step=step,
-                seen=render(what),
-                identity=who,
-                outcome=self.outcome_of(what),
+                seen=render(seen),
+                identity=identity,
+                outcome=self.outcome_of(seen),
             )
 
         agent = ScriptedAgent(operation.id, operation.script, record)
@@ -235,7 +235,7 @@ class OperationDriver:
             self.world.activity.runs_completed += agent.finished
 
     def _may_be_kept_from_running(self, run: RunAgent) -> bool:
-        """True if an engine may rightly end the run before its agent begins."""
+        """Whether an engine may rightly end the run before its agent begins."""
         return run.victim is not None or any(
             isinstance(other, Shutdown)
             or (
@@ -263,8 +263,8 @@ class OperationDriver:
         reader = asyncio.create_task(
             self._read(client, operation.id, name), name=f"client-{operation.id}"
         )
-        # A task that nobody refers to may be collected in the middle of a run, and the
-        # engine would be blamed for what its client no longer reads.
+        # A task without a reference may be collected in the middle of a run, and the
+        # engine would be blamed for the events that its client no longer reads.
         self._readers[reader] = None
         reader.add_done_callback(self._forget_reader)
 
@@ -277,7 +277,7 @@ class OperationDriver:
                 text = render(message).replace(FILLER, "...")
                 self._record(EventReceived, number, connection=name, text=text)
         except (exceptions.ConnectionClosed, OSError):
-            # A client of `websockets` says so by raising, and that is no fault.
+            # A client of `websockets` raises at its end, and that is no fault.
             pass
         finally:
             code = client.close_code

@@ -1,7 +1,7 @@
-"""What may be asked next: each user's operations in order, those of the world between.
+"""The operations that may start next: each user's in order, the world's between.
 
 A user's next operation is one more arrival as soon as the one before it has ended, so
-the scheduler alone decides how those of different users interleave.
+the scheduler alone decides how operations of different users interleave.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from isolation_spec.model.scenario import (
     Shutdown,
     UserOperation,
     WorldOperation,
-    aims,
+    attack_prerequisites,
 )
 
 __all__ = ["OperationQueue"]
@@ -34,13 +34,13 @@ class OperationQueue:
     """The operations of one run that have not ended.
 
     Arguments:
-        post: makes an arrival of a lane, the world's if None: takes lane, name and what
-            is to be done when it comes.
+        post: makes an arrival of a lane, the world's if None: takes lane, chain and the
+            function to call when it comes.
         launch: begins an operation that has arrived.
 
     Attributes:
         active: operation id -> the operation, from its offer to its end.
-        lanes: user -> what that user has not been offered yet.
+        lanes: user -> the operations of that user that were not offered yet.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class OperationQueue:
         self.lanes: dict[int, deque[UserOperation]] = {}
         self._world_lane: deque[WorldOperation] = deque()
         self._unlaunched: dict[int, None] = {}
-        self._aims = aims(scenario)
+        self._prerequisites = attack_prerequisites(scenario)
         self._reached: dict[tuple[int, Moment], None] = {}
         self._held: dict[tuple[int, Moment], list[int]] = {}
         self._post = post
@@ -67,11 +67,11 @@ class OperationQueue:
 
     @property
     def is_done(self) -> bool:
-        """True once every operation has ended: until then, one is always offered."""
+        """Whether every operation has ended: until then, one is always offered."""
         return not self.active
 
     def begin(self) -> None:
-        """Offers everybody's first operation."""
+        """Offers the first operation of each user and of the world."""
         for user in self.lanes:
             self._offer(user)
         self._offer_world()
@@ -84,20 +84,20 @@ class OperationQueue:
             self._offer(operation.user)
 
     def _offer(self, user: int) -> None:
-        """A user's next operation is one more arrival; an attack waits for its aim.
+        """A user's next operation is one more arrival; an attack waits for its victim.
 
         Waits are for operations that stand before the attack, so they form no circle.
         """
         if not self.lanes[user]:
             return
-        aim = self._aims.get(self.lanes[user][0].id)
-        if aim is not None and aim not in self._reached:
-            self._held.setdefault(aim, []).append(user)
+        prerequisite = self._prerequisites.get(self.lanes[user][0].id)
+        if prerequisite is not None and prerequisite not in self._reached:
+            self._held.setdefault(prerequisite, []).append(user)
             return
         self._arrive(self.lanes[user].popleft(), user)
 
     def _reach(self, number: int, moment: Moment) -> None:
-        """An operation has come to where an attack on it makes sense."""
+        """An operation has come to the moment from which it can be attacked."""
         self._reached[number, moment] = None
         for user in self._held.pop((number, moment), ()):
             self._offer(user)

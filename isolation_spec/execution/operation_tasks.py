@@ -1,4 +1,4 @@
-"""One task for each operation of a run, and the record of what became of it."""
+"""One task for each operation of a run, and the record of its end."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ SETTLE = 5.0
 """Virtual seconds that an engine gets to come to rest before anything counts as alive:
 SQLAlchemy closes cancelled connections in shielded background tasks."""
 _BEFORE_CLEANUP = 1.0
-"""Virtual seconds for the events that clients who read nothing had held up."""
+"""Virtual seconds for events that unread connections had held up."""
 
 
 class Phases:
@@ -61,7 +61,7 @@ class Phases:
         self._world.activate_choices()
         self._recorder.phase(Phase.OPERATIONS)
         await self._tasks.run()
-        # Whatever has not arrived by now is held up by a client that reads nothing.
+        # An event that is still missing is held up by a client that reads nothing.
         await self._world.settle(SETTLE)
         self._recorder.phase(Phase.CLEANUP)
         await self._clean_up_users()
@@ -94,7 +94,7 @@ class Phases:
         left = await self._world.settle(SETTLE, self._world.live_resources_at_end)
         if left:
             # An object that only a reference cycle holds is garbage, not a leak. A
-            # collection is slow beside a run, so there is none without suspicion.
+            # collection is slow beside a run, so it takes a suspicion.
             gc.collect()
             left = await self._world.settle(SETTLE, self._world.live_resources_at_end)
         for alive in left:

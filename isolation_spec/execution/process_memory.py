@@ -1,4 +1,4 @@
-"""How much memory a process and its descendants really take, and what is garbage."""
+"""The memory that a process and its descendants take, and collections of garbage."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["frozen_heap", "proportional_set_size"]
 def proportional_set_size(process: psutil.Process) -> float:
     """Proportional set size of the process and all its descendants, in bytes.
 
-    Zero where the system does not tell it.
+    Zero where the system does not report it.
     """
     total = 0.0
     for one in (process, *process.children(recursive=True)):
@@ -27,8 +27,8 @@ def proportional_set_size(process: psutil.Process) -> float:
 
 @contextmanager
 def frozen_heap() -> Iterator[None]:
-    """Whatever is alive now stays alive: a collection looks at what came after alone,
-    and is five times faster."""
+    """Keeps all objects of now alive: collections look at later objects only, and are
+    five times faster."""
     gc.collect()
     gc.freeze()
     try:

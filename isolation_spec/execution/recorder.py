@@ -1,4 +1,4 @@
-"""Writes the history of one run: who was at work, when, and what was seen of it."""
+"""Records the entries of one run, with their users and times."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ EntryT = TypeVar("EntryT", bound=Entry)
 
 
 class Recorder:
-    """The entries of one run, in the order in which they were seen; judges nothing.
+    """The entries of one run, in the order of observation; judges nothing.
 
     Attributes:
-        entries: what was seen so far.
-        users_of: operation id -> its user; None for those of the world, and for what
-            no operation asked for.
+        entries: the observations so far.
+        users_of: operation id -> its user; None for operations of the world, and for
+            work outside all operations.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Recorder:
         self._world = world
 
     def listen(self) -> None:
-        """From here on, the world tells of sessions, threads and unhandled errors."""
+        """From here on, the world reports sessions, threads and unhandled errors."""
         self._world.moved = self._session
         self._world.on_unhandled = self._unhandled
         self._world.on_thread_start = self._thread
@@ -78,20 +78,20 @@ class Recorder:
         """A phase of the run begins."""
         self.record(PhaseStarted, phase=phase)
 
-    def cancellation(self, number: int, aimed: Cancellation, place: str) -> None:
-        """An operation was cancelled at a place."""
+    def cancellation(self, number: int, cancel: Cancellation, place: str) -> None:
+        """The task of an operation was cancelled at an await site."""
         self.record(
             CancellationDelivered,
             number,
-            step=aimed.step,
-            after_step=aimed.after_step,
+            step=cancel.step,
+            after_step=cancel.after_step,
             place=place,
         )
 
     def tool(
         self, tool: str, argument: str, identity: str | None, moment: ToolMoment
     ) -> None:
-        """A tool began or ended, for whoever is at work."""
+        """A tool began, went on or ended, for the current operation."""
         self.record(
             ToolRan,
             CURRENT_OPERATION.get(),
@@ -108,21 +108,21 @@ class Recorder:
         )
 
     def gauges(self, user: str | None) -> None:
-        """What the engine counts for a user after their cleanup; None: for all."""
+        """The engine's gauges for a user after cleanup, or for all users (None)."""
         for gauge, value in sorted(self._adapter.gauges(user).items()):
             index = None if user is None else self._index[user]
             self._of_user(GaugeRead, index, gauge=gauge, value=value)
 
     def shared(self, holders: Iterable[tuple[int, Any]]) -> None:
-        """Mutable objects that contexts of two users both hold: (user, context)."""
+        """Mutable objects that contexts of two users hold; takes (user, context)."""
         held = [(user, tuple(self._adapter.holdings(c))) for user, c in holders]
-        for user, other, what in shared_objects(
+        for user, other, paths in shared_objects(
             held, self._adapter.shared(), self._adapter.engine_code
         ):
-            self._of_user(ObjectShared, user, other=other, what=what)
+            self._of_user(ObjectShared, user, other=other, what=paths)
 
     def rows(self, before: frozenset[Row]) -> None:
-        """What is stored and was not before."""
+        """The stored rows that were not there before."""
         for row in self._adapter.observe():
             if row not in before:
                 fields = {k: render(v) for k, v in row._asdict().items()}
@@ -131,13 +131,13 @@ class Recorder:
     def _session(self, session: int, move: SessionMove, requester: int | None) -> None:
         self.record(SessionMoved, requester, session=session, move=move)
 
-    def _thread(self, what: str, place: str) -> None:
-        self.record(ThreadStarted, CURRENT_OPERATION.get(), what=what, place=place)
+    def _thread(self, name: str, place: str) -> None:
+        self.record(ThreadStarted, CURRENT_OPERATION.get(), what=name, place=place)
 
     def _unhandled(self, context: dict[str, Any]) -> None:
         error = context.get("exception")
         self.unhandled(f"{context.get('message')}: {render(error)}")
 
     def unhandled(self, message: str) -> None:
-        """Something went wrong that nobody was told of."""
+        """Something went wrong that no caller was given as an exception."""
         self.record(ExceptionUnhandled, message=message)

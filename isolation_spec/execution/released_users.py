@@ -1,7 +1,7 @@
-"""Who has left: the users whom a cleanup in the midst of a scenario has released.
+"""The users that a cleanup within the scenario has already released.
 
-To clean them up once more when all is over would hide what the first one forgot, as it
-may where several users leave at the same moment.
+A second cleanup at the end of the run would hide the omissions of the first one, which
+occur where several users leave at the same moment.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ def users_already_released(
 ) -> frozenset[int]:
     """The users (indices) whose last request was a cleanup of theirs that returned.
 
-    Whatever they had asked for before had ended by then, or was an agent at work, and
-    the world had cancelled none of it: nothing could still come too late for it.
+    Their earlier operations had ended by then, or were agents at work, and the world
+    had cancelled no operation of theirs: nothing could still come too late.
     """
     operations = {operation.id: operation for operation in scenario.operations}
     left: set[int] = set()

@@ -1,9 +1,9 @@
 """One scenario, one engine, one world -> one history.
 
 The only executor: the search, the replay and the shrinker all come through `run`. It
-asks the engine for exactly what the scenario says, in tasks of its own, one for each
+performs exactly the operations of the scenario, in tasks of its own, one for each
 operation, each in a fresh context; it judges nothing. A run has four phases: the
-operations; the cleanup of every user; the teardown of the engine; and what the
+operations; the cleanup of every user; the teardown of the engine; and the rows that the
 independent observer reads at the very end.
 """
 

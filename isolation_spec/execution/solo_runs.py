@@ -1,11 +1,11 @@
-"""What one user would have seen alone: runs of a user's own part of a scenario.
+"""Solo runs: one user's own part of a scenario, without the other users.
 
 The *projection* of a user drops the operations of all others; world operations stay,
 and the others' identities stay as literals. A solo run lets its arrivals in, in the
 order in which the joint run had them, as far as they come: a connection that another
 user left in the pool is now opened, so some arrivals are new and some never come.
-Where the user then sees something else, further solo runs under other schedules tell
-what depends on the user's own timing from what does not.
+Where the user then observes something else, further solo runs under other schedules
+separate the effects of the user's own timing from those of other users.
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ SoloCache = dict[tuple[bytes, object], History]
 
 _NOT = (Outcome.REFUSED, Outcome.UNAVAILABLE)
 _ROUNDS = ((0, 8), (8, 40))
-"""Seeds of further solo runs, as long as something is still unlike all of them."""
+"""Seeds of further solo runs, made while an observation is unlike all of them."""
 
 
 def projection(scenario: Scenario, user: int) -> Scenario:
     """The user's own operations, one after the other, and the world's.
 
-    What names another user's context or run is left out, as there is none alone; and
-    nothing is decided.
+    Operations that name another user's context or run are left out, as alone there is
+    no such thing. The schedule makes no choice.
     """
-    kept = tuple(
+    own = tuple(
         msgspec.structs.replace(operation, background=False)
         if isinstance(operation, RunAgent)
         else operation
@@ -75,17 +75,17 @@ def projection(scenario: Scenario, user: int) -> Scenario:
         if operation.user in (user, None) and not names_victim(operation)
     )
     schedule = Schedule(split=scenario.schedule.split)
-    return msgspec.structs.replace(scenario, operations=kept, schedule=schedule)
+    return msgspec.structs.replace(scenario, operations=own, schedule=schedule)
 
 
 def comparable(history: History) -> tuple[int, ...]:
-    """The users whose solo run is the same question.
+    """The users whose solo run can be compared with the joint run.
 
-    Each whose operations came one after the other: of what overlaps, any order is as
-    good as any other. Not one whose attack was not refused, as it may count as the
-    user's own, or who is cancelled at a step that is counted. Nobody, where the outside
-    stood still, the engine was shut down under its users, or more time passed than a
-    limit of an engine may be.
+    The operations of such a user came one after the other: overlapping ones may happen
+    in any order. A cancelled user is left out, and one whose attack was not refused
+    and may count as the user's own. All users are left out where the outside stood
+    still, the engine was shut down under its users, or more time passed than a limit of
+    an engine may be.
     """
     operations = history.scenario.operations
     if not history.settled or any(map(_stops, operations)):
@@ -138,20 +138,20 @@ def solo_runs(
     history: History,
     make_adapter: Callable[[], Adapter],
     users: Iterable[int],
-    kept: SoloCache | None = None,
+    cache: SoloCache | None = None,
 ) -> Solos:
     """The solo runs of these users; more than one where the first differs.
 
-    A run that is kept is not made again; what is made is kept.
+    Takes a run from the cache if it is there, and adds the others to the cache.
     """
     solos: Solos = {}
-    kept = {} if kept is None else kept
+    cache = {} if cache is None else cache
 
     def once(scenario: Scenario, key: object, scheduler: Scheduler) -> History:
         name = (scenario.to_json(), key)
-        if name not in kept:
-            kept[name] = run(scenario, make_adapter, scheduler=scheduler)
-        return kept[name]
+        if name not in cache:
+            cache[name] = run(scenario, make_adapter, scheduler=scheduler)
+        return cache[name]
 
     for user in users:
         scenario, order = _alone(history, user)
@@ -187,7 +187,7 @@ def judge_with_solos(
     make_adapter: Callable[[], Adapter],
     claims: tuple[Claim, ...] = CLAIMS,
 ) -> tuple[Judgement, ...]:
-    """Judges by these claims, with solo runs of every user if one asks for them."""
+    """Judges by these claims, with solo runs of every user if a claim compares."""
     solos: Solos | None = None
     if any(claim.compares for claim in claims):
         solos = solo_runs(history, make_adapter, comparable(history))

@@ -45,7 +45,7 @@ class StepRecorder:
     def tracker(
         self, operation: Operation, delivered: Callable[[asyncio.Task[Any]], None]
     ) -> StepTracker | None:
-        """The tracker of the operation's task, None where its steps do not matter."""
+        """The tracker of the operation's task, None where its steps do not count."""
         if operation.cancel is None and not self.counts:
             return None
         tracker = StepTracker(operation.cancel, delivered)

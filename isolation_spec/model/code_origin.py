@@ -95,7 +95,7 @@ def is_ours(file: str) -> bool:
 
 
 def is_library(file: str) -> bool:
-    """Whether a file is of the standard library, or none at all."""
+    """Whether a file is of the standard library, or code without a file."""
     path = Path(file)
     if file.startswith("<"):
         return True

@@ -1,4 +1,4 @@
-"""How an engine's events name what they tell: their run, user, type and number."""
+"""The names by which an engine's events give their run, user, type and number."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class EventNames(msgspec.Struct, frozen=True, kw_only=True):
     """The fields and types of an engine's events, which are JSON objects.
 
     An adapter that declares them promises that every event of a run names all of this;
-    what its engine does not name is "" or ().
+    a field that its engine does not send is "" or ().
 
     Attributes:
         run: the field with the id of the run, as the engine was given it: `run-3`.
@@ -38,7 +38,7 @@ class EventNames(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def fields_of(text: str) -> dict[str, Any]:
-    """The fields of a message; one that is no JSON object has none."""
+    """The fields of a message; {} for a message that is no JSON object."""
     try:
         fields = json.loads(text)
     except (ValueError, RecursionError):

@@ -205,7 +205,7 @@ def test_the_first_of_several_differences_is_named() -> None:
 
     assert found is not None
     assert (2, "value 'left'", "value 'right'") == (found.step, found.one, found.other)
-    assert "operation ended of alice's operation 2" == found.what
+    assert "operation ended of alice's operation 2" == found.where
 
 
 def test_long_values_are_shown_around_the_difference() -> None:

@@ -10,8 +10,13 @@ __all__ = ["ActivityCounters", "Await", "Handoff", "InFlightInterval"]
 
 
 class InFlightInterval(msgspec.Struct, frozen=True):
-    """Something outside of this kind, as "call" or "database", was asked for, and had
-    not answered: between two numbers of turns after a step of a task."""
+    """External work in flight while a task waited after one of its steps.
+
+    Attributes:
+        step: the number of the step, counted from 1.
+        first, last: turns of the loop after the step between which it was in flight.
+        kind: the kind of its chain, as "call" or "database".
+    """
 
     step: int
     first: int
@@ -20,8 +25,8 @@ class InFlightInterval(msgspec.Struct, frozen=True):
 
 
 class Handoff(msgspec.Struct, frozen=True):
-    """Before a step of a task it waited for another operation, the giver; None: for one
-    of the world."""
+    """A step of a task that waited for another operation, the giver; None for the
+    world."""
 
     step: int
     giver: int | None
@@ -36,12 +41,12 @@ class Await(msgspec.Struct, frozen=True):
 
 
 class ActivityCounters(msgspec.Struct, kw_only=True):
-    """How much really happened, counted inside the libraries that do the work.
+    """Counts of the activity of runs, taken inside the libraries that do the work.
 
     Runs and tools are counted by the scripted agent itself, events where `websockets`
     hands a message to a client, handshakes where its client completes one, database
     sessions where SQLAlchemy begins a transaction for one. Attacks are operations that
-    named what is another user's, or a token of nobody's, and were put to the engine.
+    named something of another user, or a forged token, and reached the engine.
     """
 
     users: int = 0

@@ -61,8 +61,8 @@ class OperationEnded(_Entry, tag="operation_ended", frozen=True, kw_only=True):
 class AgentStepped(_Entry, tag="agent_stepped", frozen=True, kw_only=True):
     """A scripted agent began (step `begin`) or ended one step, and saw this.
 
-    `path` counts into spawned scripts. `identity` is whom the engine says the current
-    code works for, None where it has no such notion. `outcome` says how the step ended:
+    `path` counts into spawned scripts. `identity` is the engine's own notion of the
+    current user, None if it has no such notion. `outcome` is the step's:
     refused, if by an exception by which the engine refuses.
     """
 
@@ -140,7 +140,7 @@ class ResourceAlive(_Entry, tag="resource_alive", frozen=True, kw_only=True):
 
 
 class GaugeRead(_Entry, tag="gauge_read", frozen=True, kw_only=True):
-    """What the engine says it still holds, after cleanup of `user` or in the end."""
+    """The engine's own count of its holdings, after cleanup of `user` or in the end."""
 
     gauge: str
     value: float
@@ -153,7 +153,7 @@ class ExceptionUnhandled(_Entry, tag="exception_unhandled", frozen=True, kw_only
 
 
 class ToolRan(_Entry, tag="tool_ran", frozen=True, kw_only=True):
-    """The body of a tool looked around; `identity` is for whom it was told to work."""
+    """The body of a tool looked around; `identity` is its user, says the engine."""
 
     tool: str
     argument: str

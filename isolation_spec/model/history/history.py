@@ -1,7 +1,7 @@
-"""What was observed while a scenario ran: pure data, in the order of observation.
+"""The observations of one run of a scenario: pure data, in their order.
 
-Entries say what users, agents, connections, databases and the ledger of live resources
-showed. Claims read nothing else. Two runs are the same when their digests are.
+Entries hold the observations of users, agents, connections, databases and the ledger of
+live resources. Claims read nothing else. Two runs are the same when their digests are.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         settled: False when operations or live resources kept the run from its end.
         choices: how often the scheduler had more than one arrival to choose from.
         overlapped: True if operations of two users were under way at once.
-        order: the chain of each arrival, in order; none where it is not recorded.
+        order: the chain of each arrival, in order; () where it is not recorded.
         steps: operation id -> where in the engine its task waited before each of its
             steps, if they were counted.
         handed: operation id -> the steps before which it waited for another operation
             and not for an answer of its own, and for which, if steps were counted.
-        waited: operation id -> what was under way while its task waited, if steps were
+        waited: operation id -> external work in flight during its awaits, if steps were
             counted.
         awaits: the awaits of all operations, in order, if steps were counted.
         limits: the limits that the engine declares.
-        event_names: what the engine's events name, None if it does not say.
-        varying: patterns of what may differ from a run of a user alone.
+        event_names: the names in the engine's events, None if undeclared.
+        varying: patterns of output that may differ from a solo run.
     """
 
     scenario: Scenario

@@ -19,7 +19,7 @@ def render(value: Any, depth: int = 0) -> str:
 
     Goes through containers, dataclasses, structs and exceptions (arguments, notes,
     cause or else context), 12 levels deep; of any other object only the name of its
-    type is kept. What UTF-8 cannot encode is escaped.
+    type is kept. Characters that UTF-8 cannot encode are escaped.
     """
     if value is None or isinstance(value, str | int | float | bool):
         return _encodable(str(value))

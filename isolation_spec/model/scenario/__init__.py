@@ -1,9 +1,9 @@
-"""What is run: users, their operations, and the choices of the scheduler.
+"""A scenario: users, their operations, and the choices of the scheduler.
 
 A scenario is pure data and small enough to read aloud. Operations stand in one list, in
 the order in which they were written down; the operations of one user happen in that
 order, and how those of different users interleave is decided by the schedule alone.
-Choices hang on what they concern, never on a global step counter: a scheduling class
+Choices hang on their operation, never on a global step counter: a scheduling class
 and a demotion name a *chain* (the stream of arrivals that one operation causes), and a
 cancellation stands on its operation, so deleting an operation deletes its choices.
 """
@@ -38,7 +38,7 @@ from isolation_spec.model.scenario.operations import (
 from isolation_spec.model.scenario.scenario import (
     Moment,
     Scenario,
-    aims,
+    attack_prerequisites,
     metadata_canary,
     owned_canaries,
 )
@@ -107,7 +107,7 @@ __all__ = [
     "WorldOperation",
     "Write",
     "WriteState",
-    "aims",
+    "attack_prerequisites",
     "canaries_in",
     "canary",
     "metadata_canary",

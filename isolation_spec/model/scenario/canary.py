@@ -1,4 +1,4 @@
-"""Canaries: values that prove by themselves to whom they belong."""
+"""Canaries: values that prove their owner by themselves."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Chain(NamedTuple):
 
 
 def number_in(text: str) -> int | None:
-    """The number that a text is; None for any other text, and for a monstrous one."""
+    """The number that a text spells; None for any other text, or a monstrous number."""
     is_number = text.isascii() and text.isdecimal() and len(text) <= _DIGITS
     return int(text) if is_number else None
 

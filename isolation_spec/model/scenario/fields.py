@@ -1,7 +1,7 @@
-"""What everything inside a scenario has in common: its form and its fields.
+"""The form and the fields that all parts of a scenario have in common.
 
-What fields mean and how large they may be, for files and for the schema of a file; a
-constructor checks nothing.
+Meanings and bounds of fields serve files and their schema; a constructor checks
+nothing.
 """
 
 from __future__ import annotations
@@ -38,31 +38,33 @@ LARGEST = 2**31 - 1
 
 Id: TypeAlias = Annotated[
     int,
-    Meta(ge=0, le=LARGEST, description="Unique in the scenario; kept by shrinking."),
+    Meta(ge=0, le=LARGEST, description="Unique in the scenario; shrinking keeps it."),
 ]
 UserIndex: TypeAlias = Annotated[
     int,
-    Meta(ge=0, lt=MOST_USERS, description="Who asks: an index into the users."),
+    Meta(
+        ge=0, lt=MOST_USERS, description="The user who acts: an index into the users."
+    ),
 ]
 Victim: TypeAlias = Annotated[
     Annotated[int, Meta(ge=0, lt=MOST_USERS)] | None,
-    Meta(description="Whose it is that is named, if another user's: an index."),
+    Meta(description="The owner of the context, run or connection, if another user."),
 ]
 ConnectionName: TypeAlias = Annotated[
-    str, Meta(description="What the user calls the connection.")
+    str, Meta(description="The user's name of the connection.")
 ]
 ContextName: TypeAlias = Annotated[
-    str, Meta(description="What its owner calls the context.")
+    str, Meta(description="The owner's name of the context.")
 ]
-Key: TypeAlias = Annotated[str, Meta(description="Under which it is stored.")]
-Value: TypeAlias = Annotated[str, Meta(description="What is stored; a canary.")]
+Key: TypeAlias = Annotated[str, Meta(description="The key of the stored value.")]
+Value: TypeAlias = Annotated[str, Meta(description="The stored value; a canary.")]
 Seconds: TypeAlias = Annotated[
     float, Meta(ge=0, le=1_000_000, description="Virtual seconds.")
 ]
 
 
 class User(Data, frozen=True, kw_only=True):
-    """A user: the label that canaries carry, and the identity told to the engine."""
+    """A user: the label that canaries carry, and the identity for the engine."""
 
-    label: Annotated[str, Meta(description="The name in stories and canaries.")]
-    id: Annotated[str, Meta(description="The identity told to the engine.")]
+    label: Annotated[str, Meta(description="The name in explanations and canaries.")]
+    id: Annotated[str, Meta(description="The identity that the engine is given.")]

@@ -1,4 +1,4 @@
-"""What users ask of an engine, what the world does beside it, and cancellations."""
+"""The requests of users, the operations of the world, and cancellations."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Cancellation(Data, frozen=True, kw_only=True):
 
 
 class _Operation(Data, frozen=True, kw_only=True, tag_field="operation"):
-    """One entry of a scenario; `id` is unique in it and survives shrinking.
+    """One operation of a scenario; `id` is unique in it and survives shrinking.
 
     Every operation answers the questions below; a kind that has a field of the same
     name answers with the field.
@@ -156,7 +156,7 @@ class _UserOperation(_Operation, frozen=True, kw_only=True):
 
     user: UserIndex
     cancel: Annotated[
-        Cancellation | None, Meta(description="Where its task is cancelled, if it is.")
+        Cancellation | None, Meta(description="The cancellation of its task, if any.")
     ] = None
 
     @property
@@ -169,13 +169,15 @@ class Connect(_UserOperation, tag="connect", frozen=True, kw_only=True):
     """The user opens a connection by a real handshake and reads its events.
 
     With a `victim`, the client presents the user's own token and claims to be that
-    user; `forged`, it presents a token that nobody has. `unread`, nothing that is sent
-    to it arrives before the operations are over, and soon there is no room for more.
+    user. If `forged`, it presents a token of no user. If `unread`, it reads nothing
+    before the operations are over, and the engine soon has no room for more.
     """
 
     connection: ConnectionName
     victim: Victim = None
-    forged: Annotated[bool, Meta(description="Whether the token is nobody's.")] = False
+    forged: Annotated[
+        bool, Meta(description="Whether the token belongs to no user.")
+    ] = False
     unread: Annotated[bool, Meta(description="Whether the client reads nothing.")] = (
         False
     )
@@ -191,8 +193,7 @@ class Disconnect(_UserOperation, tag="disconnect", frozen=True, kw_only=True):
 
 
 class Reconnect(_UserOperation, tag="reconnect", frozen=True, kw_only=True):
-    """The user opens a connection while an older one is still there, then closes
-    that."""
+    """The user opens a connection beside an older one, then closes the older one."""
 
     connection: ConnectionName
     replaces: Annotated[
@@ -201,7 +202,7 @@ class Reconnect(_UserOperation, tag="reconnect", frozen=True, kw_only=True):
 
 
 class OpenContext(_UserOperation, tag="open_context", frozen=True, kw_only=True):
-    """The user asks the engine for a context of their own on a thread."""
+    """The user opens a context of their own on a thread."""
 
     context: ContextName
     thread: Annotated[
@@ -224,7 +225,7 @@ class RunAgent(_UserOperation, tag="run_agent", frozen=True, kw_only=True):
 
 
 class CancelRun(_UserOperation, tag="cancel_run", frozen=True, kw_only=True):
-    """The user asks the engine to cancel a run, named by its operation's id.
+    """The user cancels a run, named by its operation's id.
 
     With a `victim`, the run is that user's.
     """
@@ -260,18 +261,18 @@ class Write(_UserOperation, tag="write", frozen=True, kw_only=True):
 
 
 class Mutate(_UserOperation, tag="mutate", frozen=True, kw_only=True):
-    """The user reads, writes a value into all that was handed out and in, reads
+    """The user reads, writes a value into every object handed out and in, and reads
     again."""
 
     context: ContextName
     value: Annotated[
-        str, Meta(description="What is written into everything; a canary.")
+        str, Meta(description="The value that is written into everything; a canary.")
     ]
     victim: Victim = None
 
 
 class Erase(_UserOperation, tag="erase", frozen=True, kw_only=True):
-    """The user erases all that is stored for their thread."""
+    """The user erases everything stored for their thread."""
 
     context: ContextName
     victim: Victim = None
@@ -289,7 +290,7 @@ class CleanupUser(_UserOperation, tag="cleanup_user", frozen=True, kw_only=True)
 
 
 class AdvanceTime(_Operation, tag="advance_time", frozen=True, kw_only=True):
-    """Virtual seconds pass; stalled, nothing arrives from outside meanwhile."""
+    """Virtual seconds pass; if `stalled`, nothing arrives from outside meanwhile."""
 
     seconds: Seconds
     stalled: Annotated[bool, Meta(description="Whether nothing arrives meanwhile.")] = (
@@ -324,5 +325,5 @@ Operation: TypeAlias = UserOperation | WorldOperation
 
 
 def names_victim(operation: Operation) -> bool:
-    """True if it names a run or a context that is another user's."""
+    """Whether it names a run or a context of another user."""
     return operation.victim is not None and not isinstance(operation, Connect)

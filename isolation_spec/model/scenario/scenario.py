@@ -1,4 +1,4 @@
-"""Users, their operations and a schedule in one, and what follows from them."""
+"""A scenario, and the facts that follow from it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from isolation_spec.model.scenario.schedule import Schedule
 __all__ = [
     "Moment",
     "Scenario",
-    "aims",
+    "attack_prerequisites",
     "metadata_canary",
     "owned_canaries",
 ]
@@ -37,14 +37,14 @@ class Scenario(Data, frozen=True, kw_only=True):
         tuple[User, ...],
         Meta(
             max_length=MOST_USERS,
-            description="Who takes part; operations name them by index.",
+            description="The users; operations name them by index.",
         ),
     ]
     operations: Annotated[
         tuple[Operation, ...],
         Meta(
             max_length=MOST_OPERATIONS,
-            description="What is asked for; of each user in this order.",
+            description="The operations; each user's happen in this order.",
         ),
     ]
     schedule: Annotated[
@@ -106,9 +106,11 @@ class Moment(StrEnum):
     ENDED = "ended"
 
 
-def aims(scenario: Scenario) -> dict[int, tuple[int, Moment]]:
-    """Attack -> the operation that it needs, and the moment of it: a run that has begun
-    or the opening of a context that has ended; only what stands before it."""
+def attack_prerequisites(scenario: Scenario) -> dict[int, tuple[int, Moment]]:
+    """Attack -> (operation, moment) for which it waits, if that stands before it.
+
+    The moment is the beginning of a run, or the end of the opening of a context.
+    """
     found: dict[int, tuple[int, Moment]] = {}
     runs: set[int] = set()
     opened: dict[tuple[int, str], int] = {}
@@ -120,9 +122,9 @@ def aims(scenario: Scenario) -> dict[int, tuple[int, Moment]]:
             if victim is not None and operation.run in runs:
                 found[operation.id] = operation.run, Moment.BEGUN
         elif victim is not None and not isinstance(operation, Connect):
-            aim = opened.get((victim, operation.context or ""))
-            if aim is not None:
-                found[operation.id] = aim, Moment.ENDED
+            opening = opened.get((victim, operation.context or ""))
+            if opening is not None:
+                found[operation.id] = opening, Moment.ENDED
         if isinstance(operation, RunAgent):
             runs.add(operation.id)
     return found
@@ -134,8 +136,7 @@ def metadata_canary(label: str, operation: OpenContext) -> str:
 
 
 def owned_canaries(scenario: Scenario) -> dict[str, str]:
-    """Every canary that stands in the scenario, or in the metadata of a context that
-    it opens -> the label of the user who wrote it."""
+    """Canary in the scenario or in the metadata of a context -> label of its writer."""
     owners: dict[str, str] = {}
     for operation in scenario.operations:
         if isinstance(operation, UserOperation):

@@ -13,7 +13,7 @@ __all__ = ["Demotion", "Schedule"]
 
 
 class Demotion(Data, frozen=True, kw_only=True):
-    """A chain falls to a rank behind every class once it has had so many arrivals."""
+    """A chain falls to a rank behind every class after so many of its arrivals."""
 
     chain: Annotated[str, Meta(description="The chain that falls.")]
     consumed: Annotated[
@@ -30,7 +30,7 @@ class Demotion(Data, frozen=True, kw_only=True):
 
 
 class Schedule(Data, frozen=True, kw_only=True):
-    """The choices of the scheduler; empty means what plain asyncio does.
+    """The choices of the scheduler; an empty one is the order of plain asyncio.
 
     A chain is named `operation/kind`, or `operation/kind/ordinal` for the second and
     later streams of a kind. Classes: 0 is first. `burst`: so many arrivals may come in

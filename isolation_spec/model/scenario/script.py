@@ -1,4 +1,4 @@
-"""What an agent does, step by step."""
+"""The scripts of agents, step by step."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ __all__ = [
 ]
 
 tools = ("echo", "slow", "whoami", "failing", "forbidden", "personal", "unknown")
-"""What a script may call: allowed, allowed and slow, answering for whom it works,
-raising, denied, permitted to some users, not registered."""
+"""The tools of scripts: allowed, allowed and slow, answering with its user, raising,
+denied, permitted to some users, not registered."""
 
 
 SLOW = 4.0
-"""Virtual seconds of a slow answer: more than anybody should wait for another's, and
+"""Virtual seconds of a slow answer: more than a user may wait for another user's, and
 less than an engine gets to come to rest."""
 
 
@@ -54,7 +54,7 @@ class _Step(Data, frozen=True, kw_only=True, tag_field="step"):
 class Think(_Step, tag="think", frozen=True, kw_only=True):
     """The agent prompts its model; a scheduled completion answers, or a slow one."""
 
-    prompt: Annotated[str, Meta(description="What the model is asked.")]
+    prompt: Annotated[str, Meta(description="The prompt of the model.")]
     seconds: Annotated[
         float,
         Meta(ge=0, le=1_000_000, description="Virtual seconds that the answer takes."),
@@ -65,7 +65,7 @@ class CallTool(_Step, tag="call_tool", frozen=True, kw_only=True):
     """The agent calls one of `tools` with one argument."""
 
     tool: Annotated[str, Meta(description="The name of the tool.")]
-    argument: Annotated[str, Meta(description="What the tool is given; a canary.")]
+    argument: Annotated[str, Meta(description="The argument of the tool; a canary.")]
 
 
 class WriteState(_Step, tag="write_state", frozen=True, kw_only=True):
@@ -108,9 +108,9 @@ class Transact(_Step, tag="transact", frozen=True, kw_only=True):
 
 
 class Emit(_Step, tag="emit", frozen=True, kw_only=True):
-    """The agent tells its user something of its own; large, with 40,000 characters."""
+    """The agent sends its user an event of its own; 40,000 characters if `large`."""
 
-    payload: Annotated[str, Meta(description="What the user is told; a canary.")]
+    payload: Annotated[str, Meta(description="The payload of the event; a canary.")]
     large: Annotated[bool, Meta(description="Whether 40,000 characters more.")] = False
 
 
@@ -129,13 +129,13 @@ class Sleep(_Step, tag="sleep", frozen=True, kw_only=True):
 class Fail(_Step, tag="fail", frozen=True, kw_only=True):
     """The agent raises."""
 
-    message: Annotated[str, Meta(description="The text of what is raised.")]
+    message: Annotated[str, Meta(description="The text of the exception.")]
 
 
 class Return(_Step, tag="return", frozen=True, kw_only=True):
     """The agent returns a value at once."""
 
-    value: Annotated[str, Meta(description="What the run returns; a canary.")]
+    value: Annotated[str, Meta(description="The result of the run; a canary.")]
 
 
 Step: TypeAlias = (
@@ -153,7 +153,7 @@ Step: TypeAlias = (
     | Return
 )
 Script: TypeAlias = Annotated[
-    tuple[Step, ...], Meta(description="What the agent does, step by step.")
+    tuple[Step, ...], Meta(description="The steps of the agent, in order.")
 ]
 
 
