@@ -13,6 +13,7 @@ from isolation_spec.claims.facts import (
 from isolation_spec.claims.history_index import HistoryIndex
 from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.history.entries import AgentStepped, RowStored, SessionMoved
+from isolation_spec.model.history.states import SessionMove, StepOutcome
 from isolation_spec.model.scenario import (
     Erase,
     Remember,
@@ -52,11 +53,11 @@ def _shared_or_open(observed: HistoryIndex) -> Iterator[Opportunity | Violation]
         if owner != user and number not in shared:
             shared.add(number)
             yield _shared(index, number, owner, user)
-        if entry.move == "began":
+        if entry.move == SessionMove.BEGAN:
             open_sessions[number] = index
             if any(owners[other] != user for other in open_sessions):
                 crowded.update(open_sessions)
-        elif entry.move == "closed":
+        elif entry.move == SessionMove.CLOSED:
             open_sessions.pop(number, None)
     for number, index in open_sessions.items():
         yield Violation(
@@ -155,7 +156,10 @@ def _transactions(
         for path, step in walk(operation.script):
             entry = ended.get((operation.id, path))
             if isinstance(step, Transact) and entry is not None:
-                cut_short = entry.outcome in ("cancelled", "refused")
+                cut_short = entry.outcome in (
+                    StepOutcome.CANCELLED,
+                    StepOutcome.REFUSED,
+                )
                 yield operation, step, None if cut_short else entry
 
 

@@ -9,7 +9,6 @@ import msgspec
 from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
 from isolation_spec.claims.facts import (
     ConnectionCutOff,
-    Ending,
     OperationFailed,
     OperationStalled,
     Shown,
@@ -20,6 +19,7 @@ from isolation_spec.claims.history_index import (
     OperationSpan,
 )
 from isolation_spec.model.history.entries import ConnectionClosed, OperationEnded
+from isolation_spec.model.history.states import Outcome
 from isolation_spec.model.scenario import (
     AdvanceTime,
     CallTool,
@@ -147,7 +147,7 @@ def _only_fails(operation: UserOperation) -> bool:
 
 
 def _failed(observed: HistoryIndex, span: OperationSpan) -> Violation | None:
-    if span.outcome in ("returned", "unavailable"):
+    if span.outcome in (Outcome.RETURNED, Outcome.UNAVAILABLE):
         return None
     entry = observed.entries[min(span.ended, len(observed.entries) - 1)]
     error = entry.error if isinstance(entry, OperationEnded) else ""
@@ -157,7 +157,7 @@ def _failed(observed: HistoryIndex, span: OperationSpan) -> Violation | None:
         fact=OperationFailed(
             user=span.operation.user,
             operation=span.operation.id,
-            ending=Ending(span.outcome),
+            ending=Outcome(span.outcome),
             error=Shown(_brief(error)),
         ),
         entry=span.ended,
@@ -169,7 +169,11 @@ def _is_beyond(observed: HistoryIndex, span: OperationSpan) -> bool:
     """True if a run was refused that may have been one more than a context may have."""
     limit = observed.history.limits.get("runs_per_context")
     run = span.operation
-    if limit is None or span.outcome != "refused" or not isinstance(run, RunAgent):
+    if (
+        limit is None
+        or span.outcome != Outcome.REFUSED
+        or not isinstance(run, RunAgent)
+    ):
         return False
     beside = [
         other
@@ -275,7 +279,7 @@ def _others_in_trouble(observed: HistoryIndex, span: OperationSpan) -> bool:
         and other.started < span.ended
         and span.started < other.ended
         and (
-            other.outcome in ("failed", "cancelled", "refused")
+            other.outcome in (Outcome.FAILED, Outcome.CANCELLED, Outcome.REFUSED)
             or _is_trouble(other.operation)
             or _is_slow(other.operation)
         )

@@ -16,7 +16,6 @@ from isolation_spec.claims.facts import (
     EventOutOfOrder,
     EventWithForeignValue,
     ForgedTokenAccepted,
-    RunEnding,
     Shown,
     representable,
 )
@@ -32,6 +31,7 @@ from isolation_spec.model.history.entries import (
     ConnectionOpened,
     OperationStarted,
 )
+from isolation_spec.model.history.states import Outcome, StepOutcome
 from isolation_spec.model.scenario import (
     CleanupEngine,
     CleanupUser,
@@ -74,7 +74,10 @@ def _unheard(observed: HistoryIndex) -> Iterator[Opportunity]:
     heard = {event.run for event in observed.events}
     for span in observed.spans.values():
         run = span.operation
-        if not isinstance(run, RunAgent) or span.outcome not in ("returned", "failed"):
+        if not isinstance(run, RunAgent) or span.outcome not in (
+            Outcome.RETURNED,
+            Outcome.FAILED,
+        ):
             continue
         if f"run-{run.id}" not in heard and any(
             link.user != run.user and link.opened < span.ended < link.closed
@@ -201,7 +204,7 @@ def attended_runs(
         run = span.operation
         if not isinstance(run, RunAgent) or span.ended > observed.end:
             continue
-        if span.outcome not in ("returned", "failed", "cancelled"):
+        if span.outcome not in (Outcome.RETURNED, Outcome.FAILED, Outcome.CANCELLED):
             continue
         stopped = [at for at, user in stops if user in (None, run.user)]
         if any(at < span.ended for at in stopped):
@@ -298,7 +301,7 @@ def _first_missing(
             reader=link.user,
             connection=_name(observed, link),
             operation=span.operation.id,
-            ending=RunEnding(span.outcome),
+            ending=Outcome(span.outcome),
         )
 
     run, due = f"run-{span.operation.id}", _due(observed, link.user)
@@ -309,7 +312,7 @@ def _first_missing(
         gap = next((n for n, m in enumerate(known, 1) if n != m), None)
         if gap is not None:
             return missing(number=gap)
-    elif not numbers and span.outcome != "cancelled" and _tells_all(observed):
+    elif not numbers and span.outcome != Outcome.CANCELLED and _tells_all(observed):
         return missing()
     values = _emitted(observed, span)
     for value in values:
@@ -326,13 +329,15 @@ def _tells_all(observed: HistoryIndex) -> bool:
 
 def _emitted(observed: HistoryIndex, span: OperationSpan) -> tuple[str, ...]:
     """The values that the agent surely told its user in a run that was not cut off."""
-    if not isinstance(span.operation, RunAgent) or span.outcome == "cancelled":
+    if not isinstance(span.operation, RunAgent) or span.outcome == Outcome.CANCELLED:
         return ()
     steps = observed.steps.get(span.operation.id, {})
     return tuple(
         value
         for path, step in walk(span.operation.script)
-        if isinstance(step, Emit) and path in steps and steps[path][1].outcome == "ok"
+        if isinstance(step, Emit)
+        and path in steps
+        and steps[path][1].outcome == StepOutcome.OK
         for _, value in canaries_in(step.payload)
     )
 

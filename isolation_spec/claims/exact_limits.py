@@ -17,6 +17,7 @@ from isolation_spec.model.history.entries import (
     OperationEnded,
     OperationStarted,
 )
+from isolation_spec.model.history.states import Outcome
 from isolation_spec.model.scenario import (
     CleanupEngine,
     CleanupUser,
@@ -60,7 +61,7 @@ def _contexts(observed: HistoryIndex, limit: int) -> Iterator[Opportunity | Viol
             yield violation
             continue
         for span in opens:
-            if span.outcome == "refused":
+            if span.outcome == Outcome.REFUSED:
                 yield (
                     _refused_early(observed, user, span, opens, limit) or Opportunity()
                 )
@@ -86,7 +87,7 @@ def _too_many(
     """Counts what is surely held: opened, and no cleanup of it has begun."""
     held: list[tuple[int, int]] = []
     for span in opens:
-        if span.outcome == "returned":
+        if span.outcome == Outcome.RETURNED:
             name = span.operation.context
             released = [
                 cleanup.started
@@ -122,13 +123,13 @@ def _refused_early(
     for span in opens:
         if span is refused or span.started > refused.ended:
             continue
-        if span.outcome in ("refused", "failed", "unavailable") and (
+        if span.outcome in (Outcome.REFUSED, Outcome.FAILED, Outcome.UNAVAILABLE) and (
             span.ended < refused.started
         ):
             continue
         name = span.operation.context
         gone = any(
-            cleanup.outcome == "returned"
+            cleanup.outcome == Outcome.RETURNED
             and cleanup.started > span.ended
             and cleanup.ended < refused.started
             for cleanup in _released(observed, user, name)
@@ -208,7 +209,7 @@ def _last_signs(observed: HistoryIndex) -> dict[int, int]:
         if isinstance(entry, AgentStepped) and entry.operation is not None
     }
     for number, span in observed.spans.items():
-        if span.outcome == "unfinished":
+        if span.outcome == Outcome.UNFINISHED:
             last[number] = len(observed.entries)
     return last
 

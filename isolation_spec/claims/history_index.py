@@ -19,6 +19,7 @@ from isolation_spec.model.history.entries import (
     PhaseStarted,
 )
 from isolation_spec.model.history.history import History
+from isolation_spec.model.history.states import Outcome, Phase
 from isolation_spec.model.scenario import (
     AdvanceTime,
     OpenContext,
@@ -114,7 +115,7 @@ class HistoryIndex:
     def end(self) -> int:
         """The index at which the operations of the scenario were over."""
         for index, entry in enumerate(self.entries):
-            if isinstance(entry, PhaseStarted) and entry.phase == "cleanup":
+            if isinstance(entry, PhaseStarted) and entry.phase == Phase.CLEANUP:
                 return index
         return len(self.entries)
 
@@ -147,7 +148,7 @@ class HistoryIndex:
             if isinstance(entry, OperationStarted):
                 started[number] = index
                 spans[number] = OperationSpan(
-                    operations[number], index, len(self.entries), "unfinished"
+                    operations[number], index, len(self.entries), Outcome.UNFINISHED
                 )
             elif isinstance(entry, OperationEnded) and number in started:
                 spans[number] = OperationSpan(

@@ -18,6 +18,7 @@ from isolation_spec.claims.facts import (
 from isolation_spec.claims.history_index import HistoryIndex, OperationSpan
 from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.history.entries import OperationEnded, RowStored
+from isolation_spec.model.history.states import Outcome, StepOutcome
 from isolation_spec.model.scenario import (
     Erase,
     Mutate,
@@ -120,7 +121,7 @@ def _of_operation(span: OperationSpan, place: Place, value: str) -> _Written:
         span.operation.id,
         span.started,
         span.ended,
-        span.outcome == "returned" and not _intrudes(span.operation),
+        span.outcome == Outcome.RETURNED and not _intrudes(span.operation),
     )
 
 
@@ -135,13 +136,13 @@ def _of_run(
     for path, step in walk(run.script):
         entry = steps.get(path)
         if entry is None:
-            if span.outcome == "unavailable":
+            if span.outcome == Outcome.UNAVAILABLE:
                 continue
             started, ended, acknowledged = span.started, span.ended, False
         else:
             index, said = entry
             started, ended = span.started, index
-            acknowledged = said.outcome == "ok" and not _intrudes(run)
+            acknowledged = said.outcome == StepOutcome.OK and not _intrudes(run)
         for key, value in _items(step):
             place = _place(observed, run, key)
             if place is not None:
@@ -160,7 +161,7 @@ def _erased(observed: HistoryIndex) -> list[tuple[OperationSpan, tuple[int, str]
         if isinstance(span.operation, Erase):
             # An intruder's own rows may go, if the engine takes it as theirs.
             place = _place(observed, span.operation, "")
-            if place is not None and span.outcome != "unavailable":
+            if place is not None and span.outcome != Outcome.UNAVAILABLE:
                 found.append((span, place[:2]))
     return found
 
@@ -232,12 +233,13 @@ def _stays(one: _Written, erasures: list[OperationSpan]) -> bool:
     """True if it was acknowledged, and each erasure was over before it began: one that
     was broken off may still be at work."""
     return one.acknowledged and all(
-        span.outcome == "returned" and span.ended < one.started for span in erasures
+        span.outcome == Outcome.RETURNED and span.ended < one.started
+        for span in erasures
     )
 
 
 def _sure(erasure: OperationSpan) -> bool:
-    return erasure.outcome == "returned" and not _intrudes(erasure.operation)
+    return erasure.outcome == Outcome.RETURNED and not _intrudes(erasure.operation)
 
 
 def _lost(one: _Written, index: int, *, held: str | None) -> Violation:
@@ -325,7 +327,7 @@ def _reads(
             continue
         if isinstance(operation, Read):
             ended = observed.entries[min(span.ended, len(observed.entries) - 1)]
-            if span.outcome == "returned" and isinstance(ended, OperationEnded):
+            if span.outcome == Outcome.RETURNED and isinstance(ended, OperationEnded):
                 yield span.ended, operation.id, ended.value
             continue
         steps = observed.steps.get(operation.id, {})
@@ -333,7 +335,7 @@ def _reads(
             said = steps.get(path)
             if isinstance(step, Recall) and step.key == key and said is not None:
                 index, entry = said
-                if entry.outcome == "ok":
+                if entry.outcome == StepOutcome.OK:
                     yield index, operation.id, entry.seen
 
 
@@ -341,7 +343,7 @@ def _aliased(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
     """What a user does to an object that they were given changes nothing stored."""
     for span in observed.spans.values():
         operation = span.operation
-        if not isinstance(operation, Mutate) or span.outcome != "returned":
+        if not isinstance(operation, Mutate) or span.outcome != Outcome.RETURNED:
             continue
         ended = observed.entries[span.ended]
         assert isinstance(ended, OperationEnded)

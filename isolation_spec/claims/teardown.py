@@ -26,6 +26,7 @@ from isolation_spec.model.history.entries import (
     PhaseStarted,
     ResourceAlive,
 )
+from isolation_spec.model.history.states import Outcome, Phase
 from isolation_spec.model.scenario import (
     CancelRun,
     CleanupEngine,
@@ -51,7 +52,7 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
     torn_down = False
     for index, entry in enumerate(observed.entries):
         if isinstance(entry, PhaseStarted):
-            torn_down = torn_down or entry.phase == "teardown"
+            torn_down = torn_down or entry.phase == Phase.TEARDOWN
             continue
         violation = _outlived(index, entry, torn_down)
         if violation is not None:
@@ -70,7 +71,7 @@ def _worked(entry: object) -> bool:
     return (
         isinstance(entry, OperationEnded)
         and entry.user is not None
-        and entry.outcome in ("returned", "failed", "cancelled")
+        and entry.outcome in (Outcome.RETURNED, Outcome.FAILED, Outcome.CANCELLED)
     )
 
 
@@ -113,7 +114,7 @@ def _outlived(index: int, entry: object, torn_down: bool) -> Violation | None:
         )
     if not isinstance(entry, OperationEnded) or entry.user is None:
         return None
-    if entry.outcome == "unfinished":
+    if entry.outcome == Outcome.UNFINISHED:
         return _violation(
             "unfinished",
             index,
@@ -137,11 +138,11 @@ def _failed_cleanups(observed: HistoryIndex) -> Iterator[Violation]:
         entry = observed.entries[min(span.ended, len(observed.entries) - 1)]
         took = entry.time - observed.entries[span.started].time
         fact: AnyFact
-        if span.outcome == "failed" and isinstance(entry, OperationEnded):
+        if span.outcome == Outcome.FAILED and isinstance(entry, OperationEnded):
             error = Shown(entry.error)
             clause = "cleanup-failed"
             fact = CleanupFailed(operation=operation.id, allowed=_LONGEST, error=error)
-        elif span.outcome == "cancelled" and not _cancels(observed):
+        elif span.outcome == Outcome.CANCELLED and not _cancels(observed):
             clause = "cleanup-failed"
             fact = CleanupCancelled(operation=operation.id, allowed=_LONGEST)
         elif took > _LONGEST:
@@ -171,11 +172,11 @@ def _served_after(observed: HistoryIndex) -> Iterator[Violation]:
     cleanups = [
         span
         for span in spans
-        if isinstance(span.operation, CleanupUser) and span.outcome == "returned"
+        if isinstance(span.operation, CleanupUser) and span.outcome == Outcome.RETURNED
     ]
     for span in spans:
         work = span.operation
-        if not isinstance(work, RunAgent | Write) or span.outcome != "returned":
+        if not isinstance(work, RunAgent | Write) or span.outcome != Outcome.RETURNED:
             continue
         for cleanup in cleanups:
             since = opened.get((work.user, work.context), len(observed.entries))

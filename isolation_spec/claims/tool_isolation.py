@@ -11,7 +11,6 @@ from isolation_spec.claims.facts import (
     Shown,
     ToolCallRaised,
     ToolInForeignContext,
-    ToolMoment,
     ToolRanTwice,
     WrongToolAnswer,
 )
@@ -21,6 +20,7 @@ from isolation_spec.contract.services import ToolOutcome
 from isolation_spec.contract.toolbox import NOBODY, Toolbox
 from isolation_spec.model.history.entries import AgentStepped, ToolRan
 from isolation_spec.model.history.rendering import render
+from isolation_spec.model.history.states import StepOutcome, ToolMoment
 from isolation_spec.model.scenario import CallTool, RunAgent, permitted, walk
 
 __all__ = ["TOOL_ISOLATION", "ToolIsolationViolated"]
@@ -62,7 +62,7 @@ def _bodies(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
         if not isinstance(entry, ToolRan):
             continue
         owner = observed.owners.get(entry.argument)
-        if entry.moment == "began":
+        if entry.moment == ToolMoment.BEGAN:
             counts[entry.argument] = counts.get(entry.argument, 0) + 1
         if owner is None and entry.tool not in Toolbox.denied:
             continue
@@ -132,12 +132,12 @@ def _wrong_answer(
     entry: AgentStepped,
 ) -> Violation | None:
     """What a call must answer: its own result if allowed, else a clean failure."""
-    if entry.outcome in ("cancelled", "refused"):
+    if entry.outcome in (StepOutcome.CANCELLED, StepOutcome.REFUSED):
         return None
     works = step.tool in ("echo", "slow", "whoami", "personal")
     works = works and _may(observed, step.tool, operation.user)
     right = _right_answers(observed, operation, step)
-    raised = entry.outcome == "failed"
+    raised = entry.outcome == StepOutcome.FAILED
     if raised:
         clause = "broke-run"
     elif works and entry.seen not in map(_rendered, right):

@@ -26,6 +26,7 @@ from isolation_spec.model.history.entries import (
     SessionMoved,
 )
 from isolation_spec.model.history.history import History
+from isolation_spec.model.history.states import Outcome, Phase, SessionMove
 from isolation_spec.model.scenario import (
     CANARY,
     CancelRun,
@@ -71,7 +72,7 @@ def _step(
     history: History, index: int, birth: Birth | None = None, *, brief: bool = False
 ) -> ProvenanceStep:
     entry = history.entries[index]
-    returned = isinstance(entry, OperationEnded) and entry.outcome == "returned"
+    returned = isinstance(entry, OperationEnded) and entry.outcome == Outcome.RETURNED
     return ProvenanceStep(
         entry=index,
         user=_viewer(history, entry),
@@ -224,10 +225,14 @@ def _session(history: History, index: int, session: int) -> Iterator[int]:
         for i, entry in enumerate(history.entries)
         if isinstance(entry, SessionMoved) and entry.session == session
     ]
-    closed = any(entry.move == "closed" for _, entry in moves)
+    closed = any(entry.move == SessionMove.CLOSED for _, entry in moves)
     yield from (i for i, _ in moves if i <= index or not closed)
     for i, entry in enumerate(history.entries):
-        if not closed and isinstance(entry, PhaseStarted) and entry.phase == "teardown":
+        if (
+            not closed
+            and isinstance(entry, PhaseStarted)
+            and entry.phase == Phase.TEARDOWN
+        ):
             yield i
 
 
@@ -238,7 +243,7 @@ def _outlived(
     operations = history.operations()
     for i, entry in enumerate(history.entries[:index]):
         if isinstance(entry, PhaseStarted):
-            if entry.phase in ("cleanup", "teardown"):
+            if entry.phase in (Phase.CLEANUP, Phase.TEARDOWN):
                 yield i
         elif isinstance(entry, OperationStarted | OperationEnded):
             operation = operations[entry.operation or 0]
@@ -297,7 +302,7 @@ def _meanwhile(history: History, index: int, ended: OperationEnded) -> Iterator[
 
 def _is_trouble(history: History, entry: Entry) -> bool:
     if isinstance(entry, OperationEnded):
-        return entry.outcome != "returned"
+        return entry.outcome != Outcome.RETURNED
     if isinstance(entry, OperationStarted):
         operation = history.operations().get(entry.operation or -1)
         return isinstance(operation, CancelRun | CleanupEngine | CleanupUser)

@@ -15,6 +15,7 @@ from isolation_spec.diagnosis.wording import (
 )
 from isolation_spec.model.history.entries import OperationEnded, OperationStarted
 from isolation_spec.model.history.history import History
+from isolation_spec.model.history.states import Outcome
 from isolation_spec.model.scenario import Operation
 
 __all__ = ["draw_lanes"]
@@ -86,14 +87,14 @@ def _few(text: str, width: int) -> list[str]:
     return lines
 
 
-_ENDED = {"": "", "returned": "", "unavailable": " -> names nothing open"}
+_ENDED = {"": "", Outcome.RETURNED: "", Outcome.UNAVAILABLE: " -> names nothing open"}
 
 
 def _said(history: History, operation: Operation, outcome: str) -> str:
     victim = operation.victim
     whose = "" if victim is None else f", naming {history.label(victim)}'s"
     ended = _ENDED.get(outcome, f" -> {outcome}")
-    if outcome == "cancelled" and operation.cancel is not None:
+    if outcome == Outcome.CANCELLED and operation.cancel is not None:
         ended = ""
     return printable(
         strip_canary_digests(f"{describe_operation(operation)}{whose}{ended}")

@@ -124,18 +124,21 @@ _SPREAD = {"users", "operations", "demotions"}
 """Fields of which each item begins a line, as the reader goes through them."""
 
 
-def _lines(head: str, value: Any, tail: str, *, spread: bool = False) -> Iterator[str]:
-    """The value after `head` and before `tail`, on one line if it fits."""
+def _lines(
+    head: str, value: Any, tail: str, *, indent: int = 0, spread: bool = False
+) -> Iterator[str]:
+    """Yields the value after `head` and before `tail`, on one line if it fits."""
     flat = f"{head}{_flat(value)}{tail}"
     parts = list(_parts(value))
     whole = isinstance(value, Scenario) or (spread and len(value) > 1)
-    if not parts or (len(flat) <= _COLUMNS and not whole):
+    if not parts or (indent + len(flat) <= _COLUMNS and not whole):
         yield flat
         return
     opening, closing = _brackets(value)
     yield f"{head}{opening}"
     for name, part in parts:
-        for line in _lines(name, part, ",", spread=name.rstrip("=") in _SPREAD):
+        spread = name.rstrip("=") in _SPREAD
+        for line in _lines(name, part, ",", indent=indent + 4, spread=spread):
             yield f"    {line}"
     yield f"{closing}{tail}"
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from isolation_spec.claims.facts import (
     CleanupFailed,
     DiffersFromAlone,
-    Ending,
     EventMissing,
     Fact,
     ForeignValue,
@@ -29,6 +28,7 @@ from isolation_spec.diagnosis.wording import (
     summarize_violation,
 )
 from isolation_spec.diagnosis.wording.contradiction import describe_fact
+from isolation_spec.model.history.states import Outcome
 from isolation_spec.model.scenario import User
 from tests.claims.facts import KINDS, OURS, SHOWN, example, has_shown, violation_of
 
@@ -169,12 +169,14 @@ VALUE: dict[str, Any] = {"value": OURS, "owner": 1, "reader": 0, "operation": 3}
             "it never received event 2 of run-1",
         ),
         (
-            OperationFailed(user=0, operation=3, ending=Ending.FAILED, error=Shown("")),
+            OperationFailed(
+                user=0, operation=3, ending=Outcome.FAILED, error=Shown("")
+            ),
             "it failed",
         ),
         (
             OperationFailed(
-                user=0, operation=3, ending=Ending.REFUSED, error=Shown("no")
+                user=0, operation=3, ending=Outcome.REFUSED, error=Shown("no")
             ),
             "it was refused: no",
         ),

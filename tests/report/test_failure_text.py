@@ -1,4 +1,4 @@
-"""The text of a saved failure: its explanation, its path and its command."""
+"""The lines that say where a failure is saved and how it is replayed."""
 
 from typing import Any
 
@@ -10,6 +10,8 @@ from isolation_spec.diagnosis.wording import summarize_violation
 from isolation_spec.report.failure_text import (
     REPLAY,
     SAVED,
+    Line,
+    Role,
     failure_lines,
     failure_text,
 )
@@ -19,11 +21,10 @@ from tests.failure.failures import heartbeat_failure
 EXPLANATION = Explanation(
     claim=("claim",),
     scenario=("scenario",),
-    givens=("Let a be b.",),
-    observation=("However, c.",),
+    givens=("let", "then"),
+    observation=("however",),
     choices=("choices",),
 )
-SECTIONS = ("claim", "", "scenario", "", "Let a be b.", "However, c.", "", "choices")
 
 
 def saved(**fields: Any) -> FailureSaved:
@@ -42,7 +43,7 @@ def saved(**fields: Any) -> FailureSaved:
 def test_a_failure_ends_with_the_command_that_replays_it() -> None:
     """After the explanation come the path and the command, as the last line."""
     assert [
-        *SECTIONS,
+        *EXPLANATION.lines(),
         "",
         f"{SAVED}f.json",
         f"{REPLAY}isolation-spec replay f.json --engine mine:Adapter",
@@ -54,13 +55,14 @@ def test_without_an_explanation_the_violation_is_one_line() -> None:
     failure = heartbeat_failure()
     summary = summarize_violation(failure.violation, failure.scenario.users)
 
-    assert summary == failure_lines(saved(explanation=None))[0]
+    assert Line(summary, Role.CLAIM) == failure_text(saved(explanation=None))[0]
 
 
 @pytest.mark.parametrize(
     ("fields", "last"),
     [
         ({"world": "live"}, f"{SAVED}f.json"),
+        ({"path": ""}, ""),
         ({"world": "live", "path": ""}, "Found live: not replayable, and not shrunk."),
     ],
 )
@@ -72,14 +74,6 @@ def test_only_a_failure_that_can_be_replayed_has_the_command(
 
     assert last == lines[-1]
     assert not any(line.startswith(REPLAY) for line in lines)
-
-
-def test_a_failure_without_a_file_is_its_explanation() -> None:
-    """A failure that could not be saved names neither path nor command."""
-    lines = failure_lines(saved(path=""))
-
-    assert list(SECTIONS) == lines[: len(SECTIONS)]
-    assert not any(lines[len(SECTIONS) :])
 
 
 def test_a_divergence_is_reported() -> None:
@@ -94,7 +88,17 @@ def test_the_brief_form_leaves_out_scenario_and_choices() -> None:
     """Claim, contradiction and command stay for a reader who has seen the run."""
     lines = [line.text for line in failure_text(saved(), brief=True)]
 
-    assert [
-        *("claim", "", "In the scenario above:", "", "Let a be b.", "However, c.", ""),
-        *failure_lines(saved())[-2:],
-    ] == lines
+    assert ["claim", "", "In the scenario above:", ""] == lines[:4]
+    assert ["let", "then", "however", ""] == lines[4:8]
+    assert [f"{SAVED}f.json", failure_lines(saved())[-1]] == lines[8:]
+
+
+def test_each_line_has_its_role() -> None:
+    """A terminal learns the claim, the observation and the command from roles."""
+    roles = {line.text: line.role for line in failure_text(saved())}
+
+    assert Role.CLAIM is roles["claim"]
+    assert Role.OBSERVATION is roles["however"]
+    assert Role.PATH is roles[f"{SAVED}f.json"]
+    assert Role.COMMAND is roles[failure_lines(saved())[-1]]
+    assert {Role.OTHER} == {roles[text] for text in ("scenario", "let", "choices", "")}

@@ -28,7 +28,6 @@ from isolation_spec.model.scenario import (
     CancelRun,
     CleanupEngine,
     Connect,
-    Demotion,
     Erase,
     OpenContext,
     Operation,
@@ -163,7 +162,6 @@ PLANTED = {
                 script=(CallTool(tool="slow", argument=canary("bob", 4, 1)),),
             ),
         ),
-        Schedule(demotions=(Demotion(chain="2/start", consumed=0, rank=1),)),
     ),
     "database-sessions": Planted(
         "one-session",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from typing import Annotated, TypeAlias
 
 import msgspec
@@ -18,6 +17,7 @@ from isolation_spec.claims.facts.base import (
     Shown,
     UserIndex,
 )
+from isolation_spec.model.history.states import Outcome
 
 __all__ = [
     "DuplicateStart",
@@ -30,7 +30,6 @@ __all__ = [
     "EventOutOfOrder",
     "EventWithForeignValue",
     "ForgedTokenAccepted",
-    "RunEnding",
     "RunWithoutEnd",
     "RunWithoutStart",
     "ToolEndedUnbegun",
@@ -108,17 +107,6 @@ class EventOutOfOrder(Fact, frozen=True, kw_only=True):
     number: EventNumber
 
 
-class RunEnding(enum.StrEnum):
-    """How a run ended."""
-
-    RETURNED = "returned"
-    """Its agent returned."""
-    FAILED = "failed"
-    """Its agent raised an exception."""
-    CANCELLED = "cancelled"
-    """It was cancelled."""
-
-
 class EventMissing(Fact, frozen=True, kw_only=True):
     """A connection never received an event of a run.
 
@@ -133,7 +121,7 @@ class EventMissing(Fact, frozen=True, kw_only=True):
     reader: Harmed
     connection: ConnectionName
     operation: OperationId
-    ending: Annotated[RunEnding, Meta(description="How the run ended.")]
+    ending: Annotated[Outcome, Meta(description="How the run ended.")]
 
 
 # Event lifecycle

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 from typing import Annotated, TypeAlias
 
 from msgspec import Meta
@@ -17,20 +16,19 @@ from isolation_spec.claims.facts.base import (
     Shown,
     UserIndex,
 )
+from isolation_spec.model.history.states import Outcome, ToolMoment
 from isolation_spec.model.scenario.fields import LARGEST, MOST_USERS
 
 __all__ = [
     "ConnectionCutOff",
     "ContextRefused",
     "DeniedToolRan",
-    "Ending",
     "OperationFailed",
     "OperationStalled",
     "TooManyContexts",
     "TooManyRuns",
     "ToolCallRaised",
     "ToolInForeignContext",
-    "ToolMoment",
     "ToolRanTwice",
     "WrongToolAnswer",
 ]
@@ -76,17 +74,6 @@ class TooManyRuns(Fact, frozen=True, kw_only=True):
 
 _Tool: TypeAlias = Annotated[Shown, Meta(description="The tool.")]
 _Argument: TypeAlias = Annotated[Shown, Meta(description="The argument of the call.")]
-
-
-class ToolMoment(enum.StrEnum):
-    """When the body of a tool observes for whom it works."""
-
-    BEGAN = "began"
-    """At its beginning."""
-    WENT_ON = "went on"
-    """Between two awaits."""
-    ENDED = "ended"
-    """At its end."""
 
 
 class DeniedToolRan(Fact, frozen=True, kw_only=True):
@@ -138,25 +125,12 @@ class ToolCallRaised(WrongToolAnswer, frozen=True, kw_only=True):
 # Error containment
 
 
-class Ending(enum.StrEnum):
-    """How an operation that did not succeed ended."""
-
-    FAILED = "failed"
-    """It raised an exception."""
-    CANCELLED = "cancelled"
-    """It was cancelled."""
-    REFUSED = "refused"
-    """The engine refused it."""
-    UNFINISHED = "unfinished"
-    """It was under way when the time of the run was up."""
-
-
 class OperationFailed(Fact, frozen=True, kw_only=True):
     """An operation of a user in no trouble did not succeed."""
 
     user: Harmed
     operation: OperationId
-    ending: Annotated[Ending, Meta(description="How the operation ended.")]
+    ending: Annotated[Outcome, Meta(description="How the operation ended.")]
     error: Annotated[Shown, Meta(description="The beginning of its error, or none.")]
 
 

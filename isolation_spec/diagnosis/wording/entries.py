@@ -31,21 +31,22 @@ from isolation_spec.model.history.entries import (
 )
 from isolation_spec.model.history.history import History
 from isolation_spec.model.history.rendering import render
+from isolation_spec.model.history.states import Outcome, Phase, SessionMove, StepOutcome
 
 __all__ = ["describe_entry", "engine_texts", "phrase_entry", "phrase_moment"]
 
 _PHASES = {
-    "operations": "the operations begin",
-    "cleanup": "all operations are over; every user is cleaned up",
-    "teardown": "the engine is shut down",
-    "observed": "an independent observer reads what is stored",
+    Phase.OPERATIONS: "the operations begin",
+    Phase.CLEANUP: "all operations are over; every user is cleaned up",
+    Phase.TEARDOWN: "the engine is shut down",
+    Phase.OBSERVED: "an independent observer reads what is stored",
 }
 _MOVES = {
-    "began": "begins",
-    "used": "is used",
-    "committed": "commits",
-    "rolled_back": "rolls back",
-    "closed": "is closed",
+    SessionMove.BEGAN: "begins",
+    SessionMove.USED: "is used",
+    SessionMove.COMMITTED: "commits",
+    SessionMove.ROLLED_BACK: "rolls back",
+    SessionMove.CLOSED: "is closed",
 }
 
 
@@ -103,7 +104,7 @@ def phrase_entry(entry: Entry, reveal: Reveal = WHOLE) -> Phrase:
 
 def _ended(entry: OperationEnded, reveal: Reveal) -> Phrase:
     value = reveal.error(entry.error) or reveal.text(entry.value.removeprefix("None"))
-    outcome = "never ends" if entry.outcome == "unfinished" else entry.outcome
+    outcome = "never ends" if entry.outcome == Outcome.UNFINISHED else entry.outcome
     words = " ".join(value.split())
     return Phrase(f"{outcome}: ", words) if words else Phrase(outcome)
 
@@ -112,7 +113,7 @@ def _stepped(entry: AgentStepped, reveal: Reveal) -> Phrase:
     if entry.step == "begin":
         return Phrase("its agent begins")
     name = entry.step.replace("_", " ")
-    if entry.outcome != "ok":
+    if entry.outcome != StepOutcome.OK:
         error = reveal.error(entry.seen)
         outcome = f"{name} {entry.outcome}"
         return Phrase(f"{outcome}: ", error) if error else Phrase(outcome)

@@ -12,7 +12,6 @@ from isolation_spec.claims.facts import (
     EventOutOfOrder,
     EventWithForeignValue,
     ForgedTokenAccepted,
-    RunEnding,
     RunWithoutEnd,
     RunWithoutStart,
     ToolEndedUnbegun,
@@ -23,6 +22,7 @@ from isolation_spec.diagnosis.wording.contradiction import (
     Names,
     describe_fact,
 )
+from isolation_spec.diagnosis.wording.outcomes import describe_outcome
 
 __all__: list[str] = []
 
@@ -87,13 +87,6 @@ def _out_of_order(fact: EventOutOfOrder, names: Names) -> Contradiction:
     )
 
 
-_ENDINGS = {
-    RunEnding.RETURNED: "returned",
-    RunEnding.FAILED: "failed",
-    RunEnding.CANCELLED: "was cancelled",
-}
-
-
 @describe_fact.register
 def _missing(fact: EventMissing, names: Names) -> Contradiction:
     run, reader = f"run-{fact.operation}", names.label(fact.reader)
@@ -104,7 +97,7 @@ def _missing(fact: EventMissing, names: Names) -> Contradiction:
         missing = f"the event of {run} with {fact.value}"
     return Contradiction(
         let=(
-            f"{run} be a run of {reader}'s, which {_ENDINGS[fact.ending]}",
+            f"{run} be a run of {reader}'s, which {describe_outcome(fact.ending)}",
             f"{reader}'s connection {fact.connection!r} be open from before it to the "
             "end",
         ),

@@ -6,7 +6,6 @@ from isolation_spec.claims.facts import (
     ConnectionCutOff,
     ContextRefused,
     DeniedToolRan,
-    Ending,
     OperationFailed,
     OperationStalled,
     ToolCallRaised,
@@ -21,6 +20,7 @@ from isolation_spec.diagnosis.wording.contradiction import (
     Names,
     describe_fact,
 )
+from isolation_spec.diagnosis.wording.outcomes import describe_outcome
 
 __all__: list[str] = []
 
@@ -115,13 +115,6 @@ def _tool_call(fact: WrongToolAnswer, names: Names, however: str) -> Contradicti
 
 # Error containment
 
-_ENDINGS = {
-    Ending.FAILED: "failed",
-    Ending.CANCELLED: "was cancelled",
-    Ending.REFUSED: "was refused",
-    Ending.UNFINISHED: "never ended",
-}
-
 
 @describe_fact.register
 def _operation_failed(fact: OperationFailed, names: Names) -> Contradiction:
@@ -130,7 +123,7 @@ def _operation_failed(fact: OperationFailed, names: Names) -> Contradiction:
     return Contradiction(
         let=(f"{user} do nothing wrong, and cancel and clean up nothing",),
         then=f"operation {fact.operation} of {user} succeeds, whatever others do",
-        however=f"it {_ENDINGS[fact.ending]}{error}",
+        however=f"it {describe_outcome(fact.ending)}{error}",
     )
 
 
