@@ -1,4 +1,4 @@
-"""The specification: what must hold for every engine, user, run and schedule."""
+"""The specification: the claims that hold for every engine, user, run and schedule."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def find_claim(name: str) -> Claim:
     """The claim of that id.
 
     Raises:
-        KeyError: there is none; the text lists those that there are.
+        KeyError: no claim has that id; the text lists the ids.
     """
     for claim in CLAIMS:
         if claim.id == name:

@@ -1,4 +1,4 @@
-"""What a claim is, and what judging one gives."""
+"""Claims, and the judgements of histories by them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = [
 class IsolationViolated(AssertionError):
     """A claim is violated; each claim raises a subclass of its own.
 
-    Hypothesis tells bugs apart by type and line, so two claims never look like one bug.
+    Hypothesis distinguishes bugs by type and line, so no two claims look like one bug.
     """
 
     def __init__(self, violation: Violation, explanation: str = "") -> None:
@@ -39,16 +39,16 @@ class IsolationViolated(AssertionError):
 
 
 class Verdict(enum.StrEnum):
-    """How a claim stands."""
+    """The verdict on a claim."""
 
     HOLDS = "holds"
-    """It was put to the test, and held each time."""
+    """It had opportunities to fail, and held each time."""
     VIOLATED = "violated"
     """It failed at least once."""
     INCONCLUSIVE = "inconclusive"
-    """It was never put to the test, or its check crashed. Never green."""
+    """It had no opportunity to fail, or its check crashed. Never green."""
     NOT_APPLICABLE = "not applicable"
-    """The engine declares no such surface."""
+    """The engine declares no capability for it."""
 
 
 class Violation(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -83,14 +83,14 @@ class Claim:
 
     Attributes:
         id: stable, for files and machines.
-        statement: what must hold, in one sentence.
-        situation: when it is put to the test, in one clause.
-        clauses: what it consists of: clause of a violation -> what must hold. A star
+        statement: the claim in one sentence.
+        situation: an opportunity to fail, in one clause.
+        clauses: the clause of a violation -> the part of the claim. A star
             stands for the kind of resource, or the gauge, that a violation names.
-        exception: what a test raises when it is violated.
+        exception: raised by a test that finds it violated.
         needs: capabilities without which the claim is not applicable.
-        check: yields a situation or a violation for each place in a history where the
-            claim could fail; pure.
+        check: yields an opportunity or a violation for each place in a history where
+            the claim could fail; pure.
         compares: True if it compares with solo runs, and is not applicable without.
     """
 
@@ -110,7 +110,7 @@ class ReasonKind(enum.StrEnum):
     UNDECLARED = "undeclared"
     """The engine lacks capabilities that the claim needs; details: their names."""
     NO_SOLO_RUN = "no solo run"
-    """The claim compares with solo runs, and there are none."""
+    """The claim compares with solo runs, and no solo run was made."""
     NOT_REACHED = "not reached"
     """No run reached the claim's situation."""
     CHECK_CRASHED = "check crashed"
@@ -127,7 +127,7 @@ class Reason(msgspec.Struct, frozen=True):
 
 
 class Judgement(msgspec.Struct, frozen=True, kw_only=True):
-    """How one claim stands after one history, or after many."""
+    """The verdict on one claim after one history."""
 
     claim: str
     verdict: Verdict

@@ -188,7 +188,7 @@ CONTEXT_OWNERSHIP = Claim(
             "at each step of an agent the engine works for the run's owner"
         ),
         "foreign-await": (
-            "at every await of a request the engine works for who asked, or nobody"
+            "at every await of a request the engine works for its user, or for no user"
         ),
         "stale-state": (
             "the state of a run begins empty, also after another run of its user"

@@ -1,4 +1,4 @@
-"""A database session has one owner, ends, and leaves nothing of what failed."""
+"""A database session has one owner, ends, and leaves nothing of failed work."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["DATABASE_SESSIONS", "DatabaseSessionsViolated"]
 
 
 class DatabaseSessionsViolated(IsolationViolated):
-    """A session served two users, never ended, or kept what it should have undone."""
+    """A session served two users, never ended, or kept the rows of failed work."""
 
 
 _ID = "database-sessions"

@@ -1,4 +1,4 @@
-"""A user's failure, cancellation or slowness never fails or stalls another."""
+"""A user's failure, cancellation or slowness never fails or stalls another user."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ __all__ = ["ERROR_CONTAINMENT", "ErrorContainmentViolated"]
 
 
 class ErrorContainmentViolated(IsolationViolated):
-    """Somebody who did nothing wrong failed, was cancelled, or had to wait."""
+    """A user in no trouble failed, was cancelled, or had to wait."""
 
 
 _ID = "error-containment"
@@ -60,7 +60,7 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
     world = _adverse_for_all(observed)
     for user in observed.users():
         spans = [s for s in observed.spans.values() if s.operation.user == user]
-        # What comes later cannot be why an operation failed.
+        # Later trouble cannot be the cause of a failure.
         first = min(world, _first_own_trouble(observed, spans))
         for span in spans:
             if _is_beyond(observed, span):
@@ -80,7 +80,7 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
 
 
 def _adverse_for_all(observed: HistoryIndex) -> int:
-    """From which entry on the world itself may fail anybody: a shutdown, a stall."""
+    """Returns the entry of the first shutdown or stall, which may fail any user."""
     operations = observed.history.operations()
     for index, entry in enumerate(observed.entries):
         operation = operations.get(entry.operation or 0)
@@ -96,11 +96,11 @@ def _first_own_trouble(
     spans: list[OperationSpan],
     waiting: OperationSpan | None = None,
 ) -> int:
-    """From which entry on the user did what may fail or delay what the user does.
+    """Returns the entry of the user's first trouble, which may fail or delay the user.
 
-    More contexts than the engine allows are trouble; so is a second one where it does
-    not say how many it allows. Nobody who is `waiting` waits for a run of their own
-    that failed and was over before.
+    More contexts than the engine allows are trouble; so is a second one if it declares
+    no limit. A `waiting` operation does not wait for an own run that failed and was
+    over before.
     """
     allowed = observed.history.limits.get("contexts_per_user", 1)
     opens = [s.started for s in spans if isinstance(s.operation, OpenContext)]
@@ -218,7 +218,7 @@ def _stalled(observed: HistoryIndex, span: OperationSpan) -> Violation | None:
 _ENDED_BY_NOBODY = (None, 1000, 1001, 1005, 1006, 1011)
 """Close codes by which an engine does not say that it refuses the user."""
 _IDLE = 10.0
-"""Virtual seconds after which an engine may close what nobody uses."""
+"""Virtual seconds after which an engine may close an idle connection."""
 
 
 def _cut_off(observed: HistoryIndex, user: int, first: int) -> Iterator[Violation]:

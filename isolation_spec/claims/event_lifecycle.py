@@ -1,5 +1,4 @@
-"""A run tells its story once: a start, balanced tools, one end, and nothing after
-it."""
+"""The events of a run: one start, balanced tools, one end, and nothing after it."""
 
 from __future__ import annotations
 
@@ -70,7 +69,7 @@ def _types(observed: HistoryIndex, part: slice) -> set[str]:
 
 
 def _broken(names: EventNames, events: Sequence[Event]) -> Iterator[Violation]:
-    """What no part of a run's events may show, however much of them was received."""
+    """Yields violations that any part of a run's events can show."""
     ended: Event | None = None
     started: Event | None = None
     for event in events:
@@ -97,7 +96,7 @@ def _broken(names: EventNames, events: Sequence[Event]) -> Iterator[Violation]:
 
 
 def _unfinished(names: EventNames, events: Sequence[Event]) -> Violation | None:
-    """What a run whose events were all received must show."""
+    """Returns a violation of a run whose events were all received."""
     first, last = events[0], events[-1]
     if names.begun and first.type not in names.begun:
         fact = RunWithoutStart(event=first.label, starts=names.begun)
@@ -153,7 +152,7 @@ EVENT_LIFECYCLE = Claim(
         "two-ends": "a run ends once",
         "after-the-end": "nothing of a run comes after its last event",
         "no-start": "the first event of a run is its start",
-        "no-end": "a run that has ended tells so",
+        "no-end": "the last event of a run that has ended is its end",
         "unbalanced-tool": "each tool call that begins is completed, and no other",
     },
     exception=EventLifecycleViolated,

@@ -1,4 +1,4 @@
-"""Each event reaches its owner's connections, all of them, once, and nobody else's."""
+"""Each event reaches all connections of its owner, once, and no other connection."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ __all__ = ["EVENT_ROUTING", "EventRoutingViolated", "attended_runs"]
 
 
 class EventRoutingViolated(IsolationViolated):
-    """An event went to somebody else, or not, twice or out of order to its owner."""
+    """An event reached another user, or not, twice or out of order its owner."""
 
 
 _ID = "event-routing"
@@ -70,7 +70,7 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
 
 
 def _unheard(observed: HistoryIndex) -> Iterator[Opportunity]:
-    """A run of which nobody heard has told its events to none who was connected."""
+    """Yields an opportunity for each run whose events reached no connection."""
     heard = {event.run for event in observed.events}
     for span in observed.spans.values():
         run = span.operation
@@ -87,7 +87,7 @@ def _unheard(observed: HistoryIndex) -> Iterator[Opportunity]:
 
 
 def _forged(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
-    """A connection whose token nobody has is closed by the engine and hears nothing.
+    """The engine closes a connection with a forged token, which receives no event.
 
     A client that left by itself may have left before the engine knew it.
     """
@@ -229,9 +229,9 @@ def _timed_out(observed: HistoryIndex, link: ConnectionSpan) -> bool:
 def _known(observed: HistoryIndex, link: ConnectionSpan, span: OperationSpan) -> bool:
     """True if the engine surely knew of the connection when the run began.
 
-    The client's handshake ends before an engine has found out who it is. That it has is
-    shown by an event, or by time that passed, as time passes only when nothing is
-    pending (a stall apart).
+    The client's handshake ends before an engine has identified the user. An event shows
+    that it has, and so does time that passed: without a stall, time passes only when
+    nothing is pending.
     """
     if any(
         event.entry.operation == link.operation and event.index < span.started
@@ -243,7 +243,7 @@ def _known(observed: HistoryIndex, link: ConnectionSpan, span: OperationSpan) ->
 
 
 def _is_only_one(observed: HistoryIndex, link: ConnectionSpan) -> bool:
-    """True if what is sent before the connection is known can only wait for it."""
+    """Whether events that are sent early can only wait for this connection."""
     return all(
         number == link.operation
         for number, span in observed.spans.items()
@@ -267,8 +267,10 @@ def _stops(observed: HistoryIndex) -> tuple[tuple[int, int | None], ...]:
 
 
 def _missing(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
-    """Every connection that was there for a whole run heard all of it in time: before
-    others who read nothing are made to."""
+    """Every connection that is open for a whole run receives all of its events.
+
+    It receives them before clients that read nothing are made to read.
+    """
     for span, link in attended_runs(observed):
         missing = _first_missing(observed, span, link)
         if isinstance(missing, EventMissing):
@@ -292,7 +294,7 @@ class _Unknown(enum.Enum):
 def _first_missing(
     observed: HistoryIndex, span: OperationSpan, link: ConnectionSpan
 ) -> EventMissing | _Unknown | None:
-    """Returns the first event of the run that the connection missed, None if none."""
+    """Returns the first event of the run that the connection missed, if any."""
 
     def missing(number: int | None = None, value: str | None = None) -> EventMissing:
         return EventMissing(
@@ -322,13 +324,13 @@ def _first_missing(
 
 
 def _tells_all(observed: HistoryIndex) -> bool:
-    """True if the engine surely tells of each run that it begins."""
+    """Whether the engine surely sends an event for the start of each run."""
     names = observed.names
     return observed.promised or not observed.types.isdisjoint(names.begun)
 
 
 def _emitted(observed: HistoryIndex, span: OperationSpan) -> tuple[str, ...]:
-    """The values that the agent surely told its user in a run that was not cut off."""
+    """Returns the values that the agent surely emitted in an uncancelled run."""
     if not isinstance(span.operation, RunAgent) or span.outcome == Outcome.CANCELLED:
         return ()
     steps = observed.steps.get(span.operation.id, {})
@@ -343,8 +345,10 @@ def _emitted(observed: HistoryIndex, span: OperationSpan) -> tuple[str, ...]:
 
 
 def _due(observed: HistoryIndex, user: int) -> int:
-    """The index before which the user's events must come: a user who reads nothing on
-    one connection may wait for that on the others."""
+    """Returns the index before which the user's events must come.
+
+    A connection whose client reads nothing may delay the other connections of its user.
+    """
     unread = any(
         isinstance(span.operation, Connect)
         and span.operation.unread
@@ -392,7 +396,7 @@ EVENT_ROUTING = Claim(
         "foreign-user": "no connection receives an event that names another user",
         "foreign-run": "no connection receives an event of another user's run",
         "forged-token": (
-            "a connection whose token is nobody's is closed and hears nothing"
+            "a connection with a forged token is closed and receives no event"
         ),
         "twice": "no event reaches a connection twice",
         "order": "the events of a run reach a connection in their order",

@@ -84,7 +84,7 @@ def _released(
 def _too_many(
     observed: HistoryIndex, user: int, opens: list[OperationSpan], limit: int
 ) -> Violation | None:
-    """Counts what is surely held: opened, and no cleanup of it has begun."""
+    """Counts contexts that are surely held: opened, and no cleanup has begun."""
     held: list[tuple[int, int]] = []
     for span in opens:
         if span.outcome == Outcome.RETURNED:
@@ -116,7 +116,7 @@ def _refused_early(
     opens: list[OperationSpan],
     limit: int,
 ) -> Violation | None:
-    """Counts what may be held: asked for before, and not surely released yet."""
+    """Counts contexts that may be held: requested, and not surely released yet."""
     if any(at < refused.ended for at in _shutdowns(observed)):
         return None
     maybe = 0
@@ -166,8 +166,8 @@ def _runs(observed: HistoryIndex, limit: int) -> Iterator[Opportunity | Violatio
     """Counts agents at work: from their first sign of life to their last, or to the
     end of their run.
 
-    A place is free before its user has the answer; and who was cancelled has given it
-    back, while the agent may be told a little later.
+    A place is free before its user has the answer. A cancelled run has given it back,
+    while its agent may be cancelled a little later.
     """
     last = _last_signs(observed)
     working: dict[tuple[int, str], set[int]] = {}
@@ -201,8 +201,7 @@ def _runs(observed: HistoryIndex, limit: int) -> Iterator[Opportunity | Violatio
 
 
 def _last_signs(observed: HistoryIndex) -> dict[int, int]:
-    """Run -> the index at which its agent was last seen at work; who never came to an
-    end is at work to the end."""
+    """Returns run -> the last entry of its agent; unfinished runs work to the end."""
     last = {
         entry.operation: index
         for index, entry in enumerate(observed.entries)

@@ -1,4 +1,4 @@
-"""A history, arranged for the questions that claims ask."""
+"""Indices into a history, for the checks of claims."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ __all__ = ["ConnectionSpan", "Event", "HistoryIndex", "OperationSpan"]
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One event as a client received it, and what it names.
+    """One event as a client received it, with the names in it.
 
     `index` is its place among the entries of the history.
     """
@@ -45,22 +45,22 @@ class Event:
 
     @property
     def type(self) -> str:
-        """The type of the event, "" if it names none."""
+        """The type of the event, "" if it names no type."""
         return str(self.fields.get(self.names.type, ""))
 
     @property
     def run(self) -> str:
-        """The id of the run, "" if it names none."""
+        """The id of the run, "" if it names no run."""
         return str(self.fields.get(self.names.run, ""))
 
     @property
     def user(self) -> Any:
-        """The id of the user, None if it names none."""
+        """The id of the user, None if it names no user."""
         return self.fields.get(self.names.user)
 
     @property
     def sequence(self) -> int | None:
-        """The number of the event within its run, None if it has none."""
+        """The number of the event within its run, None if it has no number."""
         number = self.fields.get(self.names.number)
         return number if isinstance(number, int) else None
 
@@ -93,9 +93,9 @@ class OperationSpan(NamedTuple):
 
 
 class HistoryIndex:
-    """Indices into one history, made when first asked for.
+    """Indices into one history, made at their first use.
 
-    `solos` are runs of a user's own operations alone, None where none were made.
+    `solos` are runs of a user's own operations alone, None where no solo run was made.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class HistoryIndex:
 
     @cached_property
     def owners(self) -> dict[str, int]:
-        """Every canary of the scenario -> the index of the user who wrote it."""
+        """Every canary of the scenario -> the index of its owner."""
         indices = {user.label: i for i, user in enumerate(self.history.scenario.users)}
         owned = owned_canaries(self.history.scenario)
         return {value: indices[label] for value, label in owned.items()}
@@ -196,19 +196,19 @@ class HistoryIndex:
 
     @cached_property
     def names(self) -> EventNames:
-        """What the events of the engine name, or may name if it does not say."""
+        """The declared names in the engine's events, or else the default names."""
         return self.history.event_names or EventNames()
 
     @property
     def promised(self) -> bool:
-        """True if the engine says that its events name all that."""
+        """Whether the engine declares the names in its events."""
         return self.history.event_names is not None
 
     @cached_property
     def counts_in_runs(self) -> bool:
         """True if the engine surely counts the events of each run from 1.
 
-        If it does not say so, a user who received a number in two runs shows it.
+        If it declares nothing, a number that a user received in two runs shows it.
         """
         if self.promised:
             return bool(self.names.number)
@@ -248,7 +248,7 @@ class HistoryIndex:
 
     @cached_property
     def threads(self) -> dict[tuple[int, str], str]:
-        """(user, context) -> its thread, for every context that was asked for."""
+        """(user, context) -> its thread, for every context of the scenario."""
         return {
             (operation.user, operation.context): operation.thread
             for operation in self.history.user_operations().values()

@@ -1,4 +1,4 @@
-"""Each user observes exactly what they would observe alone."""
+"""Each user observes the same together with others as alone."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["NONINTERFERENCE", "NoninterferenceViolated", "unlike"]
 
 
 class NoninterferenceViolated(IsolationViolated):
-    """A user saw something that they would not have seen alone."""
+    """A user observed something that no solo run of theirs shows."""
 
 
 _ID = "noninterference"
@@ -37,7 +37,7 @@ _ID = "noninterference"
 _VARIES = (
     # A number with decimals is a time or a duration, but not inside an id or canary.
     r"(?<![\w~.-])\d+\.\d+(?:e-?\d+)?(?![\w~.])"
-    # An id that was asked for by nobody counts over all users.
+    # An id that no operation has counts over all users.
     r"|\b[a-z_]+-0\.\d+"
 )
 
@@ -48,8 +48,8 @@ def _varies(declared: tuple[str, ...]) -> re.Pattern[str]:
 
 
 MOST_OUTCOMES = 3
-"""What has more outcomes alone depends on the order of the user's own arrivals, and a
-sample of orders may lack one."""
+"""An observation with more outcomes alone depends on the order of the user's own
+arrivals, and a sample of orders may lack one."""
 
 
 class Key(NamedTuple):
@@ -75,9 +75,11 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
         others = _first_of_others(observed, user)
         differences = []
         for key in {**joint, **alone[0]}:
-            if not _asked(key, joint, alone[0]):
+            if not _is_comparable(key, joint, alone[0]):
                 continue
-            expected = {_text(one, key) for one in alone if _asked(key, joint, one)}
+            expected = {
+                _text(one, key) for one in alone if _is_comparable(key, joint, one)
+            }
             if _text(joint, key) in expected:
                 if key in joint and joint[key].entry > others:
                     yield Opportunity()
@@ -88,19 +90,18 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
 
 
 def unlike(history: History, solos: tuple[History, ...], user: int) -> int:
-    """What the user saw together and in none of the solo runs.
+    """Returns the most outcomes that the solo runs have for one differing observation.
 
-    Returns the number of different things that the solo runs showed there instead, at
-    most; 0 if there is nothing.
+    Returns 0 if each observation of the shared run is in some solo run, too.
     """
     names = _event_names(HistoryIndex(history))
     joint = _observations(history, user, names)
     alone = [_observations(solo, user, names) for solo in solos]
     outcomes = 0
     for key in {**joint, **alone[0]}:
-        if not _asked(key, joint, alone[0]):
+        if not _is_comparable(key, joint, alone[0]):
             continue
-        expected = {_text(one, key) for one in alone if _asked(key, joint, one)}
+        expected = {_text(one, key) for one in alone if _is_comparable(key, joint, one)}
         if _text(joint, key) not in expected:
             outcomes = max(outcomes, len(expected))
     return outcomes
@@ -118,7 +119,7 @@ def _first_of_others(observed: HistoryIndex, user: int) -> int:
     return len(observed.entries)
 
 
-# What a user observes
+# Observations
 
 
 def _observations(
@@ -148,7 +149,7 @@ def _observations(
 
 
 def _observe(entry: Entry, names: EventNames) -> tuple[Key, str] | None:
-    """Returns the place of an observation and its text, None if it is none."""
+    """Returns the place of an observation and its text, None for any other entry."""
     number = entry.operation
     match entry:
         case OperationEnded():
@@ -166,33 +167,39 @@ def _observe(entry: Entry, names: EventNames) -> tuple[Key, str] | None:
             named = _named_in(names, entry.text)
             return Key(Observation.EVENT, None, named), entry.text
         case ConnectionClosed():
-            return Key(Observation.CONNECTION, number, ()), _cut_off(entry.code)
+            return Key(Observation.CONNECTION, number, ()), _refusal(entry.code)
         case GaugeRead():
             return Key(Observation.GAUGE, None, (entry.gauge,)), str(entry.value)
         case _:
             return None
 
 
-_IN_PEACE = (None, 1000, 1001, 1005, 1006)
-"""Close codes of who leaves, goes down or is lost, of which any may come first."""
+_NO_REFUSAL = (None, 1000, 1001, 1005, 1006)
+"""Close codes of a departure, a shutdown or a lost connection; any may come first."""
 
 
 def _reading(scenario: Scenario) -> set[int]:
-    """The operations whose clients read all the time; who does not may be cut off as
-    soon as there is too much for them, which is a matter of order."""
+    """Returns the operations whose clients read all the time.
+
+    The order of events decides when a client is cut off that does not read.
+    """
     operations = scenario.operations
     if any(operation.stalled for operation in operations):
         return set()
     return {o.id for o in operations if not o.unread}
 
 
-def _cut_off(code: int | None) -> str:
-    return "in peace" if code in _IN_PEACE else f"refused with code {code}"
+def _refusal(code: int | None) -> str:
+    """Returns the close code of a refusal, "" for any other end."""
+    return "" if code in _NO_REFUSAL else str(code)
 
 
 def _event_names(observed: HistoryIndex) -> EventNames:
-    """What names an event; a number that goes through all runs of a user does not, as
-    it depends on how these interleave."""
+    """Returns the fields that name an event.
+
+    A number that counts over all runs of a user names no event, as it depends on the
+    interleaving of the runs.
+    """
     names = observed.names
     if observed.counts_in_runs:
         return names
@@ -200,7 +207,7 @@ def _event_names(observed: HistoryIndex) -> EventNames:
 
 
 def _named_in(names: EventNames, text: str) -> tuple[str, str]:
-    """Run and number of an event, which name it on whatever connection it comes."""
+    """Returns run and number of an event, which name it on every connection."""
     if not names.run or not names.number:
         return "", ""
     run, number = (pattern.search(text) for pattern in _patterns(names))
@@ -213,12 +220,14 @@ def _patterns(names: EventNames) -> tuple[re.Pattern[str], re.Pattern[str]]:
     return re.compile(rf'"{run}": ?"([^"]*)"'), re.compile(rf'"{number}": ?(\d+)')
 
 
-def _asked(
+def _is_comparable(
     key: Key, joint: Mapping[Key, Observed], alone: Mapping[Key, Observed]
 ) -> bool:
-    """Of an event the content alone: whether and where it comes depends on when the
-    server has let the connection in, and is asked by the claims on routing. Of a
-    connection that was there in both runs whether it was refused."""
+    """Whether the observation of that place can be compared.
+
+    Events and ends of connections are compared where both runs have them: the moment
+    at which a server accepts a connection decides which events it receives.
+    """
     if key.kind not in (Observation.EVENT, Observation.CONNECTION):
         return True
     return all(key.details) and key in joint and key in alone

@@ -1,5 +1,5 @@
-"""What was acknowledged is stored, what was erased stays away, nobody else's hand
-shows."""
+"""Acknowledged writes are stored, erased rows stay away, and no other user changes
+either."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ __all__ = ["STORED_WRITES", "StoredWritesViolated"]
 
 
 class StoredWritesViolated(IsolationViolated):
-    """A write was lost, came back, or was changed by somebody else's hand."""
+    """A write was lost, came back, or was changed by another user."""
 
 
 _ID = "stored-writes"
@@ -47,7 +47,7 @@ Place = tuple[int, str, str]
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """One value that a user asked to store, and when: indices of entries."""
+    """One write of a value, between two indices of entries."""
 
     place: Place
     value: str
@@ -81,12 +81,12 @@ def _crowded(
     erased: list[tuple[OperationSpan, tuple[int, str]]],
     user: int,
 ) -> bool:
-    """True if somebody else wrote or erased, and so could have been in the way."""
+    """Whether another user wrote or erased, and could have interfered."""
     owners = {one.place[0] for one in written} | {owner for _, (owner, _) in erased}
     return bool(owners - {user})
 
 
-# What was asked for
+# Writes and erasures
 
 
 def _written(observed: HistoryIndex) -> list[_Written]:
@@ -105,7 +105,7 @@ def _written(observed: HistoryIndex) -> list[_Written]:
 def _place(
     observed: HistoryIndex, operation: Write | RunAgent | Erase, key: str
 ) -> Place | None:
-    """Where an operation may write for the one who asks.
+    """Returns the place that an operation may write for its user.
 
     An engine may take an intruder's request as their own on a thread of that name.
     """
@@ -166,7 +166,7 @@ def _erased(observed: HistoryIndex) -> list[tuple[OperationSpan, tuple[int, str]
     return found
 
 
-# What the independent observer read
+# Rows of the independent observer
 
 
 def _stored(observed: HistoryIndex) -> dict[Place, tuple[int, str]]:
@@ -208,7 +208,7 @@ def _misplaced(
     stored: tuple[int, str] | None,
     erasures: list[OperationSpan],
 ) -> Iterator[Violation]:
-    """Judges what one place holds in the end against all that was asked for it."""
+    """Judges the final value of one place against all writes to it."""
     end = len(observed.entries) - 1
     if stored is None:
         sure = [one for one in writes if _stays(one, erasures)]
@@ -278,7 +278,7 @@ def _resurrected(one: _Written, erased: OperationSpan, index: int) -> Violation:
     )
 
 
-# What the engine itself showed
+# Reads
 
 
 def _unseen(
@@ -287,7 +287,7 @@ def _unseen(
     writes: list[_Written],
     erasures: list[OperationSpan],
 ) -> Iterator[Opportunity | Violation]:
-    """A value that its owner wrote once and nobody erased since is in every later
+    """A value that its owner wrote once, and that no erasure followed, is in each later
     read."""
     if len(writes) != 1 or not _stays(writes[0], erasures):
         return
@@ -340,7 +340,7 @@ def _reads(
 
 
 def _aliased(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
-    """What a user does to an object that they were given changes nothing stored."""
+    """A user's mutation of an object that they were given changes nothing stored."""
     for span in observed.spans.values():
         operation = span.operation
         if not isinstance(operation, Mutate) or span.outcome != Outcome.RETURNED:

@@ -67,7 +67,7 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
 
 
 def _worked(entry: object) -> bool:
-    """A user for whom the engine did something has something to clean up."""
+    """Whether the engine did something for a user, which a cleanup must end."""
     return (
         isinstance(entry, OperationEnded)
         and entry.user is not None
@@ -213,9 +213,9 @@ TEARDOWN = Claim(
             "nothing of a user is alive after their cleanup, nothing at all in the end"
         ),
         "gauge-*": "the engine's own gauges read zero then",
-        "unhandled": "no exception is left that nobody handles",
+        "unhandled": "no exception reaches the event loop's exception handler",
         "unfinished": "every operation ends within a bounded time",
-        "cleanup-failed": "a cleanup succeeds, however often it is asked for",
+        "cleanup-failed": "a cleanup succeeds, however often it is called",
         "cleanup-unbounded": "a cleanup takes a bounded time",
         "served-after-cleanup": "a context that was cleaned up does no more work",
     },

@@ -1,5 +1,5 @@
-"""A denied tool does nothing; a tool works for its caller; a failing one harms
-nobody."""
+"""A denied tool does nothing; a tool works for its caller; a failure stays within its
+call."""
 
 from __future__ import annotations
 
@@ -27,8 +27,7 @@ __all__ = ["TOOL_ISOLATION", "ToolIsolationViolated"]
 
 
 class ToolIsolationViolated(IsolationViolated):
-    """A tool ran that was denied, for somebody else, or its failure was not
-    contained."""
+    """A denied tool ran, a tool worked for another user, or its failure escaped."""
 
 
 _ID = "tool-isolation"
@@ -131,7 +130,7 @@ def _wrong_answer(
     index: int,
     entry: AgentStepped,
 ) -> Violation | None:
-    """What a call must answer: its own result if allowed, else a clean failure."""
+    """Returns a violation unless the call gave its own result or failed cleanly."""
     if entry.outcome in (StepOutcome.CANCELLED, StepOutcome.REFUSED):
         return None
     works = step.tool in ("echo", "slow", "whoami", "personal")
@@ -176,7 +175,7 @@ def _is_failure(shown: str) -> bool:
 def _right_answers(
     observed: HistoryIndex, operation: RunAgent, step: CallTool
 ) -> tuple[str, ...]:
-    """What a tool that works may answer; `whoami` for whom it works, if it knows."""
+    """Returns the answers that a working tool may give; for `whoami`, its identity."""
     if step.tool == "whoami":
         return _id(observed, operation.user), NOBODY
     return (step.argument,)
@@ -188,7 +187,7 @@ TOOL_ISOLATION = Claim(
         "A denied tool has no effect, a tool works in its caller's context and answers "
         "its caller, and a failing one harms nothing but its call."
     ),
-    situation="a tool was called, or its body looked around",
+    situation="a tool was called, or its body observed for which user it works",
     clauses={
         "denied-ran": "the body of a tool that is denied to a user never runs for them",
         "ran-twice": "the body of a tool runs once for each call",

@@ -132,7 +132,7 @@ class ProvenanceStep(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         entry: index into the entries of the history.
-        user: index of the user to whom the entry shows it, None for the world.
+        user: index of the user that the entry shows it to, None for the world.
         operation: id of the operation of the entry.
         birth: where the value enters the engine, None for every other step.
         brief: whether the answer of an operation that returned is left out.

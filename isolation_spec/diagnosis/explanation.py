@@ -98,7 +98,7 @@ _LEAST = {
 def explain(
     diagnosis: Diagnosis, *, width: int = WIDTH, most: int = MOST
 ) -> Explanation:
-    """Returns the explanation: at most so many lines, none wider than so many cells.
+    """Returns the explanation: at most so many lines of at most so many cells.
 
     Control characters are escaped: the text of a file must not steer a terminal.
     A width below 40 cells is taken as 40.

@@ -83,7 +83,7 @@ def _step(
 
 
 def _viewer(history: History, entry: Entry) -> int | None:
-    """Returns the user to whom the entry shows its text; for a row, its owner."""
+    """Returns the user that the entry shows its text to; for a row, its owner."""
     if isinstance(entry, RowStored):
         ids = [user.id for user in history.scenario.users]
         return ids.index(entry.owner) if entry.owner in ids else None

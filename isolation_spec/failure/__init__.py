@@ -1,4 +1,4 @@
-"""The failure file: what it holds, how it is saved, loaded, replayed and exported.
+"""The failure file: its contents, and how it is saved, loaded, replayed and exported.
 
 Pure JSON, versioned, checked before it is believed and bounded before it is read; its
 form is written down, field by field, in `failure.schema.json` beside this module, which

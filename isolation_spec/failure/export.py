@@ -29,7 +29,7 @@ _COLUMNS = 88
 def export_test(failure: Failure, engine: str) -> str:
     """The source of a pytest test that the claim holds on the engine of that name.
 
-    It fails with the whole story as long as the claim is violated, and when the
+    It fails with the whole explanation as long as the claim is violated, and when the
     scenario no longer puts it to the test. It needs no file but itself.
     """
     claim = find_claim(failure.claim)
@@ -144,7 +144,7 @@ def _lines(
 
 
 def _parts(value: Any) -> Iterator[tuple[str, Any]]:
-    """Yields (what stands before it, part) of what can be broken into lines."""
+    """Yields (text before it, part) for each part of a long value."""
     if isinstance(value, msgspec.Struct):
         yield from ((f"{name}=", part) for name, part in _given(value))
     elif isinstance(value, tuple):

@@ -1,4 +1,4 @@
-"""What a failure file holds, and how it is made and saved."""
+"""The contents of a failure file, and how it is made and saved."""
 
 from __future__ import annotations
 
@@ -35,25 +35,27 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     format: Annotated[
         Literal["isolation-spec-failure"],
-        Meta(description="Tells a failure file from any other JSON."),
+        Meta(description="Distinguishes a failure file from any other JSON."),
     ]
     version: Annotated[Literal[2], Meta(description="The version of this form.")]
     engine: Annotated[
         str,
         Meta(
             description="The name under which the engine was verified. It is never "
-            "imported: what is not registered must be given by the user."
+            "imported: the user must give an engine that is not registered."
         ),
     ]
     claim: Annotated[str, Meta(description="The id of the claim that is violated.")]
     violation: Annotated[
         Violation,
         Meta(
-            description="How it was violated. What the engine showed is redacted but "
-            "for canaries and for what the scenario says itself."
+            description="How it was violated. Text of the engine is redacted, except "
+            "canaries and strings of the scenario."
         ),
     ]
-    scenario: Annotated[Scenario, Meta(description="What is run again; synthetic.")]
+    scenario: Annotated[
+        Scenario, Meta(description="The scenario to run again; synthetic.")
+    ]
     digest: Annotated[
         str,
         Meta(
@@ -67,7 +69,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         tuple[str, ...],
         Meta(
             max_length=MOST_STEPS,
-            description="What was observed, in order: kind, operation, digest of the "
+            description="The entries of the history: kind, operation, digest of the "
             "rest. Shows where a replay drifts.",
         ),
     ]
@@ -89,7 +91,7 @@ def make_failure(
 ) -> Failure:
     """The failure of a history, with the schedule that the run really followed.
 
-    What the engine showed is redacted: a file may be handed on.
+    Text of the engine is redacted: a file may be handed on.
     """
     scenario = msgspec.structs.replace(history.scenario, schedule=history.schedule)
     libraries = ("isolation-spec", "sqlalchemy", "aiosqlite", "websockets")
@@ -129,7 +131,7 @@ def save(failure: Failure, folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / file_name(failure)
     data = msgspec.json.format(msgspec.json.encode(failure), indent=2)
-    # Made with mode 0600, whatever the umask is, and given its name when it is whole.
+    # Made with mode 0600 under any umask, and given its name when it is whole.
     descriptor, temporary = tempfile.mkstemp(dir=folder, prefix=".saving-")
     try:
         with os.fdopen(descriptor, "wb") as file:

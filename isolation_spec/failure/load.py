@@ -1,7 +1,7 @@
 """How a failure file is loaded: bounded before it is decoded, checked before it is
 believed.
 
-Loading opens the file and does nothing else. What a file may cost is known before any
+Loading opens the file and does nothing else. The cost of a file is known before any
 of it is decoded: its size, the number of its values, the depth of their nesting and the
 digits of its numbers are bounded on the bytes themselves.
 """
@@ -124,7 +124,7 @@ def _parse(path: Path, data: bytes) -> Any:
 
 
 def _outside_strings(path: Path, data: bytes) -> bytes:
-    """What stands outside strings, of JSON; of anything else, something no longer."""
+    """Returns the bytes outside of strings, if the data is JSON."""
     plain = data.replace(b"\\\\", b"").replace(b'\\"', b"")
     if plain.count(b'"') > 4 * MOST_VALUES:
         raise _bad(path, f"it holds more than {MOST_VALUES} values")
@@ -137,7 +137,7 @@ _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 
 
 def _excesses(structure: bytes) -> Iterator[str]:
-    """Yields what there is too much of; all of it is counted in C."""
+    """Yields each excess; everything is counted in C."""
     if sum(map(structure.count, (b",", b"[", b"{", b"]", b"}"))) > MOST_VALUES:
         yield f"it holds more than {MOST_VALUES} commas and brackets"
         return
@@ -152,7 +152,7 @@ _PLACE = re.compile(r"(?:JSON is malformed: )?(.*?)(?: \(byte (\d+)\))?")
 
 
 def _not_json(data: bytes, error: str) -> str:
-    """What is wrong and where, as people count: lines and columns from 1."""
+    """Returns the problem and its place, with lines and columns counted from 1."""
     match = _PLACE.fullmatch(error)
     said, byte = match.groups() if match else (error, None)
     at = len(data) if byte is None else int(byte)
@@ -198,7 +198,7 @@ def _is_container(data: Any) -> bool:
 
 
 def _check_head(path: Path, data: Any) -> None:
-    """Says what a file is instead before the details of its form are checked."""
+    """Refuses another format or version before the details of the form are checked."""
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         raise _bad(path, f'its "format" is not "{FORMAT}"')
     found = data.get("version")
@@ -214,7 +214,7 @@ def _check_head(path: Path, data: Any) -> None:
 
 
 def _counts(scenario: Any) -> Iterator[str]:
-    """Counts before anything is made of what is counted."""
+    """Counts users and operations before they are decoded."""
     if not isinstance(scenario, dict):
         return
     for name, most in (("operations", MOST_OPERATIONS), ("users", MOST_USERS)):

@@ -1,4 +1,4 @@
-"""How a failure is run again, and what that shows.
+"""Replays of failures, and their outcomes.
 
 A replay takes the scenario and the claim of a file, and an engine: the registered one
 that the file names, or the one that the user gives. No test tool is needed for it.
@@ -66,9 +66,9 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
     """The outcome of a replay.
 
     Attributes:
-        engine: the name of the engine that was asked for.
+        engine: the name of the engine.
         claim: the claim that was judged, "" where the file does not say.
-        history: what was observed, None if nothing was run.
+        history: of the replay, None if nothing was run.
         judgement: of the claim, None if nothing was run.
         drift: where the run left the saved one, None if nowhere.
         notes: why it is DRIFTED or UNSUPPORTED, and where a run that reproduces the
@@ -127,7 +127,7 @@ def _judged(
 
 
 def _unsupported(failure: Failure, engine: Engine) -> str | None:
-    """Why the engine cannot be asked for this at all."""
+    """Returns why the engine cannot run the scenario, None if it can."""
     capabilities = engine.make_adapter().capabilities
     for name, capability in missing_capabilities(failure.scenario, capabilities):
         return (
@@ -166,7 +166,7 @@ def _drift(failure: Failure, history: History) -> Drift | None:
         if expected != saw:
             return Drift(index, expected, saw)
     if len(saved) == len(now):
-        # What differs came later than the steps that are kept.
+        # The runs differ after the steps that the file holds.
         return Drift(len(now) + 1, "another step", "something else")
     longer = (*saved[len(now) :], "nothing")[0], (*now[len(saved) :], "nothing")[0]
     return Drift(min(len(saved), len(now)) + 1, *longer)
@@ -178,8 +178,8 @@ def _drift(failure: Failure, history: History) -> Drift | None:
 def failure_files(path: Path) -> Iterator[tuple[str, Path]]:
     """Yields (name, path) of a file, or of each failure file in a folder, sorted.
 
-    Names are those of the files, and differ. Of a folder, what was not confirmed
-    (`*.unconfirmed.json`) and what hung (`*.hang.json`) is left out: name such a file
+    Names are those of the files, and differ. Unconfirmed failures in a folder
+    (`*.unconfirmed.json`) and hangs (`*.hang.json`) are left out: name such a file
     itself.
 
     Raises:
@@ -202,7 +202,7 @@ def failure_files(path: Path) -> Iterator[tuple[str, Path]]:
         hung = sum(one.name.endswith(SUFFIX) for one in found)
         counts = {"unconfirmed": len(found) - hung, "of runs that hung": hung}
         only = " and ".join(
-            f"{count} {what}" for what, count in counts.items() if count
+            f"{count} {kind}" for kind, count in counts.items() if count
         )
         only = only and f", only {only}"
         message = f"{path} holds no failure file (*.json){only}"
@@ -251,7 +251,7 @@ def engine_of(failure: Failure | HangReport, given: str | None = None) -> Engine
     """The engine that the user gave, or the registered one that the file names.
 
     Raises:
-        EngineNotFound: there is none of that name, or the file names a module: nothing
+        EngineNotFound: no engine has that name, or the file names a module: nothing
             is imported because a file says so.
     """
     if given is None and ":" in failure.engine:
@@ -273,8 +273,8 @@ def assert_holds(
     """The claim holds, with evidence, when the scenario is run against the engine.
 
     Raises:
-        IsolationViolated: the subclass that belongs to the claim; its text is the whole
-            story.
+        IsolationViolated: the subclass that belongs to the claim; its text is the
+            whole explanation.
         AssertionError: it neither holds nor is violated: it was not put to the test, or
             a choice of the scenario found no place. Never a skip.
         AdapterError: there is no such engine, or its adapter broke its contract.

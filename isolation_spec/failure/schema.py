@@ -12,14 +12,14 @@ from isolation_spec.failure.file import Failure
 __all__ = ["make_schema", "read_schema"]
 
 _TAGS = {
-    "operation": "Which kind of operation this is.",
-    "step": "Which kind of step this is.",
-    "fact": "Which type of fact this is.",
+    "operation": "The kind of the operation.",
+    "step": "The kind of the step.",
+    "fact": "The type of the fact.",
 }
 _BOUNDS = """A file is UTF-8 JSON, at most 1 MiB, nested at most 32 deep, with at most
 65,536 commas and brackets, and numbers of at most 30 digits; no key stands twice in one
-object. What a schema cannot say: labels and ids of users differ, ids of operations are
-unique, and every index of a user is one of the users."""
+object. A schema cannot say that labels and ids of users differ, that ids of operations
+are unique, and that every index of a user is one of the users."""
 
 
 def make_schema() -> dict[str, Any]:

@@ -60,7 +60,7 @@ class Fact(
     tag_field="fact",
     tag=_tag,
 ):
-    """What a clause of a claim observed, in typed fields and without a sentence.
+    """The observation of one clause of a claim, in typed fields and without a sentence.
 
     Users are indices, operations are ids, times are virtual seconds. Fields stand in
     order of importance: the first canary in them is the one whose provenance is shown.

@@ -52,8 +52,10 @@ def representable(number: int | None) -> int | None:
 class EventLabel(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The names that an event carries."""
 
-    run: Annotated[Shown, Meta(description="The run that the event names, or none.")]
-    type: Annotated[Shown, Meta(description="The type of the event, or none.")]
+    run: Annotated[
+        Shown, Meta(description="The run that the event names, or an empty text.")
+    ]
+    type: Annotated[Shown, Meta(description="The type of the event, or an empty text.")]
     number: EventNumber = None
 
 

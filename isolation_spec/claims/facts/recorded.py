@@ -15,5 +15,5 @@ class RecordedText(Fact, frozen=True, kw_only=True):
     """The sentences of a failure file of version 1, redacted when it was written."""
 
     let: Annotated[tuple[str, ...], Meta(max_length=10_000, description="The givens.")]
-    then: Annotated[str, Meta(description="What follows from the claim.")]
+    then: Annotated[str, Meta(description="The conclusion from the claim.")]
     however: Annotated[str, Meta(description="The observation against it.")]

@@ -51,7 +51,7 @@ class TooManyContexts(Fact, frozen=True, kw_only=True):
 
 
 class ContextRefused(Fact, frozen=True, kw_only=True):
-    """A user who held fewer contexts than the engine allows was refused another."""
+    """The engine refused a context to a user below the limit."""
 
     user: Harmed
     limit: _Limit
@@ -83,7 +83,7 @@ class DeniedToolRan(Fact, frozen=True, kw_only=True):
     tool: _Tool
     user: Annotated[
         Annotated[int, Meta(ge=0, lt=MOST_USERS)] | None,
-        Meta(description="The user whom it is denied to, if not to every user."),
+        Meta(description="The user that it is denied to; null for every user."),
     ]
 
 
@@ -99,10 +99,12 @@ class ToolInForeignContext(Fact, frozen=True, kw_only=True):
     """The body of a tool worked for another identity than its caller's."""
 
     argument: _Argument
-    identity: Annotated[Shown, Meta(description="For whom the tool worked.")]
+    identity: Annotated[
+        Shown, Meta(description="The identity that the tool worked for.")
+    ]
     tool: _Tool
     user: Harmed
-    moment: Annotated[ToolMoment, Meta(description="When it worked for them.")]
+    moment: Annotated[ToolMoment, Meta(description="The moment of the observation.")]
 
 
 class WrongToolAnswer(Fact, frozen=True, kw_only=True):
@@ -131,7 +133,9 @@ class OperationFailed(Fact, frozen=True, kw_only=True):
     user: Harmed
     operation: OperationId
     ending: Annotated[Outcome, Meta(description="How the operation ended.")]
-    error: Annotated[Shown, Meta(description="The beginning of its error, or none.")]
+    error: Annotated[
+        Shown, Meta(description="The beginning of its error, or an empty text.")
+    ]
 
 
 class OperationStalled(Fact, frozen=True, kw_only=True):
@@ -145,7 +149,7 @@ class OperationStalled(Fact, frozen=True, kw_only=True):
 
 
 class ConnectionCutOff(Fact, frozen=True, kw_only=True):
-    """The connection of a user who did not leave was closed."""
+    """A connection was closed that its user did not close."""
 
     user: Harmed
     code: Annotated[

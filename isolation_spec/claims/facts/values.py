@@ -1,4 +1,4 @@
-"""Facts about values: who was shown them, and where they are stored."""
+"""Facts about values: the users that they are shown to, and the rows that hold them."""
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ class ForeignIdentity(Fact, frozen=True, kw_only=True):
     user: UserIndex
     operation: OperationId
     step: Step
-    identity: Annotated[Shown, Meta(description="For whom the engine worked.")]
+    identity: Annotated[
+        Shown, Meta(description="The identity that the engine worked for.")
+    ]
 
 
 class ForeignAwait(Fact, frozen=True, kw_only=True):
@@ -84,7 +86,9 @@ class ForeignAwait(Fact, frozen=True, kw_only=True):
     user: UserIndex
     operation: OperationId
     place: Place
-    identity: Annotated[Shown, Meta(description="For whom the engine worked.")]
+    identity: Annotated[
+        Shown, Meta(description="The identity that the engine worked for.")
+    ]
 
 
 class StaleState(Fact, frozen=True, kw_only=True):
@@ -176,7 +180,7 @@ class Observation(enum.StrEnum):
     STEP = "step"
     """The result of a step of an agent; details: kind and path of the step."""
     TOOL = "tool"
-    """For whom a tool worked; details: its argument and the moment."""
+    """The identity of a tool; details: its argument and the moment."""
     EVENT = "event"
     """An event; details: run and number."""
     CONNECTION = "connection"

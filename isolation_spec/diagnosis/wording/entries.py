@@ -39,7 +39,7 @@ _PHASES = {
     Phase.OPERATIONS: "the operations begin",
     Phase.CLEANUP: "all operations are over; every user is cleaned up",
     Phase.TEARDOWN: "the engine is shut down",
-    Phase.OBSERVED: "an independent observer reads what is stored",
+    Phase.OBSERVED: "an independent observer reads the stored rows",
 }
 _MOVES = {
     SessionMove.BEGAN: "begins",

@@ -8,7 +8,7 @@ __all__ = ["describe_reason"]
 
 
 def describe_reason(claim: str, reason: Reason | None) -> str:
-    """Returns the reason of a claim's verdict, "" if there is none."""
+    """Returns the reason of a claim's verdict, "" for a verdict without a reason."""
     if reason is None:
         return ""
     details = ", ".join(reason.details)

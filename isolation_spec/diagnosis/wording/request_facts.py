@@ -43,7 +43,7 @@ def _context_refused(fact: ContextRefused, names: Names) -> Contradiction:
     user = names.label(fact.user)
     return Contradiction(
         let=(f"the engine allow {fact.limit} contexts for each user",),
-        then=f"{user}, who holds at most {fact.held}, gets another one",
+        then=f"{user} holds at most {fact.held} and gets another one",
         however=f"operation {fact.operation} was refused",
     )
 
@@ -122,7 +122,7 @@ def _operation_failed(fact: OperationFailed, names: Names) -> Contradiction:
     error = f": {fact.error.text}" if fact.error.text else ""
     return Contradiction(
         let=(f"{user} do nothing wrong, and cancel and clean up nothing",),
-        then=f"operation {fact.operation} of {user} succeeds, whatever others do",
+        then=f"operation {fact.operation} of {user} succeeds, however others behave",
         however=f"it {describe_outcome(fact.ending)}{error}",
     )
 
@@ -142,6 +142,6 @@ def _connection_cut_off(fact: ConnectionCutOff, names: Names) -> Contradiction:
     code = "" if fact.code is None else f" with code {fact.code}"
     return Contradiction(
         let=(f"{user} neither leave, nor clean up, nor connect again",),
-        then=f"{user}'s connection stays open, whatever others do",
+        then=f"{user}'s connection stays open, however others behave",
         however=f"it was closed{code}",
     )

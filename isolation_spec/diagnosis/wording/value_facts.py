@@ -80,7 +80,7 @@ def _stale_state(fact: StaleState, names: Names) -> Contradiction:
     owner = fact.value.partition("~")[0]
     return Contradiction(
         let=(f"operation {fact.operation} be a run of {names.label(fact.user)}",),
-        then="its state holds only what it wrote itself",
+        then="its state holds only values that it wrote itself",
         however=f"it read {fact.value}, which another run of {owner} wrote",
     )
 
@@ -141,7 +141,7 @@ def _write_came_back(fact: WriteCameBack, names: Names) -> Contradiction:
 @describe_fact.register
 def _write_unseen(fact: WriteUnseen, names: Names) -> Contradiction:
     return Contradiction(
-        let=(_write(fact, names), "nobody write or erase there again"),
+        let=(_write(fact, names), "no operation write or erase there again"),
         then="each later read of that thread or key shows it",
         however=f"operation {fact.reading} read it later and was not shown it",
     )
@@ -166,13 +166,14 @@ def _aliased_object(fact: AliasedObject, names: Names) -> Contradiction:
 @describe_fact.register
 def _differs_from_alone(fact: DiffersFromAlone, names: Names) -> Contradiction:
     user, cause = names.label(fact.user), fact.cause
+    alone = _shown(fact, fact.alone)
     when = "beside the others"
     if cause is not None:
         when = f"after operation {cause.operation} of {names.label(cause.user)}"
     return Contradiction(
         let=(f"{user} perform the very same operations alone, in the same order",),
-        then=f"{_observation(fact, user)} is the same as alone: {_excerpt(fact.alone)}",
-        however=f"{when} it was: {_excerpt(fact.together)}",
+        then=f"{_observation(fact, user)} is the same as alone: {alone}",
+        however=f"{when} it was: {_shown(fact, fact.together)}",
     )
 
 
@@ -201,5 +202,9 @@ _KINDS = {
 }
 
 
-def _excerpt(shown: Shown | None) -> str:
-    return f"'{'nothing' if shown is None else shown.text}'"
+def _shown(fact: DiffersFromAlone, shown: Shown | None) -> str:
+    if shown is None:
+        return "'nothing'"
+    if fact.observation is Observation.CONNECTION:
+        return f"refused with code {shown.text}" if shown.text else "not refused"
+    return f"'{shown.text}'"
