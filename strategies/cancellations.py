@@ -45,8 +45,8 @@ undoing of one may meet the undoing of the other. Not measured."""
 _ALL_RUNS_SHARE = 0.25
 """Of those: runs that cancel every run that reaches the site. Not measured."""
 _COUNTS, _COUNT_WEIGHTS = (0, 1, 2), (35, 45, 20)
-"""Numbers of cancellations in all other runs. A third has none, so that races without a
-cancellation are searched, too. Not measured."""
+"""Numbers of cancellations in all other runs. A third of them has no cancellation, for
+races that need no cancellation. Not measured."""
 _IN_FLIGHT_APART, _IN_FLIGHT_IN_TASK = 0.85, 0.03
 """Shares of cancellations within an in-flight interval: where agents work in tasks of
 their own, and where they work in the task of their operation. There most awaits are the

@@ -1,4 +1,4 @@
-"""The end of a scenario: how its users look at what is left of the work before."""
+"""The end of a scenario: its users look at the effects of the work before."""
 
 from __future__ import annotations
 

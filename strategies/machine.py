@@ -44,7 +44,7 @@ __all__ = ["IsolationMachine"]
 
 _ANY = st.integers(0, 15)
 _INTRUSIONS = ("cancel", "cancel", "read", "write", "mutate", "erase", "clean up")
-"""What an intruder asks for after a run: another's run or context is named in each."""
+"""Requests of an intruder after a run; each names a run or context of another user."""
 _LEAVING = (
     Cancellation(step=3, after_step=True),
     Cancellation(step=3, after_step=True),
@@ -52,15 +52,16 @@ _LEAVING = (
     Cancellation(step=4),
     None,
 )
-"""How a client leaves at once: at a step of its handshake, or just after it."""
+"""How a client leaves at once: at a step of its handshake; None for just after it. The
+shares were not measured."""
 _USERS = (2, 3, 3, 4, 4, 5, 5, 6)
 """Numbers of users. Two suffice for most races; but four have six pairs, each of which
 may meet, for twice the cost. The first value is only in the smallest workload, as
 Hypothesis makes each further example differ in its first choice: of 600 workloads 1 had
 two users, 173 three, 164 four, 181 five and 81 six."""
 _SLOW_ONE_OF = 12
-"""One of so many numbers names the slow user, most of them nobody: of 600 workloads,
-35 % had one. A slow answer shows who waits for another's; it costs a longer run."""
+"""One of so many numbers names the slow user, most of them no user: of 600 workloads,
+35 % had one. A slow answer shows users that wait for another's; the run is longer."""
 _CROWDED = 10
 """So many more are in a crowd: 12 to 16."""
 
@@ -68,13 +69,12 @@ _CROWDED = 10
 class IsolationMachine(ScenarioBuilder, RuleBasedStateMachine):
     """Writes one scenario of 2 to 6 users, or of a crowd, and hands it over finished.
 
-    Every user begins with a context and a run in it; most begin connected, as a user
-    who hears nothing cannot miss anything. The rest is drawn. Preconditions read the
+    Every user begins with a context and a run in it. Most begin connected: a user
+    without a connection cannot miss an event. The rest is drawn. Preconditions read the
     model alone.
 
     Attributes:
-        examine: takes the finished scenario and the search to be made around it, and
-            raises what is to be reported.
+        examine: takes the finished scenario and the parameters of its search.
         is_crowded: whether there are ten users more.
     """
 
@@ -86,7 +86,7 @@ class IsolationMachine(ScenarioBuilder, RuleBasedStateMachine):
         super().__init_subclass__(**options)
         refuse_async_members(cls)
 
-    # Set-up: swarm testing switches off whole rules, so what all need is not one
+    # Set-up; no rule, as swarm testing switches off whole rules
 
     @initialize(
         count=st.sampled_from(_USERS),
@@ -147,7 +147,7 @@ class IsolationMachine(ScenarioBuilder, RuleBasedStateMachine):
     def claim_to_be(
         self, user: int, victim: int, forged: bool, classes: Classes
     ) -> None:
-        """A client names another user, with a token of its own or one of nobody's."""
+        """A client names another user, with a token of its own or a forged one."""
         user = self._user(user)
         number = self._number(classes)
         self.operations.append(
@@ -271,8 +271,8 @@ class IsolationMachine(ScenarioBuilder, RuleBasedStateMachine):
     @precondition(lambda self: any(self.contexts))
     @rule(user=_ANY, pick=_ANY, classes=classes())
     def stop_reading(self, user: int, pick: int, classes: Classes) -> None:
-        """A client that reads nothing is sent more than there is room for; then others
-        are told something, too."""
+        """A client that reads nothing is sent more than buffers hold; then agents of
+        other users run, too."""
         user = self._user_with(self.contexts, user)
         number = self._number(classes)
         connect = Connect(id=number, user=user, connection=f"c{number}", unread=True)
@@ -395,7 +395,7 @@ class IsolationMachine(ScenarioBuilder, RuleBasedStateMachine):
     def erase(
         self, user: int, pick: int, cancel: Cancellation | None, classes: Classes
     ) -> None:
-        """A user erases what is stored for a thread of theirs."""
+        """A user erases the values of a thread of theirs."""
         user, context = self._user_and_context(user, pick)
         number = self._number(classes)
         self.operations.append(

@@ -1,4 +1,4 @@
-"""A scenario as it is being written: what there is so far, and how more is added."""
+"""A scenario while it is written: its operations so far, and how more are added."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _PAUSE = Sleep(seconds=2.0)
 
 
 class ScenarioBuilder:
-    """The operations so far, and what each user has by them.
+    """The operations so far, and the contexts, connections and runs of each user.
 
     Attributes:
         contexts, connections: the names of each user's, in the order of users.
@@ -85,8 +85,8 @@ class ScenarioBuilder:
     def _end(self) -> None:
         """Adds the final round that was drawn.
 
-        In it everybody pauses, asks their model and a tool, and reads. An agent's sleep
-        is what waits for the others: time goes on once no task can go on without it.
+        In it everybody pauses, asks their model and a tool, and reads. The pause is an
+        agent's sleep: virtual time passes once all other tasks wait.
         """
         final = self.final_round
         if self.is_shut_down or final.ending is Ending.NONE:
@@ -323,12 +323,12 @@ class ScenarioBuilder:
         return drawn % len(self.users)
 
     def _other(self, user: int, drawn: int) -> int:
-        """A user who is not this one."""
+        """A user other than this one."""
         count = len(self.users)
         return (user + 1 + drawn % (count - 1)) % count
 
     def _user_with(self, has: list[Any], drawn: int) -> int:
-        """The first user from the drawn one on who has what the rule needs."""
+        """The first user from the drawn one on for whom `has` is not empty."""
         count = len(self.users)
         order = (((drawn % count) + n) % count for n in range(count))
         return next(user for user in order if has[user])

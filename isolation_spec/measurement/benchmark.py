@@ -1,9 +1,9 @@
-"""How fast a search is, and where the time of one interleaving goes.
+"""Measures the speed of a search, and the parts of one interleaving.
 
 Everything is measured in one process on one core, with one scripted workload: three
 connected users, each with a context and a run that thinks, calls a tool, stores a
-value, emits an event and reads the value back. What is compared takes turns within one
-measurement, and medians are taken, as machines are noisy.
+value, emits an event and reads the value back. Compared variants take turns within
+one measurement, and medians are taken, as machines are noisy.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ _SCHEDULES = 1000
 
 
 class Amount(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is measured.
+    """The amount of measuring.
 
     Attributes:
         rounds: how often each compared variant takes its turn.
@@ -90,7 +90,7 @@ REPLAYS = (200, 50)
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
-    """What one part of an interleaving takes, in seconds, and how that was found."""
+    """The seconds of one part of an interleaving, and how they were found."""
 
     name: str
     seconds: float
@@ -106,9 +106,9 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
         runs_per_second: the same, those counted twice that arrived in equal order.
         simulated_seconds, live_seconds: one run of the workload in either world.
         simulated_over_live: their ratio.
-        claims_over_none: one run with all claims judged over one with none.
-        machine_over_bare: drawing one example over what a state machine of equally
-            many steps that draws nothing takes.
+        claims_over_none: one run with all claims judged, over one without claims.
+        machine_over_bare: drawing one example, over an example of a state machine of
+            as many steps that draws nothing.
         parts: where the time of one interleaving goes.
         memory_mb: proportional set size of the process tree in the end, 10^6 bytes.
         memory_growth_mb: slope of that over all `runs`, by least squares.
@@ -146,9 +146,9 @@ class Benchmark(msgspec.Struct, frozen=True, kw_only=True):
 def bench(
     amount: Amount = FULL, *, progressed: Callable[[str], None] = lambda _: None
 ) -> Benchmark:
-    """Measures; `progressed` is told in a line what is going on."""
+    """The figures; `progressed` takes a line about each part of the measurement."""
     started = time.monotonic()
-    # As in a search: what is alive before is never collected.
+    # As in a search: objects that are alive before are never collected.
     gc.collect()
     gc.freeze()
     try:
@@ -233,13 +233,13 @@ def _take_turns(
     variants: Mapping[str, Callable[[], object]],
     rounds: int,
     progressed: Callable[[str], None],
-    what: str,
+    name: str,
 ) -> dict[str, float]:
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for variant in variants.values():
         variant()
     for number in range(rounds):
-        progressed(f"{what}: round {number + 1} of {rounds}")
+        progressed(f"{name}: round {number + 1} of {rounds}")
         gc.collect()
         for name, variant in variants.items():
             began = time.perf_counter()
@@ -313,7 +313,7 @@ class _Sustained:
 
     Attributes:
         interleavings: different ones; equal arrival orders count once.
-        seconds: what all runs would take at the median pace of 20.
+        seconds: the time of all runs at the median pace of 20.
         memory: 10^6 bytes, measured at regular distances.
         arrivals: digest of the order of arrivals of each of the first 1,000 runs.
     """
@@ -355,12 +355,12 @@ class _Sustained:
             judge(history, capabilities)
             if len(self.arrivals) < _SCHEDULES:
                 self.arrivals.append(history.arrivals)
-            # A digest, as what the measurement itself keeps would count as growth.
+            # A digest, as objects that the measurement keeps would count as growth.
             operations = msgspec.json.encode(history.scenario.operations)
             yield blake2s(operations + history.arrivals.encode()).digest()
 
     def growth(self) -> float:
-        """What the memory grows over all runs, once the first fifth is over."""
+        """The growth of the memory over all runs, after the first fifth of them."""
         steady = self.memory[len(self.memory) // 5 :]
         if len(steady) < 2:
             return 0.0

@@ -2,7 +2,7 @@
 
 Each fault is searched for under several seeds, each time from nothing: no scenario,
 weight or corpus that was made for a fault is used. A *catch* is one (fault, seed) pair.
-What is done is kept in a file, so that an interrupted measurement goes on where it was.
+Trials are kept in a file, so that an interrupted measurement can be resumed.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ __all__ = [
 ]
 
 Baseline: TypeAlias = Literal["search", "random", "fifo", "gather"]
-"""What is measured: the search, random schedules, plain order without cancellation, or
-one test with `asyncio.gather` over five users."""
+"""The search, or a control: random schedules, plain order without cancellation, or one
+test with `asyncio.gather` over five users."""
 
 PROFILE = "quick"
 LIMIT = 1000
@@ -73,7 +73,7 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
-    """What became of one fault: `caught` of `seeds` searches."""
+    """The score of one fault: `caught` of `seeds` searches."""
 
     id: str
     mechanism: str
@@ -123,7 +123,7 @@ class Totals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Scores(msgspec.Struct, frozen=True, kw_only=True):
-    """All that was measured."""
+    """The scores of all faults."""
 
     faults: tuple[Score, ...]
     totals: Totals
@@ -134,7 +134,7 @@ class Scores(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
-    """One search that is to be made."""
+    """One search to make."""
 
     fault: str
     seed: int
@@ -152,15 +152,15 @@ def measure(
     kept: Path | None = None,
     progressed: Callable[[Trial, int, int], None] = lambda *_: None,
 ) -> Scores:
-    """Searches for each fault under each seed, and says what was caught.
+    """The scores of searches for each fault under each seed.
 
     Arguments:
         seeds: 0 and up, so many.
         examples: workloads of one search, at most; it ends at `LIMIT` interleavings.
         jobs: processes at work at once.
-        layers: "search", and what it is compared with.
-        kept: a file in which catches are kept, one a line, and found again.
-        progressed: told each catch, how many are done, and how many there are.
+        layers: "search", and the controls.
+        kept: a file of trials, one a line; trials in it are not repeated.
+        progressed: takes each trial, the number of trials so far, and of all.
     """
     faults = tuple(faults)
     wanted = [
@@ -232,7 +232,7 @@ def _hunt(wanted: Wanted) -> Trial:
 
 
 def _gather(engine: Engine) -> SearchStatistics:
-    """Five users at once, once: what a hand-written test does."""
+    """One run of five users at once, as in a hand-written test."""
     statistics = SearchStatistics(interleavings=1)
     history = run(gathered(), engine.make_adapter)
     for judgement in judge_with_solos(history, engine.make_adapter):
@@ -251,7 +251,7 @@ class _Shrunk(NamedTuple):
 
 @frozen_heap()
 def _shrink(engine: Engine, fault: str, statistics: SearchStatistics) -> _Shrunk:
-    """Shrinks what was found first, a claim that the fault names before any other."""
+    """Shrinks the first finding, preferably of a claim that the fault names."""
     (planted,) = find_faults((fault,))
     named = [
         one for one in statistics.findings if one.violation.claim in planted.claims
@@ -268,7 +268,7 @@ def _shrink(engine: Engine, fault: str, statistics: SearchStatistics) -> _Shrunk
     return _Shrunk(operations, decisions, seconds, -1 if least is None else sum(least))
 
 
-# What is kept
+# The file of trials
 
 
 def _name(one: Wanted) -> str:
@@ -282,7 +282,7 @@ class _Kept(msgspec.Struct, frozen=True):
 
 
 def _sources() -> str:
-    """A digest of all modules: what was measured with others says nothing of these."""
+    """A digest of all modules: trials of other sources say nothing of these."""
     package = Path(__file__).resolve().parent.parent
     digest = blake2s(digest_size=8)
     # `rglob` does not follow the link that `strategies` is in a checkout.
@@ -317,7 +317,7 @@ def _keep(kept: Path | None, one: Wanted, catch: Trial) -> None:
         file.write(line + b"\n")
 
 
-# What it comes to
+# Scores
 
 
 def _scores(faults: tuple[Fault, ...], catches: list[Trial]) -> Scores:
@@ -404,10 +404,10 @@ def _percentile(values: list[int] | list[float]) -> float:
 
 
 def find_faults(names: Iterable[str]) -> tuple[Fault, ...]:
-    """The faults of these ids, all if none is named.
+    """The faults of these ids, all without an id.
 
     Raises:
-        KeyError: there is no such fault; the text lists those that there are.
+        KeyError: there is no such fault; the text lists all faults.
     """
     wanted = tuple(names)
     known = {fault.id: fault for fault in FAULTS}

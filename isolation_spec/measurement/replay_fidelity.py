@@ -1,7 +1,7 @@
-"""Failures as a search finds them, replayed in processes with other hash seeds.
+"""Replays failures of a search in processes with other hash seeds.
 
-Each fresh process replays every failure once. What is compared is the digest of all
-that was observed, so that one byte in one step counts.
+Each fresh process replays every failure once. The digests of the histories
+are compared, so that one byte in one step counts.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ _PROFILE = "quick"
 _WORKLOADS = 4
 _SCHEDULES = 5
 _EACH = 3
-"""Failures of one fault under one seed; of a fault that needs more workloads, none."""
+"""Failures of one fault under one seed, at most."""
 
 
 class Replayed(msgspec.Struct, frozen=True, kw_only=True):
-    """One replay of one failure: what was observed, and what became of it."""
+    """One replay of one failure: the digest of its history, and its outcome."""
 
     file: str
     digest: str
@@ -133,8 +133,8 @@ def gather() -> Iterator[Failure]:
 
     Each has at least two users at work, and one decision or disruption that a replay
     must repeat; they differ in workload or schedule. It goes on for ever, so the caller
-    says when it is enough. Noninterference is not asked, as it would see what others
-    see, for twice the time.
+    ends it. Noninterference is not judged: it would find the same again, for twice the
+    time.
     """
     from isolation_spec.strategies.profiles import find_profile
     from isolation_spec.strategies.workloads import draw_workloads
@@ -186,7 +186,7 @@ def _failures(engine: Engine, history: History) -> Iterator[Failure]:
 
 
 def _in_processes(folder: Path, seeds: tuple[int, ...]) -> Iterator[list[Replayed]]:
-    """Yields what each process showed; as many are at work as there are cores."""
+    """Yields the replays of each process; one process for each core runs at once."""
     cores = os.cpu_count() or 1
     for begin in range(0, len(seeds), cores):
         working = [_start(folder, seed) for seed in seeds[begin : begin + cores]]

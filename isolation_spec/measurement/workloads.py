@@ -54,7 +54,7 @@ def workload(
 
 
 def gathered() -> Scenario:
-    """What a test with `asyncio.gather` does: five users connect, run and read."""
+    """The workload of a test with `asyncio.gather`: five users connect, run, read."""
     users = tuple(User(label=f"user{n}", id=f"user-{n}") for n in range(1, 6))
     operations: list[Operation] = []
     for user, one in enumerate(users):
@@ -82,7 +82,7 @@ def _script(label: str, number: int, storing: bool) -> tuple[Step, ...]:
 
 
 class NullAdapter(Adapter):
-    """No engine at all."""
+    """The adapter of no engine."""
 
     async def start(self, environment: Environment) -> None:
         pass

@@ -45,7 +45,7 @@ class Confirmation(msgspec.Struct, frozen=True):
         divergence: where two runs of one scenario differed, None if nowhere.
         hang: the sentence about a run that hung or died, else "".
         beside: for a claim that compares users with solo runs: further findings in
-            the shrunk scenario. That claim says that something leaks; they say what.
+            the shrunk scenario. That claim shows a leak; these explain it.
     """
 
     claim: str

@@ -1,13 +1,13 @@
-"""What one fuzzing run leaves to the next: seeds done, a corpus, and what broke off.
+"""Keeps the seeds and the corpus of a fuzzing run, and scenarios that broke it off.
 
 ```
 fuzz/ENGINE/
   runs.jsonl     a line when a run begins, and one when it ends: seed, counts, failures
-  corpus/        workloads that reached a place in the engine that none before had
-  under-way/     what each worker is running now
-  broken-off/    what a worker was running when it died
+  corpus/        workloads that reached a new await site of the engine
+  under-way/     the scenario of each worker, now
+  broken-off/    the scenarios of workers that died
 ```
-Everything is written before it is needed: a run that is killed leaves all of it.
+All of it is written before it is needed, so that a killed run leaves it whole.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ __all__ = ["CorpusWriter", "Database", "read_workload"]
 
 
 class Database:
-    """What is known of one engine from all fuzzing runs in a folder.
+    """The files of all fuzzing runs of one engine in a folder.
 
     Attributes:
         folder: of this engine alone.
@@ -55,7 +55,7 @@ class Database:
         self.broken_off = self.folder / "broken-off"
 
     def runs(self) -> list[dict[str, Any]]:
-        """What was noted of each run, oldest first; a torn line is left out."""
+        """The notes of all runs, oldest first, without a torn line."""
         try:
             lines = (self.folder / "runs.jsonl").read_text("utf-8").splitlines()
         except FileNotFoundError:
@@ -69,14 +69,14 @@ class Database:
         return [note for note in notes if isinstance(note, dict)]
 
     def fresh_seed(self) -> int:
-        """A seed of which nothing was run yet."""
+        """A seed that no run began with."""
         done = {note.get("seed") for note in self.runs()}
         while (seed := secrets.randbelow(2**32)) in done:
             pass
         return seed
 
     def begin(self, profile: str, seed: int) -> list[Path]:
-        """Notes a run before it begins; what an earlier one broke off in, if any.
+        """Notes a run before it begins; returns the scenarios that ended earlier runs.
 
         Raises:
             OSError: the folder cannot be written.
@@ -87,7 +87,7 @@ class Database:
         return salvaged
 
     def end(self, result: Result) -> None:
-        """Notes what a run did."""
+        """Notes the result of a run."""
         self._note(
             note="ended",
             engine=self.engine,
@@ -104,25 +104,24 @@ class Database:
         with (self.folder / "runs.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(fields) + "\n")
 
-    def salvage(self, told: Collection[int] = ()) -> list[Path]:
-        """Moves what dead workers were running to where it stays; the new paths.
+    def salvage(self, reported: Collection[int] = ()) -> list[Path]:
+        """Moves the scenarios of dead workers to `broken-off`; returns the new paths.
 
-        But for those of the processes that are `told` of already.
+        Scenarios of `reported` processes are moved, but not returned.
         """
-        kept = []
+        salvaged = []
         for path in sorted(self.under_way.glob("*.json")):
             if psutil.pid_exists(process_of(path)):
                 continue
             digest = sha256(path.read_bytes()).hexdigest()[:8]
             self.broken_off.mkdir(exist_ok=True)
             moved = path.replace(self.broken_off / f"{digest}.json")
-            if process_of(path) not in told:
-                kept.append(moved)
-        return kept
+            if process_of(path) not in reported:
+                salvaged.append(moved)
+        return salvaged
 
-    def kept(self) -> list[InFlightRun]:
-        """The corpus, in the order of its names; a file that is no workload is left
-        out."""
+    def workloads(self) -> list[InFlightRun]:
+        """The corpus, in the order of its names, without unreadable files."""
         found = []
         for path in sorted(self.corpus.glob("*.json")):
             try:
@@ -133,15 +132,15 @@ class Database:
 
 
 class CorpusWriter:
-    """A worker's share of the database: keeps what it runs, and what was worth it."""
+    """Writes the scenarios of one worker, and its additions to the corpus."""
 
     def __init__(self, database: Database, profile: str, seed: int) -> None:
         self.database = database
         self.profile = profile
         self.seed = seed
-        self._corpus = database.kept()
+        self._corpus = database.workloads()
         self._known = {place for one in self._corpus for place in one.places}
-        self._journal = InFlightLog(database.under_way)
+        self._log = InFlightLog(database.under_way)
         self._drawn: InFlightRun | None = None
 
     def workloads(self, first: int, stride: int) -> Iterator[Workload]:
@@ -155,7 +154,7 @@ class CorpusWriter:
             yield Workload(one.workload, search, number=-1 - index)
 
     def draw(self, workload: Workload) -> None:
-        """The runs of this workload come next."""
+        """The next runs are of this workload."""
         self._drawn = InFlightRun(
             engine=self.database.engine,
             profile=self.profile,
@@ -166,14 +165,14 @@ class CorpusWriter:
         )
 
     def begin(self, run: int, scenario: Scenario) -> None:
-        """Keeps the scenario that is run next."""
+        """Writes the scenario of the next run."""
         assert self._drawn is not None
-        self._journal.begin(
+        self._log.begin(
             msgspec.structs.replace(self._drawn, run=run, scenario=scenario)
         )
 
     def keep(self, workload: Workload, places: set[tuple[str, str]]) -> None:
-        """Keeps the workload if it reached a place that was not known."""
+        """Adds the workload to the corpus if it reached a new await site."""
         new = places - self._known
         if not new or self._drawn is None:
             return
@@ -187,15 +186,15 @@ class CorpusWriter:
         temporary.replace(path)
 
     def end(self) -> None:
-        """Nothing is under way any more."""
-        self._journal.end()
+        """No run is under way."""
+        self._log.end()
 
 
 def read_workload(path: Path) -> Workload:
-    """The workload of a file in a corpus, or of one that broke off.
+    """The workload of a file in `corpus` or `broken-off`.
 
     Raises:
-        BadWorkload: the file holds none.
+        BadWorkload: the file holds no workload.
     """
     from isolation_spec.strategies.schedules import SearchParameters
     from isolation_spec.strategies.workloads import Workload

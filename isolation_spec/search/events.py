@@ -48,14 +48,14 @@ class SearchStarted(_Event, tag=True, frozen=True, kw_only=True):
 
 
 class WorkerCrashed(_Event, tag=True, frozen=True, kw_only=True):
-    """A worker died before its run was over; what it was running is saved."""
+    """A worker died before its run was over; its scenario is saved."""
 
     path: str
     engine: str
 
 
 class Progressed(_Event, tag=True, frozen=True, kw_only=True):
-    """So much has been done so far; `of_examples` is 0 where time alone ends it."""
+    """The progress so far; `of_examples` is 0 where time alone ends the search."""
 
     examples: int
     interleavings: int
@@ -109,7 +109,7 @@ class FailureSaved(_Event, tag=True, frozen=True, kw_only=True):
 
 
 class NotSaved(_Event, tag=True, frozen=True, kw_only=True):
-    """A file could not be written; `data` is all that would stand in it."""
+    """A file could not be written; `data` is its whole content."""
 
     path: str
     problem: str

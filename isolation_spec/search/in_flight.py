@@ -1,7 +1,7 @@
-"""The scenario under way, kept in a file before it runs: a crash or a hang loses none.
+"""Writes the scenario under way to a file before it runs, so that no crash loses it.
 
-One small file for each process, written before each run by one call that the kernel
-finishes even if the process is killed: whatever it was running is there in full.
+Each process has one small file. One system call writes it before each run; the kernel
+finishes that call even if the process is killed.
 """
 
 from __future__ import annotations
@@ -43,8 +43,9 @@ class InFlightRun(
         workload: as it was drawn.
         search: with the workload it decides every run of it.
         run: which run of the workload this is, from 1; 0 before the first.
-        scenario: what is run, under the names of that run.
-        places: why it is in a corpus: what only it reached, (kind of operation, place).
+        scenario: the scenario of that run, under the names of that run.
+        places: (kind of operation, await site) that it was the first to reach, for
+            which it is in a corpus.
     """
 
     engine: str
@@ -59,7 +60,7 @@ class InFlightRun(
 
 
 class InFlightLog:
-    """Keeps what this process is about to run in a folder, in a file of its own."""
+    """The scenario under way in this process, in a file of its own."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -68,7 +69,7 @@ class InFlightLog:
         self._length = 0
 
     def begin(self, under_way: InFlightRun) -> None:
-        """Keeps it in place of the one before.
+        """Writes a run in place of the one before.
 
         Raises:
             OSError: the file cannot be written.
@@ -84,7 +85,7 @@ class InFlightLog:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
 
     def end(self) -> None:
-        """Nothing is under way any more."""
+        """No run is under way."""
         if self._file is not None:
             os.close(self._file)
             self._file = None
@@ -92,12 +93,12 @@ class InFlightLog:
 
 
 def process_of(path: Path) -> int:
-    """The process whose journal that is; -1 if it is nobody's."""
+    """The process of a log file; -1 if the name holds no process."""
     return int(path.stem) if path.stem.isdecimal() else -1
 
 
 def load_in_flight(path: Path) -> InFlightRun:
-    """What is kept in a file.
+    """The run in a file.
 
     Raises:
         BadWorkload: the file is missing, too large, or no workload.

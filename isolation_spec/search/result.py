@@ -14,11 +14,11 @@ from isolation_spec.world.schedulers.pct import Bound
 __all__ = ["ClaimResult", "Result", "WorldKind", "not_reached"]
 
 WorldKind: TypeAlias = Literal["simulated", "live"]
-"""Where scenarios were run; what is found in a live world cannot be replayed."""
+"""The world of all runs; a violation in a live world cannot be replayed."""
 
 
 class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
-    """How one claim stands after a search; `evidence` counts situations."""
+    """How one claim stands after a search; `evidence` counts opportunities."""
 
     id: str
     verdict: Verdict
@@ -27,24 +27,24 @@ class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything that a search found and spent.
+    """The findings, the activity and the cost of a search.
 
     Attributes:
         seconds: wall clock, start-up of the search included.
         peak_memory_mb: proportional set size, summed over the process tree, in 10^6
-            bytes; 0 where the system does not tell it.
+            bytes; 0 where the system does not report it.
         places: places in the engine at which operations were seen to wait, for each
             kind of operation; `places_cancelled`: those at which one was cancelled.
         reruns: runs that were repeated in a fresh world and compared step by step; they
             count as no interleavings.
         exhausted: small scopes of which every order of arrivals was run.
-        pct: the bound of the share that was run as pure PCT, None if there was none.
+        pct: the bound of the runs under pure PCT, None without such runs.
         coverage: how often operations ended how, and each of those places.
         failures: paths of the saved failure files.
         stuck: paths of the files of runs that hung or ended their process.
         reasons: why the verdict is not green, a sentence each.
         max_time: seconds after which no further run was begun; 0 for no such limit.
-        time_up: the search ended for want of time; its verdict is about what was run.
+        time_up: whether the time limit ended the search; the verdict is about its runs.
     """
 
     engine: str
@@ -77,10 +77,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def not_reached(result: Result, claim: ClaimResult) -> bool:
-    """True if the search found something before it came to this claim.
+    """Whether a finding ended the search before any run could judge this claim.
 
-    Such a claim is inconclusive, and that is no news beside what was found. One whose
-    check crashed was reached.
+    Such a claim is inconclusive, which is no news beside the finding. A claim whose
+    check crashed was judged.
     """
     return (
         result.verdict is Verdict.VIOLATED

@@ -50,7 +50,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         reruns: runs that were repeated, and compared step by step.
         divergence: the first one in a run without a violation.
         exhausted: small scopes of which every order of arrivals was run.
-        pct: the bound of the runs under pure PCT, None if there were none.
+        pct: the bound of the runs under pure PCT, None without such runs.
         time_up: whether the deadline ended the search.
         number: of the workload under way.
     """

@@ -152,7 +152,7 @@ def _plan(
 
 
 class _Search(NamedTuple):
-    """What a search did, and what it took.
+    """The outcome of a search.
 
     Attributes:
         gave_up: whether too many runs hung or died.

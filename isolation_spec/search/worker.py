@@ -130,7 +130,7 @@ def search_share(
 
 
 def import_strategies() -> None:
-    """Imports what every worker needs; before the fork it costs 0.13 CPU s but once."""
+    """Imports the strategies; before the fork, all workers share the 0.13 CPU s."""
     import hypothesis.stateful  # noqa: F401
 
     import isolation_spec.strategies.machine  # noqa: F401

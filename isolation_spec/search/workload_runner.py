@@ -1,4 +1,4 @@
-"""Runs the workloads of one process, and counts what their runs show."""
+"""Runs the workloads of one process, judges the runs, and counts."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class StopSearch(Exception):
 
 
 class WorkloadRunner:
-    """Runs each workload under several schedules, and counts what the runs show.
+    """Runs each workload under several schedules, judges the runs, and counts.
 
     Arguments:
         progressed: takes the statistics after each run; returns whether to go on.

@@ -81,7 +81,7 @@ def test_a_workload_that_reached_a_new_place_is_kept(tmp_path: Path) -> None:
     second.draw(WORKLOAD)
     second.keep(WORKLOAD, {PLACE, OTHER})
 
-    assert 2 == len(second.database.kept())
+    assert 2 == len(second.database.workloads())
 
 
 def test_workers_share_the_corpus(tmp_path: Path) -> None:
@@ -104,7 +104,7 @@ def test_a_corpus_file_that_is_none_is_left_out(tmp_path: Path) -> None:
     first.keep(WORKLOAD, {PLACE})
     (first.database.corpus / "0.json").write_text("{")
 
-    assert 1 == len(corpus(tmp_path).database.kept())
+    assert 1 == len(corpus(tmp_path).database.workloads())
 
 
 def test_what_a_dead_worker_was_running_is_found(tmp_path: Path) -> None:
