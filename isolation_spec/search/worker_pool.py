@@ -125,8 +125,7 @@ class WorkerPool:
         def work(parent: Parent[Progress]) -> None:
             report_search(parent, share)
 
-        siblings = [worker.process for worker in self._workers.values()]
-        process = IsolatedProcess(work, Progress, name="the search", siblings=siblings)
+        process = IsolatedProcess(work, Progress, name="the search")
         self._workers[process.connection] = _Worker(process, share)
         self._waiting.add(process.connection)
 

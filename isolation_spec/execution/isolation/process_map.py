@@ -55,11 +55,7 @@ def map_in_processes(
     processes: list[IsolatedProcess[Computed[Value]]] = []
     try:
         for first in range(min(jobs, len(items))):
-            processes.append(
-                IsolatedProcess(
-                    work_from(first), messages, name=name, siblings=processes
-                )
-            )
+            processes.append(IsolatedProcess(work_from(first), messages, name=name))
         for message in _messages(processes, name):
             yield items[message.index], message.value
     finally:

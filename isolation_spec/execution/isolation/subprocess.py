@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import signal
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from multiprocessing.connection import Connection
 from typing import Any, Generic, TypeAlias, TypeVar, cast
 
@@ -62,20 +62,13 @@ class Parent(Generic[M]):
         self._last_wanted = _ANY_NUMBER
 
     def send(self, message: M | Ended) -> None:
-        """Sends a message, unless the parent has died."""
-        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-            self._connection.send_bytes(msgspec.msgpack.encode(message))
+        """Sends a message."""
+        self._connection.send_bytes(msgspec.msgpack.encode(message))
 
     def wants_stop(self, number: int = 0) -> bool:
-        """Whether the parent needs no further run of the workload of that number.
-
-        A parent that has died needs no run at all.
-        """
+        """Whether the parent needs no further run of the workload of that number."""
         while self._connection.poll():
-            try:
-                data = self._connection.recv_bytes()
-            except (EOFError, OSError):
-                return True
+            data = self._connection.recv_bytes()
             stop = msgspec.msgpack.decode(data, type=Stop)
             self._last_wanted = min(self._last_wanted, stop.last)
         return number > self._last_wanted
@@ -92,7 +85,6 @@ class IsolatedProcess(Generic[M]):
         work: runs in the process.
         messages: the tagged structs that the work sends.
         name: the work in error messages, as "the search".
-        siblings: processes whose connections the new one inherits, and closes.
 
     Attributes:
         beacon: shows the run under way.
@@ -100,25 +92,14 @@ class IsolatedProcess(Generic[M]):
         process: of `multiprocessing`.
     """
 
-    def __init__(
-        self,
-        work: Work[M],
-        messages: Any,
-        *,
-        name: str,
-        siblings: Collection[IsolatedProcess[Any]] = (),
-    ) -> None:
+    def __init__(self, work: Work[M], messages: Any, *, name: str) -> None:
         context = multiprocessing.get_context("fork")
         ours, theirs = context.Pipe()
         self.connection = ours
         self.beacon = RunBeacon()
         self._decoder = msgspec.msgpack.Decoder(messages | Ended)
-        # A copy of our end in another process would hide our death from this one.
-        inherited = [self.connection, *(one.connection for one in siblings)]
         parent = Parent[M](theirs, self.beacon)
-        self.process = context.Process(
-            target=_do_work, args=(work, parent, name, inherited)
-        )
+        self.process = context.Process(target=_do_work, args=(work, parent, name))
         # Blocked in the process: SIGINT is for its parent, which sends `Stop`.
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
@@ -214,12 +195,8 @@ def _supervise(
     return None
 
 
-def _do_work(
-    work: Work[M], parent: Parent[M], name: str, inherited: Collection[Connection]
-) -> None:
+def _do_work(work: Work[M], parent: Parent[M], name: str) -> None:
     end_with_parent()
-    for connection in inherited:
-        connection.close()
     parent.beacon.install()
     try:
         work(parent)

@@ -3,7 +3,6 @@
 import importlib
 import json
 import os
-import select
 import signal
 import subprocess
 import sys
@@ -319,40 +318,6 @@ def test_an_interrupt_ends_the_work_between_two_runs() -> None:
         run_apart(work, received.append, is_interrupted=lambda: bool(received))
 
     assert [Digest("began"), Digest("ended")] == received
-
-
-def test_a_process_outlives_no_parent(tmp_path: Path) -> None:
-    """Work ends when its parent is killed, even if a later sibling hangs."""
-    script = (
-        "import os, signal, sys, time\n"
-        "from isolation_spec.execution.isolation.subprocess import IsolatedProcess\n"
-        "from tests.execution.isolation.test_isolation import Digest\n"
-        "def work(parent):\n"
-        "    while not parent.wants_stop():\n"
-        "        time.sleep(0.01)\n"
-        "    os._exit(0)\n"
-        "def hang(parent):\n"
-        "    os.close(int(sys.argv[1]))\n"
-        "    time.sleep(15)\n"
-        "one = IsolatedProcess(work, Digest, name='w')\n"
-        "other = IsolatedProcess(hang, Digest, name='w', siblings=[one])\n"
-        "os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
-    reading, writing = os.pipe()
-    try:
-        subprocess.run(
-            [sys.executable, "-c", script, str(writing)],
-            pass_fds=[writing],
-            check=False,
-            cwd=Path(__file__).parents[3],
-        )
-    finally:
-        os.close(writing)
-    ready, _, _ = select.select([reading], [], [], 10)
-    os.close(reading)
-
-    # Readable once no process holds the other end.
-    assert ready
 
 
 def test_results_are_computed_in_several_processes() -> None:

@@ -16,13 +16,14 @@ DEADLINE = 60.0
 COMMAND = "from isolation_spec.cli import main; main()"
 APART = """
 import time
-from isolation_spec.execution.isolation.subprocess import run_in_subprocess
+from isolation_spec.execution.isolation.subprocess import Stop, run_in_subprocess
 
-def work(slate, say, stopped):
-    slate.ended()
+def work(parent):
     time.sleep(600)
 
-run_in_subprocess(work, heard=print, engine="", adapter="", allowed=600)
+run_in_subprocess(
+    work, Stop, receive=print, name="", engine="", adapter="", allowed=600
+)
 """
 BY_THREAD = (
     "import isolation_spec.execution.isolation.parent_death as p; "
@@ -65,8 +66,7 @@ def test_children_end_with_a_killed_parent(parent: str, tmp_path: Path) -> None:
         env=environment(),
         stdout=subprocess.DEVNULL,
     )
-    # Beside the two of the pool, `multiprocessing` keeps a tracker of its resources.
-    wanted = 1 if "apart" in parent else 3 if parent == "pool" else 2
+    wanted = 1 if "apart" in parent else 2
     family = psutil.Process(process.pid)
     born = wait_until(lambda: wanted <= len(family.children(recursive=True)))
     children = family.children(recursive=True)
