@@ -1,4 +1,4 @@
-"""The benchmark measures what it says, and nothing in its figures is made up."""
+"""The figures of the benchmark agree with each other."""
 
 import msgspec
 import pytest
@@ -16,7 +16,7 @@ TINY = Amount(
 
 @pytest.fixture(scope="module")
 def measured() -> tuple[Benchmark, list[str]]:
-    """One tiny measurement, and what it told meanwhile."""
+    """One tiny measurement, and its lines of progress."""
     lines: list[str] = []
     return bench(TINY, progressed=lines.append), lines
 
@@ -49,8 +49,8 @@ def test_interleavings_are_counted_once(measured: tuple[Benchmark, list[str]]) -
     assert 10 < figures.memory_mb < 1000
 
 
-def test_progress_is_told(measured: tuple[Benchmark, list[str]]) -> None:
-    """Each round and each batch of runs is told in a line."""
+def test_progress_is_reported(measured: tuple[Benchmark, list[str]]) -> None:
+    """Each round and each batch of runs is reported in a line."""
     _, lines = measured
 
     assert "one interleaving: round 3 of 3" in lines
@@ -82,7 +82,7 @@ def test_workload_does_real_work() -> None:
 
 
 def test_parts_of_the_workload_are_parts() -> None:
-    """Each smaller workload lacks exactly what its name says."""
+    """Each smaller workload lacks exactly the part in its name."""
     connecting = run(workload(running=False), ReferenceAdapter).reached
     not_storing = run(workload(storing=False), ReferenceAdapter).reached
     whole = run(workload(), ReferenceAdapter).reached

@@ -35,7 +35,7 @@ def catch(fault: str, seed: int, interleavings: int, *claims: str) -> Trial:
 
 @pytest.fixture
 def searched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """What is searched for, in order; each search is over at once."""
+    """The searched faults, in order; each search is over at once."""
     found: list[str] = []
 
     def hunt(wanted: module.Wanted) -> Trial:
@@ -84,9 +84,7 @@ def test_each_fault_is_searched_for_under_each_seed(searched: list[str]) -> None
     assert 6 == scores.totals.pairs
 
 
-def test_what_was_measured_is_not_measured_again(
-    searched: list[str], tmp_path: Path
-) -> None:
+def test_a_kept_trial_is_not_repeated(searched: list[str], tmp_path: Path) -> None:
     """An interrupted measurement goes on where it was."""
     kept = tmp_path / "kept" / "faults.jsonl"
     first = measure(quickest(), seeds=2, examples=1, jobs=1, kept=kept)
@@ -104,7 +102,7 @@ def test_what_was_measured_is_not_measured_again(
 def test_other_code_is_measured_afresh(
     searched: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was measured of other sources says nothing of these."""
+    """Trials of other sources are not reused."""
     kept = tmp_path / "faults.jsonl"
     measure(quickest(), seeds=1, examples=1, jobs=1, kept=kept)
     monkeypatch.setattr(module, "_sources", lambda: "others")
@@ -128,8 +126,8 @@ def test_totals_run_over_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (20.5, 38.0) == (totals.interleavings_median, totals.interleavings_p95)
 
 
-def test_a_claim_alone_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Noninterference apart, as it sees most of what the others see."""
+def test_a_claim_alone_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noninterference apart, as it catches most faults of the others."""
     claims = {
         QUICKEST[0]: ("event-routing", "noninterference"),
         QUICKEST[1]: ("noninterference",),

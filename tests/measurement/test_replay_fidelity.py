@@ -47,7 +47,7 @@ def test_fresh_processes_see_the_same(failures: list[Failure], tmp_path: Path) -
     assert replays == msgspec.json.decode(replays.to_json(), type=Replays)
 
 
-def test_one_other_digest_is_told(failures: list[Failure]) -> None:
+def test_one_other_digest_is_reported(failures: list[Failure]) -> None:
     """A file of which a single replay differs is named, and not counted as equal."""
     kept = {"a.json": failures[0], "b.json": failures[1]}
     shown = [
@@ -65,7 +65,7 @@ def test_one_other_digest_is_told(failures: list[Failure]) -> None:
 
 
 def test_a_process_that_fails_is_an_error(tmp_path: Path) -> None:
-    """What cannot be replayed at all is never counted as equal."""
+    """A failure that cannot be replayed at all is never counted as equal."""
     (tmp_path / "bad.json").write_text("{}")
 
     with pytest.raises(RuntimeError, match="ended with 1"):

@@ -1,4 +1,4 @@
-"""Failures are confirmed with what the engine offers, and told by what they violate."""
+"""Failures are confirmed within the capabilities of the engine, claim by claim."""
 
 import gc
 from pathlib import Path
@@ -53,8 +53,9 @@ def result(tmp_path_factory: pytest.TempPathFactory) -> Result:
     return verify(engine, processes=0, folder=folder)
 
 
-def test_what_an_engine_does_not_offer_is_not_asked_for() -> None:
-    """Shrinking makes children of two runs; an engine without them is never asked."""
+def test_shrinking_stays_within_the_capabilities() -> None:
+    """Shrinking makes children of two runs; an engine without children runs no such
+    scenario."""
     child = RunAgent(
         id=2,
         user=0,
@@ -82,7 +83,7 @@ def test_a_violation_is_kept_through_the_shrinking(result: Result) -> None:
 
 
 def a_difference() -> tuple[Engine, Finding]:
-    """A leaking engine, and what noninterference says of it."""
+    """A leaking engine, and a finding of noninterference in it."""
     engine = own_engine(adapter_of(leaking()))
     scenario = Scenario(
         users=(User(label="alice", id="alice"), User(label="bob", id="bob")),
@@ -100,10 +101,10 @@ def a_difference() -> tuple[Engine, Finding]:
     return engine, Finding(scenario=scenario, violation=judgement.violations[0])
 
 
-def test_a_difference_is_told_by_the_claim_that_says_what_leaked(
+def test_a_difference_is_explained_by_the_claim_of_its_leak(
     tmp_path: Path,
 ) -> None:
-    """What differs from solo runs is judged by the other claims when it is shrunk."""
+    """The other claims judge a shrunk difference from solo runs."""
     engine, found = a_difference()
     statistics = SearchStatistics(findings=[found])
 
@@ -117,8 +118,7 @@ def test_a_difference_is_told_by_the_claim_that_says_what_leaked(
 
 
 def test_collections_are_fast_while_a_failure_is_shrunk(tmp_path: Path) -> None:
-    """A scenario that collects garbage, or leaves something, is run hundreds of times:
-    on a heap that is not looked at."""
+    """Shrinking runs a scenario hundreds of times, on a frozen heap."""
     engine, found = a_difference()
     frozen: list[int] = []
 

@@ -46,7 +46,7 @@ def test_seeds_are_fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_engines_have_nothing_in_common(tmp_path: Path) -> None:
-    """What is known of one engine says nothing of another, whatever its name."""
+    """Each engine has a folder of its own, for any name."""
     names = ("reference", "reference+x", "my.module:Adapter")
     folders = {Database(tmp_path, name).folder for name in names}
 
@@ -55,7 +55,7 @@ def test_engines_have_nothing_in_common(tmp_path: Path) -> None:
 
 
 def test_a_torn_line_is_no_trouble(tmp_path: Path) -> None:
-    """What a killed run wrote in part is left out of the notes."""
+    """The notes leave out a line that a killed run wrote in part."""
     database = Database(tmp_path, "reference")
     database.begin("fuzz", 1)
     with (database.folder / "runs.jsonl").open("a") as file:
@@ -65,7 +65,8 @@ def test_a_torn_line_is_no_trouble(tmp_path: Path) -> None:
 
 
 def test_a_workload_that_reached_a_new_place_is_kept(tmp_path: Path) -> None:
-    """The next run begins with it, searched in another way; an old place adds none."""
+    """The next run begins with it, searched in another way; an old await site adds no
+    workload."""
     first = corpus(tmp_path)
     for places in ({PLACE}, {PLACE}, {PLACE, OTHER}):
         first.draw(WORKLOAD)
@@ -98,7 +99,7 @@ def test_workers_share_the_corpus(tmp_path: Path) -> None:
 
 
 def test_a_corpus_file_that_is_none_is_left_out(tmp_path: Path) -> None:
-    """A damaged file keeps nobody from fuzzing."""
+    """A damaged file prevents no fuzzing."""
     first = corpus(tmp_path)
     first.draw(WORKLOAD)
     first.keep(WORKLOAD, {PLACE})
@@ -107,17 +108,17 @@ def test_a_corpus_file_that_is_none_is_left_out(tmp_path: Path) -> None:
     assert 1 == len(corpus(tmp_path).database.workloads())
 
 
-def test_what_a_dead_worker_was_running_is_found(tmp_path: Path) -> None:
+def test_the_scenario_of_a_dead_worker_is_salvaged(tmp_path: Path) -> None:
     """The next run keeps it for good and says where; that of a living one stays."""
     database = Database(tmp_path, "reference")
-    journal = InFlightLog(database.under_way)
-    journal.begin(ENTRY)
+    log = InFlightLog(database.under_way)
+    log.begin(ENTRY)
     dead = database.under_way / f"{dead_process()}.json"
     dead.write_bytes(msgspec.json.encode(msgspec.structs.replace(ENTRY, run=9)))
 
     (kept,) = database.begin("fuzz", 1)
 
-    assert journal.path.exists()
+    assert log.path.exists()
     assert not dead.exists()
     assert database.broken_off == kept.parent
     workload = read_workload(kept)
@@ -130,12 +131,12 @@ def test_what_a_dead_worker_was_running_is_found(tmp_path: Path) -> None:
 def fuzzed(
     folder: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> list[InFlightRun]:
-    """What is kept before each run of a short search, two workloads long."""
+    """The log entry of each run of a short search, two workloads long."""
     entries: list[InFlightRun] = []
     begin = InFlightLog.begin
 
-    def spy(journal: InFlightLog, entry: InFlightRun) -> None:
-        begin(journal, entry)
+    def spy(log: InFlightLog, entry: InFlightRun) -> None:
+        begin(log, entry)
         entries.append(entry)
 
     plan = make_plan(find_engine("reference"), examples=2, seed=seed, fuzz=folder)
@@ -151,7 +152,7 @@ def fuzzed(
 def test_a_second_run_never_repeats_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It begins with what the first found worth keeping, under other schedules."""
+    """It begins with the corpus of the first run, under other schedules."""
     first = fuzzed(tmp_path, monkeypatch, 1)
     second = fuzzed(tmp_path, monkeypatch, 2)
 
@@ -167,8 +168,8 @@ def test_a_second_run_never_repeats_the_first(
 
 @pytest.mark.slow
 def test_a_run_is_noted_with_its_seed(tmp_path: Path) -> None:
-    """The seed is told at the beginning, recorded, and never the same."""
-    heard: list[Event] = []
+    """The seed is reported at the beginning, recorded, and never the same."""
+    events: list[Event] = []
     for _ in range(2):
         verify(
             find_engine("reference"),
@@ -177,14 +178,14 @@ def test_a_run_is_noted_with_its_seed(tmp_path: Path) -> None:
             max_time=0.001,
             fuzz=tmp_path / "fuzz",
             folder=tmp_path / "failures",
-            listen=heard.append,
+            listen=events.append,
             started=time.monotonic(),
         )
-    seeds = [event.seed for event in heard if isinstance(event, SearchStarted)]
+    seeds = [event.seed for event in events if isinstance(event, SearchStarted)]
     notes = Database(tmp_path / "fuzz", "reference").runs()
 
     assert 2 == len(set(seeds))
     assert [s for s in seeds for _ in range(2)] == [note["seed"] for note in notes]
     assert ["began", "ended"] * 2 == [note["note"] for note in notes]
-    assert not any(isinstance(event, WorkerCrashed) for event in heard)
+    assert not any(isinstance(event, WorkerCrashed) for event in events)
     assert 1 == json.loads(json.dumps(notes[1]))["workloads"]

@@ -37,12 +37,12 @@ def test_awaits_and_cancellations_are_counted_by_place() -> None:
     places = counted(history).places["run_agent"]
 
     awaits = [place for n, p in history.steps.items() for place in p if 13 <= n <= 18]
-    assert len(awaits) == sum(seen for seen, _ in places.values())
+    assert len(awaits) == sum(count for count, _ in places.values())
     assert 1 == sum(cancelled for _, cancelled in places.values())
 
 
 def test_coverages_add_up() -> None:
-    """The sum of two is what counting both would have been."""
+    """The sum of two coverages is the coverage of all their histories."""
     one, other = sample(2).history, run(scenario_of(3), make_adapter, count_steps=True)
 
     total = counted(one)

@@ -33,25 +33,25 @@ ENTRY = InFlightRun(
 )
 
 
-def test_what_is_kept_is_read_again(tmp_path: Path) -> None:
+def test_an_entry_is_read_again(tmp_path: Path) -> None:
     """An entry comes back as it was, from a file that names the process."""
-    journal = InFlightLog(tmp_path / "new")
-    journal.begin(ENTRY)
+    log = InFlightLog(tmp_path / "new")
+    log.begin(ENTRY)
 
-    assert ENTRY == load_in_flight(journal.path)
-    assert os.getpid() == process_of(journal.path)
+    assert ENTRY == load_in_flight(log.path)
+    assert os.getpid() == process_of(log.path)
 
 
 def test_the_last_entry_alone_is_kept(tmp_path: Path) -> None:
-    """One file, whatever was run before; none once nothing is under way."""
-    journal = InFlightLog(tmp_path)
+    """There is one file while runs follow each other, and no file after the last."""
+    log = InFlightLog(tmp_path)
     for run in (1, 1000, 3):
-        journal.begin(msgspec.structs.replace(ENTRY, run=run))
+        log.begin(msgspec.structs.replace(ENTRY, run=run))
 
-    assert 3 == load_in_flight(journal.path).run
-    assert [journal.path] == list(tmp_path.iterdir())
+    assert 3 == load_in_flight(log.path).run
+    assert [log.path] == list(tmp_path.iterdir())
 
-    journal.end()
+    log.end()
 
     assert [] == list(tmp_path.iterdir())
 
@@ -88,10 +88,10 @@ def test_a_process_that_dies_leaves_its_entry(tmp_path: Path) -> None:
     ],
     ids=["missing", "empty", "no-fields", "deep", "large", "no-such-user"],
 )
-def test_what_is_no_workload_is_refused(
+def test_a_file_without_a_workload_is_refused(
     tmp_path: Path, content: bytes | None, why: str
 ) -> None:
-    """A file that holds none raises one typed error that names it."""
+    """A file that holds no workload raises one typed error that names it."""
     path = tmp_path / "some.json"
     if content is not None:
         path.write_bytes(content)

@@ -53,7 +53,7 @@ def drawn(seed: int, processes: int, worker: int, profile: str = "quick") -> lis
 
 @pytest.mark.parametrize("processes", [2, 3, 5])
 def test_workers_never_repeat_one_another(processes: int) -> None:
-    """Together they draw what one alone would draw, and no workload twice."""
+    """Together they draw the workloads of a single worker, and no workload twice."""
     all_of_them = [w for n in range(processes) for w in drawn(0, processes, n)]
 
     assert EXAMPLES == len(all_of_them)
@@ -62,7 +62,7 @@ def test_workers_never_repeat_one_another(processes: int) -> None:
 
 
 def test_seeds_never_repeat_one_another() -> None:
-    """Not even where a seed of one is what another might make of its workers."""
+    """Not even where one seed resembles a seed and a worker of another."""
     seeds = (0, 1, 1000, 1001, -1)
     all_of_them = [w for s in seeds for n in range(2) for w in drawn(s, 2, n)]
 
@@ -80,20 +80,20 @@ def test_the_same_seed_draws_the_same(profile: str) -> None:
 
 
 def found(processes: int) -> tuple[int, bytes]:
-    """The number of the workload that is told of, and its scenario."""
+    """The number of the first finding, and its scenario."""
     searched = pool("reference+commit-on-error", processes=processes, examples=60)
     first = searched.run().findings[0]
     return first.number, first.scenario.to_json()
 
 
-def test_the_same_failure_is_found_whoever_is_quickest() -> None:
-    """However many workers there are, the workload of the lowest number is told of."""
+def test_the_same_failure_is_found_by_any_number_of_workers() -> None:
+    """With any number of workers, the finding of the lowest workload is reported."""
     alone = found(0)
 
     assert alone == found(1) == found(3)
 
 
-def test_the_lowest_number_is_told_of() -> None:
+def test_the_lowest_number_is_reported() -> None:
     """Of several workers' findings those of one workload are left, in their order."""
     violation = violation_of(example(CleanupFailed))
     findings = [
@@ -122,7 +122,7 @@ class FakeParent:
 
 
 def test_a_worker_passes_the_finding_of_another_before_it_ends() -> None:
-    """Workloads of lower numbers are searched to their end, and none beyond."""
+    """Workloads of lower numbers are searched to their end, and no workload beyond."""
     parent: Any = FakeParent()
     report_search(parent, Share(plan(examples=50)))
     statistics = parent.messages[-1].statistics
@@ -142,16 +142,16 @@ def counts(statistics: SearchStatistics) -> tuple[int, int, dict[str, int], byte
 
 
 def test_any_number_of_workers_does_the_same() -> None:
-    """The sum of runs, evidence and what was reached is that of one process."""
+    """The sums of runs, evidence and activity are those of one process."""
     one, two = (pool(processes=processes, examples=3).run() for processes in (1, 2))
 
     assert counts(one) == counts(two)
 
 
-def test_who_is_run_alone_depends_on_the_workload(
+def test_the_users_of_solo_runs_depend_on_the_workload(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its solo runs are of the same users, whatever its worker has run before.
+    """Its solo runs are of the same users after any earlier workload of its worker.
 
     Three of them could be, and eight schedules are no multiple of three.
     """
@@ -166,13 +166,13 @@ def test_who_is_run_alone_depends_on_the_workload(
         "isolation_spec.search.workload_runner.comparable", lambda _: (0, 1, 2)
     )
     monkeypatch.setattr("isolation_spec.search.workload_runner.solo_runs", spy)
-    seen = []
+    shares = []
     for share in ((0, 1), (1, 2)):
         alone.clear()
         searched = plan(seed=1, examples=2, profile="ci")
         search_share(Share(searched, *share))
-        seen.append(dict(alone))
-    both, second = seen
+        shares.append(dict(alone))
+    both, second = shares
 
     assert second
     assert {workload: both[workload] for workload in second} == second
@@ -195,21 +195,21 @@ def test_time_that_is_left_over_is_not_up() -> None:
     assert not statistics.time_up
 
 
-def test_a_search_without_an_end_tells_no_total(tmp_path: Path) -> None:
+def test_a_search_without_an_end_reports_no_total(tmp_path: Path) -> None:
     """While fuzzing, progress is of 0 examples: time alone ends it."""
-    heard: list[Event] = []
+    events: list[Event] = []
     fuzzing = plan(
         profile="fuzz", examples=1, seed=5, processes=1, fuzz=tmp_path, max_time=1e-9
     )
-    WorkerPool(fuzzing, heard.append).run()
+    WorkerPool(fuzzing, events.append).run()
 
-    assert {0} == {e.of_examples for e in heard if isinstance(e, Progressed)}
+    assert {0} == {e.of_examples for e in events if isinstance(e, Progressed)}
 
 
 def test_an_interrupt_during_the_imports_is_heard(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """An import may swallow what is raised in it: the interrupt waits for its end."""
+    """An import may swallow an exception: the interrupt waits for its end."""
 
     def importing() -> None:
         with contextlib.suppress(KeyboardInterrupt):

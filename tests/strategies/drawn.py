@@ -27,7 +27,7 @@ class Drawn(NamedTuple):
 def draw(
     seed: int = 0, examples: int = 200, profile: str = "quick"
 ) -> tuple[Drawn, ...]:
-    """What a search of that seed draws."""
+    """The workloads of a search under that seed."""
     workloads = draw_workloads(find_profile(profile), seed=seed, examples=examples)
     return tuple(
         Drawn(one.scenario, first_run(one.scenario, one.search).scenario, one.search)

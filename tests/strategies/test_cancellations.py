@@ -1,4 +1,4 @@
-"""Cancellations aim at what a run of the workload showed, oftener than chance would."""
+"""Cancellations hit the waits of the first run more often than chance would."""
 
 import random
 
@@ -65,14 +65,14 @@ def share(first: FirstRunReport, *sites: tuple[int, int]) -> float:
     return found / COUNT
 
 
-def test_without_a_run_to_look_at_nobody_is_cancelled() -> None:
-    """A step that nobody saw may never come."""
+def test_without_a_first_run_no_operation_is_cancelled() -> None:
+    """A step that no run showed may never come."""
     assert all(
         SCENARIO == one.scenario for one in cancelled_scenarios(FirstRunReport({}))
     )
 
 
-def test_half_of_the_time_nobody_at_all_or_somebody_anywhere() -> None:
+def test_most_scenarios_have_up_to_two_cancellations_anywhere() -> None:
     """Mostly none, one or two are cancelled, each operation, before and after a
     step."""
     found = [
@@ -87,7 +87,7 @@ def test_half_of_the_time_nobody_at_all_or_somebody_anywhere() -> None:
     assert all(1 <= c.step <= len(PLACES) for one in found for c in one.values())
 
 
-def test_who_waits_for_another_is_cancelled_while_waiting_and_when_served() -> None:
+def test_a_waiting_operation_is_cancelled_before_and_after_the_handoff() -> None:
     """One alone or two at once, before and after."""
     line = {5: (Handoff(3, 4),), 6: (Handoff(3, 4), Handoff(6, 3))}
     waiting = (5, 3), (6, 3), (6, 6)
@@ -101,8 +101,8 @@ def test_who_waits_for_another_is_cancelled_while_waiting_and_when_served() -> N
     assert Cancellation(step=2, after_step=True) in of_five
 
 
-def test_whom_others_wait_for_is_cancelled_too() -> None:
-    """At any step; a world that nobody can cancel is nobody's."""
+def test_an_operation_that_others_wait_for_is_cancelled_too() -> None:
+    """At any step; a wait for the world has no operation to cancel."""
     steps = [(4, step) for step in range(2, 8)]
     first = FirstRunReport(EVERYWHERE, handed={5: (Handoff(3, 4),)})
     of_the_world = FirstRunReport(EVERYWHERE, handed={5: (Handoff(3, None),)})
@@ -127,10 +127,10 @@ def test_two_users_are_cancelled_at_one_place() -> None:
     assert {3, 4, 5, 6} in one_place
 
 
-# Where others work for somebody
+# In flight
 
 
-def midsts(first: FirstRunReport) -> list[Cancellation]:
+def in_flight(first: FirstRunReport) -> list[Cancellation]:
     """Those that come some turns after a step."""
     found = (
         c for s in cancelled_scenarios(first) for c in cancels(s.scenario).values()
@@ -138,13 +138,13 @@ def midsts(first: FirstRunReport) -> list[Cancellation]:
     return [cancel for cancel in found if cancel.turns]
 
 
-def test_who_waits_for_work_in_other_tasks_is_cancelled_in_the_midst_of_it() -> None:
+def test_a_wait_for_work_in_other_tasks_is_cancelled_in_flight() -> None:
     """While it is under way, and while its answer is handed on; where an agent works
     in the task of its operation, rarely."""
     waited = {3: (InFlightInterval(2, 7, 20, "call"),)}
     few = dict.fromkeys(EVERYWHERE, PLACES[:3])
-    elsewhere = midsts(FirstRunReport(few, waited=waited))
-    here = midsts(FirstRunReport(EVERYWHERE, waited=waited))
+    elsewhere = in_flight(FirstRunReport(few, waited=waited))
+    here = in_flight(FirstRunReport(EVERYWHERE, waited=waited))
 
     assert {2} == {cancel.step for cancel in elsewhere}
     assert set(range(8, 24)) == {cancel.turns for cancel in elsewhere}
@@ -154,21 +154,21 @@ def test_who_waits_for_work_in_other_tasks_is_cancelled_in_the_midst_of_it() -> 
     assert 0.0 < len(here) / COUNT < 0.05
 
 
-def test_what_is_rare_among_what_is_under_way_is_struck_as_often() -> None:
-    """One call among twenty answers of the database is the place of half of what comes
-    in the midst of a wait."""
+def test_rare_kinds_of_intervals_are_as_likely() -> None:
+    """Half of the cancellations in flight hit one call among twenty answers of the
+    database."""
     waits = (
         *[InFlightInterval(2, 7, 20, "database")] * 20,
         InFlightInterval(2, 47, 60, "call"),
     )
     few = dict.fromkeys(EVERYWHERE, PLACES[:3])
 
-    turns = [c.turns for c in midsts(FirstRunReport(few, waited={3: waits}))]
+    turns = [c.turns for c in in_flight(FirstRunReport(few, waited={3: waits}))]
 
     assert 0.4 < sum(47 < turn for turn in turns) / len(turns) < 0.6
 
 
-def test_all_are_cancelled_in_the_midst_of_their_work() -> None:
+def test_all_runs_are_cancelled_in_flight() -> None:
     """Now and then every run, where agents work in tasks of their own."""
     few = dict.fromkeys(EVERYWHERE, PLACES[:3])
     first = FirstRunReport(
@@ -184,8 +184,8 @@ def test_all_are_cancelled_in_the_midst_of_their_work() -> None:
     assert 0.08 < len(every) / COUNT < 0.25
 
 
-def test_what_counts_turns_is_worth_the_very_same_schedule() -> None:
-    """Turns are of one schedule, who waits mostly of one; steps are of any."""
+def test_cancellations_that_count_turns_replay_the_schedule() -> None:
+    """Turns depend on the schedule, and waits mostly; steps are the same in any."""
     waited = FirstRunReport(
         {3: PLACES[:3]}, waited={3: (InFlightInterval(2, 7, 20, "call"),)}
     )

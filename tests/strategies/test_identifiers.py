@@ -129,7 +129,7 @@ def test_users_meet_on_a_thread() -> None:
 
 @pytest.mark.parametrize("label", LABELS)
 def test_every_label_can_stand_in_a_canary(label: str) -> None:
-    """A label is told back by the canary that carries it."""
+    """A canary yields the label that it carries."""
     match = CANARY.fullmatch(canary(label, 12, 3))
 
     assert match is not None

@@ -1,4 +1,4 @@
-"""What real bugs taught generators, each often enough to matter.
+"""Lessons of real bugs: the situations that they need are drawn often enough.
 
 The eight lessons are those at the end of the catalogue of incidents: how scenarios must
 be, so that the mechanisms of real bugs have a chance to show.
@@ -53,7 +53,7 @@ def scenarios() -> list[Scenario]:
 
 
 def share(is_one: Callable[[Scenario], bool]) -> float:
-    """In what share of the drawn scenarios it is so."""
+    """The share of the drawn scenarios for which it is so."""
     found = [is_one(scenario) for scenario in scenarios()]
     return sum(found) / len(found)
 
@@ -101,24 +101,24 @@ def test_cancellations_reach_every_place_of_an_operation() -> None:
 
     hit = {
         (STEPS[cancel.step - 1 + cancel.after_step], cancel.after_step)
-        for attempt in runs
-        for operation in attempt.scenario.operations
+        for scheduled in runs
+        for operation in scheduled.scenario.operations
         if (cancel := operation.cancel) is not None
         and cancel.step <= len(STEPS) - cancel.after_step
     }
 
     assert {place for place, _ in hit} == set(STEPS)
-    assert {early for _, early in hit} == {False, True}
+    assert {after_step for _, after_step in hit} == {False, True}
 
 
-def test_cancelled_attempts_are_many() -> None:
-    """More than a third of the further runs cancel something that was not."""
+def test_cancelled_runs_are_many() -> None:
+    """More than a third of the further runs have a further cancellation."""
     drawn = draw()[5]
     counted = {o.id: STEPS for o in drawn.workload.operations}
     before = [o.cancel for o in drawn.workload.operations]
     cancelled = [
-        before != [o.cancel for o in attempt.scenario.operations]
-        for attempt in seeded_runs(
+        before != [o.cancel for o in scheduled.scenario.operations]
+        for scheduled in seeded_runs(
             drawn.workload, drawn.search, 200, FirstRunReport(counted, choices=60)
         )
     ]
@@ -186,7 +186,7 @@ def test_what_was_erased_is_looked_at_later() -> None:
 
 
 def test_the_first_user_leaves_while_others_go_on() -> None:
-    """The one who began first is cleaned up or cancelled, and others still work."""
+    """The first user is cleaned up or cancelled, and others still work."""
 
     def is_one(scenario: Scenario) -> bool:
         gone = False
@@ -233,8 +233,8 @@ def test_equal_questions_are_asked() -> None:
 
 
 def test_all_ask_the_same_at_once() -> None:
-    """In a fifth of the scenarios all who are there ask it after the same pause, when
-    nothing else goes on."""
+    """In a fifth of the scenarios all users ask it after the same pause, when all other
+    work is over."""
 
     def is_one(scenario: Scenario) -> bool:
         asking = {
@@ -265,7 +265,7 @@ def test_one_users_model_is_slow_while_others_ask_theirs() -> None:
     assert 0.18 <= share(is_one) <= 0.5
 
 
-# 6. Reconnects, readers who do not read, collections, changed objects
+# 6. Reconnects, clients that do not read, collections, changed objects
 
 
 @pytest.mark.parametrize(
@@ -274,7 +274,7 @@ def test_one_users_model_is_slow_while_others_ask_theirs() -> None:
     ids=lambda value: getattr(value, "__name__", ""),
 )
 def test_each_disturbance_occurs(kind: type[Operation], least: float) -> None:
-    """Connections overlap, garbage is collected, and what was given is changed."""
+    """Connections overlap, garbage is collected, and returned objects are changed."""
     assert least <= share(has(kind))
 
 
@@ -299,7 +299,7 @@ def test_some_client_reads_nothing_and_is_sent_much() -> None:
 
 
 def test_somebody_reads_in_the_end() -> None:
-    """Mostly the last thing is a look at what is there, some time later."""
+    """Mostly the last operation is a read, some time later."""
     assert 0.6 <= share(lambda scenario: isinstance(scenario.operations[-1], Read))
 
 
@@ -329,13 +329,13 @@ def test_all_leave_together_while_agents_work() -> None:
 
 
 def test_users_attack_one_another() -> None:
-    """In a quarter of the scenarios somebody names what is another's."""
+    """In a quarter of the scenarios an operation names a victim."""
     assert 0.25 <= share(lambda scenario: any(map(names_victim, scenario.operations)))
 
 
-def test_the_last_looks_come_after_all_that_was_asked_before() -> None:
-    """Mostly, in plain order: when a user reads in the end, whatever somebody
-    asked for before the end has ended."""
+def test_the_last_reads_come_after_all_earlier_operations() -> None:
+    """Mostly, in plain order, all earlier operations have ended when a user reads in
+    the end."""
     make = find_engine("reference").make_adapter
     looks = after = 0
     for drawn in draw()[:60]:
@@ -374,7 +374,7 @@ def moments(history: History) -> tuple[dict[int | None, int], dict[int | None, i
     return began, ended
 
 
-# Clients who leave in their handshake
+# Clients that leave in their handshake
 
 
 def test_clients_leave_in_their_handshakes() -> None:

@@ -1,4 +1,4 @@
-"""What the machine draws: well-formed scenarios in which everything occurs."""
+"""The machine draws well-formed scenarios in which everything occurs."""
 
 import typing
 from collections import Counter
@@ -64,7 +64,7 @@ def test_there_are_two_to_six_users() -> None:
 
 
 def test_every_user_has_a_context_and_a_run() -> None:
-    """Whoever takes part has something that can be harmed."""
+    """Every user has state that can be harmed."""
     for scenario in scenarios():
         kinds = {
             (type(o).__name__, o.user) for o in scenario.operations if not o.is_world
@@ -114,7 +114,7 @@ def test_some_operations_are_cancelled_and_most_are_not() -> None:
 
 
 def test_some_users_are_connected_twice_and_some_not_at_all() -> None:
-    """Several connections of one user, and none, both occur."""
+    """Users with several connections and without any occur."""
     counts = {
         Counter(o.user for o in s.operations if isinstance(o, Connect))[user]
         for s in scenarios()
@@ -144,7 +144,7 @@ VALUES = ("prompt", "argument", "value", "payload", "message")
 
 def values(thing: Any) -> list[str]:
     """Every value in an operation or step, of spawned scripts and transactions, too,
-    but for what all users ask alike."""
+    except the common question."""
     own = [getattr(thing, name) for name in VALUES if hasattr(thing, name)]
     items = [v for _, v in thing.items] if isinstance(thing, Transact) else []
     script = thing.script if isinstance(thing, RunAgent | Spawn) else ()
@@ -153,7 +153,7 @@ def values(thing: Any) -> list[str]:
 
 
 def test_a_canary_stands_in_every_value() -> None:
-    """Whatever a user gives the engine proves whose it is, and is nothing else."""
+    """Every value of a user is one canary, which proves its owner."""
     for scenario in scenarios():
         for operation in scenario.operations:
             for value in values(operation):
@@ -176,7 +176,7 @@ def test_canaries_are_all_different() -> None:
         assert set(found) == set(owned_canaries(scenario))
 
 
-# What passes without ever running
+# Members that would pass without ever running
 
 
 async def _coroutine(self: IsolationMachine) -> None:
@@ -220,7 +220,7 @@ def test_async_generators_are_refused() -> None:
 
 
 def test_a_subclass_of_a_subclass_is_refused() -> None:
-    """Whoever inherits, however far down, is held to the same rule."""
+    """The rule holds for indirect subclasses, too."""
     child = type("Child", (IsolationMachine,), {})
 
     with pytest.raises(TypeError, match=r"Mine\.teardown is async"):
@@ -244,7 +244,7 @@ def test_ordinary_members_are_welcome() -> None:
 
 
 def test_teardown_examines_nothing_while_an_error_is_under_way() -> None:
-    """The first error is the one that is told: teardown does not replace it."""
+    """Teardown does not replace the first error."""
 
     def examine(*_: object) -> None:
         raise AssertionError("examined")

@@ -1,4 +1,4 @@
-"""Profiles say how much a search spends, and are nobody else's settings."""
+"""Profiles hold the amount of work, and leave the settings of other tests alone."""
 
 import subprocess
 import sys
@@ -23,7 +23,7 @@ def test_a_profile_is_found_by_its_name(profile: Profile) -> None:
 
 
 def test_an_unknown_profile_lists_those_that_there_are() -> None:
-    """Who asks for a profile that is none is told all of them."""
+    """The error for an unknown name lists all profiles."""
     with pytest.raises(KeyError) as caught:
         find_profile("quik")
 
@@ -91,7 +91,7 @@ def test_importing_or_registering_loads_no_profile() -> None:
 
 
 def test_registered_profiles_have_our_name_in_front() -> None:
-    """What is registered cannot take the place of a user's own profile."""
+    """A registered profile cannot replace a user's own."""
     register_profiles()
 
     for profile in PROFILES:

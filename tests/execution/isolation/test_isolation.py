@@ -1,4 +1,4 @@
-"""What hangs, or takes its process along, is named and saved, and costs no more."""
+"""A run that hangs, or ends its process, is named and saved; the search goes on."""
 
 import importlib
 import json
@@ -134,7 +134,7 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Ran]:
     done: dict[str, Ran] = {}
     for name, process in running.items():
         out, err = process.communicate(timeout=180)
-        # A search that breaks off leaves none.
+        # A search that breaks off leaves no result.
         kept = folder / f"{name}.json"
         result = json.loads(kept.read_text()) if kept.exists() else {}
         done[name] = Ran(process.returncode, out, err, result, folder / name)
@@ -153,7 +153,7 @@ def bad(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> ModuleType:
 # Verified
 
 
-def test_what_hangs_or_dies_is_inconclusive_and_named(ran: dict[str, Ran]) -> None:
+def test_hangs_and_deaths_are_inconclusive_and_named(ran: dict[str, Ran]) -> None:
     """The verdict names the methods, the files of the scenarios, and how to replay."""
     one = ran["Troubled"]
     said = " ".join(one.out.split())
@@ -168,7 +168,7 @@ def test_what_hangs_or_dies_is_inconclusive_and_named(ran: dict[str, Ran]) -> No
     assert f"replay {paths[0]} --engine bad:Troubled\n" in one.out
 
 
-def test_the_search_goes_on_after_what_hung(ran: dict[str, Ran]) -> None:
+def test_the_search_goes_on_after_a_hang(ran: dict[str, Ran]) -> None:
     """All other examples of the profile are run, and judged."""
     result = ran["Troubled"].result
 
@@ -181,23 +181,23 @@ def test_the_search_goes_on_after_what_hung(ran: dict[str, Ran]) -> None:
 def test_the_scenario_that_hung_is_saved(ran: dict[str, Ran]) -> None:
     """A file holds scenario, method, place and stack, readable by its owner alone."""
     for path in ran["Troubled"].folder.iterdir():
-        stuck = load_hang(path)
+        hang = load_hang(path)
 
         assert path.name.endswith(".hang.json")
         assert 0o600 == path.stat().st_mode & 0o777
-        assert "bad:Troubled" == stuck.engine
-        assert (stuck.method, stuck.how) in (
+        assert "bad:Troubled" == hang.engine
+        assert (hang.method, hang.how) in (
             ("Troubled.read", "hung"),
             ("Troubled.shutdown", "died"),
         )
-        assert stuck.place.startswith("bad.py:")
-        assert any("bad.py:" in frame for frame in stuck.stack)
-        assert stuck.scenario is not None
-        assert stuck.scenario.operations
+        assert hang.place.startswith("bad.py:")
+        assert any("bad.py:" in frame for frame in hang.stack)
+        assert hang.scenario is not None
+        assert hang.scenario.operations
 
 
-def test_what_ends_its_process_is_refused_and_named(ran: dict[str, Ran]) -> None:
-    """One line names the method and what it did, with exit code 2."""
+def test_an_exit_is_refused_and_named(ran: dict[str, Ran]) -> None:
+    """One line names the method and its exception, with exit code 2."""
     one = ran["Stopping"]
 
     assert 2 == one.code, one.out + one.err
@@ -206,7 +206,7 @@ def test_what_ends_its_process_is_refused_and_named(ran: dict[str, Ran]) -> None
     assert "SystemExit" in one.err
 
 
-def test_what_awaits_for_ever_is_violated_and_named(ran: dict[str, Ran]) -> None:
+def test_an_endless_await_is_violated_and_named(ran: dict[str, Ran]) -> None:
     """An operation that never ends names the method and the line in which it waits."""
     one = ran["Waiting"]
 
@@ -214,7 +214,7 @@ def test_what_awaits_for_ever_is_violated_and_named(ran: dict[str, Ran]) -> None
     assert "never ends: it waits in Waiting.read (bad.py:" in " ".join(one.out.split())
 
 
-def test_what_an_engine_does_to_its_process_changes_no_verdict(
+def test_prints_and_handlers_change_no_verdict(
     ran: dict[str, Ran],
 ) -> None:
     """Prints and signal handlers leave the verdict and the output alone."""
@@ -225,8 +225,8 @@ def test_what_an_engine_does_to_its_process_changes_no_verdict(
     assert "written" not in one.out
 
 
-def test_what_is_printed_is_in_nobodys_output(ran: dict[str, Ran]) -> None:
-    """Neither what a module prints while it is imported, nor what an engine does."""
+def test_prints_are_in_no_output(ran: dict[str, Ran]) -> None:
+    """Prints of a module during its import, and of an engine, are in no output."""
     assert [] == [name for name, one in ran.items() if "printed" in one.out + one.err]
 
 
@@ -234,8 +234,8 @@ def test_what_is_printed_is_in_nobodys_output(ran: dict[str, Ran]) -> None:
 
 
 @pytest.mark.parametrize("engine", REFUSED)
-def test_what_cannot_be_judged_names_its_method(bad: ModuleType, engine: str) -> None:
-    """What would end the process, or is of no use, is an error of the adapter."""
+def test_an_adapter_error_names_its_method(bad: ModuleType, engine: str) -> None:
+    """An exception that would end the process, or a bad adapter, is an AdapterError."""
     if engine == "UsedUp":
         bad.UsedUp()
     with Interrupts(), pytest.raises(AdapterError) as caught:
@@ -253,10 +253,10 @@ def test_what_cannot_be_judged_names_its_method(bad: ModuleType, engine: str) ->
         ("Crashing", "Crashing.read", "died", "SIGSEGV"),
     ],
 )
-def test_what_hangs_apart_is_named(
+def test_a_hang_in_another_process_is_named(
     bad: ModuleType, engine: str, method: str, how: str, why: str
 ) -> None:
-    """A busy loop, a lock and a crash are named, with what was being run."""
+    """A busy loop, a lock and a crash are named, with the scenario under way."""
     adapter = getattr(bad, engine)
     adapter.bad_at = 1
 
@@ -349,7 +349,7 @@ def test_a_result_that_cannot_be_computed_is_an_error(number: int, text: str) ->
 
 
 def test_the_handlers_of_signals_are_put_back(bad: ModuleType) -> None:
-    """What an engine does to SIGINT and SIGTERM is undone after the run."""
+    """Handlers that an engine sets for SIGINT and SIGTERM are gone after the run."""
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 
     run(SCENARIO, bad.NotebookAdapter)
@@ -376,14 +376,14 @@ def test_the_handlers_of_signals_are_put_back(bad: ModuleType) -> None:
         ("notebook:NotebookAdapter", "FIXED: the run", 0),
     ],
 )
-def test_what_hung_is_replayed(
+def test_a_hang_is_replayed(
     tmp_path: Path, engine: str, outcome: str, code: int
 ) -> None:
     """The file shows the hang again as long as it is there, and that it is gone."""
-    stuck = HangReport(
+    hang = HangReport(
         engine="bad:Always", how="hung", why="within 1 s", allowed=2, scenario=SCENARIO
     )
-    path = save_hang(stuck, tmp_path)
+    path = save_hang(hang, tmp_path)
 
     done = subprocess.run(
         [SCRIPT, "replay", path, "--engine", engine],
@@ -403,10 +403,10 @@ def test_what_hung_is_replayed(
 
 
 @pytest.mark.parametrize("engine", ["Sleeping", "Locking", "Busy"])
-def test_what_blocks_this_process_is_an_error_that_names_it(
+def test_a_hang_in_this_process_is_an_error_that_names_it(
     bad: ModuleType, tmp_path: Path, engine: str
 ) -> None:
-    """Where no other process watches, an alarm ends the run, if none is set."""
+    """Where no other process watches, an alarm ends the run, unless one is set."""
     with pytest.raises(
         AdapterError, match=r"did not come back within 1\.5 s"
     ) as caught:
@@ -421,8 +421,8 @@ def test_what_blocks_this_process_is_an_error_that_names_it(
     assert signal.SIG_DFL is signal.getsignal(signal.SIGALRM)
 
 
-def test_an_alarm_of_somebody_elses_is_left_alone() -> None:
-    """Who has an alarm set already has a limit of their own."""
+def test_an_alarm_of_the_caller_is_left_alone() -> None:
+    """A caller with an alarm of their own has a time limit of their own."""
     before = signal.signal(signal.SIGALRM, lambda *_: None)
     signal.setitimer(signal.ITIMER_REAL, 1000)
     try:
