@@ -11,6 +11,8 @@ import pytest
 
 from tests.cli.command import environment
 
+pytestmark = pytest.mark.slow
+
 DEADLINE = 60.0
 """Seconds; the children end within one, unless the machine is busy."""
 COMMAND = "from isolation_spec.cli import main; main()"
