@@ -11,7 +11,6 @@ from isolation_spec.diagnosis.shrink.observation import RunObservation
 from isolation_spec.diagnosis.shrink.shrinker import Shrinker
 from isolation_spec.diagnosis.shrink.sort_key import size
 from isolation_spec.model.scenario import (
-    AdvanceTime,
     Chain,
     CollectGarbage,
     Connect,
@@ -21,7 +20,6 @@ from isolation_spec.model.scenario import (
     Scenario,
     Schedule,
     Transact,
-    User,
     Write,
 )
 from tests.diagnosis.shrink.large_scenario import (
@@ -42,35 +40,6 @@ replace = msgspec.structs.replace
 def test_an_empty_scenario_is_left_without_conditions() -> None:
     """A predicate without conditions shrinks to an empty scenario."""
     assert Scenario(users=(), operations=()) == minimal(lambda _: True)
-
-
-@pytest.mark.parametrize("kind", [AdvanceTime, CollectGarbage])
-def test_an_operation_of_the_world_stays_alone(kind: type) -> None:
-    """An operation of the world needs no user."""
-    small = minimal(has(kind))
-
-    assert ((), [kind.__name__]) == (small.users, kinds(small))
-
-
-@pytest.mark.parametrize("label", ["alice", "bob", "carol", "dave"])
-def test_one_operation_of_one_user_stays_alone(label: str) -> None:
-    """Of everything else, and of the other users, nothing is left."""
-    small = minimal(has(Write, label))
-
-    assert (User(label=label, id=label),) == small.users
-    assert ["Write"] == kinds(small)
-    assert (1, 0, 0) == size(small)
-
-
-def test_users_are_renumbered() -> None:
-    """Those who stay keep their order and their operations, under new numbers."""
-    small = minimal(both(has(Write, "bob"), has(Read, "dave")))
-
-    assert ["bob", "dave"] == [user.label for user in small.users]
-    assert [("Write", 0), ("Read", 1)] == [
-        (type(operation).__name__, operation.user) for operation in small.operations
-    ]
-    assert [] == list(small.problems())
 
 
 def test_operations_keep_their_ids_and_their_order() -> None:
