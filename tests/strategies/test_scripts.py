@@ -3,7 +3,7 @@
 import random
 import typing
 
-from isolation_spec.model.scenario import Return, Step, walk
+from isolation_spec.model.scenario import Return, Step
 from isolation_spec.strategies.scripts import script
 
 CHANCE = random.Random(0)
@@ -17,7 +17,7 @@ def test_scripts_have_one_step_at_least_and_no_more_than_asked() -> None:
 
 def test_every_kind_of_step_is_drawn() -> None:
     """No kind of step is left to luck: each occurs in 2,000 scripts."""
-    kinds = {type(step) for steps in DRAWN for _, step in walk(steps)}
+    kinds = {type(step) for steps in DRAWN for step in steps}
 
     assert set(typing.get_args(Step)) == kinds
 
