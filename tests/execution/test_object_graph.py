@@ -26,12 +26,6 @@ class Frozen:
     name: str
 
 
-def shared(one: Context, other: Context, *declared: Any) -> list[tuple[int, int, str]]:
-    """The objects that a user with one context shares with a user of the other."""
-    holders = [(0, (one,)), (1, (other,))]
-    return list(shared_objects(holders, declared, EngineCode([__name__])))
-
-
 def test_an_object_that_two_users_reach_is_found() -> None:
     """Both paths are named, each from the object where the walk began."""
     one, other = Context(), Context()
@@ -44,8 +38,8 @@ def test_an_object_that_two_users_reach_is_found() -> None:
 
 def test_declared_objects_are_shared_on_purpose() -> None:
     """Objects behind a declared object, or behind its attributes, are not reported."""
-    common = Context()
-    one, other = Context(cache={"s": common}), Context(cache={"s": common})
+    shared = Context()
+    one, other = Context(cache={"s": shared}), Context(cache={"s": shared})
 
     assert [] == list(shared_objects([(0, (one,)), (1, (other,))], (shared,), ENGINE))
     assert 3 == len(list(shared_objects([(0, (one,)), (1, (other,))], (), ENGINE)))
