@@ -1,6 +1,7 @@
 """The command, run in this process, or as its user runs it: a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -36,6 +37,11 @@ def isolation_spec_process(*arguments: object, folder: Path, **variables: str) -
         check=False,
     )
     return Done(done.returncode, done.stdout, done.stderr)
+
+
+def hear_interrupts() -> None:
+    """Undoes an ignored SIGINT, which the jobs of a shell script inherit."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def assert_refused(done: Done, *words: str) -> None:

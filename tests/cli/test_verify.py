@@ -22,6 +22,7 @@ from tests.cli.command import (
     SCRIPT,
     assert_refused,
     environment,
+    hear_interrupts,
     isolation_spec,
     isolation_spec_process,
 )
@@ -463,11 +464,6 @@ def interrupted(
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
     return Done(process.returncode, first + out, err)
-
-
-def hear_interrupts() -> None:
-    """Undoes `nohup`, under which a process inherits that SIGINT is ignored."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def has_progressed(folder: Path) -> bool:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.cli.command import hear_interrupts
 from tests.in_process import STRANGERS, run_in_process
 
 BIN = Path(sys.executable).parent
@@ -107,6 +108,7 @@ def session_process(
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
+        preexec_fn=hear_interrupts,
     )
     return Session(done.returncode, done.stdout, folder)
 

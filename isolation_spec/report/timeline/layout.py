@@ -185,7 +185,7 @@ class _Drawing:
                 turn=entry.turn,
                 operation=number,
                 name=_name(operation) if operation else "",
-                who=self._who(entry.user),
+                label=self._label(entry.user),
                 point=self.point(first),
                 parts=self._parts(first, last),
                 waits=tuple(self._say(waits.get(index, ()))),
@@ -197,7 +197,7 @@ class _Drawing:
             )
             before = last
 
-    def _who(self, user: int | None) -> str:
+    def _label(self, user: int | None) -> str:
         return self._make_lane(user).label
 
     def _parts(self, first: int, last: int) -> tuple[Part, ...]:

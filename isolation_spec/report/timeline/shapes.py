@@ -31,7 +31,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         kind: of its entries.
         first, last: indices of its entries in the history.
-        who: the label of its user, or "world".
+        label: the label of its user, or "world".
         parts: the description of its entries.
         waits: descriptions of the await sites since the row before.
         hidden: the number of characters of the engine's outputs that are not shown.
@@ -48,7 +48,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     turn: int
     operation: int | None
     name: str
-    who: str
+    label: str
     point: Point
     parts: tuple[Part, ...]
     waits: tuple[str, ...]

@@ -60,7 +60,7 @@ def test_a_lane_is_a_user_and_the_last_is_the_world() -> None:
 
     assert [0, 1, 2, 3, 4, 5, None] == [lane.user for lane in timeline.lanes]
     for row in timeline.rows:
-        assert row.who == timeline.lanes[row.point.lane].label
+        assert row.label == timeline.lanes[row.point.lane].label
         assert row.point.track < timeline.lanes[row.point.lane].tracks
 
 
@@ -140,7 +140,7 @@ def test_a_foreign_value_is_strong_and_an_own_one_is_not() -> None:
     for row in drawn(2).rows:
         for part in row.parts:
             if part.canary:
-                strange = part.canary != row.who and row.who != "world"
+                strange = part.canary != row.label and row.label != "world"
                 assert (part.text == value or strange) is part.strong
 
 
