@@ -22,7 +22,7 @@ async def check_agents(session: Session) -> None:
         session.report(
             "hint",
             f"said {sorted(map(str, session.identities))} in runs of {ALICE.id!r}: "
-            "return the id of the user for whom the run works",
+            "return the id of the run's user",
             "agent: identity",
         )
 

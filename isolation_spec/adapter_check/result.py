@@ -1,4 +1,4 @@
-"""The result of checking one method of an adapter, and the users who call it."""
+"""The result of checking one method of an adapter, and the users of the check."""
 
 from __future__ import annotations
 

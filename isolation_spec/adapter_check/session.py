@@ -49,7 +49,7 @@ class Session:
     Attributes:
         checked: the adapter, with its results checked against the contract.
         method: the method that is being exercised.
-        context: what `open_context` returned.
+        context: the handle from `open_context`.
         services: the services of the latest agent, None before there was one.
         identities: the users on whose behalf agents ran, as the services name them.
         runs: how many agents were made.

@@ -1,4 +1,4 @@
-"""Checks an adapter with two users, one of whom requests the other's context."""
+"""Checks an adapter with two users: Bob requests Alice's context."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No finding is lost, whatever the machine lacks."""
+"""No finding is lost on a full disk, without a home or with a poor terminal."""
 
 import json
 import os
@@ -26,8 +26,7 @@ def full_disk() -> None:
 
 
 def test_on_a_full_disk_every_file_is_printed(tmp_path: Path) -> None:
-    """The story is told, what would stand in the files is printed, and it exits
-    with 1."""
+    """The output has the explanation and the contents of the files; exit code 1."""
     done = subprocess.run(
         [SCRIPT, "verify", FAULTY, "--json", "result.json"],
         cwd=tmp_path,

@@ -46,7 +46,7 @@ def drifting(failure: Failure) -> Failure:
 def kept(folder: Path, leak: Failure) -> dict[str, str]:
     """Files of each kind in the folder `kept`, and how each of them must go.
 
-    What is not confirmed, and what lies in a folder of its own, is left out.
+    Unconfirmed files and files in subfolders are left out.
     """
     replace = msgspec.structs.replace
     fixed = replace(leak, engine=GREEN)
@@ -88,7 +88,7 @@ def test_each_kept_file_is_a_test_of_its_own_name(
     (folder / "pytest.ini").write_text("[pytest]\n")
     (folder / "test_given.py").write_text(GIVEN)
     expected = kept(folder, leak)
-    # Its own plugin would import what is made impossible to import.
+    # Hypothesis' own plugin would import the module that cannot be imported.
     without = ("-p", "no:hypothesispytest", *STRICT, *SCOPE)
     options = ("--isolation-replay", "kept", "-m", "isolation_replay", *without)
 

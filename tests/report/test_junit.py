@@ -69,7 +69,7 @@ def test_a_violated_claim_is_a_failure_with_its_story(tmp_path: Path) -> None:
 
 
 def test_a_failure_without_a_story_tells_its_sentence(tmp_path: Path) -> None:
-    """Where nobody told the story, claim, clause and what was seen stand in its
+    """Without an explanation, claim, clause and observation stand in its
     place."""
     bare = msgspec.structs.replace(saved("a.json"), explanation=None)
     (failure,) = written(tmp_path, (RED[0], bare, RED[-1])).iter("failure")

@@ -124,7 +124,7 @@ def test_a_violation_is_a_result_at_its_failure_file(tmp_path: Path) -> None:
 
 
 def test_a_result_without_a_story_tells_its_sentence(tmp_path: Path) -> None:
-    """Where nobody told the story, claim, clause and what was seen stand in its
+    """Where nobody notified the story, claim, clause and what was seen stand in its
     place."""
     bare = msgspec.structs.replace(saved("a.json"), explanation=None)
     (result,) = written(tmp_path, (RED[0], bare, RED[-1]))["results"]
@@ -169,18 +169,18 @@ def test_the_same_violation_has_the_same_fingerprint(tmp_path: Path) -> None:
 def test_what_is_inconclusive_is_a_notification(tmp_path: Path) -> None:
     """Each reason is reported once, and the run is not called successful."""
     (invocation,) = written(tmp_path, UNREACHED)["invocations"]
-    told = [one["message"]["text"] for one in invocation["toolExecutionNotifications"]]
+    notified = [one["message"]["text"] for one in invocation["toolExecutionNotifications"]]
 
     assert not invocation["executionSuccessful"]
     unreached = describe_reason("exact-limits", NOT_REACHED)
-    assert [unreached, "never reached: cancellations"] == told
+    assert [unreached, "never reached: cancellations"] == notified
 
 
 def test_a_search_that_broke_is_an_error(tmp_path: Path) -> None:
     """Its reason is a notification of level error."""
     (invocation,) = written(tmp_path, BROKE)["invocations"]
-    (told,) = invocation["toolExecutionNotifications"]
+    (notified,) = invocation["toolExecutionNotifications"]
 
     assert not invocation["executionSuccessful"]
-    assert "error" == told["level"]
-    assert told["message"]["text"].startswith("Mine.start raised evil")
+    assert "error" == notified["level"]
+    assert notified["message"]["text"].startswith("Mine.start raised evil")

@@ -48,8 +48,8 @@ class Shown:
     """A page in a window, with its errors and its requests.
 
     Attributes:
-        complaints: errors and warnings of its console, and what its script raised.
-        requests: every address that was asked for, the page's own first.
+        complaints: errors and warnings of its console, and exceptions of its script.
+        requests: every requested address, the page's own first.
     """
 
     def __init__(self, page: Page) -> None:
@@ -93,14 +93,14 @@ PROBLEMS = """() => {
   const overlap = (a, b, slack = 0.75) =>
     Math.min(a.right, b.right) - Math.max(a.left, b.left) > slack &&
     Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > slack;
-  const apart = (elements, what) => {
+  const apart = (elements, noun) => {
     const boxes = [...elements].filter(seen).map((one) => [one, box(one)])
       .sort((a, b) => a[1].top - b[1].top);
     boxes.forEach(([one, a], index) => {
       for (const [other, b] of boxes.slice(index + 1)) {
         if (b.top >= a.bottom) break;
         if (one.contains(other) || other.contains(one)) continue;
-        if (overlap(a, b)) problems.push(`${what} overlap: ${say(one)}, ${say(other)}`);
+        if (overlap(a, b)) problems.push(`${noun} overlap: ${say(one)}, ${say(other)}`);
       }
     });
   };

@@ -1,8 +1,8 @@
 """Whole screens, character for character, at 80 and at 120 columns.
 
-They are kept in `tests/screens/kept`, a file a screen. After a change that was meant,
-`ISOLATION_RENEW_SCREENS=1 pytest tests/screens` writes them anew; read the difference
-before you commit it.
+The folder `tests/screens/snapshots` holds a file for each screen. After an intended
+change, `ISOLATION_RENEW_SCREENS=1 pytest tests/screens` writes them anew; read the
+difference before you commit it.
 """
 
 import io
@@ -45,7 +45,7 @@ from isolation_spec.search.events import (
 from isolation_spec.search.result import ClaimResult, Result
 from isolation_spec.world.schedulers.pct import Bound
 
-KEPT = Path(__file__).with_name("kept")
+SNAPSHOTS = Path(__file__).with_name("snapshots")
 PATH = (
     ".isolation-spec/failures/reference+commit-on-error-database-sessions-616cdcfc.json"
 )
@@ -269,7 +269,7 @@ def visible(text: str) -> str:
 def test_the_whole_screen(case: str, width: int) -> None:
     """Returns the whole screen."""
     events, options = CASES[case]
-    path = KEPT / f"{case}-{width}.txt"
+    path = SNAPSHOTS / f"{case}-{width}.txt"
     shown = visible(screen(width, *events, **options))
     if os.environ.get("ISOLATION_RENEW_SCREENS"):
         path.write_text(shown, encoding="utf-8")
@@ -277,11 +277,11 @@ def test_the_whole_screen(case: str, width: int) -> None:
     assert path.read_text(encoding="utf-8") == shown
 
 
-def test_no_screen_is_kept_in_vain() -> None:
-    """Each kept file is one that is compared."""
+def test_every_snapshot_is_compared() -> None:
+    """No snapshot is left without its test."""
     expected = {f"{case}-{width}.txt" for case in CASES for width in (80, 120)}
 
-    assert expected == {path.name for path in KEPT.iterdir()}
+    assert expected == {path.name for path in SNAPSHOTS.iterdir()}
 
 
 def may_be_long(line: str) -> bool:

@@ -105,7 +105,7 @@ def test_what_ends_a_run_brings_about_its_end(ender: Operation) -> None:
     ids=lambda one: type(one).__name__,
 )
 def test_what_cannot_end_a_run_does_not(other: Operation) -> None:
-    """What names another run, context or user did not end this one."""
+    """An operation on another run, context or user did not end this one."""
     history = history_of((RUN, other), started(1), started(3), ended(1, "cancelled"))
 
     assert [] == list(causes(history))
@@ -143,7 +143,7 @@ def test_a_run_that_the_world_cancels_is_ended_by_the_world() -> None:
     ids=lambda one: type(one).__name__,
 )
 def test_what_ends_a_connection_brings_about_its_end(ender: Operation) -> None:
-    """A connection that ends after what may end it was ended by it."""
+    """An operation that may end a connection is the cause of its later end."""
     closed = make_entry(ConnectionClosed, 2, connection="c", code=1000)
     history = history_of((CONNECT, ender), started(2), started(3), closed)
 
