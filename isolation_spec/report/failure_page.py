@@ -30,7 +30,7 @@ _LONGEST_LINE = 400
 def failure_page(
     failure: Failure,
     history: History,
-    story: Diagnosis | None,
+    diagnosis: Diagnosis | None,
     *,
     engine: str = "",
     outcome: str = "REPRODUCED",
@@ -43,7 +43,7 @@ def failure_page(
     A run that is too long is cut to the surroundings of the failing step, and the page
     counts the omissions. Without a diagnosis the run did not violate the claim.
     """
-    page = _Page(failure, history, story, engine, outcome, note, file, values)
+    page = _Page(failure, history, diagnosis, engine, outcome, note, file, values)
     for rows, lines in _SIZES:
         text = page.render(rows, lines)
         if len(text.encode()) <= MOST_BYTES:
@@ -58,7 +58,7 @@ class _Page:
         self,
         failure: Failure,
         history: History,
-        story: Diagnosis | None,
+        diagnosis: Diagnosis | None,
         engine: str,
         outcome: str,
         note: str,
@@ -67,8 +67,8 @@ class _Page:
     ) -> None:
         self.failure = failure
         self.history = history
-        self.story = story
-        self.violation = failure.violation if story is None else story.violation
+        self.diagnosis = diagnosis
+        self.violation = failure.violation if diagnosis is None else diagnosis.violation
         self.contradiction = describe_violation(self.violation, history.scenario.users)
         self.values = values
         self.head = {
@@ -78,7 +78,7 @@ class _Page:
             "outcome": outcome,
             "note": _short(note),
             "file": file,
-            "violated": story is not None,
+            "violated": diagnosis is not None,
             "versions": [(n, _short(v)) for n, v in failure.versions.items()][:10],
             "minor": _MINOR,
             "let": [_say(given) for given in self.contradiction.let[:20]],
@@ -87,20 +87,20 @@ class _Page:
 
     def render(self, rows: int, lines: int) -> str:
         """Returns the page with at most so many rows and lines."""
-        story = self.story
-        beside = None if story is None else story.passing_run
+        diagnosis = self.diagnosis
+        beside = None if diagnosis is None else diagnosis.passing_run
         failing = make_timeline(
             self.history,
-            violation=None if story is None else self.violation,
-            provenance=() if story is None else story.provenance,
+            violation=None if diagnosis is None else self.violation,
+            provenance=() if diagnosis is None else diagnosis.provenance,
             parting=None if beside is None else beside.step,
             most=rows,
             values=self.values,
         )
-        neighbour = beside and make_timeline(
+        passing = beside and make_timeline(
             beside.history, parting=beside.step, most=rows, values=self.values
         )
-        drawn = {"failing": failing, "neighbour": neighbour}
+        drawn = {"failing": failing, "passing": passing}
         text, cut = self._scenario(lines)
         return render(
             "page.html.j2",
@@ -110,7 +110,7 @@ class _Page:
             however=_say(self.contradiction.however, failing.values),
             **drawn,
             values=[_short(value) for value in failing.values],
-            hops=0 if story is None else len(story.provenance),
+            hops=0 if diagnosis is None else len(diagnosis.provenance),
             without=self._without(beside),
             decisions=list(self._choices()),
             scenario=text,
@@ -129,7 +129,7 @@ class _Page:
         return _short(describe_difference(self.history.scenario, difference))
 
     def _choices(self) -> Iterator[dict[str, str]]:
-        choices = () if self.story is None else self.story.choices
+        choices = () if self.diagnosis is None else self.diagnosis.choices
         for one in choices[:60]:
             if not one.tried:
                 verdict = "not tried"
@@ -166,11 +166,11 @@ class _Page:
             if user.id != user.label:
                 yield f"To the engine {user.label} is {user.id!a}."
         for operation in scenario.operations:
-            who = self.history.label(operation.user)
+            label = self.history.label(operation.user)
             victim = operation.victim
             whose = "" if victim is None else f", naming {self.history.label(victim)}'s"
             words = describe_operation(operation)
-            yield f"{operation.id:>3}  {who:<6} {words}{whose}"
+            yield f"{operation.id:>3}  {label:<6} {words}{whose}"
 
 
 def _say(text: str, values: Collection[str] = ()) -> tuple[Part, ...]:
@@ -189,7 +189,7 @@ def _cuts(timeline: Timeline) -> Iterator[str]:
         )
     if timeline.lanes_left_out:
         yield (
-            f"{timeline.lanes_left_out} further users have no lane: those whom the "
+            f"{timeline.lanes_left_out} further users have no lane: those of the "
             "violation concerns come first."
         )
 

@@ -88,7 +88,7 @@ class Terminal:
             case SearchStarted():
                 self._start(event)
             case WorkerCrashed():
-                self._broken_off(event)
+                self._report_crash(event)
             case Progressed():
                 self._progress(event)
             case FailureFound():
@@ -103,7 +103,7 @@ class Terminal:
                 self._show(f"shrunk from {before} to {after} operations, replaying")
             case FailureSaved():
                 self.stop()
-                self._story(event)
+                self._explain(event)
             case NotSaved():
                 self.stop()
                 self._write("")
@@ -166,15 +166,13 @@ class Terminal:
 
     # Findings
 
-    def _broken_off(self, event: WorkerCrashed) -> None:
+    def _report_crash(self, event: WorkerCrashed) -> None:
         run = f"isolation-spec verify {event.engine} --workload {event.path}"
-        self._write(
-            "A worker ended within a run; what it was running is kept.", "yellow"
-        )
+        self._write("A worker ended within a run; its workload is saved.", "yellow")
         self._write(f"{SAVED}{event.path}", whole=True)
         self._write(f"Run it again with: {run}", whole=True)
 
-    def _story(self, event: FailureSaved) -> None:
+    def _explain(self, event: FailureSaved) -> None:
         if not self.quiet:
             self._write("")
         brief = event.scenario == self._above

@@ -145,7 +145,7 @@ def sample(users: int = 2) -> Sample:
 
 @cache
 def page_of(users: int = 2) -> str:
-    """The page of a sample; of two users, with a passing neighbour beside it."""
+    """The page of a sample; of two users, with a passing run beside it."""
     one = sample(users)
     if users != 2:
         return replayed_page(one, file="f.json")

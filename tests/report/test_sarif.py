@@ -124,7 +124,7 @@ def test_a_violation_is_a_result_at_its_failure_file(tmp_path: Path) -> None:
 
 
 def test_a_result_without_a_story_tells_its_sentence(tmp_path: Path) -> None:
-    """Where nobody notified the story, claim, clause and what was seen stand in its
+    """Without an explanation, claim, clause and observation stand in its
     place."""
     bare = msgspec.structs.replace(saved("a.json"), explanation=None)
     (result,) = written(tmp_path, (RED[0], bare, RED[-1]))["results"]
@@ -169,18 +169,19 @@ def test_the_same_violation_has_the_same_fingerprint(tmp_path: Path) -> None:
 def test_what_is_inconclusive_is_a_notification(tmp_path: Path) -> None:
     """Each reason is reported once, and the run is not called successful."""
     (invocation,) = written(tmp_path, UNREACHED)["invocations"]
-    notified = [one["message"]["text"] for one in invocation["toolExecutionNotifications"]]
+    notifications = invocation["toolExecutionNotifications"]
+    texts = [one["message"]["text"] for one in notifications]
 
     assert not invocation["executionSuccessful"]
     unreached = describe_reason("exact-limits", NOT_REACHED)
-    assert [unreached, "never reached: cancellations"] == notified
+    assert [unreached, "never reached: cancellations"] == texts
 
 
 def test_a_search_that_broke_is_an_error(tmp_path: Path) -> None:
     """Its reason is a notification of level error."""
     (invocation,) = written(tmp_path, BROKE)["invocations"]
-    (notified,) = invocation["toolExecutionNotifications"]
+    (notification,) = invocation["toolExecutionNotifications"]
 
     assert not invocation["executionSuccessful"]
-    assert "error" == notified["level"]
-    assert notified["message"]["text"].startswith("Mine.start raised evil")
+    assert "error" == notification["level"]
+    assert notification["message"]["text"].startswith("Mine.start raised evil")

@@ -85,16 +85,16 @@ def test_nothing_overlaps_and_nothing_is_cut(
 
 @pytest.mark.parametrize("width", [360, 1600])
 @pytest.mark.parametrize("name", ["two", "six"])
-def test_the_key_steps_and_the_neighbour_do_not_overlap_either(
+def test_the_key_steps_and_the_passing_run_do_not_overlap_either(
     browser: Browser, files: dict[str, Path], name: str, width: int
 ) -> None:
     """The views behind the buttons are as orderly as the first one."""
     with shown(browser, files[name], width) as one:
         one.page.click("#key")
         assert [] == one.problems()
-        neighbour = one.page.locator("[data-show=neighbour]")
-        if neighbour.count():
-            neighbour.click()
+        passing = one.page.locator("[data-show=passing]")
+        if passing.count():
+            passing.click()
             assert [] == one.problems()
         assert [] == one.complaints
 
@@ -227,20 +227,20 @@ def test_the_current_step_is_never_hidden(
             assert here["y"] + 20 <= panel["y"]
 
 
-def test_the_neighbour_is_a_switch(browser: Browser, files: dict[str, Path]) -> None:
+def test_the_passing_run_is_a_switch(browser: Browser, files: dict[str, Path]) -> None:
     """The passing run takes the failing one's place and opens where they part."""
     with shown(browser, files["two"], 1600) as one:
         page = one.page
-        page.click("[data-show=neighbour]")
+        page.click("[data-show=passing]")
 
         assert page.locator(".run[data-run=failing]").is_hidden()
-        assert page.locator(".run[data-run=neighbour]").is_visible()
-        assert "true" == page.get_attribute("[data-show=neighbour]", "aria-pressed")
+        assert page.locator(".run[data-run=passing]").is_visible()
+        assert "true" == page.get_attribute("[data-show=passing]", "aria-pressed")
         assert "differs from here on" in page.inner_text(
             ".run:not([hidden]) [aria-current]"
         )
         assert page.locator("#without").is_visible()
-        assert 0 == page.locator(".run[data-run=neighbour] .however").count()
+        assert 0 == page.locator(".run[data-run=passing] .however").count()
 
         page.click("[data-show=failing]")
 
