@@ -280,7 +280,7 @@ def test_loading_opens_the_file_and_does_nothing_else(
         text=True,
         cwd=tmp_path,
         check=True,
-        timeout=30,
+        timeout=300,
     )
 
     assert f"open {path}\nloaded\n" == done.stdout

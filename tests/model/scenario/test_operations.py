@@ -1,6 +1,7 @@
 """What every operation answers, and what of it stands in JSON."""
 
 import typing
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -51,7 +52,7 @@ def test_every_operation_answers(kind: type[Operation]) -> None:
     answers = QUESTIONS | msgspec.structs.asdict(operation)
 
     assert {**answers, "owner": operation.user} == {
-        name: getattr(operation, name) for name in answers
+        name: attrgetter(name)(operation) for name in answers
     }
 
 
