@@ -23,7 +23,7 @@ class Choices(NamedTuple):
 
     Attributes:
         schedule: the choices that had a place.
-        unused: descriptions of the choices that had none.
+        unused: descriptions of the choices without a place.
         arrivals: a digest of the order of arrivals.
         made: how many times at least two arrivals were pending.
         order: the chain of each arrival; empty in a live world.

@@ -47,7 +47,7 @@ def rows(world: World) -> list[str]:
 # Canaries for private names
 
 
-def test_connection_has_what_the_worker_replaces() -> None:
+def test_connection_has_the_replaced_attributes() -> None:
     """A connection puts (future, function) into `_tx`, and starts `_thread` once."""
     connection = aiosqlite.Connection(lambda: sqlite3.connect(":memory:"), 64)
     thread = connection._thread

@@ -25,7 +25,7 @@ from isolation_spec.world.schedulers.base import Scheduler
 from tests.world.items import HOST, Item, database
 
 
-def test_websockets_has_what_is_counted() -> None:
+def test_websockets_has_the_counted_methods() -> None:
     """Handshake, recv and hash of a connection are where the ledger replaces them."""
     assert "handshake" in vars(ClientConnection)
     assert inspect.iscoroutinefunction(ClientConnection.handshake)
@@ -41,7 +41,7 @@ def test_websockets_client_shakes_hands_by_that_method() -> None:
     assert ".handshake(" in inspect.getsource(connect)
 
 
-def test_sqlalchemy_has_what_is_listened_to() -> None:
+def test_sqlalchemy_has_the_events() -> None:
     """Sessions and pools dispatch the events that the ledger listens to."""
     moves = "after_begin do_orm_execute before_flush after_commit after_rollback"
     for name in moves.split():

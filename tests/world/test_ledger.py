@@ -181,7 +181,7 @@ def test_left_resource_is_its_requesters(kind: str) -> None:
     assert {7} == owners
 
 
-def test_alive_leaves_out_what_belongs_to_the_engine() -> None:
+def test_resources_of_the_engine_are_not_those_of_users() -> None:
     """Listeners, driver connections and arrivals may outlive a user, not the engine."""
 
     async def main(world: World) -> tuple[set[str], set[str]]:

@@ -24,7 +24,7 @@ from isolation_spec.world.schedulers.base import Scheduler, Source
 # Canaries for private names of asyncio
 
 
-def test_handles_have_what_the_loop_reads() -> None:
+def test_handles_have_the_private_attributes() -> None:
     """Handles of timers and callbacks carry the private names that the loop touches."""
     loop = WorldLoop(Scheduler(Schedule()))
     timer: Any = loop.call_at(1.0, print)
@@ -43,7 +43,7 @@ def test_handles_have_what_the_loop_reads() -> None:
     loop.close()
 
 
-def test_loop_has_what_it_overrides() -> None:
+def test_loop_has_the_overridden_hooks() -> None:
     """`BaseEventLoop` calls these hooks and keeps these private fields."""
     base = asyncio.BaseEventLoop
     hooks = ["_run_once", "_process_events", "_write_to_self", "call_soon_threadsafe"]
@@ -342,7 +342,7 @@ def test_steps_are_counted_without_cancellation(play: Any) -> None:
     assert 5 == play(main)
 
 
-def test_late_finds_what_was_awaited_done(play: Any) -> None:
+def test_the_awaited_call_is_done_before_a_step(play: Any) -> None:
     """Before a step the awaited call is done; after it the call is in flight."""
 
     async def main(world: World, early: bool) -> bool:
@@ -421,7 +421,7 @@ async def poll(awaited: asyncio.Future[Any]) -> None:
         await asyncio.sleep(0)
 
 
-def test_polling_sees_what_arrives(play: Any) -> None:
+def test_arrivals_come_in_while_a_task_polls(play: Any) -> None:
     """Pending arrivals come in while a task polls with `sleep(0)`, as in asyncio."""
 
     async def main(world: World) -> bool:
@@ -443,7 +443,7 @@ def test_polling_sees_time_pass(play: Any) -> None:
     assert play(main)
 
 
-def test_time_waits_for_who_is_at_work(play: Any) -> None:
+def test_time_waits_for_busy_tasks(play: Any) -> None:
     """Hundreds of turns of work take no time, so a timer does not fire during them.
 
     In asyncio they take milliseconds; found as a reader of the reference engine that
@@ -655,7 +655,7 @@ def test_chains_are_named_after_the_requester(play: Any) -> None:
     assert expected == play(main)
 
 
-def test_tasks_know_for_whom_they_work(play: Any) -> None:
+def test_tasks_know_their_operation(play: Any) -> None:
     """A task belongs to the operation in whose context it was made."""
 
     async def main(world: World) -> list[Any]:
@@ -781,7 +781,7 @@ def test_unhandled_exceptions_are_handed_over(play: Any) -> None:
     assert ["ZeroDivisionError"] == play(main)
 
 
-def test_a_step_that_waited_for_another_knows_for_whom() -> None:
+def test_a_handoff_names_the_operation() -> None:
     """The last arrival names the helper; own arrivals and time passing do not count."""
     tracker = StepTracker(None, lambda task: None)
     arrived = []

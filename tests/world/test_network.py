@@ -383,7 +383,7 @@ def test_accept_runs_for_the_requester_in_the_context_of_the_server(play: Any) -
 # Canaries for private names of asyncio
 
 
-def test_server_has_what_the_listener_uses() -> None:
+def test_server_has_the_methods_of_the_listener() -> None:
     """`asyncio.Server` can be made, attached to and started as the network does it."""
     server: Any = base_events.Server
     names = list(inspect.signature(server).parameters)[:6]
@@ -404,7 +404,7 @@ def test_server_has_what_the_listener_uses() -> None:
     )
 
 
-def test_handle_takes_what_the_network_gives(play: Any) -> None:
+def test_handle_takes_a_context(play: Any) -> None:
     """A handle can be made with a context and put into the ready queue by hand."""
 
     async def main(world: World) -> list[str]:

@@ -198,7 +198,7 @@ def test_reset_reaches_a_buffered_writer(anywhere: Any) -> None:
     )
 
 
-def test_abort_delivers_what_is_in_flight(anywhere: Any) -> None:
+def test_abort_delivers_bytes_in_flight(anywhere: Any) -> None:
     """Bytes that the socket took before an abort still arrive."""
 
     async def program(rest: Any) -> list[str]:

@@ -135,11 +135,11 @@ def held_back(scenario: Scenario, number: int) -> bool:
 
 def every_candidate(fails: Fails, scenario: Scenario = LARGE) -> list[Scenario]:
     """Every scenario that the shrinker runs on its way."""
-    asked: list[Scenario] = []
+    candidates: list[Scenario] = []
 
     def recording(candidate: Scenario) -> bool:
-        asked.append(candidate)
+        candidates.append(candidate)
         return fails(candidate)
 
     Shrinker(recording).shrink(scenario)
-    return asked
+    return candidates

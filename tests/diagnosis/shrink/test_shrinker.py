@@ -91,9 +91,9 @@ def test_choices_go_with_their_operation(fails: Fails) -> None:
 @each_predicate
 def test_no_candidate_is_run_twice(fails: Fails) -> None:
     """A scenario that was tried once is not tried again."""
-    asked = [candidate.to_json() for candidate in every_candidate(fails)]
+    runs = [candidate.to_json() for candidate in every_candidate(fails)]
 
-    assert len(set(asked)) == len(asked)
+    assert len(set(runs)) == len(runs)
 
 
 @each_predicate
@@ -176,19 +176,19 @@ def test_a_scenario_without_operations_is_left_alone() -> None:
 @pytest.mark.parametrize("most", [0, 1, 7, 40])
 def test_the_budget_is_kept(most: int) -> None:
     """The shrinker runs no more scenarios than allowed and returns the best so far."""
-    asked = 0
+    runs = 0
     wanted = has(Write, "carol")
 
     def counting(scenario: Scenario) -> bool:
-        nonlocal asked
-        asked += 1
+        nonlocal runs
+        runs += 1
         return wanted(scenario)
 
     shrinker = Shrinker(counting, most=most)
     small = shrinker.shrink(LARGE)
 
-    assert asked <= most
-    assert asked == shrinker.runs
+    assert runs <= most
+    assert runs == shrinker.runs
     assert wanted(small)
 
 
@@ -263,12 +263,12 @@ def test_it_ends_when_its_time_is_over() -> None:
 
 def test_progress_is_reported() -> None:
     """Each smaller scenario is reported, and also the number of runs in between."""
-    told: list[tuple[int, tuple[int, int, int]]] = []
+    reports: list[tuple[int, tuple[int, int, int]]] = []
     shrinker = Shrinker(
-        has(Write, "carol"), progressed=lambda runs, s: told.append((runs, size(s)))
+        has(Write, "carol"), progressed=lambda runs, s: reports.append((runs, size(s)))
     )
     small = shrinker.shrink(LARGE)
 
-    assert sorted(runs for runs, _ in told) == [runs for runs, _ in told]
-    assert sorted((s for _, s in told), reverse=True)[-1] == size(small)
-    assert told[-1][0] <= shrinker.runs
+    assert sorted(runs for runs, _ in reports) == [runs for runs, _ in reports]
+    assert sorted((s for _, s in reports), reverse=True)[-1] == size(small)
+    assert reports[-1][0] <= shrinker.runs

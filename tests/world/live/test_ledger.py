@@ -47,7 +47,7 @@ async def leak_lock(world: LiveWorld, held: list[Any]) -> None:
         (leak_lock, "database lock"),
     ],
 )
-def test_what_is_left_is_seen(leak: Leak, kind: str) -> None:
+def test_left_resource_is_live(leak: Leak, kind: str) -> None:
     """Each kind of resource is alive when it is left, and was not before."""
     held: list[Any] = []
 

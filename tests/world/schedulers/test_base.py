@@ -216,7 +216,7 @@ def searching(seed: int) -> Scheduler:
     return Scheduler(Schedule(), change_points=points, draw_class=classes.__getitem__)
 
 
-def test_replay_of_what_was_followed() -> None:
+def test_replay_of_executed_schedules() -> None:
     """An executed schedule gives the same order again and uses all its choices."""
     demoted = 0
     for seed in range(2000):

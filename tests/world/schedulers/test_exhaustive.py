@@ -97,7 +97,7 @@ def test_exactly_as_many_as_may_be_is_complete() -> None:
     assert exhaustive.complete
 
 
-def test_what_does_not_repeat_itself_ends_it_incomplete() -> None:
+def test_a_run_that_does_not_repeat_ends_it_incomplete() -> None:
     """A run in which a choice of the prefix has no place is not counted as all."""
     shapes = itertools.cycle([(2, 2), (1,)])
     exhaustive = ExhaustiveSchedulers(Schedule())

@@ -28,7 +28,7 @@ def test_each_chain_is_as_likely_as_another() -> None:
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_what_was_passed_over_is_written_down(seed: int) -> None:
+def test_demotions_are_recorded(seed: int) -> None:
     """The recorded demotions give the same order, and each has its place."""
     scheduler = RandomScheduler(Schedule(), random.Random(seed))
     order = let_in(scheduler, (4, 3, 2, 5))
