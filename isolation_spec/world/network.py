@@ -143,6 +143,7 @@ class NetworkLoop(WorldLoop):
 
     def _stop_serving(self, listener: _Listener) -> None:
         self.network.listeners.pop(listener.address[1], None)
+        # As on a real socket, a closed listener resets the connections in its backlog.
         for arrival in tuple(listener.source.arrivals):
             arrival.deliver()
         self.scheduler.withdraw(listener.source)

@@ -131,6 +131,7 @@ class World:
         tracker: StepTracker | None,
     ) -> WorldTask:
         """Creates the task of an operation in a fresh context; counts its steps."""
+        # A fresh context: a variable that one operation sets must not reach another.
         context = contextvars.Context()
         context.run(CURRENT_OPERATION.set, requester)
         task = self.loop.create_task(coroutine, name=name, context=context)
@@ -139,7 +140,7 @@ class World:
         return task
 
     def stop_tracking(self, task: asyncio.Task[Any]) -> bool:
-        """Whether the steps of this ended task were counted to its end."""
+        """Stops counting the steps of an ended task; returns whether all counted."""
         assert isinstance(task, WorldTask)
         return self.loop.stop_tracking(task)
 
@@ -157,6 +158,8 @@ class World:
         self, seconds: float, alive: Callable[[], Iterable[LiveResource]] = tuple
     ) -> tuple[LiveResource, ...]:
         """Lets virtual seconds pass and returns the resources of `alive` then."""
+        # SQLAlchemy closes cancelled connections in shielded background tasks, which
+        # would look like leaks before they have come to their end.
         await asyncio.sleep(seconds)
         return tuple(alive())
 

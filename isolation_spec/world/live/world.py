@@ -187,7 +187,7 @@ class LiveWorld:
         return self.loop.create_task(wrapped, name=name, context=context)
 
     def stop_tracking(self, task: asyncio.Task[Any]) -> bool:
-        """Whether the steps of this ended task were counted to its end."""
+        """Stops counting the steps of an ended task; returns whether all counted."""
         counter = task.get_coro()
         return isinstance(counter, StepCounter) and not counter.is_delivered
 
