@@ -53,7 +53,7 @@ class Network:
 
 
 class NetworkLoop(WorldLoop):
-    """A world loop with connections; it refuses everything that needs a descriptor."""
+    """A world loop with in-memory connections; it refuses real sockets and TLS."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
