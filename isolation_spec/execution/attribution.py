@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple
 
+from isolation_spec.execution.await_probe import frames_awaiting
 from isolation_spec.model.code_origin import is_library, is_ours, own_path
 
 __all__ = [
@@ -97,17 +98,10 @@ def frames_of(trace: TracebackType | None) -> tuple[Frame, ...]:
 
 def frames_waiting(task: asyncio.Task[Any]) -> tuple[Frame, ...]:
     """The frames of a task that waits, the outermost first."""
-    found = []
-    waiting: Any = task.get_coro()
-    while waiting is not None:
-        frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
-        if frame is not None:
-            code = frame.f_code
-            found.append(Frame(code.co_filename, frame.f_lineno, code.co_name))
-        waiting = getattr(waiting, "cr_await", None) or getattr(
-            waiting, "gi_yieldfrom", None
-        )
-    return tuple(found)
+    return tuple(
+        Frame(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
+        for frame in frames_awaiting(task)
+    )
 
 
 def frames_dumped(text: str) -> tuple[Frame, ...]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from types import FrameType
 from typing import Any
 
 from isolation_spec.model.code_origin import EngineCode
 
-__all__ = ["BEFORE_FIRST_STEP", "ProbedCoroutine", "await_site"]
+__all__ = ["BEFORE_FIRST_STEP", "ProbedCoroutine", "await_site", "frames_awaiting"]
 
 BEFORE_FIRST_STEP = "before its first step"
 
@@ -53,15 +54,21 @@ class ProbedCoroutine(Coroutine[Any, Any, None]):
 
 def await_site(task: asyncio.Task[Any], engine: EngineCode) -> str:
     """`module:line` of the innermost frame of the engine in which the task waits."""
-    place = BEFORE_FIRST_STEP
+    site = BEFORE_FIRST_STEP
+    for frame in frames_awaiting(task):
+        module = str(frame.f_globals.get("__name__", "?"))
+        if engine.has_module(module):
+            site = f"{module}:{frame.f_lineno}"
+    return site
+
+
+def frames_awaiting(task: asyncio.Task[Any]) -> Iterator[FrameType]:
+    """Yields the frames of a task that waits, the outermost first."""
     waiting: Any = task.get_coro()
     while waiting is not None:
         frame = getattr(waiting, "cr_frame", None) or getattr(waiting, "gi_frame", None)
         if frame is not None:
-            module = str(frame.f_globals.get("__name__", "?"))
-            if engine.has_module(module):
-                place = f"{module}:{frame.f_lineno}"
+            yield frame
         waiting = getattr(waiting, "cr_await", None) or getattr(
             waiting, "gi_yieldfrom", None
         )
-    return place

@@ -1,4 +1,4 @@
-"""The base class of adapters: what must be written, and what may be left out."""
+"""The base class of adapters: its required and its optional methods."""
 
 import asyncio
 from typing import Any

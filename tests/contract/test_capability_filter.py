@@ -1,4 +1,4 @@
-"""What an engine has no surface for is neither asked for nor missed."""
+"""Operations beyond an engine's capabilities are neither performed nor missed."""
 
 import pytest
 
@@ -140,7 +140,7 @@ def test_scripts_of_children_are_filtered_too() -> None:
 
 
 def test_choices_go_with_their_operation() -> None:
-    """Classes and demotions of what is left out are left out, and no other."""
+    """Classes and demotions go with the operations that are left out, and no others."""
     operations = (
         Connect(id=1, user=0, connection="c"),
         OpenContext(id=10, user=0, context="x", thread="t"),
@@ -168,7 +168,7 @@ def test_choices_go_with_their_operation() -> None:
 
 
 def test_filtering_twice_is_filtering_once() -> None:
-    """What an engine offers anything for is left as it is."""
+    """Operations within an engine's capabilities stay as they are."""
     once = restrict_to_capabilities(everything(), frozenset({Capability.TOOLS}))
 
     assert once == restrict_to_capabilities(once, frozenset({Capability.TOOLS}))
@@ -194,7 +194,7 @@ def test_every_count_is_missed_by_an_engine_of_everything() -> None:
 def test_a_count_is_missed_with_its_capability(
     capability: Capability, counts: set[str]
 ) -> None:
-    """Beyond what every engine must reach, each capability adds its own counts."""
+    """Each capability adds its own counts to those of every engine."""
     always = {"users", "runs_completed", "cancellations", "cleanups", "attacks"}
 
     assert always == set(required_activity(frozenset()))

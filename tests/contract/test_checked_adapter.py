@@ -1,4 +1,4 @@
-"""A broken contract is one clear error; what the engine does badly is none."""
+"""A broken contract is one clear error; a badly behaved engine is no error."""
 
 import asyncio
 import contextlib
@@ -128,7 +128,7 @@ def broken(name: str, member: Any, base: type[Adapter] = Whole) -> type[Adapter]
 
 
 def said(adapter: type[Adapter], *operations: Operation) -> str:
-    """What is said of the contract when the adapter is declared or runs."""
+    """The error of the contract when the adapter is declared or runs."""
     with pytest.raises(AdapterError) as caught:
         performed(own_engine(adapter).make_adapter, *operations)  # type: ignore[arg-type]
     return str(caught.value)
@@ -139,7 +139,7 @@ def outcomes(history: History) -> dict[int | None, str]:
 
 
 def returning(value: Any) -> Any:
-    """An async method that returns the value, whatever it is asked."""
+    """An async method that returns the value for any arguments."""
 
     async def method(self: Any, *arguments: Any, **named: Any) -> Any:
         return value
@@ -161,7 +161,7 @@ def test_a_whole_adapter_breaks_nothing() -> None:
     assert {1: "returned", 2: "returned", 3: "returned"} == outcomes(history)
 
 
-# What is declared
+# Declarations
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_a_whole_adapter_breaks_nothing() -> None:
     ],
 )
 def test_capabilities_are_a_set_of_capability(found: Any, saw: str) -> None:
-    """Whatever else is declared is refused with what was seen."""
+    """Any other declaration is refused with the value found."""
     assert (
         f"Broken.capabilities must be a set of Capability, saw {saw}: write "
         "frozenset({Capability.TOOLS}), of those that the engine has"
@@ -254,7 +254,7 @@ def test_limits_come_with_their_capability() -> None:
     ],
 )
 def test_event_names_are_fields_and_types(found: Any, says: str) -> None:
-    """What would never be found in an event is refused before anything runs."""
+    """Names that no event can have are refused before anything runs."""
     assert (
         f'Broken.event_names {says}: write EventNames(run="run", number=""), or nothing'
     ) == said(broken("event_names", found))
@@ -272,7 +272,7 @@ def test_a_method_takes_what_it_is_given() -> None:
     ) == said(broken("open_context", open_context))
 
 
-# What is given back
+# Answers
 
 
 def test_start_raises_nothing() -> None:
@@ -284,7 +284,7 @@ def test_start_raises_nothing() -> None:
 
 
 def test_a_context_has_a_handle() -> None:
-    """A context that is None cannot be told from none."""
+    """A context that is None looks like no context."""
     assert (
         "Broken.open_context must return a handle of the context, saw None: return the "
         "object that read, run_agent and cleanup_context are given"
@@ -311,7 +311,7 @@ def test_what_is_read_is_a_mapping(shown: Any, saw: str) -> None:
     ],
 )
 def test_what_is_observed_is_rows(row: Any, saw: str) -> None:
-    """Rows are named tuples of text, as claims compare them with what was written."""
+    """Rows are named tuples of text, as claims compare them with written values."""
     assert (
         "Broken.observe must give Row(owner, thread, key, value), each a text, saw "
         f"{saw}: write return [Row(*row) for row in rows]"
@@ -349,7 +349,7 @@ def test_what_reads_without_the_engine_is_a_plain_method(method: str) -> None:
 
 @pytest.mark.parametrize("method", ["observe", "gauges"])
 def test_what_reads_without_the_engine_raises_nothing(method: str) -> None:
-    """What it cannot read, it cannot judge."""
+    """A claim cannot judge without its observation."""
 
     def failing(self: Any, *_: Any) -> Any:
         raise OSError("no table")
@@ -377,7 +377,7 @@ class Half(Silence):
     ],
 )
 def test_a_connection_has_its_form(connection: Any, saw: str) -> None:
-    """A connection can be read, closed, dropped and asked for its code."""
+    """A connection can be read, closed and dropped, and has a close code."""
     members = {
         "capabilities": frozenset({Capability.CONNECTIONS}),
         "connect": returning(connection),
@@ -427,7 +427,7 @@ def test_a_stream_is_no_coroutine() -> None:
 
 
 def test_a_plain_method_may_return_a_coroutine() -> None:
-    """What can be awaited need not be written `async def`."""
+    """An awaitable need not come from an `async def`."""
 
     def read(self: Any, user: str, context: Any) -> Awaitable[Any]:
         return returning({"all": ""})(self)  # type: ignore[no-any-return]
@@ -481,7 +481,7 @@ def test_a_run_that_never_began_breaks_nothing(
 def test_a_run_that_was_ended_by_its_engine_breaks_nothing(
     reason: Operation,
 ) -> None:
-    """An engine may return quietly from a run that it was told to end."""
+    """An engine may return quietly from a run that it had to end."""
     history = performed(
         type(
             "Quiet",
@@ -509,7 +509,7 @@ def test_an_intruder_may_get_nothing() -> None:
 
 
 def served(services: type, *script: Step, swallow: bool = False) -> str:
-    """What is said when the engine's agent performs the script with such services."""
+    """The error when the engine's agent performs the script with such services."""
 
     class Serving(Whole):
         async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
@@ -533,14 +533,14 @@ class Mute(Services):
 
 @pytest.mark.parametrize("swallow", [False, True])
 def test_services_have_the_methods_of_the_steps(swallow: bool) -> None:
-    """A missing method is named even if the engine swallows what its agent raises."""
+    """A missing method is named even if the engine swallows its agent's exceptions."""
     step = CallTool(tool="echo", argument="a")
 
     assert f"Mute.call_tool is missing{PERFORM}" == served(Mute, step, swallow=swallow)
 
 
 class Hushing(Services):
-    """Swallows what its children raise."""
+    """Swallows the exceptions of its children."""
 
     async def spawn(self, agent: ScriptedAgent) -> Any:
         with contextlib.suppress(Exception):
@@ -548,17 +548,17 @@ class Hushing(Services):
 
 
 def test_services_of_a_child_have_them_too() -> None:
-    """What a child agent lacks is told even if its parent goes on."""
+    """A method that a child agent lacks is named even if its parent goes on."""
     child = Spawn(script=(CallTool(tool="echo", argument="a"),))
 
     assert f"Mute.call_tool is missing{PERFORM}" == served(Hushing, child)
 
 
 def test_services_say_for_whom_they_work() -> None:
-    """`identity` is asked for before the first step."""
-    nobody = type("Nobody", (), {})
+    """`identity` is read before the first step."""
+    bare = type("Bare", (), {})
 
-    assert f"Nobody.identity is missing{PERFORM}" == served(nobody, THINK)
+    assert f"Bare.identity is missing{PERFORM}" == served(bare, THINK)
 
 
 def test_services_can_be_awaited() -> None:

@@ -1,4 +1,4 @@
-"""What an adapter declares is checked before anything runs."""
+"""The declarations of an adapter are checked before anything runs."""
 
 from typing import Any
 

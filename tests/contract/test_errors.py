@@ -1,4 +1,4 @@
-"""The errors of the contract say what to write next."""
+"""The errors of the contract name the method to write next."""
 
 from isolation_spec.contract.errors import (
     AdapterError,

@@ -28,7 +28,7 @@ class Performed:
 
     def __init__(self, *script: Step) -> None:
         self.records: list[tuple[Any, ...]] = []
-        self.agent = ScriptedAgent(3, script, lambda *told: self.records.append(told))
+        self.agent = ScriptedAgent(3, script, lambda *step: self.records.append(step))
 
     def run(self) -> Any:
         return asyncio.run(self.agent.perform(Desk()))  # type: ignore[arg-type]
@@ -58,7 +58,7 @@ def test_a_child_is_recorded_under_its_parent() -> None:
 
 
 def test_a_failing_step_raises_and_is_recorded() -> None:
-    """The agent raises what its script says, and has not finished."""
+    """The agent raises the error of its script, and has not finished."""
     done = Performed(Fail(message="no"))
 
     with pytest.raises(AgentFailure, match="no"):

@@ -1,4 +1,4 @@
-"""The tools of a world: whom they serve, what they answer, what they record."""
+"""The tools of a world: their users, answers and records."""
 
 import asyncio
 from typing import Any, cast
@@ -20,14 +20,14 @@ class Instant:
 
 
 class Run:
-    """A toolbox for alice and bob, and what its tools recorded."""
+    """A toolbox for alice and bob, and the records of its tools."""
 
     def __init__(self) -> None:
         self.records: list[tuple[Any, ...]] = []
         self.toolbox = Toolbox(
             cast(Environment, Instant()),
             make_users("alice", "bob"),
-            lambda *told: self.records.append(told),
+            lambda *record: self.records.append(record),
         )
 
     def __call__(self, name: str, identity: str | None = "alice") -> str:
@@ -44,7 +44,7 @@ def test_every_tool_of_a_script_is_registered_but_the_unknown_one() -> None:
     [("echo", "alice", "a"), ("whoami", "bob", "bob"), ("whoami", None, NOBODY)],
 )
 def test_a_tool_answers(name: str, identity: str | None, answer: str) -> None:
-    """A tool answers its argument; `whoami` answers for whom it works."""
+    """A tool answers its argument; `whoami` answers its user."""
     assert answer == Run()(name, identity)
 
 

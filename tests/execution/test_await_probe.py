@@ -60,7 +60,7 @@ def test_a_cancellation_that_is_caught_is_looked_at() -> None:
 
 
 def test_an_await_site_is_module_and_line() -> None:
-    """The innermost frame of the engine is named, and none of asyncio below it."""
+    """The innermost frame of the engine is named, not the frame of asyncio below it."""
 
     async def main() -> str:
         task = asyncio.create_task(steps())

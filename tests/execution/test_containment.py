@@ -45,7 +45,7 @@ def test_an_end_of_the_process_breaks_the_contract(
 
 @pytest.mark.parametrize("error", [ValueError("x"), WorldExhausted("y")])
 def test_other_exceptions_pass(error: BaseException) -> None:
-    """An exception that ends no process is nobody's breach."""
+    """An exception that ends no process breaks no contract."""
     with pytest.raises(type(error)) as caught, contain_process_exit():
         raise error
 
@@ -63,7 +63,7 @@ def test_signal_handlers_are_put_back() -> None:
 
 
 def test_quiet_drops_the_output() -> None:
-    """Whatever is printed inside is lost, and printing works again afterwards."""
+    """Output inside is lost, and printing works again afterwards."""
     with redirect_stdout(io.StringIO()) as output:
         with quiet():
             print("lost")

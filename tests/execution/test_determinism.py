@@ -1,4 +1,4 @@
-"""What no replay controls is caught, and named at the first step at which it shows."""
+"""Chance beyond a replay is caught, and named at the first step that shows it."""
 
 import asyncio
 import itertools
@@ -65,7 +65,7 @@ ADDRESS, ORDER, THREAD = "an address", "the order of a set, or of id()", "a real
 
 
 class Showing(ReferenceAdapter):
-    """The reference engine; what a user reads has one value more."""
+    """The reference engine, whose reads have one value more."""
 
     async def read(self, user: str, context: UserExecutionEngine) -> Mapping[str, Any]:
         return {**await super().read(user, context), "more": await self.more()}
@@ -161,7 +161,7 @@ def test_what_no_replay_controls_is_named(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["set", "sorted by id"])
 def test_an_order_by_address_is_rarely_the_same_twice(name: str) -> None:
-    """What the first run observed is alive in the second: freed blocks do not come
+    """The first history is alive in the second run: freed blocks do not come
     back in the order in which they were handed out."""
     adapter, _ = PLANTED[name]
     caught = [divergence_of_rerun(run(SCENARIO, adapter), adapter) for _ in range(10)]
@@ -198,7 +198,7 @@ def ended(operation: int, value: str, turn: int = 1) -> OperationEnded:
 
 
 def test_the_first_of_several_differences_is_named() -> None:
-    """Later steps differ as a consequence, and are not what a reader looks for."""
+    """Later steps differ as a consequence, and are of no interest."""
     one = history(ended(1, "same"), ended(2, "left"), ended(3, "left"))
     other = history(ended(1, "same"), ended(2, "right"), ended(3, "right"))
     found = divergence_between(one, other)
@@ -267,7 +267,7 @@ def test_arrivals_alone_may_differ() -> None:
 
 
 def test_equal_histories_do_not_differ() -> None:
-    """No difference where there is none."""
+    """Equal runs have no divergence."""
     assert divergence_between(history(ended(1, "v")), history(ended(1, "v"))) is None
 
 
@@ -285,7 +285,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("name", ["uuid4", "set", "joined thread"])
 def test_a_verdict_on_it_is_inconclusive(name: str, tmp_path: Path) -> None:
-    """Neither holds nor violated: the reason names the step, and what it shows."""
+    """Neither holds nor violated: the reason names the step and both observations."""
     adapter, hint = PLANTED[name]
     result = verify(own_engine(adapter), processes=0, folder=tmp_path)
     reasons = [reason for reason in result.reasons if "not deterministic" in reason]
@@ -331,7 +331,7 @@ def test_one_difference_is_enough() -> None:
     assert sample.difference is not None
 
 
-# What was found and does not repeat
+# Findings that do not repeat
 
 
 VIOLATION = Violation(

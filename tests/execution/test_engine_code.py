@@ -1,4 +1,4 @@
-"""The engine's own code is told from libraries in sharing, awaits and interrupts."""
+"""The engine's own code is distinguished from libraries."""
 
 import importlib
 import sys
@@ -161,7 +161,7 @@ def test_the_packages_of_an_engine_are_found(make: Make) -> None:
 def test_an_interrupt_of_the_engine_is_not_the_users(
     make: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A file called `my_interrupts.py` is the engine's: what it raises is its fault."""
+    """A file called `my_interrupts.py` is the engine's, and so is its interrupt."""
     # Only where SIGINT raises by default might an interrupt be the user's own.
     monkeypatch.setattr("signal.getsignal", lambda number: None)
     (tmp_path / "my_interrupts.py").write_text(
@@ -175,7 +175,7 @@ def test_an_interrupt_of_the_engine_is_not_the_users(
 
 
 def test_a_cancellation_names_the_frame_of_the_engine(make: Make) -> None:
-    """The place of a cancellation is the engine's, whatever it awaits."""
+    """The place of a cancellation is the engine's, in any await of it."""
     cancel = Cancellation(step=1, after_step=True)
     operations = (
         *SCENARIO.operations[:2],

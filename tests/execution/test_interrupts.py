@@ -23,7 +23,7 @@ def test_the_first_interrupt_waits_for_the_end_of_the_run() -> None:
 
 
 def test_the_second_interrupt_is_raised_at_once() -> None:
-    """Whoever presses twice does not want to wait."""
+    """A second interrupt is raised at once."""
     with Interrupts():
         press()
         with pytest.raises(KeyboardInterrupt):
@@ -31,7 +31,7 @@ def test_the_second_interrupt_is_raised_at_once() -> None:
 
 
 def test_the_handler_is_put_back() -> None:
-    """Afterwards SIGINT does what it did before, ignored signals included."""
+    """Afterwards SIGINT has its former handler, ignored signals included."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with Interrupts():

@@ -1,4 +1,4 @@
-"""Objects of the engine that two users reach, and writes into what was shown."""
+"""Objects of the engine that two users reach, and deep mutation of values."""
 
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,4 +1,4 @@
-"""What one operation asks of the engine; an intruder's request harms nobody."""
+"""The calls of one operation; an intruder's request harms no other user."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -88,7 +88,7 @@ def violated(attack: str, adapter: AdapterFactory) -> set[str]:
 
 @each_attack
 def test_an_intruder_is_refused(attack: str) -> None:
-    """The request is refused, and the victim reads what they stored."""
+    """The request is refused, and the victim reads their stored value."""
     history = run(attacked(attack), ReferenceAdapter)
 
     assert "refused" == ended(history, 4).outcome
@@ -113,12 +113,12 @@ class _BelievingAdapter(ReferenceAdapter):
 
 @each_attack
 def test_an_intruder_who_is_believed_is_seen(attack: str) -> None:
-    """Where nobody asks who is asking, some claim sees what came of it."""
+    """Where the engine checks no user, some claim is violated."""
     assert violated(attack, _BelievingAdapter)
 
 
 class _Own(ReferenceAdapter):
-    """Takes what names another's context as a request for the intruder's own."""
+    """Takes a request in another's context as one in the intruder's own."""
 
     async def open_context(
         self, user: str, thread: str, metadata: dict[str, object]
@@ -144,7 +144,7 @@ class _Own(ReferenceAdapter):
 def test_an_intruder_may_be_taken_for_the_owner_of_the_own(
     attack: str, again: tuple[Operation, ...]
 ) -> None:
-    """An engine that acts for the one who asks harms nobody, and is not blamed."""
+    """An engine that acts for the requesting user violates no claim."""
     scenario = attacked(attack)
     before = Write(id=9, user=BOB, context="y", key="k", value=canary("bob", 9, 1))
     operations = (*scenario.operations[:3], before, *scenario.operations[3:], *again)

@@ -76,7 +76,7 @@ def test_nobody_waits_for_a_run_in_the_background() -> None:
 
 
 def test_an_attack_waits_for_its_aim() -> None:
-    """Another's context is asked for once open, a run cancelled once begun."""
+    """Another's context is attacked once open, a run cancelled once begun."""
     desk = Desk(
         open_context(1, 0),
         RunAgent(id=2, user=0, context="x", script=()),
@@ -97,7 +97,7 @@ def test_an_attack_waits_for_its_aim() -> None:
 
 
 def test_the_world_waits_until_all_before_it_have_begun() -> None:
-    """Time passes after what stands before it has begun, ended or not."""
+    """Time passes after the operations before it have begun, ended or not."""
     desk = Desk(open_context(1, 0), open_context(2, 1), AdvanceTime(id=3, seconds=1.0))
 
     desk.come(2)

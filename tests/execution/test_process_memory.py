@@ -1,4 +1,4 @@
-"""What is garbage, and what is not looked at for it."""
+"""Collections of garbage on a frozen heap."""
 
 import gc
 
@@ -8,11 +8,11 @@ from isolation_spec.execution.process_memory import frozen_heap
 
 
 class Boom(Exception):
-    """What ends the work on a frozen heap."""
+    """An exception that ends the work on a frozen heap."""
 
 
 def test_what_was_alive_before_is_not_looked_at() -> None:
-    """Within, what is alive is frozen, and garbage is still collected."""
+    """Within, live objects are frozen, and garbage is still collected."""
     with frozen_heap():
         within = gc.get_freeze_count()
         ring: list[object] = []
@@ -25,7 +25,7 @@ def test_what_was_alive_before_is_not_looked_at() -> None:
 
 
 def test_nothing_stays_frozen_after_an_error() -> None:
-    """What follows is as collectable as it was before."""
+    """Later garbage is as collectable as before."""
     with pytest.raises(Boom), frozen_heap():
         raise Boom
 

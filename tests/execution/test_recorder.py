@@ -1,4 +1,4 @@
-"""What is written down says who asked, when, and leaves out what was there before."""
+"""Entries name their user and time, and leave out rows from before the run."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -46,7 +46,7 @@ def notes() -> Iterator[Recorder]:
 
 
 def test_an_entry_is_of_the_user_of_its_operation(notes: Recorder) -> None:
-    """An operation's user is written down; the world's operations have none."""
+    """An entry names the user of its operation; the world's operations have no user."""
     for operation in (4, 5, None):
         notes.record(OperationStarted, operation)
 

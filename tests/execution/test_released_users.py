@@ -1,4 +1,4 @@
-"""Who has left is not cleaned up again; who may have come too late for it has not."""
+"""A user who has left is not cleaned up again, unless a request came too late."""
 
 import pytest
 
@@ -33,18 +33,18 @@ def test_a_user_whose_cleanup_returned_has_left() -> None:
 
 @pytest.mark.parametrize("outcome", ["failed", "refused", "cancelled", "unfinished"])
 def test_a_cleanup_that_did_not_return_released_nobody(outcome: str) -> None:
-    """It is asked for again in the end."""
+    """The user is cleaned up again in the end."""
     assert set() == left(*OPENED, started(5, ALICE), ended(5, ALICE, outcome))
     assert set() == left(*OPENED, started(5, ALICE))
 
 
 def test_who_comes_again_has_not_left() -> None:
-    """What was asked for afterwards needs a cleanup of its own."""
+    """A later request needs a cleanup of its own."""
     assert set() == left(*OPENED, *LEFT, started(7, ALICE))
 
 
 def test_what_was_under_way_may_have_come_too_late() -> None:
-    """A request that nobody had begun to work on, or that was another's context."""
+    """A request that no agent had begun, or in another's context."""
     assert set() == left(started(1, ALICE), *LEFT)
     assert set() == left(*OPENED, started(3, ALICE), *LEFT, ended(3, ALICE))
     theirs = (started(4, ALICE), stepped(4, ALICE, "begin"))

@@ -96,7 +96,7 @@ def searching(seed: int, choices: int = 60) -> Scheduler:
 
 
 class Small(Adapter):
-    """An adapter of nothing: notes what it is asked, agents only wait and sleep."""
+    """An adapter without an engine: it notes its calls; agents only wait and sleep."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []
@@ -137,7 +137,7 @@ class Small(Adapter):
     async def shutdown(self) -> None:
         self.asked.append("shutdown")
 
-    # What an agent needs of it
+    # The services of its agents
 
     def identity(self) -> str | None:
         return None
@@ -177,7 +177,7 @@ THINK = Think(prompt="")
 
 
 def rich(schedule: Schedule, cancel: Cancellation | None) -> Scenario:
-    """Two users who do a little of everything that the reference engine offers."""
+    """Two users with a little of every feature of the reference engine."""
     operations: list[Operation] = []
     for user, label in enumerate(("alice", "bob")):
         first = 10 * user + 1
@@ -385,7 +385,7 @@ class SmallClient:
 
 @pytest.mark.parametrize("operation", NEVER, ids=lambda o: type(o).__name__)
 def test_unavailable(operation: Operation) -> None:
-    """What names something never opened ends unavailable without asking the engine."""
+    """An operation that names something never opened ends without a call."""
 
     class Connectable(Small):
         async def connect(self, user: str, **_: Any) -> Any:
@@ -400,7 +400,7 @@ def test_unavailable(operation: Operation) -> None:
 
 
 def test_names_are_those_of_the_user() -> None:
-    """A context of one user is no context of another who uses the same name."""
+    """A context of one user is no context of another user of the same name."""
     adapter = Small()
     read = Read(id=2, user=1, context="x")
     wait = AdvanceTime(id=3, seconds=1.0)
@@ -412,7 +412,7 @@ def test_names_are_those_of_the_user() -> None:
 
 
 def test_opening_that_failed_opens_nothing() -> None:
-    """What names a context whose opening failed is unavailable."""
+    """An operation in a context whose opening failed is unavailable."""
 
     class Failing(Small):
         async def open_context(self, *_: Any) -> Any:
@@ -451,7 +451,7 @@ def test_cancellation_at_its_place(step: int, early: bool) -> None:
     assert (() if reaches else ("cancellation of 2",)) == history.unused
     assert int(reaches) == history.reached.cancellations
     if reaches:
-        # Late, what the step awaited is done but the agent does not come to see it.
+        # Before the step, its awaited result is there but the agent never gets it.
         assert step - (1 if early else 2) == len(thoughts) or step == 1
         if (step, early) != (1, False):
             assert "cancelled" == outcomes(history)[2]
@@ -730,11 +730,11 @@ def test_a_run_that_its_world_ends_does_not_go_on() -> None:
 
 
 def test_who_has_left_is_not_cleaned_up_again() -> None:
-    """In the end those are cleaned up who are still there."""
+    """In the end the remaining users are cleaned up."""
     adapter = Small()
     run(scenario(opened(1), CleanupUser(id=2, user=0)), lambda: adapter)
 
-    asked = [what for what in adapter.asked if "cleanup" in what]
+    asked = [call for call in adapter.asked if "cleanup" in call]
     assert ["cleanup user u1", "cleanup user u11"] == asked
 
 
@@ -824,7 +824,7 @@ def test_left_lock_does_not_keep_the_run_from_its_end() -> None:
 
 
 def test_outcomes() -> None:
-    """Returned, refused, failed and cancelled, each with its text, are told apart."""
+    """Returned, refused, failed and cancelled are distinct, each with its text."""
 
     class Refused(Exception):
         pass

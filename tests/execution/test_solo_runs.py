@@ -1,4 +1,4 @@
-"""What is left of a scenario for one user alone, and when that can be compared."""
+"""The part of a scenario for one user alone, and its comparability."""
 
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.execution.run import run

@@ -1,4 +1,4 @@
-"""Histories are pure data, and the text of what was observed holds every canary."""
+"""Histories are pure data, and the text of an observation holds every canary."""
 
 import dataclasses
 import re
@@ -135,7 +135,7 @@ def test_canary_is_found_at_depth(names: list[str]) -> None:
 
 
 def test_canary_is_found_eleven_levels_deep() -> None:
-    """Twelve levels are gone through; what lies deeper is cut off visibly."""
+    """Twelve levels are rendered; deeper ones are cut off visibly."""
     value: Any = SECRET
     for _ in range(11):
         value = [value]
@@ -145,7 +145,7 @@ def test_canary_is_found_eleven_levels_deep() -> None:
 
 
 def test_suppressed_context_is_found() -> None:
-    """A canary in an error that `from None` hides is there for whoever looks."""
+    """A canary in an error that `from None` hides is still in the text."""
     error = in_context(SECRET)
     error.__suppress_context__ = True
 
@@ -180,7 +180,7 @@ def test_text_has_no_addresses() -> None:
 
 
 def test_text_of_sets_is_sorted() -> None:
-    """Sets give the same text in whatever order they iterate."""
+    """Sets give the same text in any order of iteration."""
     words = [f"word{number}" for number in range(50)]
     reversed_words = words[::-1]
 

@@ -29,13 +29,13 @@ def test_code_of_the_value_does_not_run() -> None:
     [(None, "None"), (True, "True"), (b"a\xff", "a\ufffd"), ("\ud800", "\\ud800")],
 )
 def test_text_can_be_encoded(value: object, text: str) -> None:
-    """Whatever the value holds, its text is valid UTF-8."""
+    """The text of any value is valid UTF-8."""
     assert text == render(value)
     assert render(value).encode()
 
 
 def test_the_walk_ends_twelve_levels_deep() -> None:
-    """What lies deeper is shown as dots."""
+    """Deeper levels are shown as dots."""
     value: object = "deep"
     for _ in range(11):
         value = [value]

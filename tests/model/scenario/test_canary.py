@@ -1,4 +1,4 @@
-"""A canary names its owner in whatever text it stands, and none is taken for one."""
+"""A canary names its owner in any text, and no other text passes for one."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -16,7 +16,7 @@ from isolation_spec.model.scenario import canaries_in, canary
 def test_genuine_canaries_are_found(
     owner: str, operation: int, ordinal: int, after: str
 ) -> None:
-    """A canary names its owner, whatever follows it and whatever stands before it."""
+    """A canary names its owner between any other text."""
     value = canary(owner, operation, ordinal)
     for before in ("", " ", "= ", '"', "7", "-"):
         found = list(canaries_in(before + value + after))
@@ -35,7 +35,7 @@ def test_several_canaries_in_one_text() -> None:
 
 
 def test_forged_canaries_are_not_found() -> None:
-    """Whatever differs from a genuine canary in one character is none."""
+    """A text that differs from a canary in one character is not genuine."""
     value = canary("alice", 12, 3)
     forged = [
         value.replace("alice", "bob"),

@@ -1,4 +1,4 @@
-"""What every operation answers, and what of it stands in JSON."""
+"""The questions that every operation answers, and the fields in its JSON."""
 
 import typing
 from operator import attrgetter
@@ -47,7 +47,7 @@ def least(kind: type[Operation]) -> Operation:
 
 @pytest.mark.parametrize("kind", typing.get_args(Operation), ids=lambda k: k.__name__)
 def test_every_operation_answers(kind: type[Operation]) -> None:
-    """An operation answers with its field, and with the default where it has none."""
+    """An operation answers with its field, or else with the default."""
     operation = least(kind)
     answers = QUESTIONS | msgspec.structs.asdict(operation)
 
@@ -65,7 +65,7 @@ def test_answers_are_no_fields(kind: type[Operation]) -> None:
 
 
 def test_the_owner_is_the_victim_or_the_user() -> None:
-    """An attack names what belongs to its victim, any other operation its user's."""
+    """The owner of an attack is its victim, of any other operation its user."""
     assert 2 == Read(id=1, user=0, context="x", victim=2).owner
     assert 0 == CancelRun(id=1, user=0, run=4, victim=0).owner
     assert 1 == CleanupUser(id=1, user=1).owner

@@ -226,20 +226,20 @@ REFUSED = {
 
 @pytest.mark.parametrize("name", REFUSED)
 def test_malformed_json_is_refused(name: str) -> None:
-    """What has not the form of a scenario is refused with the place in the text."""
+    """JSON without the form of a scenario is refused with the place in the text."""
     data, expected = REFUSED[name]
     with pytest.raises(ValueError, match=expected):
         Scenario.from_json(json.dumps(data))
 
 
 def test_broken_json_is_refused() -> None:
-    """What is no JSON at all is a ValueError as well."""
+    """Bytes that are no JSON are a ValueError as well."""
     with pytest.raises(ValueError, match=r"truncated|malformed"):
         Scenario.from_json(b'{"users": [')
 
 
 def test_scenarios_cannot_be_changed() -> None:
-    """A scenario is frozen, so that nobody who holds one can alter a run."""
+    """A scenario is frozen, so that no holder of it can alter a run."""
     scenario = Scenario(users=(ALICE,), operations=())
     with pytest.raises(AttributeError):
         scenario.users = ()  # type: ignore[misc]
