@@ -18,6 +18,7 @@ from isolation_spec.model.history.entries import (
     ResourceAlive,
 )
 from isolation_spec.model.history.history import History
+from isolation_spec.model.history.states import Outcome
 from isolation_spec.model.scenario import (
     CleanupEngine,
     Erase,
@@ -96,7 +97,7 @@ def _attacks(history: History) -> Iterator[MethodResult]:
         if operation.victim is None:
             continue
         method = _METHOD_OF[type(operation)]
-        if entry.outcome == "refused":
+        if entry.outcome == Outcome.REFUSED:
             yield MethodResult(
                 method=f"{method} of another's", status="ok", note="refused"
             )
@@ -115,7 +116,7 @@ _METHOD_OF: dict[type, str] = {
 
 
 def _reason(entry: OperationEnded) -> str:
-    if entry.outcome == "failed":
+    if entry.outcome == Outcome.FAILED:
         return f"{entry.error[:60]} is not in refusals; add it if it means no"
     return "let the engine check the user, unless you look for this fault"
 

@@ -89,7 +89,7 @@ class OperationSpan(NamedTuple):
     operation: UserOperation
     started: int
     ended: int
-    outcome: str
+    outcome: Outcome
 
 
 class HistoryIndex:

@@ -116,7 +116,7 @@ def _foreign(index: int, entry: ToolRan, owner: int) -> Violation:
             identity=Shown(str(entry.identity)),
             tool=Shown(entry.tool),
             user=owner,
-            moment=ToolMoment(entry.moment),
+            moment=entry.moment,
         ),
         entry=index,
         users=(owner,),

@@ -56,5 +56,8 @@ class ToolMoment(StrEnum):
     """The moments at which the body of a tool reports its user."""
 
     BEGAN = "began"
+    """At its beginning."""
     WENT_ON = "went on"
+    """Between two awaits."""
     ENDED = "ended"
+    """At its end."""

@@ -15,6 +15,7 @@ from isolation_spec.model.history.entries import (
     ToolRan,
 )
 from isolation_spec.model.history.history import History
+from isolation_spec.model.history.states import Outcome, ToolMoment
 from isolation_spec.model.scenario import (
     CancelRun,
     CleanupEngine,
@@ -54,7 +55,7 @@ def causes(history: History) -> Iterator[tuple[int | None, int]]:
                 run = run_of(entry)
                 if run in latest:
                     yield latest[run], index
-            case ToolRan(moment="began") if number in latest:
+            case ToolRan(moment=ToolMoment.BEGAN) if number in latest:
                 yield latest[number], index
             case OperationEnded() | ConnectionClosed():
                 if number not in cancelled or isinstance(entry, ConnectionClosed):
@@ -73,7 +74,8 @@ def _ender(
     """Returns the latest operation that may have caused an end, None if none may."""
     ended = operations.get(entry.operation or -1)
     if isinstance(entry, OperationEnded) and (
-        entry.outcome not in ("cancelled", "failed") or not isinstance(ended, RunAgent)
+        entry.outcome not in (Outcome.CANCELLED, Outcome.FAILED)
+        or not isinstance(ended, RunAgent)
     ):
         return None
     since = started.get(entry.operation or -1, -1)

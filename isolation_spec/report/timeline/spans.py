@@ -15,6 +15,7 @@ from isolation_spec.model.history.entries import (
     SessionMoved,
     ToolRan,
 )
+from isolation_spec.model.history.states import SessionMove
 
 __all__ = ["Span", "bar_of", "lasting", "spans"]
 
@@ -78,7 +79,7 @@ def _moment(entry: Entry) -> tuple[tuple[str, object], str, str]:
         case ConnectionClosed():
             return ("connection", entry.operation), "end", ""
         case SessionMoved():
-            ends = entry.move == "closed"
+            ends = entry.move == SessionMove.CLOSED
             return ("database", entry.session), "end" if ends else "on", entry.move
         case ToolRan():
             moment = {"began": "begin", "ended": "end"}.get(entry.moment, "")
