@@ -33,7 +33,6 @@ ELSEWHERE = {
     "diagnosis/shrink": "diagnosis/shrink/test_shrinker.py",
     "diagnosis/wording": "diagnosis/test_wording.py",
     "engines/reference/frozen.py": "engines/reference/test_context.py",
-    "engines/reference/run_execution.py": "engines/reference/test_user_engine.py",
     "engines/reference/runs.py": "engines/reference/test_user_engine.py",
     "execution/isolation": "execution/isolation/test_isolation.py",
     "execution/operation_tasks.py": "execution/test_run.py",
@@ -57,9 +56,6 @@ ELSEWHERE = {
     "strategies/scheduled_runs.py": "strategies/test_schedules.py",
     "strategies/seeded_schedules.py": "strategies/test_schedules.py",
     "strategies/sync_members.py": "strategies/test_machine.py",
-    "world/interface.py": "contract/test_environment.py",
-    "world/schedulers/replay.py": "execution/test_solo_runs.py",
-    "world/thread_watch.py": "world/test_ledger.py",
     "world/world.py": "world/test_loop.py",
 }
 """Module or package without a test of its own name -> the test file that covers it."""
