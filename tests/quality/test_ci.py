@@ -1,5 +1,6 @@
 """The project's own check: its script and its workflow."""
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -44,3 +45,17 @@ def test_the_workflow_checks_each_supported_version() -> None:
     assert [False] == matrix["experimental"]
     assert [{"python": "3.14", "experimental": True}] == matrix["include"]
     assert ".ci/run ${{ matrix.python }}" == job["steps"][-1]["run"]
+
+
+def test_the_selected_tests_are_there() -> None:
+    """Each path of the script exists, and each name is a function of its file."""
+    selected = re.findall(r"tests/[\w/]+(?:\.py(?:::\w+)?)?", SCRIPT.read_text())
+    missing = []
+    for one in selected:
+        path, _, name = one.partition("::")
+        there = (ROOT / path).exists()
+        if not there or (name and f"def {name}(" not in (ROOT / path).read_text()):
+            missing.append(one)
+
+    assert len(selected) > 1
+    assert [] == missing
