@@ -173,7 +173,8 @@ class ClaimTest(CaseTest):
     def judge(self, searched: Searched) -> None:
         verdict, _, reason = searched.verdict(self.name)
         if verdict is Verdict.VIOLATED:
-            raise IsolationTestFailed(searched.found[self.name].text)
+            finding = searched.found[self.name]
+            raise IsolationTestFailed(finding.text, finding.summary)
         if verdict is Verdict.HOLDS:
             return
         if searched.violated and self.name not in searched.found:

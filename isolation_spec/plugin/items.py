@@ -12,7 +12,14 @@ __all__ = ["Group", "IsolationItem", "IsolationTestFailed", "stands_for_itself"]
 
 
 class IsolationTestFailed(Exception):
-    """A test of the plugin fails; pytest shows its text without a traceback."""
+    """A test of the plugin fails; pytest shows its text without a traceback.
+
+    Where CI is set, pytest repeats the `summary` below all failures.
+    """
+
+    def __init__(self, text: str, summary: str = "") -> None:
+        super().__init__(text)
+        self.summary = summary or text
 
 
 class Group(pytest.Collector):
@@ -55,12 +62,10 @@ class IsolationItem(pytest.Function):
     def repr_failure(  # type: ignore[override]  # so is the one of pytest.Function
         self, excinfo: pytest.ExceptionInfo[BaseException]
     ) -> Any:
-        """Returns the text of a failed test; its first sentence is for the summary."""
+        """Returns the text of a failed test, with its own summary."""
         if not isinstance(excinfo.value, IsolationTestFailed):
             return super().repr_failure(excinfo)
         shown = excinfo.getrepr(style="value")
         if shown.reprcrash is not None:
-            # Where CI is set, pytest repeats the whole message below all failures.
-            first, *_ = str(excinfo.value).split("\n\n")
-            shown.reprcrash.message = " ".join(first.split())
+            shown.reprcrash.message = " ".join(excinfo.value.summary.split())
         return shown

@@ -99,12 +99,14 @@ class ReplayTest(IsolationItem):
         lines = [f"{replayed.outcome}: {failure.claim} on {engine.name}"]
         if replayed.note:
             lines.append(f"differs from the saved run: {replayed.note}")
+        summary = "\n".join(lines)
         if replayed.outcome is Outcome.REPRODUCED:
             violation = judgement.violations[0]
             diagnosis = diagnose(history, violation, engine.make_adapter)
             lines += ["", *explain(diagnosis).lines()]
         command = replay_command(self._shown(), engine.name)
-        raise IsolationTestFailed("\n".join([*lines, "", f"Replay with: {command}"]))
+        text = "\n".join([*lines, "", f"Replay with: {command}"])
+        raise IsolationTestFailed(text, summary)
 
     def _record(self, outcome: str, failure: Failure | None = None) -> None:
         replayed = Replayed(

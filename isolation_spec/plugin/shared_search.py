@@ -21,12 +21,16 @@ __all__ = ["SavedFinding", "Searched", "Searches", "search_engine"]
 
 
 class SavedFinding(msgspec.Struct, frozen=True, kw_only=True):
-    """A violation, its file, and its explanation; unconfirmed, in one line."""
+    """A violation, its file, and its explanation; unconfirmed, in one line.
+
+    `summary` is the statement of the claim, "" for one line.
+    """
 
     violation: Violation
     path: str
     confirmed: bool
     text: str
+    summary: str = ""
 
 
 class Searched(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -104,13 +108,17 @@ def search_engine(
 def _finding(
     event: FailureFound | FailureSaved, path: str, engine: Engine
 ) -> SavedFinding:
+    violation = event.violation
     if isinstance(event, FailureFound):
-        confirmed, text = False, f"{event.violation.claim}: {event.observation}"
-    else:
-        confirmed = event.confirmed
-        text = "\n".join(failure_lines(msgspec.structs.replace(event, path=path)))
+        text = f"{violation.claim}: {event.observation}"
+        return SavedFinding(violation=violation, path=path, confirmed=False, text=text)
+    lines = failure_lines(msgspec.structs.replace(event, path=path))
     return SavedFinding(
-        violation=event.violation, path=path, confirmed=confirmed, text=text
+        violation=violation,
+        path=path,
+        confirmed=event.confirmed,
+        text="\n".join(lines),
+        summary=" ".join(event.explanation.claim) if event.explanation else "",
     )
 
 

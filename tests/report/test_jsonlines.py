@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from isolation_spec.report.jsonlines import JSONLines
-from tests.report.events import GREEN, SEARCHES
+from tests.report.events import GREEN, SEARCHES, saved
 
 
 @pytest.mark.parametrize("search", SEARCHES)
@@ -42,6 +42,20 @@ def test_fields_are_those_of_the_event(tmp_path: Path) -> None:
     assert ("holds", 40, 7) == tuple(
         found["result"][name] for name in ("verdict", "interleavings", "seed")
     )
+
+
+def test_a_violation_has_the_fields_of_its_fact(tmp_path: Path) -> None:
+    """A machine reads users, kinds and names from fields, not from sentences."""
+    listener = JSONLines(tmp_path / "events.jsonl")
+    listener(saved())
+    found = json.loads(listener.path.read_bytes())
+    fact = found["violation"]["fact"]
+
+    assert "resource_left_alive" == fact["fact"]
+    assert ("task", 0, False) == (fact["kind"], fact["user"], fact["shut_down"])
+    assert ["givens", "observation"] == [
+        name for name, lines in found["explanation"].items() if lines
+    ]
 
 
 def test_an_old_file_is_replaced(tmp_path: Path) -> None:
