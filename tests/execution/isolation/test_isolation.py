@@ -2,17 +2,13 @@
 
 import importlib
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import msgspec
 import pytest
 
 from isolation_spec.contract.errors import AdapterError
@@ -20,12 +16,7 @@ from isolation_spec.engines.registry import own_engine
 from isolation_spec.execution.attribution import Frame, attribute, frames_dumped
 from isolation_spec.execution.hang import HangReport, load_hang, save_hang
 from isolation_spec.execution.interrupts import Interrupts
-from isolation_spec.execution.isolation.process_map import map_in_processes
-from isolation_spec.execution.isolation.subprocess import (
-    Parent,
-    Work,
-    run_in_subprocess,
-)
+from isolation_spec.execution.isolation.subprocess import Parent
 from isolation_spec.execution.isolation.time_limit import time_limit
 from isolation_spec.execution.run import run
 from isolation_spec.model.scenario import (
@@ -40,6 +31,7 @@ from isolation_spec.search.verification import verify
 from isolation_spec.strategies.profiles import find_profile
 from isolation_spec.world.schedulers.base import Scheduler
 from tests.cli.command import SCRIPT, environment
+from tests.execution.isolation.test_subprocess import Digest, run_apart
 
 pytestmark = pytest.mark.slow
 
@@ -68,32 +60,6 @@ REFUSED = {
     "UsedUp": ("__init__", "used up"),
     "Anonymous": ("Anonymous.identity", "7"),
 }
-
-
-class Digest(msgspec.Struct, frozen=True, tag=True):
-    """The message of the work in these tests."""
-
-    text: str
-
-
-def run_apart(
-    work: Work[Digest],
-    receive: Callable[[Digest], None],
-    *,
-    adapter: str = "A",
-    allowed: float = 30,
-    is_interrupted: Callable[[], bool] = lambda: False,
-) -> HangReport | None:
-    return run_in_subprocess(
-        work,
-        Digest,
-        receive=receive,
-        name="the work",
-        engine="bad",
-        adapter=adapter,
-        allowed=allowed,
-        is_interrupted=is_interrupted,
-    )
 
 
 SCENARIO = Scenario(
@@ -270,82 +236,6 @@ def test_a_hang_in_another_process_is_named(
     assert (method, how) == (hang.method, hang.how)
     assert hang.why.startswith(why)
     assert SCENARIO == hang.scenario
-
-
-def test_completed_work_is_no_hang(bad: ModuleType) -> None:
-    """A process that completes its work sends its messages, and is no hang."""
-    received: list[Digest] = []
-
-    def work(parent: Parent[Digest]) -> None:
-        parent.send(Digest(run(SCENARIO, bad.NotebookAdapter).digest()))
-
-    assert None is run_apart(work, received.append)
-    assert [Digest(run(SCENARIO, bad.NotebookAdapter).digest())] == received
-
-
-@pytest.mark.parametrize(
-    ("error", "text"),
-    [
-        (AdapterError("no such method"), "no such method"),
-        (ValueError("odd"), "the work broke off: ValueError: odd"),
-    ],
-    ids=["adapter", "own"],
-)
-def test_an_exception_of_the_work_is_an_error_of_the_adapter(
-    error: Exception, text: str
-) -> None:
-    """The parent raises it, with the text of the exception."""
-
-    def work(_: Parent[Digest]) -> None:
-        raise error
-
-    with pytest.raises(AdapterError, match=f"^{text}$"):
-        run_apart(work, list[Digest]().append)
-
-
-def test_an_interrupt_ends_the_work_between_two_runs() -> None:
-    """The parent sends `Stop` once, and raises KeyboardInterrupt after the end."""
-    received: list[Digest] = []
-
-    def work(parent: Parent[Digest]) -> None:
-        parent.send(Digest("began"))
-        while not parent.wants_stop():
-            time.sleep(0.001)
-        parent.send(Digest("ended"))
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        run_apart(work, received.append, is_interrupted=lambda: bool(received))
-
-    assert [Digest("began"), Digest("ended")] == received
-
-
-def test_results_are_computed_in_several_processes() -> None:
-    """Each item has its result, computed in one of so many other processes."""
-
-    def compute(number: int) -> tuple[int, int]:
-        return number * number, os.getpid()
-
-    results = dict(
-        map_in_processes(compute, range(5), tuple[int, int], jobs=2, name="a square")
-    )
-
-    assert {n: n * n for n in range(5)} == {n: v for n, (v, _) in results.items()}
-    assert 2 == len({process for _, process in results.values()} - {os.getpid()})
-
-
-@pytest.mark.parametrize(
-    ("number", "text"),
-    [(0, "a quotient broke off: ZeroDivisionError"), (-1, "its process died")],
-)
-def test_a_result_that_cannot_be_computed_is_an_error(number: int, text: str) -> None:
-    """An exception, or the end of a process, ends the computation with its reason."""
-
-    def compute(number: int) -> int:
-        return os._exit(3) if number < 0 else 1 // number
-
-    with pytest.raises(AdapterError, match=text):
-        list(map_in_processes(compute, [1, number], int, jobs=2, name="a quotient"))
 
 
 def test_the_handlers_of_signals_are_put_back(bad: ModuleType) -> None:
