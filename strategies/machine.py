@@ -27,6 +27,7 @@ from isolation_spec.model.scenario import (
     Write,
     canary,
 )
+from isolation_spec.strategies import rule_weights
 from isolation_spec.strategies.endings import FinalRound, final_rounds
 from isolation_spec.strategies.identifiers import LABELS, threads
 from isolation_spec.strategies.payloads import sign
@@ -43,27 +44,6 @@ from isolation_spec.strategies.sync_members import refuse_async_members
 __all__ = ["IsolationMachine"]
 
 _ANY = st.integers(0, 15)
-_INTRUSIONS = ("cancel", "cancel", "read", "write", "mutate", "erase", "clean up")
-"""Requests of an intruder after a run; each names a run or context of another user."""
-_LEAVING = (
-    Cancellation(step=3, after_step=True),
-    Cancellation(step=3, after_step=True),
-    Cancellation(step=2, after_step=True),
-    Cancellation(step=4),
-    None,
-)
-"""How a client leaves at once: at a step of its handshake; None for just after it. The
-shares were not measured."""
-_USERS = (2, 3, 3, 4, 4, 5, 5, 6)
-"""Numbers of users. Two suffice for most races; but four have six pairs, each of which
-may meet, for twice the cost. The first value is only in the smallest workload, as
-Hypothesis makes each further example differ in its first choice: of 600 workloads 1 had
-two users, 173 three, 164 four, 181 five and 81 six."""
-_SLOW_ONE_OF = 12
-"""One of so many numbers names the slow user, most of them no user: of 600 workloads,
-35 % had one. A slow answer shows users that wait for another's; the run is longer."""
-_CROWDED = 10
-"""So many more are in a crowd: 12 to 16."""
 
 
 class IsolationMachine(ScenarioBuilder, RuleBasedStateMachine):
@@ -89,14 +69,16 @@ class IsolationMachine(ScenarioBuilder, RuleBasedStateMachine):
     # Set-up; no rule, as swarm testing switches off whole rules
 
     @initialize(
-        count=st.sampled_from(_USERS),
-        connections=st.tuples(*(st.sampled_from((1, 1, 2, 0)) for _ in range(6))),
+        count=st.sampled_from(rule_weights.USERS),
+        connections=st.tuples(
+            *(st.sampled_from(rule_weights.CONNECTIONS) for _ in range(6))
+        ),
         background=st.tuples(*(st.booleans() for _ in range(6))),
         threads=st.tuples(*(threads() for _ in range(6))),
         alike=st.booleans(),
-        leaver=st.integers(0, 11),
-        leaving=st.sampled_from(_LEAVING),
-        slow_user=st.integers(0, _SLOW_ONE_OF - 1),
+        leaver=st.integers(0, rule_weights.LEAVER_NUMBERS - 1),
+        leaving=st.sampled_from(rule_weights.LEAVING),
+        slow_user=st.integers(0, rule_weights.SLOW_USER_NUMBERS - 1),
         final_round=final_rounds(),
         search=searches(),
     )
@@ -116,7 +98,7 @@ class IsolationMachine(ScenarioBuilder, RuleBasedStateMachine):
         """The users, each with a context and a run; perhaps all ask for the same, or
         one of them leaves at once and comes again."""
         self.search, self.final_round, self.slow_user = search, final_round, slow_user
-        count += _CROWDED * self.is_crowded
+        count += rule_weights.CROWD * self.is_crowded
         self.users = tuple(User(label=label, id=label) for label in LABELS[:count])
         for user in range(len(self.users)):
             self.contexts.append([])
@@ -165,7 +147,7 @@ class IsolationMachine(ScenarioBuilder, RuleBasedStateMachine):
         user=_ANY,
         victim=_ANY,
         pick=_ANY,
-        then=st.tuples(*(st.sampled_from(_INTRUSIONS) for _ in range(2))),
+        then=st.tuples(*(st.sampled_from(rule_weights.INTRUSIONS) for _ in range(2))),
         classes=classes(),
     )
     def intrude(
@@ -419,7 +401,7 @@ class IsolationMachine(ScenarioBuilder, RuleBasedStateMachine):
         self._leave(self._user(user), cancel, classes)
 
     @rule(
-        seconds=st.sampled_from((0.1, 1.0, 6.0, 31.0, 301.0)),
+        seconds=st.sampled_from(rule_weights.WAITS),
         stalled=st.booleans(),
         collecting=st.integers(0, 1),
     )
@@ -432,11 +414,11 @@ class IsolationMachine(ScenarioBuilder, RuleBasedStateMachine):
             self.operations.append(CollectGarbage(id=self._number(())))
 
     @precondition(lambda self: not self.is_shut_down)
-    @rule(chance=st.integers(0, 3), classes=classes())
+    @rule(chance=st.integers(0, rule_weights.SHUTDOWN_ONE_OF - 1), classes=classes())
     def shutdown(self, chance: int, classes: Classes) -> None:
         """The engine is shut down under its users; seldom, as nothing happens after
         it."""
-        if chance == 3:
+        if chance == rule_weights.SHUTDOWN_ONE_OF - 1:
             self.is_shut_down = True
             self.operations.append(Shutdown(id=self._number(classes)))
 

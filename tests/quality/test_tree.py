@@ -50,6 +50,7 @@ ELSEWHERE = {
     "search/plan.py": "search/test_verification.py",
     "search/worker.py": "search/test_worker_pool.py",
     "search/workload_runner.py": "strategies/test_extra_schedules.py",
+    "strategies/rule_weights.py": "strategies/test_lessons.py",
     "strategies/scenario_builder.py": "strategies/test_machine.py",
     "strategies/scheduled_runs.py": "strategies/test_extra_schedules.py",
     "strategies/seeded_schedules.py": "strategies/test_schedules.py",
