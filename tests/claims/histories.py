@@ -1,4 +1,4 @@
-"""Tiny histories by hand: alice and bob, what they asked for, and what was seen.
+"""Tiny histories by hand: operations of alice and bob, and their observations.
 
 Each helper makes one entry; `history` puts them into the scenario TWO unless another
 one is given. Users are 0 (alice) and 1 (bob); their identities are not their labels.
@@ -93,7 +93,7 @@ def history(
 
 
 class Judged(NamedTuple):
-    """What a claim made of a history; clauses in the order in which they failed."""
+    """The judgement of a history; clauses in the order in which they failed."""
 
     verdict: Verdict
     evidence: int
@@ -240,16 +240,16 @@ def event(
     at: float = 0.0,
     **fields: Any,
 ) -> Entry:
-    """An event on the user's first connection; of the user's own run unless told."""
-    told: dict[str, Any] = {
+    """An event on the user's first connection; by default of the user's own run."""
+    named: dict[str, Any] = {
         "type": type,
         "user_id": owner or IDS[user],
         "run_id": run or f"run-{3 + user}",
         **fields,
     }
     if sequence is not None:
-        told["sequence"] = sequence
-    return received(user, json.dumps(told), at=at)
+        named["sequence"] = sequence
+    return received(user, json.dumps(named), at=at)
 
 
 def story(user: int, *types: str, numbered: bool = True) -> tuple[Entry, ...]:

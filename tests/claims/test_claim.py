@@ -1,4 +1,4 @@
-"""What every claim is, and what judging one gives."""
+"""Properties of every claim, and of every judgement."""
 
 import dataclasses
 import re
@@ -67,7 +67,7 @@ def test_ids_are_short_words(claim: Claim) -> None:
 
 @every_claim
 def test_statements_are_one_sentence(claim: Claim) -> None:
-    """What must hold is said in one sentence, and when it is tested in one clause."""
+    """The claim is said in one sentence, and its opportunities in one clause."""
     assert re.fullmatch(r"[A-Z][^.\n]*\.", claim.statement)
     assert re.fullmatch(r"[a-z][^.\n]*", claim.situation)
 
@@ -79,7 +79,7 @@ def test_a_claim_is_found_by_its_id(claim: Claim) -> None:
 
 
 def test_an_unknown_claim_lists_those_that_there_are() -> None:
-    """Who asks for a claim that is none is told all of them."""
+    """An unknown id is refused with a list of all ids."""
     with pytest.raises(KeyError) as caught:
         find_claim("teardwon")
 
@@ -89,7 +89,7 @@ def test_an_unknown_claim_lists_those_that_there_are() -> None:
 
 @every_claim
 def test_an_empty_history_is_inconclusive(claim: Claim) -> None:
-    """Nothing observed is never green, and the reason says what was not reached."""
+    """Nothing observed is never green, and the reason is that it was not reached."""
     (judgement,) = judge(history(), ALL, (claim,), solos={})
 
     assert Verdict.INCONCLUSIVE is judgement.verdict
@@ -98,7 +98,7 @@ def test_an_empty_history_is_inconclusive(claim: Claim) -> None:
 
 @every_claim
 def test_a_check_that_crashes_is_inconclusive(claim: Claim) -> None:
-    """A bug of the specification is never green, and the reason says what it was."""
+    """A bug of the specification is never green, and the reason names the exception."""
 
     def crash(_: object) -> Iterator[Opportunity]:
         raise IndexError("off the end")
@@ -125,7 +125,7 @@ def test_a_claim_needs_its_capabilities(claim: Claim, capability: Capability) ->
 
 
 def test_a_crash_after_situations_is_inconclusive() -> None:
-    """What held before the check crashed is not reported as evidence."""
+    """Opportunities before the check crashed are not reported as evidence."""
     (judgement,) = judge(
         history(), ALL, (yielding(Opportunity(), Opportunity(), ValueError("x")),)
     )

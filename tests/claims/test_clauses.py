@@ -84,7 +84,7 @@ def test_a_clause_matters(claim: Claim, clause: str) -> None:
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.id)
 def test_a_claim_that_is_whole_passes_its_tests(claim: Claim) -> None:
-    """What catches the mutants is silent about the claim itself."""
+    """The tests that catch the mutants pass with the claim itself."""
     assert not is_caught(claim, "", lambda _, found: found)
 
 

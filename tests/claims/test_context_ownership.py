@@ -59,7 +59,7 @@ def test_the_readers_own_value_does_not(way: str) -> None:
     [
         pytest.param(FORGED, id="wrong-digest"),
         pytest.param(canary("alice", 9, 9), id="of-no-operation"),
-        pytest.param(canary("carol", 3, 1), id="of-nobody"),
+        pytest.param(canary("carol", 3, 1), id="of-no-user"),
         pytest.param(IDS[ALICE], id="only-an-identity"),
         pytest.param("~", id="only-a-tilde"),
     ],
@@ -70,7 +70,7 @@ def test_what_nobody_wrote_proves_nothing(value: str) -> None:
 
 
 def test_the_metadata_of_another_users_context_violates() -> None:
-    """What alice hands in as she opens a context is hers like any value."""
+    """A value that alice passes when she opens a context is hers like any other."""
     opened = OpenContext(id=1, user=ALICE, context="x", thread="t")
     asked = scenario(opened, OpenContext(id=2, user=BOB, context="y", thread="t"))
     value = metadata_canary("alice", opened)
@@ -113,7 +113,7 @@ def test_the_owners_identity_does_not(identity: str | None) -> None:
 
 
 def test_the_identity_in_a_tool_is_not_this_claims() -> None:
-    """For whom a tool works is tool isolation's to judge, lest one bug be two."""
+    """Tool isolation judges the identity of a tool, so that one bug is not two."""
     entry = tool(4, BOB, BOBS, identity=IDS[ALICE])
 
     assert holds(1) == judged(CLAIM, *BOTH, entry)
@@ -131,7 +131,7 @@ def test_an_identity_is_compared_exactly(identity: str) -> None:
 
 
 def test_the_state_of_an_earlier_run_violates() -> None:
-    """A run that reads what another run of the same user wrote is one violation."""
+    """A run that reads a value of another run of its user is one violation."""
     stale = stepped(4, BOB, "read_state", f"s {canary('bob', 9, 1)}")
 
     assert violated("stale-state") == judged(CLAIM, *BOTH, stale)
@@ -139,14 +139,14 @@ def test_the_state_of_an_earlier_run_violates() -> None:
 
 @pytest.mark.parametrize("seen", ["", "s 7", f"s {BOBS}"])
 def test_the_state_of_the_run_itself_does_not(seen: str) -> None:
-    """A run reads what it wrote, or nothing."""
+    """A run reads its own writes, or nothing."""
     own = stepped(4, BOB, "read_state", seen)
 
     assert holds(1) == judged(CLAIM, *BOTH, own)
 
 
 def test_what_another_run_stored_is_no_state() -> None:
-    """What is recalled may well have been remembered by another run of the user."""
+    """A recalled value may come from another run of the user."""
     recalled = stepped(4, BOB, "recall", canary("bob", 9, 1))
 
     assert holds(1) == judged(CLAIM, *BOTH, recalled)
@@ -180,7 +180,7 @@ def test_an_empty_history_is_no_evidence() -> None:
 
 
 def test_one_user_alone_is_no_evidence() -> None:
-    """With nobody else active, nothing could have leaked."""
+    """While no other user is active, nothing can leak."""
     assert NOT_REACHED == judged(
         CLAIM, started(3, ALICE), stepped(3, ALICE), tool(3, ALICE), ended(3, ALICE)
     )
@@ -199,7 +199,7 @@ def test_evidence_begins_when_another_user_does() -> None:
 
 
 def test_the_world_observes_nothing() -> None:
-    """Operations of the world are nobody's, so nothing leaks to them."""
+    """Operations of the world have no user, so nothing leaks to them."""
     assert NOT_REACHED == judged(CLAIM, *BOTH, started(9, None), ended(9, None))
 
 

@@ -52,7 +52,7 @@ def test_a_session_of_two_users_violates() -> None:
 
 
 def test_a_session_shared_again_and_again_is_one_violation() -> None:
-    """However often bob uses alice's session, it is told once."""
+    """However often bob uses alice's session, it is one violation."""
     alices = whole(1, ALICE)
     bobs = (session(1, "used", BOB),) * 3
 
@@ -67,7 +67,7 @@ def test_two_sessions_side_by_side_do_not() -> None:
 
 
 def test_a_use_by_nobody_does_not() -> None:
-    """What the engine does with a session of its own accord is nobody's use."""
+    """A session that the engine uses for no operation has no user."""
     alices, bobs = whole(1, ALICE), whole(2, BOB)
 
     assert holds(2) == judged(
@@ -80,7 +80,7 @@ def test_a_use_by_nobody_does_not() -> None:
 
 @pytest.mark.parametrize("move", ["began", "used", "committed", "rolled_back"])
 def test_a_session_that_stays_open_violates(move: str) -> None:
-    """A session that is never closed is one violation, whatever else became of it."""
+    """A session that is never closed is one violation, however else it was used."""
     moves = [session(1, "began", ALICE)]
     if move != "began":
         moves.append(session(1, move, ALICE))
@@ -129,7 +129,7 @@ HALF = Transact(items=ITEMS)
 
 @pytest.mark.parametrize("rows", [(FIRST,), (SECOND,), (FIRST, SECOND)])
 def test_a_row_of_a_transaction_that_raised_violates(rows: tuple[str, ...]) -> None:
-    """One row or all of them: what a raising transaction left is one violation."""
+    """One row or all rows of a transaction that raised are one violation."""
     left = tuple(row(ALICE, value) for value in rows)
 
     assert violated("not-rolled-back") == transacted(*left)
@@ -141,12 +141,12 @@ def test_no_row_of_a_transaction_that_raised_does_not() -> None:
 
 
 def test_a_row_of_something_else_does_not() -> None:
-    """Another value under the same key is not what was rolled back."""
+    """Another value under the same key is no rolled-back row."""
     assert holds(1) == transacted(row(ALICE, canary("alice", 9, 1)))
 
 
 def test_a_transaction_that_did_not_raise_may_leave_rows() -> None:
-    """What was committed is stored."""
+    """The rows of a committed transaction are stored."""
     rows = (row(ALICE, FIRST), row(ALICE, SECOND, "k1"))
 
     assert NOT_REACHED == transacted(*rows, step=HALF, seen="", outcome="ok")

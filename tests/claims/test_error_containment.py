@@ -87,13 +87,13 @@ def side_by_side(
 
 @pytest.mark.parametrize("outcome", ["failed", "cancelled", "refused", "unfinished"])
 def test_a_calm_users_failure_beside_trouble_violates(outcome: str) -> None:
-    """Who did nothing wrong and yet did not succeed is one violation."""
+    """A user in no trouble whose operation fails is one violation."""
     assert violated("failed") == side_by_side(outcome)
 
 
 @pytest.mark.parametrize("outcome", ["returned", "unavailable"])
 def test_a_calm_users_success_beside_trouble_does_not(outcome: str) -> None:
-    """Who succeeds beside another's trouble is one situation."""
+    """An operation that succeeds beside another user's trouble is one opportunity."""
     assert holds(1) == side_by_side(outcome)
 
 
@@ -121,7 +121,7 @@ def test_a_run_beyond_the_limit_may_be_refused() -> None:
 
 
 def test_a_run_beyond_the_limit_may_not_fail() -> None:
-    """It waits or is refused; and a run of another context takes none of its places."""
+    """It waits or is refused; and a run of another context takes no place of it."""
     assert violated("failed", evidence=1) == beyond("failed", limit=1)
     assert violated("failed", evidence=1) == beyond("refused", limit=1, context="x9")
 
@@ -156,12 +156,12 @@ def test_who_is_in_trouble_may_fail(trouble: str) -> None:
     ids=lambda operation: type(operation).__name__,
 )
 def test_trouble_elsewhere_of_ones_own_may_explain_it(also: Operation) -> None:
-    """A user who has cancelled, cleaned up or left anything is not judged."""
+    """A user with a cancellation, a cleanup or a disconnection is not judged."""
     assert NOT_REACHED == side_by_side("failed", more=(also,), also=(8,))
 
 
 def test_trouble_that_comes_later_explains_nothing() -> None:
-    """What a user does after an operation has failed cannot be why."""
+    """Trouble after the failure of an operation is not its cause."""
     later = CleanupUser(id=8, user=ALICE)
 
     assert violated("failed") == side_by_side("failed", more=(later,), later=(8,))
@@ -173,7 +173,7 @@ def test_trouble_that_comes_later_explains_nothing() -> None:
     ids=["shutdown", "stall"],
 )
 def test_the_world_may_fail_anybody(world: Operation) -> None:
-    """From a shutdown or a stall on nobody is judged."""
+    """From a shutdown or a stall on no user is judged."""
     assert NOT_REACHED == side_by_side("failed", more=(world,), also=(8,))
     assert violated("failed") == side_by_side("failed", more=(world,), later=(8,))
 
@@ -192,7 +192,7 @@ def test_a_little_patience_does_not() -> None:
 
 
 def test_ones_own_sleep_is_no_stall() -> None:
-    """What a user's own agents sleep is theirs to wait for."""
+    """A user waits for the sleep of their own agents."""
     sleepy = run_of(ALICE, Sleep(seconds=5.0))
 
     assert holds(1) == side_by_side(alices=sleepy, seconds=7.4)
@@ -238,14 +238,14 @@ def test_a_run_that_failed_before_excuses_no_stall(step: Step) -> None:
     ids=["cleans up", "breaks", "is slow"],
 )
 def test_what_may_go_on_excuses_a_stall(own: Operation) -> None:
-    """What was cleaned up, retried or answered late may still be at work."""
+    """A cleanup, a retry or a late answer may leave a run at work."""
     own = msgspec.structs.replace(own, id=8)
 
     assert NOT_REACHED == stalled_after(own)
 
 
 def test_anothers_sleep_is_a_stall() -> None:
-    """What another user's agent sleeps is not to be waited for."""
+    """No user waits for the sleep of another user's agent."""
     sleepy = run_of(BOB, Sleep(seconds=5.0))
 
     assert violated("stalled") == side_by_side(bobs=sleepy, seconds=5.0)
@@ -275,7 +275,7 @@ RECENT = event(ALICE, at=10.0)
 
 @pytest.mark.parametrize("code", [None, 1000, 1001, 1005, 1006, 1011])
 def test_a_connection_that_nobody_left_is_cut_off(code: int | None) -> None:
-    """A connection of a user who does nothing against it is not closed."""
+    """A connection is not closed unless its user does something against it."""
     assert violated("cut-off") == connected(RECENT, code=code)
 
 
@@ -286,7 +286,7 @@ def test_a_connection_may_be_refused(code: int) -> None:
 
 
 def test_a_connection_that_nobody_used_may_be_closed() -> None:
-    """An engine may close what brought nothing for more than ten seconds."""
+    """An engine may close a connection that was idle for more than ten seconds."""
     early = event(ALICE, at=9.9)
 
     assert NOT_REACHED == connected()
@@ -305,7 +305,7 @@ OWN_DOING: dict[str, Operation] = {
 
 @pytest.mark.parametrize("doing", OWN_DOING)
 def test_who_does_something_against_it_is_not_cut_off(doing: str) -> None:
-    """A user who leaves, cleans up or connects again may lose the connection."""
+    """A departure, a cleanup or a second connection may cost the first one."""
     user = OWN_DOING[doing].user
 
     done = (started(8, user), ended(8, user))
@@ -326,7 +326,7 @@ def test_what_others_do_excuses_nothing() -> None:
 
 
 def test_a_connection_that_does_not_read_may_be_closed() -> None:
-    """Who reads nothing is too slow for a server, sooner or later."""
+    """A client that reads nothing is too slow for a server, sooner or later."""
     unread = Connect(id=1, user=ALICE, connection="c1", unread=True)
     found = judged(
         CLAIM,
@@ -342,7 +342,7 @@ def test_a_connection_that_does_not_read_may_be_closed() -> None:
 
 
 def test_a_connection_may_end_with_the_operations() -> None:
-    """What is closed when all is over is cut off from nothing."""
+    """A connection closed after all operations is cut off from nothing."""
     found = judged(
         CLAIM,
         started(1, ALICE),
@@ -377,7 +377,7 @@ def test_evidence_needs_anothers_trouble_at_that_moment(
     found = side_by_side(bobs=bobs, bobs_outcome=outcome)
 
     if expected is None:
-        # Bob, who did nothing wrong either, is the one who is wronged here.
+        # Bob is harmed here: he did nothing wrong either.
         assert violated("failed", evidence=1) == found
     else:
         assert min(expected.evidence, 1) == min(found.evidence, 1)
@@ -385,19 +385,19 @@ def test_evidence_needs_anothers_trouble_at_that_moment(
 
 
 def test_an_empty_history_is_no_evidence() -> None:
-    """Where nothing was asked for, nothing was put to the test."""
+    """Without an operation there is no opportunity."""
     assert NOT_REACHED == judged(CLAIM)
 
 
 def test_one_user_alone_is_no_evidence() -> None:
-    """Alone, nobody else's trouble could have reached alice."""
+    """Alone, no trouble of another user can reach alice."""
     assert NOT_REACHED == judged(
         CLAIM, started(3, ALICE), ended(3, ALICE), scenario=scenario(CALM)
     )
 
 
 def test_one_after_the_other_is_no_evidence() -> None:
-    """Trouble that was over before harmed nobody."""
+    """Trouble that was over before harmed no user."""
     assert NOT_REACHED == judged(
         CLAIM,
         started(4, BOB),

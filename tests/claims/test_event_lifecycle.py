@@ -45,7 +45,7 @@ def attended(*entries: Entry, names: EventNames | None = PROMISED) -> Judged:
     )
 
 
-def told(*types: str, names: EventNames | None = PROMISED) -> Judged:
+def run_with(*types: str, names: EventNames | None = PROMISED) -> Judged:
     return attended(*story(ALICE, *types), names=names)
 
 
@@ -64,26 +64,26 @@ def overheard(*entries: Entry) -> Judged:
 @pytest.mark.parametrize("end", ENDS)
 def test_a_whole_story_holds(end: str) -> None:
     """A start, balanced tools and any one end is one situation."""
-    assert holds(1) == told(START, "agent_thinking", BEGUN, OVER, BEGUN, OVER, end)
+    assert holds(1) == run_with(START, "agent_thinking", BEGUN, OVER, BEGUN, OVER, end)
 
 
 def test_tools_side_by_side_hold() -> None:
     """Tools may overlap, as long as each that began is completed."""
-    assert holds(1) == told(START, BEGUN, BEGUN, OVER, OVER, DONE)
+    assert holds(1) == run_with(START, BEGUN, BEGUN, OVER, OVER, DONE)
 
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("other", ENDS)
 def test_two_ends_violate(end: str, other: str) -> None:
     """A second last event is one violation, of the same kind or of another."""
-    assert violated("two-ends") == told(START, end, other)
+    assert violated("two-ends") == run_with(START, end, other)
 
 
 @pytest.mark.parametrize("end", ENDS)
 @pytest.mark.parametrize("late", ["agent_thinking", BEGUN, "progress", ""])
 def test_an_event_after_the_end_violates(end: str, late: str) -> None:
     """Anything after the last event is one violation."""
-    assert violated("after-the-end") == told(START, end, late)
+    assert violated("after-the-end") == run_with(START, end, late)
 
 
 def test_the_last_event_delivered_twice_does_not() -> None:
@@ -102,7 +102,7 @@ def test_an_event_without_a_number_after_the_end_violates() -> None:
 
 def test_two_starts_violate() -> None:
     """A second start is one violation."""
-    assert violated("two-starts") == told(START, START, DONE)
+    assert violated("two-starts") == run_with(START, START, DONE)
 
 
 def test_the_start_delivered_twice_does_not() -> None:
@@ -117,13 +117,13 @@ def test_no_start_violates(first: str) -> None:
     """A run whose first event is another one is one violation."""
     types = (first,) if first == "agent_error" else (first, DONE)
 
-    assert violated("no-start") == told(*types)
+    assert violated("no-start") == run_with(*types)
 
 
 @pytest.mark.parametrize("types", [(START,), (START, "agent_thinking")])
 def test_no_end_violates(types: tuple[str, ...]) -> None:
     """A run that has ended and does not say so is one violation."""
-    assert violated("no-end") == told(*types)
+    assert violated("no-end") == run_with(*types)
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,7 @@ def test_no_end_violates(types: tuple[str, ...]) -> None:
 )
 def test_unbalanced_tools_violate(tools: tuple[str, ...]) -> None:
     """A tool never completed, or completed before it began, is one violation."""
-    assert violated("unbalanced-tool") == told(START, *tools, DONE)
+    assert violated("unbalanced-tool") == run_with(START, *tools, DONE)
 
 
 # A story that was heard only in part
@@ -141,7 +141,7 @@ def test_unbalanced_tools_violate(tools: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("types", [("agent_thinking", DONE), (OVER,), (START,)])
 def test_a_part_of_a_story_is_not_blamed(types: tuple[str, ...]) -> None:
-    """Who came late cannot say what was told before, nor who left what came after."""
+    """A connection that opens late or closes early cannot show every event."""
     assert NOT_REACHED == overheard(*story(ALICE, *types))
 
 
@@ -155,7 +155,7 @@ def test_a_part_of_a_story_is_not_blamed(types: tuple[str, ...]) -> None:
     ids=["two-ends", "after-the-end", "two-starts"],
 )
 def test_a_part_of_a_story_may_show_enough(types: tuple[str, ...], clause: str) -> None:
-    """What no part of a story may show is a violation however little was heard."""
+    """A violation in any part of a run shows, however few events were received."""
     assert violated(clause) == overheard(*story(ALICE, *types))
 
 
@@ -183,7 +183,7 @@ ANOTHER = (
 def test_a_type_of_the_engine_s_own_may_begin_or_end_a_run(
     types: tuple[str, ...],
 ) -> None:
-    """What no other run shows to be neither is not blamed; if it is promised, it is."""
+    """A type that may be a start or an end is blamed only if names are declared."""
     events = story(ALICE, *types)
 
     assert NOT_REACHED == attended(*ANOTHER, *events, names=None)
@@ -205,14 +205,14 @@ def test_a_type_that_comes_in_between_neither_begins_nor_ends(
 
 def test_a_whole_story_in_known_words_is_evidence() -> None:
     """An engine that happens to use the known types is judged by them."""
-    assert holds(1) == told(START, BEGUN, OVER, DONE, names=None)
-    assert violated("unbalanced-tool") == told(START, BEGUN, DONE, names=None)
+    assert holds(1) == run_with(START, BEGUN, OVER, DONE, names=None)
+    assert violated("unbalanced-tool") == run_with(START, BEGUN, DONE, names=None)
 
 
 def test_a_story_in_other_words_is_no_evidence() -> None:
     """Without a known beginning and end there is nothing to judge by."""
-    assert NOT_REACHED == told("run.started", "run.ended", names=None)
-    assert NOT_REACHED == told(START, "run.ended", names=None)
+    assert NOT_REACHED == run_with("run.started", "run.ended", names=None)
+    assert NOT_REACHED == run_with(START, "run.ended", names=None)
 
     others = [event(ALICE, t, n, run="run-4") for n, t in enumerate("abc", 1)]
     assert NOT_REACHED == attended(*others, *story(ALICE, "b"), names=None)
@@ -222,19 +222,19 @@ def test_a_story_is_read_by_the_names_that_are_declared() -> None:
     """The types that the engine declares begin and end runs and tools."""
     names = EventNames(begun=("a",), ended=("b", "c"), tool_begun=(), tool_ended=())
 
-    assert holds(1) == told("a", BEGUN, "c", names=names)
-    assert violated("no-end") == told("a", DONE, names=names)
+    assert holds(1) == run_with("a", BEGUN, "c", names=names)
+    assert violated("no-end") == run_with("a", DONE, names=names)
 
 
 def test_what_is_declared_as_nothing_is_not_judged() -> None:
-    """An engine whose events say neither beginning nor end of a run owes none."""
+    """Without declared starts and ends, a run owes no start and no end."""
     nothing = EventNames(begun=(), ended=())
     begins, ends = EventNames(ended=()), EventNames(begun=())
 
-    assert NOT_REACHED == told("x", names=nothing)
-    assert holds(1) == told(START, "x", names=begins)
-    assert holds(1) == told("x", DONE, names=ends)
-    assert violated("no-end") == told("x", names=ends)
+    assert NOT_REACHED == run_with("x", names=nothing)
+    assert holds(1) == run_with(START, "x", names=begins)
+    assert holds(1) == run_with("x", DONE, names=ends)
+    assert violated("no-end") == run_with("x", names=ends)
 
 
 # Evidence
@@ -247,9 +247,9 @@ def test_an_empty_history_is_no_evidence() -> None:
 
 def test_a_run_that_was_not_heard_at_all_is_no_evidence() -> None:
     """Events that never came are routing's to judge."""
-    assert NOT_REACHED == told()
+    assert NOT_REACHED == run_with()
 
 
 def test_a_run_whose_listener_left_is_no_evidence() -> None:
-    """Only who stayed can say how a run ended."""
+    """Only a connection that stays open shows the end of a run."""
     assert NOT_REACHED == attended(*story(ALICE, START), closed(1, ALICE))

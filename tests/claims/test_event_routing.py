@@ -88,7 +88,7 @@ def test_an_event_that_names_nobody_does_not() -> None:
 
 
 def test_a_foreign_run_violates() -> None:
-    """Alice's run told to bob under bob's id: overwriting the id hides nothing."""
+    """Alice's run reaches bob under bob's id: overwriting the id hides nothing."""
     leak = event(BOB, run="run-3")
 
     assert violated("foreign-run") == judged(CLAIM, *BOTH, *RUNS, leak)
@@ -107,13 +107,13 @@ def test_a_run_that_is_not_anothers_does_not(run: str) -> None:
     assert holds(1) == judged(CLAIM, *BOTH, *RUNS, event(BOB, run=run))
 
 
-# Tokens of nobody
+# Forged tokens
 
 FORGED = scenario(Connect(id=1, user=ALICE, connection="c1", forged=True))
 
 
 def forged(*entries: Entry) -> object:
-    """Alice connects with a token that nobody has."""
+    """Alice connects with a forged token."""
     return judged(CLAIM, started(1, ALICE), opened(1, ALICE), *entries, scenario=FORGED)
 
 
@@ -124,7 +124,7 @@ def test_a_forged_token_that_is_refused_holds(code: int) -> None:
 
 
 def test_a_forged_token_that_stays_connected_violates() -> None:
-    """A connection that nobody closed is one violation."""
+    """A connection with a forged token that stays open is one violation."""
     assert violated("forged-token") == forged()
 
 
@@ -149,7 +149,7 @@ def test_a_forged_token_that_hears_something_violates() -> None:
     ids=["closed", "replaced"],
 )
 def test_a_forged_token_whose_client_leaves_shows_nothing(leaving: Operation) -> None:
-    """It may have left before the engine knew it; what it heard counts nevertheless."""
+    """The engine may not have known it; events that it received count all the same."""
     asked = scenario(Connect(id=1, user=ALICE, connection="c1", forged=True), leaving)
     hello = received(ALICE, json.dumps({"type": "hello"}))
 
@@ -162,7 +162,7 @@ def test_a_forged_token_whose_client_leaves_shows_nothing(leaving: Operation) ->
 
 
 def test_another_connection_that_is_left_excuses_nothing() -> None:
-    """A forged one stayed open, whatever became of the user's other one."""
+    """A forged one stayed open, however the user's other one ended."""
     other = Disconnect(id=2, user=ALICE, connection="c9")
     asked = scenario(Connect(id=1, user=ALICE, connection="c1", forged=True), other)
 
@@ -286,13 +286,13 @@ def test_a_run_cancelled_before_it_told_anything_is_not_missed() -> None:
 
 
 def test_a_gap_in_a_cancelled_run_violates() -> None:
-    """What a cancelled run did tell must be complete."""
+    """The events of a cancelled run have no gap."""
     assert violated("missing") == attended(HEARD[1], outcome="cancelled")
 
 
 @pytest.mark.parametrize("outcome", ["refused", "unavailable"])
 def test_a_run_that_never_began_is_not_missed(outcome: str) -> None:
-    """The engine owes no events of what it refused."""
+    """The engine owes no events of a refused run."""
     assert NOT_REACHED == attended(outcome=outcome)
 
 
@@ -315,7 +315,7 @@ def test_events_without_numbers_cannot_be_missed() -> None:
 
 
 def test_a_run_that_began_before_the_connection_is_not_missed() -> None:
-    """Who connects later owes and is owed nothing of before."""
+    """A connection that opens later is owed no earlier event."""
     assert NOT_REACHED == judged(
         CLAIM,
         started(3, ALICE),
@@ -327,7 +327,7 @@ def test_a_run_that_began_before_the_connection_is_not_missed() -> None:
 
 
 def test_a_connection_that_closed_meanwhile_is_not_missed() -> None:
-    """Who leaves before the end of the operations is owed nothing."""
+    """A connection that closes before the end of the operations is owed nothing."""
     assert NOT_REACHED == judged(
         CLAIM,
         opened(1, ALICE),
@@ -385,7 +385,7 @@ TWICE_CONNECTED = scenario(
 
 
 def test_an_only_connection_gets_what_waited_for_it() -> None:
-    """What is sent before an only connection is known can only wait for it."""
+    """Events before a user's only connection is known wait for it."""
     assert violated("missing") == in_one_instant(world=ALONE)
 
 
@@ -470,19 +470,19 @@ def test_who_reads_nothing_keeps_up_no_other_user() -> None:
 
 
 def test_a_value_that_was_told_and_never_came_violates() -> None:
-    """What the agent told its user is missed by its value, whatever it is called."""
-    told = stepped(3, ALICE, "emit")
+    """An emitted value is missed by itself, under any type of event."""
+    emitted = stepped(3, ALICE, "emit")
     other = received(ALICE, json.dumps({"text": BOBS.replace("bob", "ann")}))
 
-    assert violated("missing") == attended(told, other, names=None)
-    assert violated("missing") == attended(told, *story(ALICE, "agent_started"))
+    assert violated("missing") == attended(emitted, other, names=None)
+    assert violated("missing") == attended(emitted, *story(ALICE, "agent_started"))
 
 
 def test_a_value_that_came_is_evidence() -> None:
-    """A message in whatever form that holds the value is what was told."""
-    told = stepped(3, ALICE, "emit")
+    """A message of any form that holds the emitted value is its event."""
+    emitted = stepped(3, ALICE, "emit")
 
-    assert holds(1) == attended(told, received(ALICE, f"<p>{ALICES}"), names=None)
+    assert holds(1) == attended(emitted, received(ALICE, f"<p>{ALICES}"), names=None)
 
 
 @pytest.mark.parametrize(
@@ -491,22 +491,22 @@ def test_a_value_that_came_is_evidence() -> None:
 def test_a_value_that_may_not_have_been_told_is_not_missed(
     outcome: str, step: str
 ) -> None:
-    """What the engine refused, or what was cut off, need not come."""
-    told = stepped(3, ALICE, "emit", outcome=step)
+    """The event of a refused or cancelled step need not come."""
+    emitted = stepped(3, ALICE, "emit", outcome=step)
 
-    assert NOT_REACHED == attended(told, outcome=outcome, names=None)
+    assert NOT_REACHED == attended(emitted, outcome=outcome, names=None)
 
 
 def test_a_run_that_is_told_of_in_other_words_is_not_missed() -> None:
     """No field that is known names the run, so nothing is missed by it."""
-    told = received(ALICE, json.dumps({"event": "run.started", "id": "run-3"}))
+    emitted = received(ALICE, json.dumps({"event": "run.started", "id": "run-3"}))
 
-    assert NOT_REACHED == attended(told, names=None)
-    assert violated("missing") == attended(told)
+    assert NOT_REACHED == attended(emitted, names=None)
+    assert violated("missing") == attended(emitted)
 
 
 def test_numbers_that_go_through_all_runs_are_not_missed() -> None:
-    """One count for all that the user is told leaves gaps in each run."""
+    """One count over all events of a user leaves gaps in each run."""
     child = (
         event(ALICE, "agent_started", 2, run="run-3.0"),
         event(ALICE, "agent_completed", 3, run="run-3.0"),
@@ -527,9 +527,9 @@ def test_numbers_that_each_run_counts_for_itself_are_missed() -> None:
 
 def test_a_run_without_a_word_is_missed_where_another_was_told_of() -> None:
     """An engine that tells of beginnings owes each run one."""
-    told = event(ALICE, "agent_started", 1, run="run-4")
+    emitted = event(ALICE, "agent_started", 1, run="run-4")
 
-    found = attended(told, names=None)
+    found = attended(emitted, names=None)
 
     assert "missing" in found.clauses
     assert NOT_REACHED == attended(names=None)
@@ -592,5 +592,5 @@ def test_evidence_needs_another_connection_at_that_moment(
 
 
 def test_other_entries_are_not_this_claims() -> None:
-    """What an agent sees is ownership's to judge."""
+    """Context ownership judges the results of an agent's steps."""
     assert NOT_REACHED == judged(CLAIM, *BOTH, *RUNS, stepped(4, BOB, seen=ALICES))

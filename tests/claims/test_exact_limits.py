@@ -85,7 +85,7 @@ def test_a_place_that_was_freed_may_be_taken(freed: Operation) -> None:
 
 @pytest.mark.parametrize("freed", [FREED, CleanupUser(id=9, user=ALICE)])
 def test_a_refusal_after_a_cleanup_violates(freed: Operation) -> None:
-    """Who holds fewer than the limit and is refused is wronged."""
+    """A refusal below the limit is one violation."""
     found = asked(
         (FIRST, "returned"),
         (SECOND, "returned"),
@@ -193,7 +193,7 @@ def test_an_agent_that_has_done_its_work_makes_room() -> None:
 
 
 def test_an_agent_that_goes_on_takes_its_place() -> None:
-    """Whoever has more to do is at work, until the run has ended."""
+    """An agent with further steps is at work, until its run has ended."""
     last, over = stepped(1, ALICE), ended(1, ALICE)
 
     found = [
@@ -222,18 +222,18 @@ def test_a_childs_work_is_its_parents() -> None:
 
 
 def test_an_empty_history_is_no_evidence() -> None:
-    """Where nothing was asked for, nothing was put to the test."""
+    """Without an operation there is no opportunity."""
     assert NOT_REACHED == judged(CLAIM, limits=LIMITS)
 
 
 def test_less_than_the_limit_is_no_evidence() -> None:
-    """Who stays below a limit does not test it."""
+    """A user below a limit is no opportunity."""
     assert NOT_REACHED == asked((FIRST, "returned"), (SECOND, "returned"))
     assert NOT_REACHED == at_work(runs("x", "x"), begin(1))
 
 
 def test_an_engine_without_limits_is_not_judged() -> None:
-    """What no limit is declared for cannot be exceeded."""
+    """Without a declared limit nothing can be exceeded."""
     found = asked(
         (FIRST, "returned"), (SECOND, "returned"), (THIRD, "refused"), limits={}
     )

@@ -1,4 +1,4 @@
-"""Noninterference: what a user sees is compared with what they would see alone."""
+"""Noninterference: a user's observations are compared with those of solo runs."""
 
 from typing import Any
 
@@ -77,8 +77,8 @@ SEEN = {
         (closed(3, ALICE, code=1011),),
         (closed(3, ALICE, code=4001),),
     ),
-    "what is held": ((gauge(ALICE, 1),), (gauge(ALICE, 2),)),
-    "what is stored": ((row(ALICE, "1"),), (row(ALICE, "2"),)),
+    "gauge": ((gauge(ALICE, 1),), (gauge(ALICE, 2),)),
+    "row": ((row(ALICE, "1"),), (row(ALICE, "2"),)),
 }
 
 
@@ -86,7 +86,7 @@ SEEN = {
 def test_what_differs_violates(
     joint: tuple[Entry, ...], alone: tuple[Entry, ...]
 ) -> None:
-    """Whatever a user is shown, once it is not what it is alone, is one violation."""
+    """Any observation that differs from the solo run is one violation."""
     assert violated("differs") == compared(joint, alone)
 
 
@@ -116,7 +116,7 @@ def test_what_came_before_anybody_else_is_no_evidence() -> None:
 
 
 def test_some_order_alone_will_do() -> None:
-    """What a user sees in any one of the runs alone is what they may see."""
+    """An observation of any one solo run is a right one."""
     assert holds(1) == compared(answered("2"), answered("1"), answered("2"))
     assert violated("differs") == compared(answered("3"), answered("1"), answered("2"))
 
@@ -132,7 +132,7 @@ def test_what_depends_on_ones_own_timing_is_not_judged() -> None:
 @pytest.mark.parametrize(
     ("joint", "alone"),
     [("took 0.25 s", "took 1.5 s"), ("token-0.3 of it", "token-0.1 of it")],
-    ids=["a time", "an id that nobody asked for"],
+    ids=["a time", "an id of no operation"],
 )
 def test_times_and_ids_of_nobody_may_differ(joint: str, alone: str) -> None:
     """A duration, or an id that was given to no operation, is not compared."""
@@ -145,7 +145,7 @@ def test_times_and_ids_of_nobody_may_differ(joint: str, alone: str) -> None:
     ids=["a count", "an id of an operation", "a canary"],
 )
 def test_counts_ids_and_values_may_not(joint: str, alone: str) -> None:
-    """What is no time is compared to the letter."""
+    """Text without a time is compared to the letter."""
     assert violated("differs") == compared(answered(joint), answered(alone))
 
 
@@ -192,7 +192,7 @@ def test_an_event_that_did_not_come_is_for_routing_to_judge() -> None:
 
 @pytest.mark.parametrize("code", [None, 1000, 1001, 1006])
 def test_who_ended_a_connection_in_peace_may_differ(code: int | None) -> None:
-    """Client, server and network may each be the first, whoever else is there."""
+    """Client, server and network may each be the first, also beside other users."""
     found = compared((closed(3, ALICE, code=code),), (closed(3, ALICE),))
 
     assert () == found.clauses
@@ -212,7 +212,7 @@ def test_a_connection_that_was_not_there_alone_is_for_routing_to_judge() -> None
     ],
 )
 def test_who_does_not_read_may_be_cut_off_at_any_time(more: Operation) -> None:
-    """Neither is who cannot, as the outside stands still, compared with being alone."""
+    """During a stall, ends of connections are not compared with the solo run."""
     found = compared(
         (closed(3, ALICE, code=1011),),
         (closed(3, ALICE),),
@@ -223,7 +223,7 @@ def test_who_does_not_read_may_be_cut_off_at_any_time(more: Operation) -> None:
 
 
 def test_what_an_attack_answered_is_not_compared() -> None:
-    """Alone there is nobody to attack."""
+    """Alone there is no user to attack."""
     attack = Read(id=3, user=ALICE, context="x1", victim=BOB)
     options = {"scenario": scenario(attack)}
 
@@ -238,7 +238,7 @@ def test_what_others_see_is_not_ones_own() -> None:
 
 
 def test_the_other_users_operation_behind_it_is_named() -> None:
-    """The fact names the first difference, both sides, and what happened before."""
+    """The fact names the first difference, both sides, and the operation before it."""
     solos = {ALICE: (history(*answered("1")),)}
     (found,) = judge(
         history(*BOB_IS_THERE, *answered("2")),

@@ -96,7 +96,7 @@ def test_an_acknowledged_write_that_is_gone_violates() -> None:
 
 @pytest.mark.parametrize("outcome", ["failed", "cancelled", "refused", "unavailable"])
 def test_a_write_that_was_not_acknowledged_may_be_gone(outcome: str) -> None:
-    """What was not acknowledged need not be stored."""
+    """A write without an acknowledgement need not be stored."""
     found = asked(done(WRITE, outcome), done(BOBS_WRITE), rows=(BOBS_STORED,))
 
     assert holds(1) == found
@@ -158,7 +158,7 @@ def test_what_was_written_during_an_erasure_may_be_gone() -> None:
 def test_an_agents_write_counts_when_its_step_succeeded(
     outcome: str, clauses: tuple[str, ...]
 ) -> None:
-    """What an agent remembered is acknowledged by the end of its step."""
+    """The end of its step acknowledges a value that an agent remembers."""
     step = stepped(3, ALICE, "remember", outcome=outcome)
 
     found = asked(done(REMEMBER, within=(step,)), more=(REMEMBER,))
@@ -187,7 +187,7 @@ def test_what_comes_back_after_its_erasure_violates() -> None:
 
 @pytest.mark.parametrize("outcome", ["failed", "cancelled"])
 def test_an_erasure_that_was_not_acknowledged_may_leave_rows(outcome: str) -> None:
-    """What was not acknowledged need not be erased."""
+    """A write without an acknowledgement need not be erased."""
     assert NOT_REACHED == asked(done(WRITE), done(ERASE, outcome), rows=(STORED,))
 
 
@@ -262,7 +262,7 @@ def test_a_read_that_did_not_succeed_shows_nothing(outcome: str) -> None:
 
 
 def test_a_read_that_began_earlier_need_not_show_it() -> None:
-    """What is written while a read is under way may be missing in it."""
+    """A write during a read may be missing in it."""
     read = Read(id=7, user=ALICE, context="x0")
     entries = [started(7, ALICE), *done(WRITE), ended(7, ALICE)]
 
@@ -312,14 +312,14 @@ def test_what_an_agent_recalls_shows_the_write(
 def test_what_was_written_into_an_object_is_never_shown(
     shown: str, expected: Judged
 ) -> None:
-    """A value written into what the engine handed out, and read back, violates."""
+    """A value written into an object of the engine, and read back, violates."""
     mutate = Mutate(id=5, user=ALICE, context="x0", value=LATER)
 
     assert expected == asked(done(mutate, value=shown), more=(mutate,))
 
 
 def test_a_mutation_that_did_not_succeed_shows_nothing() -> None:
-    """Only what was read again can show anything."""
+    """Only a further read shows a mutation."""
     mutate = Mutate(id=5, user=ALICE, context="x0", value=LATER)
 
     assert NOT_REACHED == asked(done(mutate, "failed"), more=(mutate,))
@@ -334,7 +334,7 @@ def test_an_empty_history_is_no_evidence() -> None:
 
 
 def test_another_users_erasure_is_evidence() -> None:
-    """Who erases could have been in the way as well as who writes."""
+    """An erasure may interfere as well as a write."""
     bobs = Erase(id=6, user=BOB, context="x1")
 
     found = asked(done(WRITE), done(bobs), rows=(STORED,), more=(bobs,))
@@ -343,5 +343,5 @@ def test_another_users_erasure_is_evidence() -> None:
 
 
 def test_one_user_alone_is_no_evidence() -> None:
-    """Where nobody else writes, nobody else can have been in the way."""
+    """Where no other user writes, no other user can interfere."""
     assert NOT_REACHED == asked(done(WRITE), rows=(STORED,))

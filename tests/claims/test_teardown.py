@@ -55,7 +55,7 @@ def test_what_is_still_alive_violates(phases: tuple[Entry, ...], kind: str) -> N
 
 
 def test_what_nobody_owns_violates_after_shutdown() -> None:
-    """After shutdown nothing at all is alive, whoever it worked for."""
+    """After shutdown nothing at all is alive, of any user."""
     assert violated("alive-task", evidence=1) == judged(
         CLAIM, *WORKED, *DOWN, alive(None)
     )
@@ -63,7 +63,7 @@ def test_what_nobody_owns_violates_after_shutdown() -> None:
 
 @pytest.mark.parametrize("value", [1, 0.5, -1])
 def test_a_gauge_that_is_not_zero_violates(value: float) -> None:
-    """What the engine says it still holds is one violation."""
+    """A gauge above zero is one violation."""
     entry = gauge(ALICE, value, "queued")
 
     assert violated("gauge-queued") == judged(CLAIM, *WORKED, *CLEANED, entry)
@@ -75,7 +75,7 @@ def test_a_gauge_of_zero_does_not() -> None:
 
 
 def test_an_exception_that_nobody_handled_violates() -> None:
-    """What reaches the loop's handler is one violation, of nobody in particular."""
+    """An exception in the loop's handler is one violation, of no user in particular."""
     assert violated("unhandled", evidence=1) == judged(CLAIM, *WORKED, unhandled())
 
 
@@ -101,7 +101,7 @@ def test_time_that_did_not_suffice_is_not_the_engines_fault() -> None:
 
 @pytest.mark.parametrize("outcome", ["returned", "failed", "cancelled"])
 def test_a_user_for_whom_something_was_done_is_a_situation(outcome: str) -> None:
-    """Who was served, with whatever success, leaves something to clean up."""
+    """An operation leaves something to clean up, with any outcome."""
     assert holds(1) == judged(CLAIM, started(3, ALICE), ended(3, ALICE, outcome), *DOWN)
 
 
@@ -234,7 +234,7 @@ WORKS = (
 
 @pytest.mark.parametrize("work", WORKS, ids=["run", "write"])
 def test_work_after_the_cleanup_violates(work: Operation) -> None:
-    """A context of a user who was cleaned up that still works is one violation."""
+    """A context that works after its user's cleanup is one violation."""
     found = cleaned(
         CLEANUPS[0],
         operations=(work,),
@@ -260,7 +260,7 @@ def test_work_that_is_refused_after_the_cleanup_does_not(
 
 
 def test_work_in_a_new_context_does_not() -> None:
-    """Who was cleaned up may come again."""
+    """A user may come again after a cleanup."""
     again = OpenContext(id=5, user=ALICE, context="x5", thread="t")
     work = RunAgent(id=3, user=ALICE, context="x5", script=())
     found = cleaned(
@@ -286,7 +286,7 @@ def test_an_empty_history_is_no_evidence() -> None:
 
 
 def test_a_run_that_did_not_settle_is_no_evidence() -> None:
-    """Where the run was given up, nobody looked for what was left."""
+    """A run that was given up shows no opportunity."""
     assert NOT_REACHED == judged(CLAIM, *WORKED, settled=False)
 
 
@@ -296,5 +296,5 @@ def test_the_world_leaves_nothing_to_clean_up() -> None:
 
 
 def test_other_entries_are_not_this_claims() -> None:
-    """What an agent saw says nothing about what is alive."""
+    """The results of an agent's steps say nothing about live resources."""
     assert NOT_REACHED == judged(CLAIM, started(3, ALICE), stepped(3, ALICE))

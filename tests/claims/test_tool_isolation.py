@@ -74,14 +74,14 @@ def test_a_body_that_runs_twice_violates() -> None:
 
 
 def test_a_denied_body_that_runs_violates() -> None:
-    """A denied tool whose body ran is one violation, whoever called it."""
+    """A denied tool whose body ran is one violation, of any caller."""
     body = tool(3, ALICE, VALUE, name="forbidden")
 
     assert violated("denied-ran") == called("forbidden", body)
 
 
 def test_a_body_without_a_value_is_not_judged() -> None:
-    """An argument that nobody wrote says nothing of its caller."""
+    """An argument of no user says nothing of its caller."""
     assert NOT_REACHED == called("echo", tool(3, ALICE, "x", identity=IDS[BOB]))
 
 
@@ -90,7 +90,7 @@ def test_a_body_without_a_value_is_not_judged() -> None:
 
 @pytest.mark.parametrize("name", ["echo", "slow"])
 def test_its_own_argument_is_the_right_answer(name: str) -> None:
-    """A tool that works answers with what it was given."""
+    """A tool that works answers with its argument."""
     assert holds(1) == called(name, answered(RIGHT))
 
 
@@ -117,7 +117,7 @@ def test_a_success_of_what_must_fail_violates(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["echo", "slow", "failing", "forbidden", "unknown"])
 def test_a_call_that_raises_violates(name: str) -> None:
-    """Whatever a tool does, its call fails cleanly and the run goes on."""
+    """However a tool fails, its call fails cleanly and the run goes on."""
     assert violated("broke-run") == called(name, answered("KeyError", "failed"))
 
 

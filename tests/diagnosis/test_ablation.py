@@ -1,4 +1,4 @@
-"""What a story tells is true: what is needed is needed, and the neighbour passes."""
+"""A diagnosis is true: needed choices are needed, and the passing run passes."""
 
 import functools
 
@@ -109,7 +109,7 @@ def again(claim: str, history: History) -> Judgement:
 
 
 @functools.cache
-def told(claim: str) -> Diagnosis:
+def diagnosis_of(claim: str) -> Diagnosis:
     history, judgement = judged(claim, CASES[claim][1])
     make_adapter = find_engine(f"reference+{CASES[claim][0]}").make_adapter
     return diagnose(history, judgement.violations[0], make_adapter)
@@ -139,7 +139,7 @@ def test_what_is_needed_is_needed(claim: str) -> None:
     before."""
     scenario = CASES[claim][1]
 
-    for decision in told(claim).choices:
+    for decision in diagnosis_of(claim).choices:
         smaller = without(scenario, decision.choice)
         _, judgement = judged(claim, smaller)
         assert smaller != scenario
@@ -149,14 +149,17 @@ def test_what_is_needed_is_needed(claim: str) -> None:
 def test_what_is_needed_and_what_is_not_are_told_apart() -> None:
     """A cancellation that makes a run fail is needed, an idle choice beside it is
     not."""
-    needed = {type(one.choice): one.needed for one in told("error-containment").choices}
+    needed = {
+        type(one.choice): one.needed
+        for one in diagnosis_of("error-containment").choices
+    }
 
     assert {CancellationChoice: True, ClassChoice: False} == needed
 
 
 def test_a_decision_says_where_it_happened() -> None:
     """A cancellation names its user, its operation, its step and its place."""
-    diagnosis = told("error-containment")
+    diagnosis = diagnosis_of("error-containment")
     words, _, place = described(diagnosis, diagnosis.choices[0].choice).partition(
         ", at "
     )
@@ -168,7 +171,7 @@ def test_a_decision_says_where_it_happened() -> None:
 @each_case
 def test_the_neighbour_passes(claim: str) -> None:
     """In the run beside the failing one the claim is not violated."""
-    neighbour = told(claim).passing_run
+    neighbour = diagnosis_of(claim).passing_run
 
     assert neighbour is not None
     assert Verdict.VIOLATED is not again(claim, neighbour.history).verdict
@@ -177,7 +180,7 @@ def test_the_neighbour_passes(claim: str) -> None:
 @each_case
 def test_the_neighbour_is_the_same_up_to_its_step(claim: str) -> None:
     """Before that step both runs observed the very same, and at it they part."""
-    story = told(claim)
+    story = diagnosis_of(claim)
     assert story.passing_run is not None
     here, there = story.history.entries, story.passing_run.history.entries
     step = story.passing_run.step
@@ -189,7 +192,7 @@ def test_the_neighbour_is_the_same_up_to_its_step(claim: str) -> None:
 
 def test_the_neighbour_goes_without_a_needed_decision() -> None:
     """Where one is needed, the neighbour is the run without it."""
-    story = told("event-routing")
+    story = diagnosis_of("event-routing")
     needed = [one.choice for one in story.choices if one.needed]
 
     assert story.passing_run is not None
@@ -197,7 +200,7 @@ def test_the_neighbour_goes_without_a_needed_decision() -> None:
 
 
 def test_where_nothing_is_needed_two_arrivals_are_swapped() -> None:
-    """A race in plain order is told by the one swap of arrivals that ends it."""
+    """A race in plain order is diagnosed by the one swap of arrivals that ends it."""
     make_adapter = find_engine("reference+run-goes-on").make_adapter
     scenario = Scenario(
         users=USERS[:1],
@@ -227,14 +230,14 @@ def test_where_nothing_is_needed_two_arrivals_are_swapped() -> None:
 
 def test_the_story_is_the_same_each_time() -> None:
     """Two stories of one violation are equal."""
-    assert told.__wrapped__("event-routing") == told("event-routing")
+    assert diagnosis_of.__wrapped__("event-routing") == diagnosis_of("event-routing")
 
 
-# What cannot be run again
+# Without further runs
 
 
 def test_what_was_found_live_is_not_run_again() -> None:
-    """Without adapters there is a story, whose decisions nobody tried."""
+    """Without adapters there is a story, with untried choices."""
     history, judgement = judged("error-containment", BLOCKED)
 
     story = diagnose(history, judgement.violations[0], None)
@@ -253,7 +256,7 @@ class Breaking(ReferenceAdapter):
 
 
 def test_an_adapter_that_breaks_now_loses_no_story() -> None:
-    """What was found is told all the same; nothing is claimed to be needed."""
+    """The violation is diagnosed all the same; no choice is claimed to be needed."""
     history, judgement = judged("error-containment", BLOCKED)
 
     story = diagnose(history, judgement.violations[0], Breaking)
@@ -315,7 +318,7 @@ def test_every_kind_of_decision_is_told() -> None:
 
 
 def test_a_violation_without_history_has_a_story() -> None:
-    """Where nothing was observed, nothing is told of it, and nothing breaks."""
+    """Where nothing was observed, the provenance is empty."""
     history, _ = judged("error-containment", BLOCKED)
     violation = violation_of(example(CleanupFailed))
 

@@ -1,4 +1,4 @@
-"""One screen: what stands on it, in which order, and that it stays one screen."""
+"""An explanation: its sections, their order, and that it stays one screen."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ VIOLATION = Violation(
 
 
 def unobserved(scenario: Scenario) -> History:
-    """A history of nothing: what is known before anything ran."""
+    """A history without entries."""
     return History(
         scenario=scenario,
         entries=(),
@@ -100,11 +100,11 @@ def chosen(choice: Choice, *, needed: bool, tried: bool = True) -> ScheduleChoic
     return ScheduleChoice(choice=choice, needed=needed, tried=tried)
 
 
-# What stands on it
+# Sections
 
 
 def test_the_story_begins_with_the_claim() -> None:
-    """The first lines name the claim and say what must hold."""
+    """The first lines name the claim and state it."""
     (claim,) = (claim for claim in CLAIMS if claim.id == "teardown")
     lines = explained(story(), width=200)
 
@@ -112,14 +112,14 @@ def test_the_story_begins_with_the_claim() -> None:
 
 
 def test_identities_that_are_not_labels_are_told() -> None:
-    """Whom the engine knows by another name is named; who is not, is not."""
-    told = [line for line in explained(story()) if line.startswith("To the engine")]
+    """A user is named if the engine knows them by another name."""
+    named = [line for line in explained(story()) if line.startswith("To the engine")]
 
-    assert ["To the engine bob is 'user_1'."] == told
+    assert ["To the engine bob is 'user_1'."] == named
 
 
 def test_identities_that_look_alike_are_told_apart() -> None:
-    """What two identities differ in is seen, even if a terminal draws them alike."""
+    """The difference of two identities shows, even if a terminal draws them alike."""
     users = (User(label="alice", id="K"), User(label="bob", id="\u212a"))
     scenario = Scenario(users=users, operations=())
     lines = explained(diagnose(unobserved(scenario), VIOLATION, None))
@@ -165,7 +165,7 @@ def test_the_contradiction_is_told() -> None:
 def test_what_matters_is_told(
     choices: tuple[ScheduleChoice, ...], expected: str
 ) -> None:
-    """Needed choices are told one by one, others together, and whether they were
+    """Needed choices are named one by one, others together, and whether they were
     tried."""
     assert expected in explained(story(choices=choices), width=200)
 
@@ -230,7 +230,7 @@ def shown(text: str) -> tuple[str, ...]:
 @settings(deadline=None)
 @given(st.text(max_size=2000))
 def test_no_text_breaks_the_screen(text: str) -> None:
-    """Whatever a file or an engine says: at most 40 lines of 80 cells, all
+    """Any text of a file or an engine: at most 40 lines of 80 cells, all
     printable."""
     lines = shown(text)
 
@@ -300,7 +300,7 @@ def crowd(users: int, operations: int, schedule: Schedule | None = None) -> Scen
 @pytest.mark.parametrize(("users", "operations"), [(2, 30), (8, 60)])
 @pytest.mark.parametrize("width", [40, 80, 120])
 def test_a_big_run_is_one_screen(users: int, operations: int, width: int) -> None:
-    """A run that nobody shrunk is cut in the middle of its parts, which say so."""
+    """An unshrunk run is cut in the middle of its parts, which say so."""
     history = run(crowd(users, operations), find_engine("reference").make_adapter)
     violation = msgspec.structs.replace(
         VIOLATION,
@@ -333,8 +333,8 @@ def test_any_scenario_is_one_screen(
     bounds."""
     scenario = crowd(users, operations, Schedule(classes=classes))
 
-    told = diagnose(unobserved(scenario), VIOLATION, None)
-    lines = explained(told, width=width, most=most)
+    named = diagnose(unobserved(scenario), VIOLATION, None)
+    lines = explained(named, width=width, most=most)
 
     assert len(lines) <= most
     assert max(map(cell_len, lines)) <= width
@@ -351,5 +351,5 @@ def test_what_is_left_out_is_counted() -> None:
 
 
 def test_a_short_story_is_not_cut() -> None:
-    """What fits is told whole."""
+    """A short explanation is printed whole."""
     assert not [line for line in explained(story()) if "left out" in line]

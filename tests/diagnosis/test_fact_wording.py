@@ -114,7 +114,7 @@ def test_no_field_is_hidden(kind: type[Fact]) -> None:
 
 @each_kind
 def test_the_engines_text_is_shown(kind: type[Fact]) -> None:
-    """What the engine showed stands in the text, as long as it is not redacted."""
+    """Text of the engine stands in the description, unless it is redacted."""
     assert has_shown(kind) == (SHOWN in whole(described(example(kind))))
 
 
@@ -206,7 +206,7 @@ def test_an_observation_has_its_words(fact: Any, however: str) -> None:
     ],
 )
 def test_each_observation_is_named(observation: Observation, then: str) -> None:
-    """A difference names the place of the observation, and what is shown alone."""
+    """A difference names the place of the observation, and the solo run's excerpt."""
     fact = DiffersFromAlone(
         together=None,
         alone=Shown("x"),

@@ -1,4 +1,4 @@
-"""Where a value was born, wherever it was seen, or what became of a resource."""
+"""Provenance: the birth of a value and each entry that shows it, or a resource."""
 
 from typing import Any, NamedTuple
 
@@ -140,7 +140,7 @@ def test_a_stored_row_is_seen_by_its_owner() -> None:
 
 
 def test_a_value_that_was_lost_is_followed_too() -> None:
-    """A user's own value: when it was asked for, acknowledged, and perhaps erased."""
+    """A user's own value: its write, its acknowledgement, and perhaps its erasure."""
     value = canary("alice", 5, 1)
     found = hops(
         begins(5),
@@ -157,7 +157,7 @@ def test_a_value_that_was_lost_is_followed_too() -> None:
 
 
 def test_what_outlived_its_user_is_followed() -> None:
-    """Of something alive: the operation that made it, and what should have ended it."""
+    """Of a live resource: the operation that made it, and the cleanups after it."""
     found = hops(
         begins(1),
         ends(1),
@@ -210,7 +210,7 @@ def test_a_run_is_followed_through_its_events() -> None:
 
 
 def test_whoever_failed_sees_what_others_did() -> None:
-    """Of a failed operation: what went wrong for others meanwhile, not for itself."""
+    """Of a failed operation: the trouble of other users meanwhile, not its own."""
     found = hops(
         begins(3),
         begins(8),
@@ -227,7 +227,7 @@ def test_whoever_failed_sees_what_others_did() -> None:
 
 
 def test_who_differs_from_alone_sees_who_was_last() -> None:
-    """Of what is otherwise alone: what was asked, and what another did last."""
+    """Of a difference to the solo run: the operation, and another user's last entry."""
     found = hops(
         begins(4),
         begins(3),
@@ -250,5 +250,5 @@ def test_runs_at_work_together_are_named() -> None:
 
 
 def test_what_stands_alone_has_no_hops() -> None:
-    """One place is no way: nothing is told beside it."""
+    """One entry is no provenance."""
     assert () == hops(at(ExceptionUnhandled, message="Oh"))

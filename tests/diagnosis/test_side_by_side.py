@@ -112,7 +112,7 @@ def test_what_did_not_come_is_shown_where_it_came() -> None:
 
 
 def test_a_difference_far_in_a_text_is_in_sight() -> None:
-    """What differs is shown, whose it is as well, and no line is too wide."""
+    """The difference and its user are shown, and no line is too wide."""
     common = "the same words again and again, before something else comes "
     here, there = ends(4, f"{common}bad"), ends(4, f"{common}good")
     lines = beside((*ALIKE, here), (*ALIKE, there), 4)
@@ -124,7 +124,7 @@ def test_a_difference_far_in_a_text_is_in_sight() -> None:
 
 
 def test_a_cancellation_is_no_difference_before_it_comes() -> None:
-    """That an operation will be cancelled is not told where it begins."""
+    """That an operation will be cancelled is not said where it begins."""
     lines = beside((*ALIKE, begins(4)), (*ALIKE, begins(3)), 4)
 
     assert "cancelled" not in "".join(lines)

@@ -50,7 +50,7 @@ def history(
 
 
 def test_operations_stand_as_they_began() -> None:
-    """Order and overlap are those of the run, whatever the scenario wrote down
+    """Order and overlap are those of the run, however the scenario lists them
     first."""
     seen = history(
         begins(3), ends(3, "refused"), begins(2), begins(14), ends(2), begins(13)

@@ -283,7 +283,7 @@ SCENARIO = Scenario(
     ],
 )
 def test_a_chain_has_its_words(chain: str, words: str) -> None:
-    """What arrives in a chain is told by whose operation asked for it."""
+    """The arrivals of a chain are named by the operation that they belong to."""
     assert words == describe_chain(SCENARIO, chain)
 
 
@@ -314,7 +314,7 @@ def test_a_demotion_has_its_words(chain: str, consumed: int, words: str) -> None
     assert words == describe_demotion(SCENARIO, demotion)
 
 
-# What was observed
+# Entries
 
 AT: dict[str, Any] = {"time": 0.0, "turn": 0, "operation": 2, "user": 0}
 
@@ -414,7 +414,7 @@ def test_what_was_observed_has_its_words(entry: Any, words: str) -> None:
 
 
 def test_every_kind_of_observation_has_words_of_its_own() -> None:
-    """None of them is told by the name of its type."""
+    """No kind is described by the name of its type."""
     assert {type(entry) for entry, _ in ENTRIES} == set(typing.get_args(Entry))
 
 
@@ -422,7 +422,7 @@ def test_every_kind_of_observation_has_words_of_its_own() -> None:
 
 
 def test_a_canary_is_told_without_its_digest() -> None:
-    """Owner and place of a genuine canary are enough; what only looks like one
+    """Owner and place of a genuine canary are enough; a text that only looks like one
     stays."""
     false = "alice~3.1~00000000"
 
@@ -432,7 +432,7 @@ def test_a_canary_is_told_without_its_digest() -> None:
 
 
 def test_control_characters_are_escaped() -> None:
-    """What would steer a terminal is shown instead."""
+    """Characters that steer a terminal are shown instead."""
     assert r"a\x1b[2Jb\nc" == printable("a\x1b[2Jb\nc")
 
 
@@ -466,7 +466,7 @@ def test_an_excerpt_keeps_its_prefix() -> None:
 def test_an_excerpt_fits(
     lead: str, detail: str, place: int, room: int, prefix: str
 ) -> None:
-    """Whatever the text, no more cells are taken than there is room for."""
+    """An excerpt of any text takes no more cells than there is room for."""
     cut = excerpt(Phrase(lead, detail), place, room, prefix=prefix[: room // 2])
 
     assert cell_len(cut) <= max(room, 3)

@@ -138,7 +138,7 @@ def every_kind() -> Scenario:
 
 @functools.cache
 def bases() -> tuple[bytes, ...]:
-    """What is mutated: a small file, one of each kind of thing, and a large one."""
+    """The files to mutate: a small one, one with each kind, and a large one."""
     many = tuple(Read(id=n, user=0, context="x") for n in range(1, 2001))
     alice = (User(label="alice", id="alice"),)
     return tuple(

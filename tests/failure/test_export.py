@@ -75,13 +75,13 @@ def evaluated(text: str) -> Scenario:
 )
 @given(scenarios())
 def test_the_constructors_give_the_scenario(scenario: Scenario) -> None:
-    """Evaluated, what is exported equals the scenario, whatever stands in it."""
+    """The exported text of any scenario evaluates to an equal scenario."""
     assert scenario == evaluated(to_python(scenario))
 
 
 @pytest.mark.parametrize("index", range(0, 30, 6))
 def test_the_constructors_of_drawn_scenarios_give_them(index: int) -> None:
-    """What a search draws is exported as it is."""
+    """A drawn scenario is exported as it is."""
     scenario = draw(seed=1, examples=30)[index].scenario
 
     assert scenario == evaluated(to_python(scenario))
@@ -90,7 +90,7 @@ def test_the_constructors_of_drawn_scenarios_give_them(index: int) -> None:
 @given(st.text())
 @settings(max_examples=60, deadline=None, database=None)
 def test_no_string_of_a_file_becomes_code(text: str) -> None:
-    """Whatever an engine, a fact or a payload says, it stays a literal or a comment."""
+    """Any text of an engine, a fact or a payload stays a literal or a comment."""
     users = (User(label=text, id=text),)
     operation = Write(id=1, user=0, context=text, key=text, value=text)
     scenario = Scenario(users=users, operations=(operation,))
@@ -129,7 +129,7 @@ def test_no_string_of_a_file_becomes_code(text: str) -> None:
     ],
 )
 def test_hostile_strings_stay_strings(hostile: str) -> None:
-    """What was thought of to break out of a literal or a comment does not."""
+    """Known attempts to break out of a literal or a comment fail."""
     test_no_string_of_a_file_becomes_code.hypothesis.inner_test(hostile)  # type: ignore[attr-defined]
 
 
@@ -196,7 +196,7 @@ def test_an_exported_test_fails_until_the_engine_is_fixed(tmp_path: Path) -> Non
     assert "FAILED test_it.py" in done.stdout
 
 
-# What the exported test calls
+# The call in the exported test
 
 
 def test_a_violation_raises_the_error_of_its_claim() -> None:
@@ -229,7 +229,7 @@ def test_what_was_not_put_to_the_test_fails() -> None:
 
 
 def test_a_choice_without_a_place_fails() -> None:
-    """A scenario that is no longer what it was does not pass for a fix."""
+    """A scenario that no longer tests the claim does not pass for a fix."""
     schedule = Schedule(classes={"2/no-such-kind": 1})
 
     with pytest.raises(AssertionError, match="no place for the class of 2/no-such"):

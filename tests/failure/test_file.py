@@ -1,4 +1,4 @@
-"""A failure file holds what is needed to run it again, and is saved whole or not."""
+"""A failure file suffices to run it again, and is saved whole or not at all."""
 
 import stat
 from pathlib import Path
@@ -133,7 +133,7 @@ def test_the_file_is_never_seen_half_written(
 
 
 def test_make_failure_saves_the_schedule_that_the_run_followed() -> None:
-    """The saved schedule is that of the run, not that which was asked for."""
+    """The saved schedule is that of the run, not that of the scenario."""
     asked = Schedule(classes={"2/start": 1, "99/start": 2})
     history = run(heartbeat_scenario(asked), find_engine(FAULTY).make_adapter)
     violation = heartbeat_failure().violation

@@ -43,7 +43,7 @@ from tests.failure.failures import (
     ],
 )
 def test_something_else_is_refused(tmp_path: Path, content: bytes, why: str) -> None:
-    """What is no JSON, or JSON of something else, is refused in one sentence."""
+    """Anything but the JSON of a failure is refused in one sentence."""
     assert why in refusal_of(tmp_path, content)
 
 
@@ -161,7 +161,7 @@ def test_every_field_is_needed_and_typed(tmp_path: Path, field: str) -> None:
 
 @pytest.mark.parametrize("field", ["more", "a\nb", "\ud800", "x" * 100_000])
 def test_unknown_fields_are_refused(tmp_path: Path, field: str) -> None:
-    """A field that failure files do not have is refused, whatever it is called."""
+    """A field that failure files do not have is refused under any name."""
     text = refusal_of(tmp_path, {**as_data(), field: 1})
 
     assert len(text) < 1000

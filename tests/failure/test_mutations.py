@@ -1,4 +1,4 @@
-"""Whatever stands in a file, loading it succeeds or refuses it in one way, and cheaply.
+"""Loading any file succeeds, or refuses it in one way, and cheaply.
 
 `ISOLATION_SPEC_MUTATIONS=100000 pytest tests/failure/test_fuzz.py -s` runs the full
 figure, holds it to 50 ms and 20 MiB, and prints the most that any file took.
@@ -49,7 +49,7 @@ class Cost:
         self.loaded = self.refused = 0
 
     def load(self, data: bytes, *, memory: bool) -> Failure | None:
-        """Loads what is so written; None if it is refused, in one line."""
+        """Loads a file with that text; None if it is refused, in one line."""
         self.path.write_bytes(data)
         if memory:
             tracemalloc.start()
@@ -128,10 +128,10 @@ def load_base(cost: Cost, data: bytes) -> Failure:
 
 
 def test_what_loads_can_be_replayed_explained_and_exported(tmp_path: Path) -> None:
-    """A scenario that nobody drew ends in an outcome, in words, and in a test."""
+    """A mutated scenario ends in an outcome, in words, and in a test."""
     engine = find_engine("reference")
     outcomes: dict[Outcome, int] = {}
-    told = 0
+    explained = 0
     for number, failure in enumerate(altered(tmp_path)):
         if number == REPLAYS:
             break
@@ -141,9 +141,9 @@ def test_what_loads_can_be_replayed_explained_and_exported(tmp_path: Path) -> No
             for violation in (failure.violation, *replayed.judgement.violations):
                 story = diagnose(replayed.history, violation, engine.make_adapter)
                 assert explain(story).lines()
-                told += 1
+                explained += 1
         compile(export_test(failure, failure.engine), "test_it.py", "exec")
 
     print(outcomes)
     assert sum(outcomes.values()) == REPLAYS
-    assert told >= REPLAYS - outcomes.get(Outcome.UNSUPPORTED, 0) > 0
+    assert explained >= REPLAYS - outcomes.get(Outcome.UNSUPPORTED, 0) > 0

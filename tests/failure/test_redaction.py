@@ -1,4 +1,4 @@
-"""What an engine showed is not written down, unless it carries a canary."""
+"""Text of an engine is not written down, unless it carries a canary."""
 
 import functools
 import json
@@ -100,7 +100,7 @@ def poisoned(entry: Entry) -> Entry:
 
 @functools.cache
 def violations() -> tuple[tuple[History, Violation], ...]:
-    """What claims say of histories in which everything observed holds a password."""
+    """The violations of histories in which every observation holds a password."""
     found = []
     faults = ("prefix-match", "tools-to-all", "failure-escapes", "shared-conversation")
     for engine in ("reference", *(f"reference+{fault}" for fault in faults)):
@@ -118,7 +118,7 @@ def violations() -> tuple[tuple[History, Violation], ...]:
 
 @pytest.mark.slow
 def test_many_claims_repeat_what_was_observed() -> None:
-    """The next test is about something: several claims would have told the password."""
+    """The next test is about something: several facts hold the password."""
     telling = {
         violation.claim
         for _, violation in violations()
@@ -129,7 +129,7 @@ def test_many_claims_repeat_what_was_observed() -> None:
 
 
 def test_no_claim_tells_what_was_observed() -> None:
-    """Whatever claim is violated, its file holds nothing that the engine said."""
+    """The file of any violation holds no text of the engine."""
     for history, violation in violations():
         failure = make_failure("reference", history, violation, confirmed=True)
 

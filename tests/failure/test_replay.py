@@ -128,7 +128,7 @@ class Less(ReferenceAdapter):
 
 
 def test_a_capability_that_is_not_declared_is_unsupported() -> None:
-    """What the engine does not offer is not asked for: nothing is run."""
+    """A scenario that needs an undeclared capability is not run."""
     connect = Connect(id=1, user=0, connection="c1")
     scenario = Scenario(users=heartbeat_scenario().users, operations=(connect,))
 
@@ -161,7 +161,7 @@ def test_a_claim_that_is_not_applicable_is_unsupported() -> None:
 def test_an_engine_that_is_not_registered_is_unsupported(
     tmp_path: Path, engine: str, why: str
 ) -> None:
-    """The user must give what the file names and nobody registered."""
+    """The user must give an engine that is not registered."""
     path = save(changed(engine=engine), tmp_path)
 
     assert Outcome.UNSUPPORTED is replay_file(path).outcome
@@ -207,7 +207,7 @@ def test_a_folder_without_failures_is_refused(tmp_path: Path) -> None:
 
 
 def test_replay_and_export_need_no_test_tools(tmp_path: Path) -> None:
-    """Whoever replays and exports a file has imported neither Hypothesis nor pytest."""
+    """Replay and export import neither Hypothesis nor pytest."""
     path = save(heartbeat_failure(), tmp_path)
     script = (
         "import sys, pathlib\n"

@@ -1,4 +1,4 @@
-"""The schema that is shipped says what the types load, field by field."""
+"""The shipped schema is that of the types that load a file, field by field."""
 
 import json
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ STRUCTS = {
 
 
 def test_the_shipped_schema_is_what_the_types_give() -> None:
-    """Whoever changes a field writes the schema again:
+    """After a change of a field, write the schema again:
 
     python -c 'import json; from isolation_spec.failure import make_schema;
     print(json.dumps(make_schema(), indent=2))' > .../failure.schema.json
@@ -39,7 +39,7 @@ def test_every_part_is_in_the_schema() -> None:
 
 @pytest.mark.parametrize("name", sorted(STRUCTS))
 def test_every_field_is_described(name: str) -> None:
-    """Each struct says what it is, and each of its fields what it means."""
+    """Each struct has a description, and so has each of its fields."""
     struct = STRUCTS[name]
 
     assert struct["description"]
@@ -80,7 +80,7 @@ def test_every_number_is_bounded() -> None:
 
 
 def test_the_schema_refers_to_nothing_outside() -> None:
-    """Whoever reads it needs no network: every reference leads into it."""
+    """The schema needs no network: every reference leads into it."""
     text = read_schema()
     used = set(msgspec.json.decode(text)["$defs"])
 
