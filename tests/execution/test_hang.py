@@ -21,6 +21,15 @@ HANG = HangReport(
     scenario=make_scenario(open_context(1)),
 )
 
+SPAWNS = 20_000
+DEEP = (
+    '{"engine": "e", "how": "hung", "why": "w", "scenario": {"users": [], '
+    '"operations": [{"operation": "run_agent", "id": 1, "user": 0, "context": "x", "script": '
+    + '[{"step": "spawn", "script": '
+    * SPAWNS
+)
+"""Scripts inside scripts: deeper than the stack, smaller than the largest file."""
+
 
 def test_a_saved_hang_is_loaded_as_it_was(tmp_path: Path) -> None:
     """The folder is made, and holds one file that only its owner can read."""
@@ -45,7 +54,7 @@ def test_the_name_tells_engine_method_and_scenario() -> None:
     [
         ("{", "is not the file of a run that hung"),
         ('{"engine": "e", "how": "hung", "why": "w"}', "it has no scenario"),
-        ("[" * 100_000, "is not the file of a run that hung"),
+        (DEEP, "is not the file of a run that hung"),
         (" " * (1024 * 1024 + 1), "it is larger than 1048576 bytes"),
     ],
 )

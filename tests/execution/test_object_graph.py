@@ -45,6 +45,14 @@ def test_declared_objects_are_shared_on_purpose() -> None:
     assert 3 == len(list(shared_objects([(0, (one,)), (1, (other,))], (), ENGINE)))
 
 
+def test_attributes_of_declared_objects_are_shared_on_purpose() -> None:
+    """An attribute of a declared object may be reached without the object itself."""
+    shared = Context()
+    one, other = Context(cache={"n": shared.notes}), Context(cache={"n": shared.notes})
+
+    assert [] == list(shared_objects([(0, (one,)), (1, (other,))], (shared,), ENGINE))
+
+
 def test_what_cannot_change_is_not_shared_state() -> None:
     """A frozen object and text may be reached by everybody."""
     frozen = Frozen("x" * 100)
