@@ -233,13 +233,13 @@ def _take_turns(
     variants: Mapping[str, Callable[[], object]],
     rounds: int,
     progressed: Callable[[str], None],
-    name: str,
+    subject: str,
 ) -> dict[str, float]:
     seconds: dict[str, list[float]] = {name: [] for name in variants}
     for variant in variants.values():
         variant()
     for number in range(rounds):
-        progressed(f"{name}: round {number + 1} of {rounds}")
+        progressed(f"{subject}: round {number + 1} of {rounds}")
         gc.collect()
         for name, variant in variants.items():
             began = time.perf_counter()
