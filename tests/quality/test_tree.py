@@ -36,6 +36,9 @@ ELSEWHERE = {
     "engines/reference/runs.py": "engines/reference/test_run_execution.py",
     "execution/isolation/beacon.py": "execution/isolation/test_isolation.py",
     "execution/isolation/post_mortem.py": "execution/isolation/test_isolation.py",
+    "execution/operation_tasks.py": "execution/test_run.py",
+    "execution/phases.py": "execution/test_run.py",
+    "execution/step_recorder.py": "execution/test_run.py",
     "failure/diagnosed_replay.py": "report/test_failure_page.py",
     "failure/outcome.py": "failure/test_replay.py",
     "failure/replay_hang.py": "execution/isolation/test_isolation.py",
@@ -55,14 +58,6 @@ ELSEWHERE = {
     "strategies/scheduled_runs.py": "strategies/test_extra_schedules.py",
     "strategies/seeded_schedules.py": "strategies/test_schedules.py",
     "strategies/sync_members.py": "strategies/test_machine.py",
-    "world/instrumentation.py": "world/test_ledger.py",
-    "world/interface.py": "contract/test_environment.py",
-    "world/live/database.py": "world/live/test_world.py",
-    "world/live/ledger.py": "world/live/test_world.py",
-    "world/live/step_counter.py": "world/live/test_world.py",
-    "world/schedulers/replay.py": "execution/test_solo_runs.py",
-    "world/thread_watch.py": "world/test_ledger.py",
-    "world/world.py": "world/test_loop.py",
 }
 """Module or package without a test of its own name -> the test file that covers it."""
 PACKAGE = SOURCES["isolation_spec"].parent
