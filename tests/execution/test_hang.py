@@ -24,9 +24,8 @@ HANG = HangReport(
 SPAWNS = 20_000
 DEEP = (
     '{"engine": "e", "how": "hung", "why": "w", "scenario": {"users": [], '
-    '"operations": [{"operation": "run_agent", "id": 1, "user": 0, "context": "x", "script": '
-    + '[{"step": "spawn", "script": '
-    * SPAWNS
+    '"operations": [{"operation": "run_agent", "id": 1, "user": 0, "context": "x", '
+    '"script": ' + '[{"step": "spawn", "script": ' * SPAWNS
 )
 """Scripts inside scripts: deeper than the stack, smaller than the largest file."""
 

@@ -12,9 +12,13 @@ from tests.sources import SOURCES
 def declared(path: Path) -> tuple[str, ...] | None:
     """The `__all__` that a module writes down, None if it has none."""
     for node in ast.parse(path.read_text()).body:
-        targets = node.targets if isinstance(node, ast.Assign) else ()
-        if any(getattr(target, "id", "") == "__all__" for target in targets):
-            return tuple(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+        match node:
+            case ast.Assign(targets=[ast.Name(id="__all__")], value=names):
+                return tuple(ast.literal_eval(names))
+            case ast.AnnAssign(
+                target=ast.Name(id="__all__"), value=ast.List() as names
+            ):
+                return tuple(map(ast.literal_eval, names))
     return None
 
 
