@@ -12,13 +12,14 @@ from tests.sources import SOURCES
 def declared(path: Path) -> tuple[str, ...] | None:
     """The `__all__` that a module writes down, None if it has none."""
     for node in ast.parse(path.read_text()).body:
-        match node:
-            case ast.Assign(targets=[ast.Name(id="__all__")], value=names):
-                return tuple(ast.literal_eval(names))
-            case ast.AnnAssign(
-                target=ast.Name(id="__all__"), value=ast.List() as names
-            ):
-                return tuple(map(ast.literal_eval, names))
+        if isinstance(node, ast.Assign):
+            targets = node.targets
+        elif isinstance(node, ast.AnnAssign):
+            targets = [node.target]
+        else:
+            continue
+        if node.value and any(getattr(t, "id", "") == "__all__" for t in targets):
+            return tuple(ast.literal_eval(node.value))
     return None
 
 
