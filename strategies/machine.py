@@ -253,8 +253,8 @@ class IsolationMachine(ScenarioBuilder, RuleBasedStateMachine):
     @precondition(lambda self: any(self.contexts))
     @rule(user=_ANY, pick=_ANY, classes=classes())
     def stop_reading(self, user: int, pick: int, classes: Classes) -> None:
-        """A client that reads nothing is sent more than buffers hold; then agents of
-        other users run, too."""
+        """A client that never reads is sent more data than the buffers hold, while
+        agents of other users run."""
         user = self._user_with(self.contexts, user)
         number = self._number(classes)
         connect = Connect(id=number, user=user, connection=f"c{number}", unread=True)

@@ -1,6 +1,6 @@
 """Checks an adapter before a search: each method for one user, then two users.
 
-The check judges the adapter, never the engine, which is for the claims. It reports for
+This check judges only the adapter; the claims judge the engine. It reports for
 each method whether it keeps the contract, and hints at likely oversights.
 """
 

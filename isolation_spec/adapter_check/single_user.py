@@ -29,7 +29,8 @@ _REQUIRED = (
 
 
 async def check_single_user(session: Session) -> None:
-    """Exercises one method after the other, in the order in which to write them."""
+    """Exercises the methods one at a time, in the order in which an author implements
+    them."""
     checked = session.checked
     try:
         await session.require("start", checked.start(session.world))

@@ -79,7 +79,8 @@ def _group() -> None:
 def main() -> None:
     """Runs the command and exits: with 130 if interrupted, with 2 for an own fault.
 
-    The environment variable `ISOLATION_SPEC_TRACEBACK` adds the traceback of a fault.
+    The environment variable `ISOLATION_SPEC_TRACEBACK` adds the traceback of an
+    internal error.
     """
     _prepare_process()
     try:

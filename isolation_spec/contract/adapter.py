@@ -48,10 +48,10 @@ class Row(NamedTuple):
 class Adapter(ABC):
     """Drives one engine through one run.
 
-    Seven methods must be written. Each capability requires those named with it in
-    `METHODS`, and the methods of `Services` that its steps call. The engine's answers
-    and exceptions go through an adapter unchanged. Only a breach of this contract
-    raises `AdapterError`, and ends the verification.
+    Seven methods must be written. Each capability requires the adapter methods that
+    `METHODS` lists for it, and the `Services` methods that its steps call. The
+    engine's answers and exceptions go through an adapter unchanged. Only a breach of
+    this contract raises `AdapterError`, and ends the verification.
 
     Attributes:
         capabilities: the features of the engine; scenarios exercise no others.

@@ -90,7 +90,8 @@ class CheckedAdapter:
         return context
 
     async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
-        """Raises the error of an agent that could not perform, even if swallowed."""
+        """Raises the error that kept an agent from its script, even if the engine
+        swallowed it."""
         try:
             return await self._asked("run_agent", user, context, agent)
         finally:

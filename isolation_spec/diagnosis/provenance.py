@@ -94,7 +94,8 @@ def _viewer(history: History, entry: Entry) -> int | None:
 
 
 def traced_values(history: History, violation: Violation) -> tuple[str, ...]:
-    """Returns the foreign canary of the violation's fact, or else its canaries."""
+    """Returns the foreign canary that the violation's fact names, or all canaries of
+    the fact."""
     if violation.entry >= len(history.entries):
         return ()
     shows = history.entries[violation.entry]

@@ -104,7 +104,7 @@ def without_pool_warnings() -> Iterator[None]:
 
 
 def _handlers() -> dict[signal.Signals, signal._HANDLER]:
-    # Python lets only the main thread listen.
+    # Python allows only the main thread to install signal handlers.
     if threading.current_thread() is not threading.main_thread():
         return {}
     return {number: signal.getsignal(number) for number in _HEARD}

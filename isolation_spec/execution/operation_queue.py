@@ -86,7 +86,7 @@ class OperationQueue:
     def _offer(self, user: int) -> None:
         """A user's next operation is one more arrival; an attack waits for its victim.
 
-        Waits are for operations that stand before the attack, so they form no circle.
+        An attack waits only for operations that precede it, so waits form no cycle.
         """
         if not self.lanes[user]:
             return

@@ -59,7 +59,7 @@ class EngineCode:
             self._add(type(part).__module__)
 
     def has_module(self, module: str) -> bool:
-        """Whether a module is the engine's."""
+        """Whether a module belongs to the engine."""
         known = self._known.get(module)
         if known is None:
             inside = in_packages(module, self._packages)

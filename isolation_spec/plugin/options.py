@@ -109,7 +109,7 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def read_options(config: pytest.Config) -> Options:
-    """Returns the options of this session; a worker takes those that it was sent.
+    """Returns this session's options; a worker uses the options that it was sent.
 
     Raises:
         UsageError: a profile, an engine or a path to replay does not exist.

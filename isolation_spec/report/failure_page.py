@@ -140,7 +140,8 @@ class _Page:
             yield {"text": self._described(one.choice), "verdict": verdict}
 
     def _scenario(self, most: int) -> tuple[str, list[str]]:
-        """Returns the scenario as text, with so many lines around the failure."""
+        """Returns the scenario as text, with the given number of lines around the
+        failure."""
         lines = [_short(line, _LONGEST_LINE) for line in self._lines()]
         if len(lines) <= most:
             return "\n".join(lines), []

@@ -40,7 +40,7 @@ _MOST_CATCHES = 1000
 
 
 class BadRunFolder(Exception):
-    """A folder is not one of a verification; the text has the file and the reason."""
+    """A folder holds no verification run; the message names the file and the reason."""
 
 
 class Progress(msgspec.Struct, frozen=True, kw_only=True):

@@ -367,8 +367,8 @@ class WorldLoop(asyncio.BaseEventLoop):
     ) -> asyncio.Future[Any]:
         """Runs the function as its completion arrives, not in a thread.
 
-        A cancellation before that leaves a function that still runs later, and one
-        after it leaves a result that no task reads, as with a real thread.
+        If the call is cancelled before that, the function still runs later; if it is
+        cancelled after that, the result is discarded. Real threads behave the same way.
         """
         future = self.create_future()
 

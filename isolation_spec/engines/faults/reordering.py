@@ -1,4 +1,5 @@
-"""Reordering: an event sent at once overtakes events that await approval outside."""
+"""Reordering: an event sent immediately overtakes earlier events that still await
+approval outside the engine."""
 
 from __future__ import annotations
 

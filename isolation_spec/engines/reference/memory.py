@@ -113,7 +113,7 @@ class UserMemory:
             return await self._sessions.run(remove)
 
     async def erase(self) -> None:
-        """Delete all entries after the writes in flight; on return they are gone."""
+        """Wait for the writes in flight, then delete all entries."""
 
         async def remove(session: AsyncSession) -> None:
             await session.execute(delete(MEMORIES).where(self._erased_rows()))

@@ -157,7 +157,7 @@ class UserExecutionEngine(RunExecution):
             await wait_until_done(task)
         else:
             # The cleanup may be waiting for the run that waits here, so this wait must
-            # end at a cancellation.
+            # be cancellable.
             await asyncio.wait((task,))
         if task.result():
             raise CleanupError(self._name(), task.result())

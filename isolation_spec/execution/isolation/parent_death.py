@@ -26,7 +26,7 @@ def end_with_parent() -> None:
     if not _kernel_kills():
         threading.Thread(target=_outlive, args=(parent,), daemon=True).start()
     elif os.getppid() != parent.pid:
-        # The parent ended before the kernel knew.
+        # The parent ended before the kernel had registered the signal.
         os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -140,7 +140,8 @@ class ResourceAlive(_Entry, tag="resource_alive", frozen=True, kw_only=True):
 
 
 class GaugeRead(_Entry, tag="gauge_read", frozen=True, kw_only=True):
-    """The engine's own count of its holdings, after cleanup of `user` or in the end."""
+    """The engine's own count of its holdings, after cleanup of `user` or at the end of
+    the run."""
 
     gauge: str
     value: float

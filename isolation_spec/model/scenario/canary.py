@@ -16,7 +16,7 @@ _DIGITS = 18
 
 
 def canary(owner: str, operation: int, ordinal: int) -> str:
-    """A synthetic value that proves by itself to which user it belongs.
+    """A synthetic value that by itself identifies the user it belongs to.
 
     The digest makes it improbable that an engine produces one by chance; it is derived,
     not drawn, so it costs the search nothing and survives shrinking unchanged.

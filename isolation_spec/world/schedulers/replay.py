@@ -14,9 +14,9 @@ __all__ = ["ReplayScheduler"]
 class ReplayScheduler(Scheduler):
     """Replays a recorded order of arrivals as far as this run has the same arrivals.
 
-    An arrival that the order lacks comes in as soon as the next recorded one is not
-    pending. A recorded arrival is skipped once every pending arrival stands behind it
-    in the order.
+    An arrival missing from the recorded order is delivered as soon as the next recorded
+    arrival is not pending. A recorded arrival is skipped once every pending arrival
+    stands behind it in the order.
 
     Arguments:
         schedule: gives burst and split; the order decides all else.
