@@ -63,7 +63,7 @@ def build(commands: Path, source: Path, target: str) -> Path:
 def builder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment that has the build backend."""
     commands = make_environment(tmp_path_factory.mktemp("builder"))
-    install(commands, "-c", ROOT / "constraints.txt", "hatchling", "editables")
+    install(commands, "-c", ROOT / "constraints.txt", "hatchling")
     return commands
 
 
@@ -84,7 +84,7 @@ def installed(
         commands[kind] = make_environment(tmp_path_factory.mktemp(kind))
         # Of the dependencies only those whose commands or start-up files are needed.
         pinned = f"pytest=={pytest.__version__}"
-        install(commands[kind], "--no-deps", file, "editables", pinned)
+        install(commands[kind], "--no-deps", file, pinned)
         (packages,) = commands[kind].parent.glob("lib/python*/site-packages")
         # The others are those of the environment that runs this test.
         (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
@@ -148,12 +148,13 @@ class Adapter(NotebookAdapter):
         assert "quick" == ours.find_profile("quick").name
 """
 TEST = """
-from engine import Adapter
+from engine import Adapter, ours
 from isolation_spec import find_engine, verify
 
 
 def test_both():
-    result = verify(find_engine("engine:Adapter"), processes=0, max_time=0.1)
+    ours.PROFILES = (ours.Profile("quick", examples=3, steps=6, schedules=2),)
+    result = verify(find_engine("engine:Adapter"), processes=0)
 
     assert result.interleavings > 0
 """
