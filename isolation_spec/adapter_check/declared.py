@@ -10,6 +10,7 @@ from isolation_spec.adapter_check.result import ALICE
 from isolation_spec.adapter_check.session import VALUE, CheckFailed, Session
 from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.history.rendering import render
+from isolation_spec.model.run_name import run_name
 from isolation_spec.model.scenario import (
     CallTool,
     Emit,
@@ -111,7 +112,7 @@ async def _connect(session: Session) -> None:
 
 def _check_names(session: Session, received: list[str]) -> None:
     """Holds the messages of the latest run against the adapter's `event_names`."""
-    names, run = session.adapter.event_names, f"run-{session.runs}"
+    names, run = session.adapter.event_names, run_name(session.runs)
     if names is None:
         if (note := find_unnamed(run, ALICE.id, received)) is not None:
             session.report("hint", note, "event_names")

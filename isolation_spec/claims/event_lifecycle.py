@@ -20,6 +20,7 @@ from isolation_spec.claims.facts import (
 from isolation_spec.claims.history_index import Event, HistoryIndex
 from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.event_names import EventNames
+from isolation_spec.model.run_name import run_name
 
 __all__ = ["EVENT_LIFECYCLE", "EventLifecycleViolated"]
 
@@ -38,7 +39,7 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
             broken.add(run)
             yield violation
     for span, link in attended_runs(observed):
-        run = f"run-{span.operation.id}"
+        run = run_name(span.operation.id)
         events = observed.events_by_run.get((link.operation, run), [])
         if not events or run in broken:
             continue

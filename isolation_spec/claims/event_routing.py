@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -32,6 +31,7 @@ from isolation_spec.model.history.entries import (
     OperationStarted,
 )
 from isolation_spec.model.history.states import Outcome, StepOutcome
+from isolation_spec.model.run_name import named_run, run_name
 from isolation_spec.model.scenario import (
     CleanupEngine,
     CleanupUser,
@@ -54,7 +54,6 @@ class EventRoutingViolated(IsolationViolated):
 
 
 _ID = "event-routing"
-_RUN = re.compile(r"run-(\d+)(?!\d)")
 
 
 def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
@@ -79,7 +78,7 @@ def _unheard(observed: HistoryIndex) -> Iterator[Opportunity]:
             Outcome.FAILED,
         ):
             continue
-        if f"run-{run.id}" not in heard and any(
+        if run_name(run.id) not in heard and any(
             link.user != run.user and link.opened < span.ended < link.closed
             for link in observed.accepted_links
         ):
@@ -167,8 +166,9 @@ def _is_user(observed: HistoryIndex, named: Any) -> bool:
 
 
 def _owner_by_run(observed: HistoryIndex, event: Event) -> int | None:
-    match = _RUN.match(event.run)
-    span = observed.spans.get(int(match.group(1))) if match else None
+    # An id of the engine's own may contain the name of a run; only the start counts.
+    run = named_run(event.run) if event.run.startswith("run-") else None
+    span = None if run is None else observed.spans.get(run)
     return span.operation.user if span else None
 
 
@@ -306,7 +306,7 @@ def _first_missing(
             ending=Outcome(span.outcome),
         )
 
-    run, due = f"run-{span.operation.id}", _due(observed, link.user)
+    run, due = run_name(span.operation.id), _due(observed, link.user)
     events = observed.events_by_run.get((link.operation, run), [])
     numbers = [e.sequence for e in events if e.index < due]
     known = sorted({number for number in numbers if number is not None})

@@ -14,6 +14,7 @@ from isolation_spec.contract.errors import (
     first_not_implemented,
 )
 from isolation_spec.contract.services import Services
+from isolation_spec.model.run_name import run_name
 from isolation_spec.model.scenario import (
     CallTool,
     Emit,
@@ -66,7 +67,7 @@ class ScriptedAgent:
     @property
     def name(self) -> str:
         """The id of the run in the engine: `run-3`, its child `run-3.1`."""
-        return "run-" + ".".join(str(part) for part in (self.run, *self.path))
+        return run_name(self.run, self.path)
 
     async def perform(self, services: Services) -> Any:
         """Performs the script and returns its result.

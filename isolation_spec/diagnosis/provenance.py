@@ -6,7 +6,6 @@ the operations that made it and should have ended it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 
 from isolation_spec.claims import Violation, find_claim
@@ -27,6 +26,7 @@ from isolation_spec.model.history.entries import (
 )
 from isolation_spec.model.history.history import History
 from isolation_spec.model.history.states import Outcome, Phase, SessionMove
+from isolation_spec.model.run_name import named_run
 from isolation_spec.model.scenario import (
     CANARY,
     CancelRun,
@@ -194,7 +194,7 @@ def _resource(history: History, index: int) -> Iterable[int]:
         case SessionMoved():
             return _session(history, index, entry.session)
         case EventReceived():
-            return _operations(history, index, _run_of(entry.text))
+            return _operations(history, index, named_run(entry.text))
         case AgentStepped():
             return _at_work(history, index, entry)
         case OperationEnded():
@@ -253,21 +253,13 @@ def _outlived(
                 yield i
 
 
-_RUN = re.compile(r"run-(\d+)(?!\d)")
-
-
-def _run_of(text: str) -> int | None:
-    match = _RUN.search(text)
-    return int(match.group(1)) if match else None
-
-
 def _operations(history: History, index: int, number: int | None) -> Iterator[int]:
     """Yields the entries of one operation and of its run's events, up to the index."""
     for i, entry in enumerate(history.entries[: index + 1]):
         if number is None:
             return
         if isinstance(entry, EventReceived):
-            if _run_of(entry.text) == number:
+            if named_run(entry.text) == number:
                 yield i
         elif entry.operation == number and not isinstance(entry, SessionMoved):
             yield i
@@ -292,7 +284,7 @@ def _meanwhile(history: History, index: int, ended: OperationEnded) -> Iterator[
     """Yields the operation itself, and the trouble of other users, up to its end."""
     for i, entry in enumerate(history.entries[: index + 1]):
         if isinstance(entry, EventReceived):
-            if _run_of(entry.text) == ended.operation:
+            if named_run(entry.text) == ended.operation:
                 yield i
         elif entry.operation == ended.operation:
             if isinstance(entry, OperationStarted | CancellationDelivered):

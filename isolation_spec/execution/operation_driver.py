@@ -21,6 +21,7 @@ from isolation_spec.model.history.entries import (
 )
 from isolation_spec.model.history.rendering import render
 from isolation_spec.model.history.states import StepOutcome
+from isolation_spec.model.run_name import run_name
 from isolation_spec.model.scenario import (
     AdvanceTime,
     CancelRun,
@@ -205,7 +206,7 @@ class OperationDriver:
             context = next(own, None)
         if context is None or operation.run not in self.running:
             raise NotOpened
-        await self.adapter.cancel_run(user.id, context, f"run-{operation.run}")
+        await self.adapter.cancel_run(user.id, context, run_name(operation.run))
 
     async def _run_agent(self, user: User, operation: RunAgent) -> Any:
         context = self._context(operation)

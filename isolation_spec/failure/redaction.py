@@ -15,6 +15,7 @@ import msgspec
 
 from isolation_spec.claims import Violation
 from isolation_spec.claims.facts import Shown, Text, change_texts
+from isolation_spec.model.run_name import run_name
 from isolation_spec.model.scenario import Scenario, canaries_in
 
 __all__ = ["REDACTED", "redact"]
@@ -38,7 +39,7 @@ def redact(violation: Violation, scenario: Scenario) -> Violation:
     """
     known = _OURS | set(_strings(msgspec.to_builtins(scenario))) | set(_exceptions())
     for operation in scenario.operations:
-        known |= {f"run-{operation.id}", str(operation.id)}
+        known |= {run_name(operation.id), str(operation.id)}
 
     def change(text: Text) -> Text:
         if isinstance(text, Shown):

@@ -23,6 +23,7 @@ from isolation_spec.diagnosis.wording.contradiction import (
     describe_fact,
 )
 from isolation_spec.diagnosis.wording.outcomes import describe_outcome
+from isolation_spec.model.run_name import run_name
 
 __all__: list[str] = []
 
@@ -89,7 +90,7 @@ def _out_of_order(fact: EventOutOfOrder, names: Names) -> Contradiction:
 
 @describe_fact.register
 def _missing(fact: EventMissing, names: Names) -> Contradiction:
-    run, reader = f"run-{fact.operation}", names.label(fact.reader)
+    run, reader = run_name(fact.operation), names.label(fact.reader)
     missing = f"any event of {run}"
     if fact.number is not None:
         missing = f"event {fact.number} of {run}"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection
 
 import msgspec
 
 from isolation_spec.model.event_names import fields_of
 from isolation_spec.model.history.entries import Entry, EventReceived
+from isolation_spec.model.run_name import named_run
 from isolation_spec.model.scenario import CANARY, canaries_in
 
 __all__ = [
@@ -19,7 +19,6 @@ __all__ = [
 ]
 
 _LONGEST = 160
-_RUN = re.compile(r"run-(\d{1,9})(?!\d)")
 
 
 class Part(msgspec.Struct, frozen=True):
@@ -68,5 +67,4 @@ def run_of(entry: Entry) -> int | None:
     """Returns the operation whose run an event names, None without a name."""
     if not isinstance(entry, EventReceived):
         return None
-    found = _RUN.search(str(fields_of(entry.text).get("run_id", entry.text)))
-    return int(found.group(1)) if found else None
+    return named_run(str(fields_of(entry.text).get("run_id", entry.text)))
