@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
@@ -23,6 +22,7 @@ from isolation_spec.model.history.entries import (
     ObjectShared,
     OperationEnded,
     OperationStarted,
+    PathStep,
     ToolRan,
 )
 from isolation_spec.model.scenario import canaries_in
@@ -154,25 +154,29 @@ def _stale_state(
         )
 
 
-_KEY = re.compile(r"""(?<=\[)('.*?'|".*?")(?=\])""")
-"""A key on the path of an object, which stands in brackets as `repr` writes it."""
-
-
 def _shared(index: int, entry: ObjectShared) -> Violation:
     user = entry.user or 0
     return Violation(
         claim=_ID,
         clause="shared-object",
-        fact=SharedObject(user=user, other=entry.other, path=_path(entry.what)),
+        fact=SharedObject(
+            user=user,
+            other=entry.other,
+            path=tuple(_texts(entry.path)),
+            others_path=tuple(_texts(entry.others_path)),
+        ),
         entry=index,
         users=(user, entry.other),
     )
 
 
-def _path(paths: str) -> tuple[Text, ...]:
-    """Splits paths to objects: attributes are code, keys of mappings are not."""
-    parts = enumerate(_KEY.split(paths))
-    return tuple(Shown(part) if n % 2 else part for n, part in parts if part)
+def _texts(path: tuple[PathStep, ...]) -> Iterator[Text]:
+    """Yields the parts of a path: attributes are code, keys of mappings are not."""
+    for step in path:
+        if step.key is None:
+            yield step.code
+        else:
+            yield from ("[", Shown(repr(step.key)), "]")
 
 
 CONTEXT_OWNERSHIP = Claim(

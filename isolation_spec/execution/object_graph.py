@@ -11,9 +11,10 @@ import dataclasses
 import types
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from isolation_spec.model.code_origin import EngineCode
+from isolation_spec.model.history.entries import PathStep
 
 __all__ = ["mutate_deeply", "shared_objects"]
 
@@ -34,23 +35,26 @@ _ATOMS = (
 )
 
 
+Path: TypeAlias = tuple[PathStep, ...]
+
+
 def shared_objects(
     holders: Iterable[tuple[int, tuple[Any, ...]]],
     declared: Iterable[Any],
     engine: EngineCode,
-) -> Iterator[tuple[int, int, str]]:
-    """Yields (user, other user, both paths) for each mutable object that both reach.
+) -> Iterator[tuple[int, int, Path, Path]]:
+    """Yields (user, other user, their paths) for each mutable object that both reach.
 
     `holders` are (user, roots of the search). Objects that are reached through a
     declared object are shared on purpose.
     """
     excluded = set(map(id, _reach(declared, engine)))
-    owners: dict[int, tuple[int, str]] = {}
+    owners: dict[int, tuple[int, Path]] = {}
     for user, roots in holders:
         for thing, path in _paths(roots, excluded, engine):
             owner, first = owners.setdefault(id(thing), (user, path))
             if owner != user:
-                yield user, owner, f"{path}, the same object as {first}"
+                yield user, owner, path, first
 
 
 def _reach(roots: Iterable[Any], engine: EngineCode) -> list[Any]:
@@ -64,9 +68,11 @@ def _reach(roots: Iterable[Any], engine: EngineCode) -> list[Any]:
 
 def _paths(
     roots: Iterable[Any], excluded: set[int], engine: EngineCode
-) -> Iterator[tuple[Any, str]]:
+) -> Iterator[tuple[Any, Path]]:
     """Yields (mutable object, path) reached from the roots, nearest first."""
-    waiting = deque((root, type(root).__name__) for root in roots)
+    waiting: deque[tuple[Any, Path]] = deque(
+        (root, (PathStep(type(root).__name__),)) for root in roots
+    )
     seen = set(excluded)
     while waiting and len(seen) < _MOST:
         thing, path = waiting.popleft()
@@ -75,8 +81,8 @@ def _paths(
         seen.add(id(thing))
         if _is_mutable(thing, engine):
             yield thing, path
-        for name, part in _parts(thing, engine):
-            waiting.append((part, f"{path}{name}"))
+        for step, part in _parts(thing, engine):
+            waiting.append((part, (*path, step)))
 
 
 def _is_mutable(thing: Any, engine: EngineCode) -> bool:
@@ -93,21 +99,21 @@ def _is_own(thing: Any, engine: EngineCode) -> bool:
     return engine.has_module(type(thing).__module__ or "")
 
 
-def _parts(thing: Any, engine: EngineCode) -> Iterator[tuple[str, Any]]:
+def _parts(thing: Any, engine: EngineCode) -> Iterator[tuple[PathStep, Any]]:
     if isinstance(thing, dict):
         for key, value in thing.items():
-            yield f"[{str(key)[:20]!r}]", value
+            yield PathStep(key=str(key)[:20]), value
     elif isinstance(thing, list | tuple | set | frozenset | deque):
         for index, value in enumerate(thing):
-            yield f"[{index}]", value
+            yield PathStep(f"[{index}]"), value
     elif _is_own(thing, engine) and not isinstance(thing, _ATOMS):
         for name, value in getattr(thing, "__dict__", {}).items():
-            yield f".{name}", value
+            yield PathStep(f".{name}"), value
         for owner in type(thing).__mro__:
             slots = owner.__dict__.get("__slots__", ())
             for name in (slots,) if isinstance(slots, str) else slots:
                 if hasattr(thing, name):
-                    yield f".{name}", getattr(thing, name)
+                    yield PathStep(f".{name}"), getattr(thing, name)
 
 
 def _public_parts(thing: Any) -> list[Any]:

@@ -116,10 +116,12 @@ class Recorder:
     def shared(self, holders: Iterable[tuple[int, Any]]) -> None:
         """Mutable objects that contexts of two users hold; takes (user, context)."""
         held = [(user, tuple(self._adapter.holdings(c))) for user, c in holders]
-        for user, other, paths in shared_objects(
+        for user, other, path, others_path in shared_objects(
             held, self._adapter.shared(), self._adapter.engine_code
         ):
-            self._of_user(ObjectShared, user, other=other, what=paths)
+            self._of_user(
+                ObjectShared, user, other=other, path=path, others_path=others_path
+            )
 
     def rows(self, before: frozenset[Row]) -> None:
         """The stored rows that were not there before."""

@@ -10,6 +10,7 @@ from isolation_spec.claims.history_index import HistoryIndex, OperationSpan
 from isolation_spec.claims.stored_writes import STORED_WRITES
 from isolation_spec.claims.teardown import TEARDOWN
 from isolation_spec.diagnosis.wording import summarize_violation
+from isolation_spec.diagnosis.wording.entries import describe_paths
 from isolation_spec.model.history.entries import (
     AgentStepped,
     ObjectShared,
@@ -73,7 +74,7 @@ def write_instances(builder: WorkloadBuilder) -> None:
 def judge_instances(observed: HistoryIndex) -> Iterator[str]:
     """No two engines share a mutable object, and each agent is bound to its user."""
     for entry in observed.history.of(ObjectShared):
-        yield f"two users hold {entry.what}"
+        yield f"two users hold {describe_paths(entry)}"
     users = observed.history.scenario.users
     begun: set[int] = set()
     for step in observed.history.of(AgentStepped):

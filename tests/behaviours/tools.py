@@ -7,6 +7,7 @@ from typing import NamedTuple
 from hypothesis import strategies as st
 
 from isolation_spec.claims.history_index import HistoryIndex
+from isolation_spec.diagnosis.wording.entries import describe_paths
 from isolation_spec.model.history.entries import (
     AgentStepped,
     ObjectShared,
@@ -75,8 +76,8 @@ def write_calls(builder: WorkloadBuilder) -> None:
 def judge_own_tools(observed: HistoryIndex) -> Iterator[str]:
     """No users share a dispatcher; a tool works for its owner and answers its owner."""
     for shared in observed.history.of(ObjectShared):
-        if shared.what.partition(",")[0].endswith("dispatcher"):
-            yield f"two users hold {shared.what}"
+        if shared.path[-1].code.endswith("dispatcher"):
+            yield f"two users hold {describe_paths(shared)}"
     for ran in observed.history.of(ToolRan):
         if ran.identity != _owner(observed, ran):
             yield f"a tool called with {ran.argument} worked for {ran.identity!r}"

@@ -5,7 +5,12 @@ import pytest
 from isolation_spec.claims import judge
 from isolation_spec.claims.context_ownership import CONTEXT_OWNERSHIP as CLAIM
 from isolation_spec.contract.capabilities import Capability
-from isolation_spec.model.history.entries import Entry, IdentityChanged, ObjectShared
+from isolation_spec.model.history.entries import (
+    Entry,
+    IdentityChanged,
+    ObjectShared,
+    PathStep,
+)
 from isolation_spec.model.scenario import OpenContext, canary, metadata_canary
 from tests.claims.histories import (
     ALICE,
@@ -157,7 +162,10 @@ def test_what_another_run_stored_is_no_state() -> None:
 
 def test_a_shared_object_violates() -> None:
     """An object that was found in both users' contexts is exactly one violation."""
-    shared = ObjectShared(time=0.0, turn=0, user=ALICE, other=BOB, what="context.cache")
+    path = (PathStep("Context"), PathStep(".cache"))
+    shared = ObjectShared(
+        time=0.0, turn=0, user=ALICE, other=BOB, path=path, others_path=path
+    )
 
     assert violated("shared-object") == judged(CLAIM, *BOTH, shared)
 

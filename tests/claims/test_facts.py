@@ -76,7 +76,7 @@ def test_an_enum_is_no_text() -> None:
 
 def test_texts_come_in_the_order_of_the_fields() -> None:
     """The engine's texts and ours are listed, first fields first."""
-    fact = SharedObject(user=0, other=1, path=("a[", Shown("'k'"), "]"))
+    fact = SharedObject(user=0, other=1, path=("a[", Shown("'k'"), "]"), others_path=())
 
     assert ["a[", "'k'", "]"] == list(texts_in(fact))
 

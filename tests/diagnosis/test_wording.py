@@ -35,6 +35,7 @@ from isolation_spec.model.history.entries import (
     ObjectShared,
     OperationEnded,
     OperationStarted,
+    PathStep,
     PhaseStarted,
     ResourceAlive,
     RowStored,
@@ -393,8 +394,14 @@ ENTRIES = [
         "tool echo ended for 'bob': a",
     ),
     (
-        ObjectShared(**AT, other=1, what="a list"),
-        "holds an object of another user, too: a list",
+        ObjectShared(
+            **AT,
+            other=1,
+            path=(PathStep("Desk"), PathStep(".notes")),
+            others_path=(PathStep("Desk"), PathStep(key="k")),
+        ),
+        "holds an object of another user, too: Desk.notes, the same object as "
+        "Desk['k']",
     ),
     (
         ThreadStarted(**AT, what="a thread", place="engine:3"),

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from isolation_spec.contract.errors import AdapterError
+from isolation_spec.diagnosis.wording.entries import describe_paths
 from isolation_spec.execution.run import engine_packages, run
 from isolation_spec.model.history.entries import CancellationDelivered, ObjectShared
 from isolation_spec.model.history.history import History
@@ -126,7 +127,7 @@ def test_an_object_that_two_contexts_hold_is_shared(make: Make, name: str) -> No
     """An engine that is called like a library is searched for shared objects."""
     history = run(SCENARIO, make(name))
 
-    assert any("ledger" in entry.what for entry in history.of(ObjectShared))
+    assert any("ledger" in describe_paths(entry) for entry in history.of(ObjectShared))
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -24,6 +24,7 @@ from isolation_spec.model.history.entries import (
     ObjectShared,
     OperationEnded,
     OperationStarted,
+    PathStep,
     PhaseStarted,
     ResourceAlive,
     RowStored,
@@ -222,6 +223,7 @@ def history(*entries: Entry) -> History:
     return make_history(*entries, scenario=scenario, reached=ActivityCounters(users=1))
 
 
+PATH = (PathStep("Context"), PathStep(key="k"))
 ENTRIES: tuple[Entry, ...] = (
     OperationStarted(time=0.0, turn=1, operation=1, user=0),
     AgentStepped(time=0.0, turn=1, path=(0, 1), step="think", seen="", identity="u1"),
@@ -236,7 +238,7 @@ ENTRIES: tuple[Entry, ...] = (
     GaugeRead(time=0.0, turn=3, gauge="connections", value=0),
     ExceptionUnhandled(time=0.0, turn=3, message="m"),
     ToolRan(time=0.0, turn=3, tool="echo", argument="a", identity=None),
-    ObjectShared(time=0.0, turn=3, user=0, other=1, what="x"),
+    ObjectShared(time=0.0, turn=3, user=0, other=1, path=PATH, others_path=PATH),
     ThreadStarted(time=0.0, turn=3, what="thread", place="m:1"),
     RowStored(time=0.0, turn=3, owner="u1", thread="t", key="k", value="v"),
     OperationEnded(time=0.5, turn=4, operation=1, user=0, outcome=Outcome.RETURNED),

@@ -106,8 +106,9 @@ class SharedObject(Fact, frozen=True, kw_only=True):
     other: Owner
     path: Annotated[
         tuple[Text, ...],
-        Meta(description="Both paths to the object: attributes, and keys as shown."),
+        Meta(description="The user's path to it: attributes, and keys as shown."),
     ]
+    others_path: Annotated[tuple[Text, ...], Meta(description="The other's path.")]
 
 
 # Stored writes

@@ -22,6 +22,7 @@ from isolation_spec.model.history.entries import (
     ObjectShared,
     OperationEnded,
     OperationStarted,
+    PathStep,
     PhaseStarted,
     ResourceAlive,
     RowStored,
@@ -33,7 +34,13 @@ from isolation_spec.model.history.history import History
 from isolation_spec.model.history.rendering import render
 from isolation_spec.model.history.states import Outcome, Phase, SessionMove, StepOutcome
 
-__all__ = ["describe_entry", "engine_texts", "phrase_entry", "phrase_moment"]
+__all__ = [
+    "describe_entry",
+    "describe_paths",
+    "engine_texts",
+    "phrase_entry",
+    "phrase_moment",
+]
 
 _PHASES = {
     Phase.OPERATIONS: "the operations begin",
@@ -152,7 +159,8 @@ def _observed(entry: Entry, reveal: Reveal) -> Phrase:
         case ToolRan():
             return _tool_ran(entry, reveal)
         case ObjectShared():
-            return Phrase("holds an object of another user, too: ", entry.what)
+            paths = describe_paths(entry, reveal)
+            return Phrase("holds an object of another user, too: ", paths)
         case ThreadStarted():
             return Phrase(f"{entry.what} is started at {entry.place}")
         case RowStored():
@@ -168,6 +176,22 @@ def _tool_ran(entry: ToolRan, reveal: Reveal) -> Phrase:
     lead = f"tool {entry.tool} {entry.moment} for {user}"
     argument = reveal.text(entry.argument)
     return Phrase(f"{lead}: ", argument) if argument else Phrase(lead)
+
+
+def describe_paths(entry: ObjectShared, reveal: Reveal = WHOLE) -> str:
+    """Describes the two paths to a shared object."""
+    path, others_path = (
+        "".join(_step(step, reveal) for step in steps)
+        for steps in (entry.path, entry.others_path)
+    )
+    return f"{path}, the same object as {others_path}"
+
+
+def _step(step: PathStep, reveal: Reveal) -> str:
+    if step.key is None:
+        return step.code
+    shown = reveal.text(step.key)
+    return f"[{shown!r}]" if shown or not step.key else "[...]"
 
 
 def engine_texts(entry: Entry) -> tuple[str, ...]:

@@ -91,7 +91,10 @@ def _shared_object(fact: SharedObject, names: Names) -> Contradiction:
     return Contradiction(
         let=(f"{user} and {other} have a context each",),
         then="they share no mutable object but those that the adapter declares",
-        however=f"both hold {''.join(map(plain, fact.path))}",
+        however=(
+            f"both hold {''.join(map(plain, fact.path))}, the same object as "
+            f"{''.join(map(plain, fact.others_path))}"
+        ),
     )
 
 

@@ -28,6 +28,7 @@ __all__ = [
     "ObjectShared",
     "OperationEnded",
     "OperationStarted",
+    "PathStep",
     "PhaseStarted",
     "ResourceAlive",
     "RowStored",
@@ -162,11 +163,27 @@ class ToolRan(_Entry, tag="tool_ran", frozen=True, kw_only=True):
     moment: ToolMoment = ToolMoment.BEGAN
 
 
+class PathStep(msgspec.Struct, frozen=True):
+    """One step of a path to an object: code, or a key that the engine chose.
+
+    Attributes:
+        code: the type of the root, an attribute with its dot, or an index in brackets.
+        key: the first 20 characters of a mapping's key; None for code.
+    """
+
+    code: str = ""
+    key: str | None = None
+
+    def __str__(self) -> str:
+        return self.code if self.key is None else f"[{self.key!r}]"
+
+
 class ObjectShared(_Entry, tag="object_shared", frozen=True, kw_only=True):
-    """A mutable object was found in contexts of two users; `what` names both paths."""
+    """A mutable object was found in contexts of two users, at these paths."""
 
     other: int
-    what: str
+    path: tuple[PathStep, ...]
+    others_path: tuple[PathStep, ...]
 
 
 class ThreadStarted(_Entry, tag="thread_started", frozen=True, kw_only=True):

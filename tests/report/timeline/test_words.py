@@ -18,6 +18,7 @@ from isolation_spec.model.history.entries import (
     EventReceived,
     GaugeRead,
     OperationEnded,
+    PathStep,
     ToolRan,
 )
 from isolation_spec.model.scenario import User, canary
@@ -38,6 +39,7 @@ def entry_of(kind: Any, text: str) -> Entry:
         "phase": "operations",
         "moment": "began",
         "path": (),
+        "others_path": (PathStep("Desk"), PathStep(key=text)),
         "session": 1,
         "step": 1 if kind is CancellationDelivered else "think",
         "after_step": False,
