@@ -10,8 +10,9 @@ import pytest
 from isolation_spec.engines.faults import FAULTS
 from tests.behaviours.behaviours import BEHAVIOURS, NO_OPPORTUNITY
 
-EXAMPLES = 4
-"""Enough for each fault to show in its own behaviour; the search spends 200."""
+EXAMPLES = 6
+"""With four, 77 of 78 pairs of behaviour and seed fail, under the old draws as under the
+new ones; the search spends 200."""
 FOREIGN = 2
 """The number of the other twelve faults under which a behaviour may fail too."""
 
