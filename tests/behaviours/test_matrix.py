@@ -11,7 +11,7 @@ from isolation_spec.engines.faults import FAULTS
 from tests.behaviours.behaviours import BEHAVIOURS, NO_OPPORTUNITY
 
 EXAMPLES = 6
-"""With four, 77 of 78 pairs of behaviour and seed catch the fault; a search spends 200."""
+"""With four, 77 of 78 pairs of behaviour and seed fail; a search spends 200."""
 FOREIGN = 2
 """The number of the other twelve faults under which a behaviour may fail too."""
 
