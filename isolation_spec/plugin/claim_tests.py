@@ -29,6 +29,8 @@ __all__ = [
     "named_cases",
 ]
 
+_SKIPPING = ("skip", "skipif")
+"""Markers by which pytest may skip a test: another one then reports for the case."""
 _SEARCHES = pytest.StashKey[Searches]()
 
 
@@ -95,11 +97,13 @@ class Case(pytest.Class):
         )
 
     def selected(self) -> list[str]:
-        """Returns the names of the tests of this case that the session runs."""
+        """Returns the names of the tests of this case that the session surely runs."""
         return [
             item.name
             for item in self.session.items
-            if item.parent is not None and item.parent.nodeid == self.nodeid
+            if item.parent is not None
+            and item.parent.nodeid == self.nodeid
+            and not any(item.get_closest_marker(name) for name in _SKIPPING)
         ]
 
 
@@ -127,7 +131,7 @@ class CaseTest(IsolationItem):
             **self.properties(searched),
         )
         if searched.error:
-            self.fail_once(searched.error, self.case.selected()[0])
+            self.fail_once(searched.error, next(iter(self.case.selected()), self.name))
         assert searched.result is not None
         self.record(
             seed=searched.result.seed, interleavings=searched.result.interleavings
@@ -149,7 +153,7 @@ class CaseTest(IsolationItem):
         """Fails with the reason, unless the test `reporter` runs and fails with it.
 
         Raises:
-            IsolationTestFailed: the session does not run `reporter`.
+            IsolationTestFailed: the session does not run `reporter`, or may skip it.
         """
         if reporter != self.name and reporter in self.case.selected():
             pytest.skip(f"no verdict: {self.case.name}::{reporter} failed and says why")

@@ -236,6 +236,25 @@ def test_a_skipped_case_is_skipped_and_not_searched(folder: Path, form: str) -> 
     assert 0 == result.code
 
 
+def test_a_skipped_reporter_hides_no_failure(folder: Path) -> None:
+    """If the test that reports a violation is skipped, the others fail with it."""
+    with (folder / "conftest.py").open("a") as conftest:
+        conftest.write(
+            "\nimport pytest\n"
+            "def pytest_collection_modifyitems(items):\n"
+            "    for item in items:\n"
+            "        if item.name == 'context-ownership':\n"
+            "            item.add_marker(pytest.mark.skip(reason='flaky'))\n"
+        )
+    (folder / "test_leak.py").write_text(three_lines("TestLeak", RED))
+
+    result = session(folder, "-rs")
+
+    assert 1 == result.code, result.out
+    assert result.counts["failed"] >= 1
+    assert 1 == result.counts["skipped"], result.out
+
+
 def test_a_mark_on_a_module_skips_its_cases(folder: Path) -> None:
     """`pytestmark` skips each test of the cases in its module."""
     (folder / "test_leak.py").write_text(
