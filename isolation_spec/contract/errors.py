@@ -29,7 +29,9 @@ def first_not_implemented(of: type, method: str = "") -> NotImplementedYet:
         if code is not None and NotImplementedYet.__name__ in code.co_names:
             method = name
             break
-    does = inspect.getdoc(vars(of).get(method)) or "see isolation_spec.Adapter"
+    # Python 3.13 documents None itself, which stands for a method that is missing.
+    member = vars(of).get(method)
+    does = (member and inspect.getdoc(member)) or "see isolation_spec.Adapter"
     return NotImplementedYet(
         f"{of.__name__}.{method} is not written yet: {' '.join(does.split())}"
     )
