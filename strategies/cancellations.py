@@ -214,7 +214,7 @@ def _at_handoffs(
 def _at_one_site(
     scenario: Scenario, chance: random.Random, sites: list[_Site]
 ) -> Scenario:
-    """Cancellations of runs at one await site: of two users, or all that reach it."""
+    """Cancellations at one await site: of the runs of two users, or of every run."""
     shared: dict[str, dict[int, list[_Site]]] = {}
     for site in sites:
         run = scenario.operations[site.operation]

@@ -52,7 +52,7 @@ def run(
     count_steps: bool = False,
     world: WorldInterface | None = None,
 ) -> History:
-    """Runs the scenario in a fresh world and returns all that was observed.
+    """Runs the scenario in a fresh world and returns its history.
 
     With `count_steps`, the history says where each operation's task waited before each
     of its steps. A world that is given must be fresh, and no scheduler

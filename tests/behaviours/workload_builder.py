@@ -176,7 +176,7 @@ def histories(
 
 def _observed(scheduled: ScheduledRun, make_adapter: AdapterFactory) -> History:
     history = run(scheduled.scenario, make_adapter, scheduler=scheduled.scheduler)
-    # Never inside a run: what a collection finds would depend on the runs before it.
+    # Never inside a run: its finds would depend on the garbage of earlier runs.
     if gc.get_count()[2] > 20:
         gc.collect()
     return history

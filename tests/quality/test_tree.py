@@ -83,7 +83,7 @@ def files() -> Iterator[Path]:
 
 
 def test_each_test_file_stands_for_a_module() -> None:
-    """A test file has the path of its module or package, or says what it is about."""
+    """A test file has the path of its module or package, or names its subject."""
     packages = {
         path.parent.relative_to(PACKAGE).with_suffix(".py")
         for path in SOURCES.values()

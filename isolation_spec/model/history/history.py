@@ -78,7 +78,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         return (entry for entry in self.entries if isinstance(entry, kind))
 
     def digest(self) -> str:
-        """A digest of all that was observed; equal digests are equal runs."""
+        """A digest of the entries; equal digests are equal runs."""
         return sha256(msgspec.json.encode(self.entries)).hexdigest()
 
     def label(self, user: int | None) -> str:
