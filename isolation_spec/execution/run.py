@@ -28,17 +28,13 @@ from isolation_spec.model.history.entries import (
 )
 from isolation_spec.model.history.history import History
 from isolation_spec.model.history.states import ToolMoment
-from isolation_spec.model.scenario import (
-    OpenContext,
-    Scenario,
-    User,
-)
+from isolation_spec.model.scenario import Scenario
 from isolation_spec.world import World
 from isolation_spec.world.interface import WorldInterface
 from isolation_spec.world.loop import WorldExhausted
 from isolation_spec.world.schedulers.base import Scheduler
 
-__all__ = ["AdapterFactory", "engine_packages", "run"]
+__all__ = ["AdapterFactory", "conduct_run", "run"]
 
 AdapterFactory = Callable[[], Adapter]
 EntryT = TypeVar("EntryT", bound=Entry)
@@ -62,32 +58,21 @@ def run(
         AdapterError: the adapter broke its contract; its cause says how.
     """
     fresh = world or World(scheduler or Scheduler(scenario.schedule))
-    return _conduct(scenario, make_adapter, fresh, count_steps=count_steps).history()
+    return conduct_run(scenario, make_adapter, fresh, count_steps=count_steps).history()
 
 
-_OPENING = Scenario(
-    users=(User(label="alice", id="alice"),),
-    operations=(OpenContext(id=1, user=0, context="x", thread="t"),),
-)
-
-
-def engine_packages(make_adapter: AdapterFactory) -> tuple[str, ...]:
-    """The names of the engine's packages, as a run knows them that opens one context.
-
-    Raises:
-        AdapterError: the adapter broke its contract.
-    """
-    world = World(Scheduler(_OPENING.schedule))
-    return _conduct(_OPENING, make_adapter, world).adapter.engine_code.packages
-
-
-def _conduct(
+def conduct_run(
     scenario: Scenario,
     make_adapter: AdapterFactory,
     fresh: WorldInterface,
     *,
     count_steps: bool = False,
 ) -> Run:
+    """The conducted run of the scenario in a fresh world.
+
+    Raises:
+        AdapterError: the adapter broke its contract; its cause says how.
+    """
     with contain_process_exit() as named, fresh as world:
         adapter = _made(make_adapter)
         named.adapter = type(adapter).__name__

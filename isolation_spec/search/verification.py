@@ -18,7 +18,6 @@ from isolation_spec.execution.containment import quiet
 from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT
 from isolation_spec.search.confirmation import Confirmation
 from isolation_spec.search.corpus import Database
-from isolation_spec.search.engine_packages import find_packages
 from isolation_spec.search.events import (
     Listener,
     SearchEnded,
@@ -31,6 +30,7 @@ from isolation_spec.search.in_flight import load_in_flight
 from isolation_spec.search.plan import SearchPlan, make_plan
 from isolation_spec.search.result import ClaimResult, Result
 from isolation_spec.search.statistics import SearchStatistics
+from isolation_spec.search.warm_up import warm_up
 from isolation_spec.search.worker_pool import WorkerPool
 from isolation_spec.world.live.database import check_database
 from isolation_spec.world.live.world import Live
@@ -175,7 +175,7 @@ def _search(plan: SearchPlan, store: FailureStore) -> _Search:
             processes=plan.processes,
             world=plan.world,
             max_time=plan.max_time,
-            packages=find_packages(plan),
+            packages=warm_up(plan),
         )
     )
     _report_crashes(plan, store, crashed)

@@ -10,7 +10,8 @@ import pytest
 
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.diagnosis.wording.entries import describe_paths
-from isolation_spec.execution.run import engine_packages, run
+from isolation_spec.execution.first_run import engine_packages
+from isolation_spec.execution.run import run
 from isolation_spec.model.history.entries import CancellationDelivered, ObjectShared
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import (
