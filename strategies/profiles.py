@@ -32,6 +32,8 @@ class Profile:
         pct: depth of the schedules of pure PCT, a quarter as many as `schedules` and
             beside them; 0 for no such schedules.
         seconds: wall clock after which the search ends; 0 for no limit.
+        floor: workloads below which a search that was cut has no verdict; None for half
+            of all workloads.
         about: its purpose, its cost and its activity.
     """
 
@@ -44,7 +46,12 @@ class Profile:
     crowd_every: int = 0
     pct: int = 0
     seconds: float = 0
+    floor: int | None = None
     about: str = ""
+
+    def needs(self) -> int:
+        """The number of workloads that a green verdict needs."""
+        return self.examples // 2 if self.floor is None else self.floor
 
     def spends(self) -> str:
         """The amount of work, in a sentence."""
@@ -122,6 +129,9 @@ PROFILES = (
         exhaust_every=50,
         crowd_every=20,
         seconds=600,
+        # Half of `quick`: its budget is time, so no share of its workloads says
+        # anything, and 0.1 s of it were green on a fast machine.
+        floor=64,
         about="For any amount of time, see --max-time: as deep, under a fresh seed "
         "each time, which is printed. It begins with the workloads that an earlier run "
         "kept in .isolation-spec/fuzz because they reached a new place, under new "

@@ -234,7 +234,7 @@ def _conclude(
         time_up=statistics.time_up,
         max_time=plan.max_time,
     )
-    reasons = [*reasons, *store.reasons]
+    reasons = [*reasons, *store.reasons, *_cut_short(plan, statistics)]
     if search.gave_up:
         reasons.append("the search ended there, before its time")
     if statistics.divergence is not None:
@@ -242,6 +242,16 @@ def _conclude(
     with quiet():
         required = required_activity(plan.engine.make_adapter().capabilities)
     return _with_verdict(result, reasons, required)
+
+
+def _cut_short(plan: SearchPlan, statistics: SearchStatistics) -> Iterator[str]:
+    """The reason against a verdict on a search that ended before half of its work."""
+    needed = 0 if plan.workload else plan.profile.needs()
+    if statistics.time_up and statistics.examples < needed:
+        yield (
+            f"holds so far: {statistics.examples} workloads of {plan.profile.name} "
+            f"were searched in time, and a verdict needs {needed}"
+        )
 
 
 _NEVER_JUDGED = Reason(ReasonKind.NEVER_JUDGED)

@@ -9,6 +9,7 @@ from isolation_spec.claims import CLAIMS, Verdict
 from isolation_spec.engines.registry import find_engine
 from isolation_spec.failure import load
 from isolation_spec.search.events import Event, SearchEnded, SearchStarted
+from isolation_spec.search.plan import SearchPlan
 from isolation_spec.search.result import Result
 from isolation_spec.search.verification import verify
 
@@ -50,6 +51,27 @@ def test_a_search_without_time_is_not_green(tmp_path: Path) -> None:
     assert [claim.id for claim in CLAIMS] == [claim.id for claim in result.claims]
     assert result.reasons
     assert result.time_up
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", ["quick", "fuzz"])
+def test_a_search_cut_before_half_of_its_work_is_not_green(
+    profile: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every claim was put to the test, and still the search says how far it came."""
+    searched = iter(range(100))
+    monkeypatch.setattr(
+        SearchPlan, "is_time_up", lambda _: next(searched, None) is None
+    )
+    fuzz = {"fuzz": tmp_path / "fuzz", "seed": 0}
+
+    result, _ = verified(tmp_path / "failures", "reference", profile=profile, **fuzz)
+
+    assert {Verdict.HOLDS} == {claim.verdict for claim in result.claims}
+    assert Verdict.INCONCLUSIVE is result.verdict
+    (reason,) = result.reasons
+    assert reason.startswith(f"holds so far: {result.examples} workloads of {profile}")
+    assert reason.endswith("a verdict needs 64")
 
 
 def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:

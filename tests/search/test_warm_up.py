@@ -98,5 +98,7 @@ def test_an_engine_that_cannot_start_is_left_to_the_search(engine: Engine) -> No
         async def start(self, environment: object) -> None:
             raise RuntimeError
 
-    assert ("tests", "slow_framework") == warm_up(make_plan(own_engine(Broken), processes=1))
+    assert ("tests", "slow_framework") == warm_up(
+        make_plan(own_engine(Broken), processes=1)
+    )
     assert LAZY not in sys.modules

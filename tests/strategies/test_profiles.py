@@ -32,6 +32,12 @@ def test_an_unknown_profile_lists_those_that_there_are() -> None:
 
 
 @each_profile
+def test_a_verdict_needs_no_less_than_half_of_quick(profile: Profile) -> None:
+    """No profile is green after fewer workloads, whatever its budget is."""
+    assert 64 <= profile.needs() <= profile.examples // 2
+
+
+@each_profile
 def test_a_share_is_all_that_changes(profile: Profile) -> None:
     """A process's share of the examples is searched as the whole would be."""
     share, whole = profile.settings(examples=7), profile.settings()
