@@ -7,6 +7,12 @@ import pytest
 from isolation_spec.execution.process_memory import frozen_heap
 
 
+@pytest.fixture(autouse=True)
+def _unfrozen_heap() -> None:
+    """The suite runs on a frozen heap, which would hide that of the package."""
+    gc.unfreeze()
+
+
 class Boom(Exception):
     """An exception that ends the work on a frozen heap."""
 

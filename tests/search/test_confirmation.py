@@ -119,6 +119,7 @@ def test_a_difference_is_explained_by_the_claim_of_its_leak(
 
 def test_collections_are_fast_while_a_failure_is_shrunk(tmp_path: Path) -> None:
     """Shrinking runs a scenario hundreds of times, on a frozen heap."""
+    gc.unfreeze()
     engine, found = a_difference()
     frozen: list[int] = []
 
