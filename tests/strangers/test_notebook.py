@@ -10,6 +10,9 @@ from typing import NamedTuple
 
 import pytest
 
+from tests.cli.command import isolation_spec
+from tests.plugin.session import SCOPE, session
+
 HERE = Path(__file__).parent
 SCRIPT = Path(sys.executable).with_name("isolation-spec")
 LEAKING = "leaking_notebook:LeakingNotebookAdapter"
@@ -34,32 +37,44 @@ def run_process(folder: Path, *arguments: object) -> subprocess.CompletedProcess
     )
 
 
-@pytest.mark.parametrize(
-    "options",
-    [(), ("-W", "error", "-o", "asyncio_default_fixture_loop_scope=function")],
-    ids=["plain", "strict"],
-)
-def test_the_notebook_holds_under_plain_pytest(
-    tmp_path: Path, options: tuple[str, ...]
-) -> None:
-    """Three lines in an empty folder verify the engine, even with warnings as
-    errors."""
+def test_the_notebook_holds_under_strict_pytest(tmp_path: Path) -> None:
+    """Three lines in an empty folder verify the engine, with warnings as errors."""
     (tmp_path / "test_notebook.py").write_text(TEST)
 
-    done = run_process(tmp_path, sys.executable, "-m", "pytest", "-q", *options)
+    done = run_process(
+        tmp_path, sys.executable, "-m", "pytest", "-q", "-W", "error", *SCOPE
+    )
 
     assert 0 == done.returncode, done.stdout
     assert done.stdout.splitlines()[-1].startswith("7 passed in ")
     assert not (tmp_path / ".isolation-spec").exists()
 
 
-def test_the_whole_verdict_is_green(tmp_path: Path) -> None:
+@pytest.mark.xdist_group("the notebook")
+@pytest.mark.usefixtures("one_search")
+def test_the_notebook_holds_under_plain_pytest(tmp_path: Path) -> None:
+    """The same without any option."""
+    (tmp_path / "test_notebook.py").write_text(TEST)
+
+    done = session(tmp_path, "-q")
+
+    assert 0 == done.code, done.out
+    assert done.lines[-1].startswith("7 passed in ")
+    assert not (tmp_path / ".isolation-spec").exists()
+
+
+@pytest.mark.xdist_group("the notebook")
+@pytest.mark.usefixtures("one_search")
+def test_the_whole_verdict_is_green(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Claims about its capabilities hold, and all others are not applicable."""
-    done = run_process(tmp_path, SCRIPT, "verify", CORRECT, "--json", "result.json")
+    monkeypatch.syspath_prepend(HERE)
+    done = isolation_spec("verify", CORRECT, "--json", "result.json", folder=tmp_path)
     result = json.loads((tmp_path / "result.json").read_text())
     verdicts = {claim["id"]: claim["verdict"] for claim in result["claims"]}
 
-    assert (0, "") == (done.returncode, done.stderr), done.stdout
+    assert (0, "") == (done.code, done.err), done.out
     assert ("holds", []) == (result["verdict"], result["reasons"])
     assert {
         "event-routing",

@@ -1,5 +1,6 @@
 """The README is correct: its code runs, and its commands exist."""
 
+import json
 import math
 import os
 import re
@@ -11,14 +12,11 @@ from typing import NamedTuple
 
 import pytest
 
-from isolation_spec.engines.registry import own_engine
 from isolation_spec.search.confirmation import confirm
-from isolation_spec.search.verification import verify
 from tests.cli.command import isolation_spec
+from tests.plugin.session import session
 
 TEXT = (Path(__file__).parents[2] / "README.md").read_text()
-SCOPE = ("-o", "asyncio_default_fixture_loop_scope=function")
-"""The option whose absence pytest-asyncio warns about."""
 SCRIPT = Path(sys.executable).with_name("isolation-spec")
 
 
@@ -61,20 +59,6 @@ def test_every_python_block_has_a_test() -> None:
     assert ["notebook", "test", "demo"] == blocks
 
 
-def test_the_notebook_is_verified(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The adapter of the example holds, with no reason against it."""
-    monkeypatch.chdir(tmp_path)
-    names: dict[str, object] = {"__name__": "readme"}
-    exec(PYTHON["notebook"], names)
-
-    adapter: type = names["MyAdapter"]  # type: ignore[assignment]
-    result = verify(own_engine(adapter), processes=0)
-
-    assert ("holds", ()) == (result.verdict, result.reasons)
-
-
 @pytest.fixture
 def user(tmp_path: Path) -> Path:
     """A folder with the adapter in the README and the three lines that test it."""
@@ -84,6 +68,18 @@ def user(tmp_path: Path) -> Path:
     (package / "adapter.py").write_text(PYTHON["notebook"])
     (tmp_path / "test_engine.py").write_text(PYTHON["test"])
     return tmp_path
+
+
+@pytest.mark.xdist_group("the adapter of the README")
+@pytest.mark.usefixtures("one_search")
+def test_the_notebook_is_verified(user: Path) -> None:
+    """The adapter of the example holds, with no reason against it."""
+    adapter = "mypackage.adapter:MyAdapter"
+    done = isolation_spec("verify", adapter, "--json", "result.json", folder=user)
+    result = json.loads((user / "result.json").read_text())
+
+    assert (0, "") == (done.code, done.err), done.out
+    assert ("holds", []) == (result["verdict"], result["reasons"])
 
 
 def test_the_three_lines_are_a_test(user: Path) -> None:
@@ -100,6 +96,8 @@ def block(mark: str) -> str:
     return found
 
 
+@pytest.mark.xdist_group("the adapter of the README")
+@pytest.mark.usefixtures("one_search")
 def test_the_commands_of_pytest_run(user: Path) -> None:
     """Each line of the block works as described: verify, and replay saved failures."""
     failures = user / ".isolation-spec" / "failures"
@@ -108,23 +106,26 @@ def test_the_commands_of_pytest_run(user: Path) -> None:
     codes, last = [], ""
     for line in block("pytest commands").splitlines():
         name, *words = line.split()
-        done = run_process(user, SCRIPT.with_name(name), *words, "-q")
-        codes.append(done.returncode)
-        last = done.stdout
+        assert "pytest" == name
+        done = session(user, *words, "-q")
+        codes.append(done.code)
+        last = done.out
 
     assert [0, 0, 1] == codes, last
     assert "FAILED isolation-replay::broken.json" in last
 
 
+@pytest.mark.xdist_group("the adapter of the README")
+@pytest.mark.usefixtures("one_search")
 def test_the_ini_file_of_pytest_is_read(user: Path) -> None:
     """With the ini file in the README, the engine is verified without a test file."""
     (user / "pytest.ini").write_text(block("pytest ini"))
     (user / "test_engine.py").unlink()
 
-    done = run_process(user, SCRIPT.with_name("pytest"), "-W", "error", *SCOPE)
+    done = session(user, "-W", "error")
 
-    assert 0 == done.returncode, done.stdout + done.stderr
-    assert "isolation: mypackage.adapter:MyAdapter holds" in done.stdout
+    assert 0 == done.code, done.out
+    assert "isolation: mypackage.adapter:MyAdapter holds" in done.out
 
 
 def test_the_demo_shows_each_client_its_own_events(tmp_path: Path) -> None:
@@ -178,11 +179,11 @@ def test_there_are_commands_to_check() -> None:
 def test_every_command_exists(tmp_path: Path, line: str) -> None:
     """The command has each subcommand and option that the README names."""
     _, name, *words = line.split()
-    done = run_process(tmp_path, SCRIPT, name, "--help")
+    done = isolation_spec(name, "--help", folder=tmp_path)
     options = {option for word in words for option in re.findall(r"--[a-z-]+", word)}
 
-    assert (0, "") == (done.returncode, done.stderr)
-    assert [] == [option for option in sorted(options) if option not in done.stdout]
+    assert (0, "") == (done.code, done.err)
+    assert [] == [option for option in sorted(options) if option not in done.out]
 
 
 def test_the_two_commands_stand_alone() -> None:
