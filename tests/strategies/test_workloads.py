@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import hypothesis.core
+import hypothesis.stateful
 import pytest
 from hypothesis.internal.conjecture import providers
 
@@ -50,6 +52,20 @@ def test_constants_of_a_user_change_no_workload(tmp_path: Path) -> None:
 def test_hypothesis_has_the_names_that_are_replaced(name: str) -> None:
     """Drawing replaces two private names, which another version may not have."""
     assert hasattr(providers, name)
+
+
+def test_no_draw_digests_source_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No database needs the digests, and they take 40% of the time of a draw."""
+
+    def digest(_: object) -> bytes:
+        raise AssertionError
+
+    modules = hypothesis.core, hypothesis.stateful
+    for module in modules:
+        monkeypatch.setattr(module, "function_digest", digest)
+
+    assert 1 == len(list(draw_workloads(find_profile("quick"), seed=0, examples=1)))
+    assert [digest] * 2 == [vars(module)["function_digest"] for module in modules]
 
 
 def test_drawing_leaves_the_constants_of_other_tests_alone() -> None:
