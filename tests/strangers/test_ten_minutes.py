@@ -10,6 +10,8 @@ from tests.cli.command import environment, isolation_spec
 from tests.in_process import Done
 from tests.strangers.test_readme import PYTHON, SCRIPT, TEXT, block, run_process
 
+pytestmark = pytest.mark.xdist_group("the adapter of the README")
+
 FIXED = "dict(self.notebook.pages(context.user, context.thread))"
 LEAK = """[
             dict(pages)
@@ -67,7 +69,7 @@ class Tutorial:
 
 
 @pytest.fixture(scope="module")
-def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Tutorial:
+def tutorial(tmp_path_factory: pytest.TempPathFactory, one_search: None) -> Tutorial:
     return Tutorial(tmp_path_factory.mktemp("empty"))
 
 
