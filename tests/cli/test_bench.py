@@ -1,6 +1,7 @@
 """`isolation-spec bench`: its table, its file, and its refusals."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,27 @@ TINY = benchmark.Amount(
 )
 
 
+pytestmark = pytest.mark.xdist_group("bench")
+
+
+@pytest.fixture(scope="module")
+def figures() -> benchmark.Benchmark:
+    """The figures of next to nothing, measured once."""
+    return benchmark.bench(TINY, progressed=lambda _: None)
+
+
 @pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--quick` measures next to nothing."""
+def tiny(monkeypatch: pytest.MonkeyPatch, figures: benchmark.Benchmark) -> None:
+    """`--quick` has these figures."""
+
+    def measured(
+        amount: benchmark.Amount, progressed: Callable[[str], None]
+    ) -> benchmark.Benchmark:
+        assert TINY is amount
+        return figures
+
     monkeypatch.setattr(benchmark, "QUICK", TINY)
+    monkeypatch.setattr(benchmark, "bench", measured)
 
 
 @pytest.mark.usefixtures("tiny")
@@ -39,9 +57,9 @@ def test_table_and_file_hold_the_same_figures(tmp_path: Path) -> None:
     assert "\x1b" not in done.output
 
 
-@pytest.mark.usefixtures("tiny")
-def test_replays_alone(tmp_path: Path) -> None:
+def test_replays_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the failures that are replayed, with all digests compared."""
+    monkeypatch.setattr(benchmark, "QUICK", TINY)
     file = tmp_path / "replays.json"
     done = CliRunner().invoke(
         face.command,
