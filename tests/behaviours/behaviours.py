@@ -5,6 +5,7 @@ there and hardly anywhere else. A judge yields one text for each opportunity, a
 situation in which the behaviour could fail. The text is empty or names the failure.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -40,18 +41,28 @@ class Behaviour(NamedTuple):
             AssertionError: the behaviour fails, or there was no opportunity.
         """
         evidence = 0
-
-        def examine(workload: tuple[Scenario, SearchParameters]) -> None:
-            nonlocal evidence
+        for workload in _draw(self, seed, examples):
             for history in histories(workload, make_adapter):
                 for failure in self.judge(HistoryIndex(history)):
                     assert not failure, f"{self.name}: {failure}"
                     evidence += 1
-
-        drawn = workloads(self.write, *self.users)
-        hypothesis.seed(seed)(_budget(examples)(given(drawn)(examine)))()
         assert evidence, f"{self.name}: {NO_OPPORTUNITY}"
         return evidence
+
+
+@functools.cache
+def _draw(
+    behaviour: Behaviour, seed: int, examples: int
+) -> tuple[tuple[Scenario, SearchParameters], ...]:
+    """The workloads of a behaviour, which are the same for each engine."""
+    found = []
+
+    def keep(workload: tuple[Scenario, SearchParameters]) -> None:
+        found.append(workload)
+
+    drawn = workloads(behaviour.write, *behaviour.users)
+    hypothesis.seed(seed)(_budget(examples)(given(drawn)(keep)))()
+    return tuple(found)
 
 
 def _budget(examples: int) -> settings:
