@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -27,6 +28,42 @@ def pytest_configure() -> None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     if TESTS in item.path.parents and item.path.relative_to(TESTS).parts[0] in SLOW:
         item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Names the xdist group of a test in its id, by which xdist chooses the worker.
+
+    pytest-xdist 3.8 does so itself, but to no avail since pytest 9.2: the tests of a
+    group ran in all workers, and each worker made the searches of all groups.
+    """
+    if not getattr(config.option, "loadgroup", False):
+        return
+    for item in items:
+        group = "_".join(sorted(m.args[0] for m in item.iter_markers("xdist_group")))
+        if group and not item.nodeid.endswith(f"@{group}"):
+            item._id = type(item.id).parse(f"{item.nodeid}@{group}")
+            assert item.nodeid.endswith(f"@{group}")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> Any:
+    """Under `--dist loadgroup`, a module whose tests name no group is a group, too."""
+    if "loadgroup" != config.option.dist:
+        return None
+    from xdist.scheduler import LoadGroupScheduling
+
+    scheduler = LoadGroupScheduling(config, log)
+    scheduler._split_scope = group_of
+    return scheduler
+
+
+def group_of(nodeid: str) -> str:
+    """Returns the group at the end of an id, or else its module."""
+    _, mark, group = nodeid.rpartition("@")
+    return group if mark and "]" not in group else nodeid.partition("::")[0]
 
 
 def pytest_collection_finish() -> None:
