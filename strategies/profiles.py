@@ -49,7 +49,8 @@ class Profile:
     floor: int | None = None
     about: str = ""
 
-    def needs(self) -> int:
+    @property
+    def verdict_floor(self) -> int:
         """The number of workloads that a green verdict needs."""
         return self.examples // 2 if self.floor is None else self.floor
 
@@ -129,8 +130,8 @@ PROFILES = (
         exhaust_every=50,
         crowd_every=20,
         seconds=600,
-        # Half of `quick`: its budget is time, so no share of its workloads says
-        # anything, and 0.1 s of it were green on a fast machine.
+        # Half of `quick`. The budget of `fuzz` is time, so no share of its workloads
+        # means anything; without a floor, 0.1 s of it were green on a fast machine.
         floor=64,
         about="For any amount of time, see --max-time: as deep, under a fresh seed "
         "each time, which is printed. It begins with the workloads that an earlier run "

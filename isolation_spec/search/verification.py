@@ -245,9 +245,13 @@ def _conclude(
 
 
 def _cut_short(plan: SearchPlan, statistics: SearchStatistics) -> Iterator[str]:
-    """The reason against a verdict on a search that ended before half of its work."""
-    needed = 0 if plan.workload else plan.profile.needs()
-    if statistics.time_up and statistics.examples < needed:
+    """The reason against a verdict on a search that ended before half of its work.
+
+    A search that has a finding does not hold so far.
+    """
+    needed = 0 if plan.workload else plan.profile.verdict_floor
+    is_cut = statistics.time_up and statistics.examples < needed
+    if is_cut and not statistics.findings:
         yield (
             f"holds so far: {statistics.examples} workloads of {plan.profile.name} "
             f"were searched in time, and a verdict needs {needed}"

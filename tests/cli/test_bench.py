@@ -19,24 +19,31 @@ TINY = benchmark.Amount(
 pytestmark = pytest.mark.xdist_group("bench")
 
 
+Bench = Callable[..., benchmark.Benchmark]
+
+
 @pytest.fixture(scope="module")
-def figures() -> benchmark.Benchmark:
-    """The figures of next to nothing, measured once."""
-    return benchmark.bench(TINY, progressed=lambda _: None)
+def bench_once() -> Bench:
+    """Measures next to nothing the first time, and has the same figures afterwards."""
+    figures: list[benchmark.Benchmark] = []
+    measure = benchmark.bench
 
-
-@pytest.fixture
-def tiny(monkeypatch: pytest.MonkeyPatch, figures: benchmark.Benchmark) -> None:
-    """`--quick` has these figures."""
-
-    def measured(
+    def bench(
         amount: benchmark.Amount, progressed: Callable[[str], None]
     ) -> benchmark.Benchmark:
         assert TINY is amount
-        return figures
+        if not figures:
+            figures.append(measure(amount, progressed=progressed))
+        return figures[0]
 
+    return bench
+
+
+@pytest.fixture
+def tiny(monkeypatch: pytest.MonkeyPatch, bench_once: Bench) -> None:
+    """`--quick` measures next to nothing."""
     monkeypatch.setattr(benchmark, "QUICK", TINY)
-    monkeypatch.setattr(benchmark, "bench", measured)
+    monkeypatch.setattr(benchmark, "bench", bench_once)
 
 
 @pytest.mark.usefixtures("tiny")

@@ -15,7 +15,6 @@ import pytest
 
 from isolation_spec.claims import Verdict, Violation
 from isolation_spec.claims.facts import RecordedText
-from isolation_spec.contract.adapter import Adapter
 from isolation_spec.engines.reference import UserExecutionEngine
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.engines.registry import own_engine
@@ -66,22 +65,24 @@ CLOCK, ID = "the wall clock", "uuid4 or another random id"
 ADDRESS, ORDER, THREAD = "an address", "the order of a set, or of id()", "a real thread"
 
 
-class More(Adapter):
-    """Reads of an engine have one value more."""
+class Showing(ReferenceAdapter):
+    """The reference engine, whose reads have one value more."""
 
-    async def read(self, user: str, context: Any) -> Mapping[str, Any]:
-        return {**await super().read(user, context), "more": await self.more()}  # type: ignore[safe-super]
+    async def read(self, user: str, context: UserExecutionEngine) -> Mapping[str, Any]:
+        return {**await super().read(user, context), "more": await self.more()}
 
     async def more(self) -> Any:
         raise NotImplementedError
 
 
-class Showing(More, ReferenceAdapter):
-    """The reference engine, whose reads have one value more."""
+class NotebookShowing(NotebookAdapter):
+    """A small engine with such reads, which makes many solo runs cheap."""
 
+    async def read(self, user: str, context: Any) -> Mapping[str, Any]:
+        return {**await super().read(user, context), "more": await self.more()}
 
-class NotebookShowing(More, NotebookAdapter):
-    """A small engine, which makes a search with many solo runs cheap."""
+    async def more(self) -> Any:
+        raise NotImplementedError
 
 
 class Thing:

@@ -10,7 +10,7 @@ import pytest
 
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.diagnosis.wording.entries import describe_paths
-from isolation_spec.execution.first_run import engine_packages
+from isolation_spec.execution.engine_modules import find_engine_modules
 from isolation_spec.execution.run import run
 from isolation_spec.model.history.entries import CancellationDelivered, ObjectShared
 from isolation_spec.model.history.history import History
@@ -156,8 +156,8 @@ def test_the_packages_of_an_engine_are_found(make: Make) -> None:
     driver = make("myapp")
     declared = type("Declared", (driver,), {"packages": ("myapp.core",)})
 
-    assert ("a_driver", "myapp") == engine_packages(driver)
-    assert ("myapp.core",) == engine_packages(declared)
+    assert ("a_driver", "myapp") == next(find_engine_modules(driver)).packages
+    assert ("myapp.core",) == next(find_engine_modules(declared)).packages
 
 
 def test_an_interrupt_of_the_engine_is_not_the_users(

@@ -11,6 +11,7 @@ from isolation_spec.failure import load
 from isolation_spec.search.events import Event, SearchEnded, SearchStarted
 from isolation_spec.search.plan import SearchPlan
 from isolation_spec.search.result import Result
+from isolation_spec.search.statistics import SearchStatistics
 from isolation_spec.search.verification import verify
 
 FAULTY = "reference+heartbeat-survives"
@@ -72,6 +73,25 @@ def test_a_search_cut_before_half_of_its_work_is_not_green(
     (reason,) = result.reasons
     assert reason.startswith(f"holds so far: {result.examples} workloads of {profile}")
     assert reason.endswith("a verdict needs 64")
+
+
+@pytest.mark.slow
+def test_a_cut_search_with_a_violation_does_not_hold_so_far(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time that is up in the run of the finding is no reason beside the violation."""
+    add_finding = SearchStatistics.add_finding
+
+    def add_in_time(self: SearchStatistics, *finding: Any) -> None:
+        add_finding(self, *finding)
+        self.time_up = True
+
+    monkeypatch.setattr(SearchStatistics, "add_finding", add_in_time)
+    result, _ = verified(tmp_path, FAULTY)
+
+    assert Verdict.VIOLATED is result.verdict
+    assert result.time_up
+    assert () == result.reasons
 
 
 def test_an_unknown_profile_is_refused(tmp_path: Path) -> None:

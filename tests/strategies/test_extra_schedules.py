@@ -109,7 +109,7 @@ def test_small_scopes_are_small() -> None:
 
 def test_most_small_scopes_are_exhausted() -> None:
     """Nearly all orders can be run: more than half of the scopes have few enough."""
-    sample = draw()[20:200:24]
+    sample = draw()[20:200:12]
     statistics = SearchStatistics()
     for drawn in sample:
         runs = 0

@@ -13,7 +13,7 @@ from tests.strategies.drawn import draw
 
 def lists() -> list[list[str]]:
     """The identities of each scenario."""
-    return [[user.id for user in drawn.scenario.users] for drawn in draw()]
+    return [[user.id for user in drawn.scenario.users] for drawn in draw(examples=400)]
 
 
 def pairs() -> list[tuple[str, str]]:
@@ -25,7 +25,7 @@ def threads() -> set[str]:
     """The threads of all scenarios."""
     return {
         thread
-        for drawn in draw()
+        for drawn in draw(examples=400)
         for operation in drawn.scenario.operations
         if (thread := operation.thread) is not None
     }
@@ -74,7 +74,7 @@ def all_owners() -> list[list[tuple[str, str]]]:
                 if isinstance(o, OpenContext)
             }
         )
-        for drawn in draw()
+        for drawn in draw(examples=400)
     ]
 
 
@@ -97,7 +97,7 @@ def test_ambiguous_owners_meet() -> None:
         for owners in all_owners()
     )
 
-    assert len(draw()) / 50 <= meet
+    assert len(draw(examples=400)) / 50 <= meet
 
 
 def test_some_identities_are_one_number() -> None:
@@ -129,14 +129,14 @@ def test_plain_identities_occur() -> None:
 
 def test_users_meet_on_a_thread() -> None:
     """Two users of one scenario use the same thread id; threads prefix each other."""
+    names = threads()
+
     assert any(
         len({o.user for o in drawn.scenario.operations if o.thread == t}) > 1
-        for drawn in draw()
-        for t in threads()
+        for drawn in draw(examples=400)
+        for t in names
     )
-    assert any(
-        a != b and a.startswith(b) for a, b in itertools.permutations(threads(), 2)
-    )
+    assert any(a != b and a.startswith(b) for a, b in itertools.permutations(names, 2))
 
 
 @pytest.mark.parametrize("label", LABELS)
