@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from isolation_spec.claims.blocked_loop import held_loops
 from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
 from isolation_spec.claims.facts import (
     ConnectionCutOff,
@@ -57,6 +58,8 @@ s."""
 
 
 def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
+    # A blocked loop makes operations slow, so it is named before its consequence.
+    yield from _blocked(observed)
     world = _adverse_for_all(observed)
     for user in observed.users():
         spans = [s for s in observed.spans.values() if s.operation.user == user]
@@ -77,6 +80,18 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
             elif _others_in_trouble(observed, span):
                 yield Opportunity()
         yield from _cut_off(observed, user, first)
+
+
+def _blocked(observed: HistoryIndex) -> Iterator[Violation]:
+    for index, fact in held_loops(observed):
+        by = observed.entries[index].user
+        yield Violation(
+            claim=_ID,
+            clause="blocked-loop",
+            fact=fact,
+            entry=index,
+            users=(fact.user,) if by is None else (fact.user, by),
+        )
 
 
 def _adverse_for_all(observed: HistoryIndex) -> int:
@@ -304,6 +319,7 @@ ERROR_CONTAINMENT = Claim(
     clauses={
         "failed": "an operation of a user in no trouble succeeds, whatever others do",
         "stalled": "it is not kept waiting by others",
+        "blocked-loop": "no callback waits for 0.1 s under another user's operation",
         "cut-off": "the connection of a user who does not leave stays open",
     },
     exception=ErrorContainmentViolated,

@@ -13,6 +13,7 @@ from isolation_spec.model.history.entries import (
     Entry,
     ExceptionUnhandled,
     GaugeRead,
+    LoopBlocked,
     ObjectShared,
     PhaseStarted,
     ResourceAlive,
@@ -24,6 +25,7 @@ from isolation_spec.model.history.entries import (
 from isolation_spec.model.history.rendering import render
 from isolation_spec.model.history.states import Phase, SessionMove, ToolMoment
 from isolation_spec.model.scenario import Cancellation, Scenario
+from isolation_spec.world.blocking import BlockingCall
 from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.interface import WorldInterface
 from isolation_spec.world.loop import CURRENT_OPERATION
@@ -54,10 +56,11 @@ class Recorder:
         self._world = world
 
     def listen(self) -> None:
-        """From here on, the world reports sessions, threads and unhandled errors."""
+        """From here on, the world reports sessions, threads, waits and errors."""
         self._world.moved = self._session
         self._world.on_unhandled = self._unhandled
         self._world.on_thread_start = self._thread
+        self._world.on_blocked = self._blocked
 
     def record(
         self, kind: type[EntryT], operation: int | None = None, /, **fields: Any
@@ -135,6 +138,10 @@ class Recorder:
 
     def _thread(self, name: str, place: str) -> None:
         self.record(ThreadStarted, CURRENT_OPERATION.get(), what=name, place=place)
+
+    def _blocked(self, call: BlockingCall) -> None:
+        number, callback = CURRENT_OPERATION.get(), self._world.callback()
+        self.record(LoopBlocked, number, callback=callback, **call._asdict())
 
     def _unhandled(self, context: dict[str, Any]) -> None:
         error = context.get("exception")

@@ -10,6 +10,7 @@ from isolation_spec.contract.environment import Environment
 from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.states import SessionMove
 from isolation_spec.model.scenario import Scenario, Schedule
+from isolation_spec.world.blocking import BlockingCall
 from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.loop import StepTracker
 
@@ -47,6 +48,8 @@ class WorldInterface(Environment, Protocol):
         moved: called with (session number, move, operation) as a session moves.
         on_unhandled: called with the context of an unhandled exception of the loop.
         on_thread_start: called with a description and the place as a thread starts.
+        on_blocked: called with each synchronous wait of a callback; a live world sees
+            no waits.
     """
 
     persistent: bool
@@ -55,6 +58,7 @@ class WorldInterface(Environment, Protocol):
     moved: Callable[[int, SessionMove, int | None], None]
     on_unhandled: Callable[[dict[str, Any]], None] | None
     on_thread_start: Callable[[str, str], None]
+    on_blocked: Callable[[BlockingCall], None] | None
 
     def __enter__(self) -> Self:
         """Instruments the libraries, so that the ledger sees every new resource."""
@@ -80,6 +84,9 @@ class WorldInterface(Environment, Protocol):
 
         In a live world the seconds stay 0.0, so that claims conclude nothing from time.
         """
+
+    def callback(self) -> int:
+        """The number of the callback that runs now, or ran last; 0 in a live world."""
 
     def post(self, lane: int | None, chain: str, deliver: Callable[[], None]) -> None:
         """Posts the next operation of a lane, a user's or (None) the world's."""

@@ -22,6 +22,7 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Seque
 from typing import Any
 
 from isolation_spec.model.scenario import Cancellation, Chain, ChainKind
+from isolation_spec.world.blocking import BlockingCall
 from isolation_spec.world.schedulers.base import Scheduler, Source
 
 __all__ = [
@@ -139,8 +140,10 @@ class WorldLoop(asyncio.BaseEventLoop):
     Attributes:
         turn: the number of the present turn.
         trackers: the trackers of tasks whose steps are counted.
+        callback: the number of the present callback.
         on_unhandled: called with the context of each exception that reaches the
             loop's exception handler.
+        on_blocked: called with each synchronous wait of a callback.
     """
 
     # The private state of asyncio that this class uses; canary tests watch the names.
@@ -155,9 +158,13 @@ class WorldLoop(asyncio.BaseEventLoop):
         super().__init__()
         self.scheduler = scheduler
         self.turn = 0
+        self.callback = 0
         self.trackers: dict[WorldTask, StepTracker] = {}
         self._due_turns: dict[WorldTask, int] = {}
         self.on_unhandled: Callable[[dict[str, Any]], None] | None = None
+        self.on_blocked: Callable[[BlockingCall], None] | None = None
+        self._job_seconds: float | None = None
+        self._held = ""
         self._most_turns = most_turns
         self._now = 0.0
         self._busy_turns = 0
@@ -175,6 +182,8 @@ class WorldLoop(asyncio.BaseEventLoop):
         if self.turn > self._most_turns:
             message = f"no rest after {self._most_turns} turns"
             raise WorldExhausted(message)
+        if self._held:
+            raise WorldExhausted(self._held)
         self.scheduler.turn = self.turn
         if self._due_turns:
             self._deliver_due_cancellations()
@@ -185,6 +194,7 @@ class WorldLoop(asyncio.BaseEventLoop):
             handle = ready.popleft()
             if handle._cancelled:
                 continue
+            self.callback += 1
             # Without trackers the look-up of the task is skipped in every step.
             if trackers:
                 self._run_tracked(handle)
@@ -316,6 +326,29 @@ class WorldLoop(asyncio.BaseEventLoop):
         """Holds back all arrivals for so many virtual seconds; timers still fire."""
         self._stalled_until = max(self._stalled_until, self._now + seconds)
 
+    def hold(self, call: BlockingCall) -> None:
+        """Lets the time of a synchronous wait pass, and reports it.
+
+        The wait of an executor's job delays its completion alone, as in a thread.
+
+        Raises:
+            WorldExhausted: the wait has no end.
+        """
+        if self._job_seconds is not None and call.seconds is not None:
+            self._job_seconds += call.seconds
+            return
+        if self.on_blocked is not None:
+            self.on_blocked(call)
+        if call.seconds is None:
+            # Raised again in the next turn, as an engine may swallow it.
+            self._held = f"{call.call} at {call.place} waits for ever"
+            raise WorldExhausted(self._held)
+        self._now += call.seconds
+
+    def release(self) -> None:
+        """Goes on after a wait without an end; waits are no longer reported."""
+        self.on_blocked, self._held = None, ""
+
     def live_timers(self) -> list[asyncio.TimerHandle]:
         """The timers that are scheduled and not cancelled, the earliest first."""
         return sorted(handle for handle in self._scheduled if not handle.cancelled())
@@ -373,13 +406,18 @@ class WorldLoop(asyncio.BaseEventLoop):
         future = self.create_future()
 
         def complete() -> None:
+            result, failure = None, None
+            self._job_seconds = 0.0
             try:
                 result = func(*args)
-            # As from a real thread, the result comes one callback later.
             except BaseException as error:
-                self.call_soon(complete_future, future, None, error)
+                failure = error
+            seconds, self._job_seconds = self._job_seconds, None
+            # As from a real thread, the result comes one callback later.
+            if seconds:
+                self.call_later(seconds, complete_future, future, result, failure)
             else:
-                self.call_soon(complete_future, future, result, None)
+                self.call_soon(complete_future, future, result, failure)
 
         source = Source("executor job")
         self.scheduler.post(source, self.new_chain(ChainKind.CALL), complete)

@@ -17,6 +17,7 @@ from isolation_spec.contract.toolbox import Toolbox
 from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.states import SessionMove
 from isolation_spec.model.scenario import Scenario
+from isolation_spec.world.blocking import BlockingCall, BlockingWatch
 from isolation_spec.world.database import Databases
 from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.interface import Choices
@@ -74,6 +75,7 @@ class World:
         self._exit.enter_context(self.databases)
         self._exit.enter_context(self.ledger)
         self._exit.enter_context(ThreadWatch(self._start_thread))
+        self._exit.enter_context(BlockingWatch(self.loop))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -102,6 +104,15 @@ class World:
     def on_unhandled(self, listener: Callable[[dict[str, Any]], None] | None) -> None:
         self.loop.on_unhandled = listener
 
+    @property
+    def on_blocked(self) -> Callable[[BlockingCall], None] | None:
+        """Called with each synchronous wait of a callback."""
+        return self.loop.on_blocked
+
+    @on_blocked.setter
+    def on_blocked(self, listener: Callable[[BlockingCall], None] | None) -> None:
+        self.loop.on_blocked = listener
+
     def prepare(self, scenario: Scenario) -> Scenario:
         """The scenario itself; its slow model answers take effect."""
         self._latency = ModelLatency(scenario)
@@ -114,6 +125,10 @@ class World:
     def moment(self) -> tuple[float, int]:
         """(virtual seconds, turn)."""
         return self.loop.time(), self.loop.turn
+
+    def callback(self) -> int:
+        """The number of the callback that runs now, or ran last."""
+        return self.loop.callback
 
     def post(self, lane: int | None, chain: str, deliver: Callable[[], None]) -> None:
         """Posts the next operation of a lane as one more arrival."""
@@ -213,6 +228,7 @@ class World:
         A cancelled task may start others, hence several rounds.
         """
         self.loop.on_unhandled = None
+        self.loop.release()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for _ in range(5):

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from isolation_spec.claims.error_containment import ERROR_CONTAINMENT as CLAIM
-from isolation_spec.model.history.entries import Entry
+from isolation_spec.model.history.entries import Entry, LoopBlocked
 from isolation_spec.model.scenario import (
     AdvanceTime,
     CallTool,
@@ -431,4 +431,61 @@ def test_as_many_contexts_as_are_allowed_are_no_trouble(
 
     assert (found or violated("failed")) == side_by_side(
         "failed", more=opens, also=(8, 9), limits=limits
+    )
+
+
+# Blocked loop
+
+HELD = violated("blocked-loop")
+TWICE = violated("blocked-loop", "blocked-loop")
+
+
+def waits(user: int | None, seconds: float | None = 0.2, *, callback: int = 1) -> Entry:
+    operation = None if user is None else 3 + user
+    return LoopBlocked(
+        time=0.0,
+        turn=0,
+        operation=operation,
+        user=user,
+        call="time.sleep",
+        seconds=seconds,
+        callback=callback,
+        place="m:1",
+        function="m.f",
+    )
+
+
+def beside_alice(*entries: Entry) -> Judged:
+    """The clauses that fail where alice's operation 3 is under way meanwhile."""
+    return judged(CLAIM, started(3, ALICE), *entries, ended(3, ALICE))
+
+
+@pytest.mark.parametrize(
+    ("entries", "found"),
+    [
+        ([waits(BOB)], HELD),
+        ([waits(None)], HELD),
+        ([waits(BOB, None)], HELD),
+        ([waits(BOB, 0.06), waits(BOB, 0.06)], HELD),
+        ([waits(BOB), waits(BOB)], HELD),
+        (
+            [waits(BOB), waits(BOB, callback=2)],
+            TWICE,
+        ),
+        ([waits(ALICE)], NOT_REACHED),
+        ([waits(BOB, 0.09)], NOT_REACHED),
+        ([waits(BOB, 0.06), waits(BOB, 0.06, callback=2)], NOT_REACHED),
+    ],
+)
+def test_the_waits_of_one_callback_are_added_up(
+    entries: list[Entry], found: Judged
+) -> None:
+    """From 0.1 s on, one callback that holds the loop harms another user once."""
+    assert found == beside_alice(*entries)
+
+
+def test_a_wait_beside_no_operation_harms_no_user() -> None:
+    """Before an operation begins and after it ends, the wait delays nobody."""
+    assert NOT_REACHED == judged(
+        CLAIM, waits(BOB), started(3, ALICE), ended(3, ALICE), waits(BOB, callback=2)
     )

@@ -32,6 +32,7 @@ from isolation_spec.model.history.entries import (
     ExceptionUnhandled,
     GaugeRead,
     IdentityChanged,
+    LoopBlocked,
     ObjectShared,
     OperationEnded,
     OperationStarted,
@@ -406,6 +407,17 @@ ENTRIES = [
     (
         ThreadStarted(**AT, what="a thread", place="engine:3"),
         "a thread is started at engine:3",
+    ),
+    (
+        LoopBlocked(
+            **AT,
+            call="time.sleep",
+            seconds=1,
+            callback=1,
+            place="engine:3",
+            function="",
+        ),
+        "holds the loop 1 s: time.sleep at engine:3",
     ),
     (
         RowStored(**AT, owner="bob", thread="t", key="k", value="v"),

@@ -21,6 +21,7 @@ from isolation_spec.model.history.entries import (
     ExceptionUnhandled,
     GaugeRead,
     IdentityChanged,
+    LoopBlocked,
     ObjectShared,
     OperationEnded,
     OperationStarted,
@@ -240,6 +241,9 @@ ENTRIES: tuple[Entry, ...] = (
     ToolRan(time=0.0, turn=3, tool="echo", argument="a", identity=None),
     ObjectShared(time=0.0, turn=3, user=0, other=1, path=PATH, others_path=PATH),
     ThreadStarted(time=0.0, turn=3, what="thread", place="m:1"),
+    LoopBlocked(
+        time=0.0, turn=3, call="f", seconds=None, callback=1, place="m:1", function="g"
+    ),
     RowStored(time=0.0, turn=3, owner="u1", thread="t", key="k", value="v"),
     OperationEnded(time=0.5, turn=4, operation=1, user=0, outcome=Outcome.RETURNED),
 )

@@ -704,6 +704,13 @@ MINIMA = (
     Minimum(
         "slashed-owner", _WRITES, "open run[recall, transact] read", _CACHED_BEFORE
     ),
+    Minimum(
+        "sleeps-in-call",
+        _ERRORS,
+        "connect | open run[think]",
+        "A run that calls the model, its context, and another user's operation that is "
+        "under way meanwhile.",
+    ),
     Minimum("slot-taken", _OWNERSHIP, "open run[think] | open run[think]", _BOTH),
     Minimum(
         "started-after-all",
@@ -750,6 +757,7 @@ MINIMA = (
         "open write | open write ; late 2/call",
         _CAME_AND_WENT,
     ),
+    Minimum("thread-lock", _ERRORS, "open run[echo] | open run[echo]", _BOTH),
     Minimum(
         "thread-only",
         _OWNERSHIP,

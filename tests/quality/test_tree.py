@@ -26,6 +26,7 @@ NO_MODULE = {
 """Test file -> its subject, where that is more than one module."""
 ELSEWHERE = {
     "adapter_check": "adapter_check/test_check.py",
+    "claims/blocked_loop.py": "claims/test_error_containment.py",
     "claims/facts": "claims/test_facts.py",
     "claims/history_index.py": "claims/test_claim.py",
     "cli": "cli/test_robust.py",

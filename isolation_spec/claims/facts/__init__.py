@@ -30,6 +30,7 @@ from isolation_spec.claims.facts.requests import (
     ConnectionCutOff,
     ContextRefused,
     DeniedToolRan,
+    LoopHeld,
     OperationFailed,
     OperationStalled,
     ToolCallRaised,
@@ -96,6 +97,7 @@ __all__ = [
     "ForeignValue",
     "ForgedTokenAccepted",
     "GaugeNotZero",
+    "LoopHeld",
     "Observation",
     "OperationFailed",
     "OperationStalled",
@@ -164,6 +166,7 @@ AnyFact: TypeAlias = (
     | OperationFailed
     | OperationStalled
     | ConnectionCutOff
+    | LoopHeld
     | SessionNeverClosed
     | SessionOfTwoUsers
     | TransactionKept

@@ -12,6 +12,7 @@ from isolation_spec.claims.facts.base import (
     Harmed,
     OperationId,
     Owner,
+    Place,
     Seconds,
     Shown,
     UserIndex,
@@ -23,6 +24,7 @@ __all__ = [
     "ConnectionCutOff",
     "ContextRefused",
     "DeniedToolRan",
+    "LoopHeld",
     "OperationFailed",
     "OperationStalled",
     "TooManyContexts",
@@ -155,4 +157,21 @@ class ConnectionCutOff(Fact, frozen=True, kw_only=True):
     code: Annotated[
         Annotated[int, Meta(ge=0, le=LARGEST)] | None,
         Meta(description="The close code, if there was one."),
+    ]
+
+
+class LoopHeld(Fact, frozen=True, kw_only=True):
+    """A callback waited synchronously, so the loop served no user."""
+
+    user: Harmed
+    operation: OperationId
+    blocking: Annotated[
+        Annotated[int, Meta(ge=0, le=LARGEST)] | None,
+        Meta(description="The operation whose callback waits; null for the engine's."),
+    ]
+    call: Annotated[str, Meta(description="The function that waits.")]
+    place: Place
+    seconds: Annotated[
+        Annotated[float, Meta(ge=0, le=1e12)] | None,
+        Meta(description="Virtual seconds of the wait; null if it has no end."),
     ]

@@ -19,6 +19,7 @@ from isolation_spec.model.history.entries import (
     ExceptionUnhandled,
     GaugeRead,
     IdentityChanged,
+    LoopBlocked,
     ObjectShared,
     OperationEnded,
     OperationStarted,
@@ -163,6 +164,9 @@ def _observed(entry: Entry, reveal: Reveal) -> Phrase:
             return Phrase("holds an object of another user, too: ", paths)
         case ThreadStarted():
             return Phrase(f"{entry.what} is started at {entry.place}")
+        case LoopBlocked():
+            how_long = "for ever" if entry.seconds is None else f"{entry.seconds:g} s"
+            return Phrase(f"holds the loop {how_long}: {entry.call} at {entry.place}")
         case RowStored():
             place = f"{entry.owner!r} on {entry.thread!r}"
             row = reveal.text(f"{entry.key}={entry.value}") or "a row"

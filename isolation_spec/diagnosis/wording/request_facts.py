@@ -6,6 +6,7 @@ from isolation_spec.claims.facts import (
     ConnectionCutOff,
     ContextRefused,
     DeniedToolRan,
+    LoopHeld,
     OperationFailed,
     OperationStalled,
     ToolCallRaised,
@@ -144,4 +145,18 @@ def _connection_cut_off(fact: ConnectionCutOff, names: Names) -> Contradiction:
         let=(f"{user} neither leave, nor clean up, nor connect again",),
         then=f"{user}'s connection stays open, however others behave",
         however=f"it was closed{code}",
+    )
+
+
+@describe_fact.register
+def _loop_held(fact: LoopHeld, names: Names) -> Contradiction:
+    user = names.label(fact.user)
+    by = "a callback of the engine's own"
+    if fact.blocking is not None:
+        by = f"a callback of operation {fact.blocking}"
+    how_long = "for ever" if fact.seconds is None else f"for {fact.seconds:g} s"
+    return Contradiction(
+        let=(f"operation {fact.operation} of {user} be under way",),
+        then="the loop serves it at any moment, however slow others are",
+        however=f"{by} held the loop {how_long}: {fact.call} at {fact.place}",
     )

@@ -25,6 +25,7 @@ __all__ = [
     "ExceptionUnhandled",
     "GaugeRead",
     "IdentityChanged",
+    "LoopBlocked",
     "ObjectShared",
     "OperationEnded",
     "OperationStarted",
@@ -194,6 +195,24 @@ class ThreadStarted(_Entry, tag="thread_started", frozen=True, kw_only=True):
     place: str
 
 
+class LoopBlocked(_Entry, tag="loop_blocked", frozen=True, kw_only=True):
+    """A callback of the operation held the loop in a synchronous wait.
+
+    Attributes:
+        call: the function that waits, as `time.sleep`.
+        seconds: the length of the wait; None for a wait without an end.
+        callback: the number of the callback within the run.
+        place: `module:line` of the engine's innermost frame.
+        function: the qualified name of that frame's function.
+    """
+
+    call: str
+    seconds: float | None
+    callback: int
+    place: str
+    function: str
+
+
 class RowStored(_Entry, tag="row_stored", frozen=True, kw_only=True):
     """The independent observer read this row in the end; `owner` is an identity."""
 
@@ -220,6 +239,7 @@ Entry: TypeAlias = (
     | ToolRan
     | ObjectShared
     | ThreadStarted
+    | LoopBlocked
     | RowStored
 )
 

@@ -39,6 +39,7 @@ from isolation_spec.model.scenario import (
     Step,
     Think,
 )
+from isolation_spec.world.blocking import BlockingCall
 from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.interface import Choices
 from isolation_spec.world.live.database import DEFAULT_URL, LiveDatabase
@@ -85,6 +86,7 @@ class LiveWorld:
         self.moved: Callable[[int, SessionMove, int | None], None] = lambda *_: None
         self.on_unhandled: Callable[[dict[str, Any]], None] | None = None
         self.on_thread_start: Callable[[str, str], None] = lambda *_: None
+        self.on_blocked: Callable[[BlockingCall], None] | None = None
         self.database = LiveDatabase(database)
         self.database_url = self.database.url
         self.persistent = self.database.persistent
@@ -161,6 +163,10 @@ class LiveWorld:
     def moment(self) -> tuple[float, int]:
         """(0.0, the number of turns so far)."""
         return 0.0, self.selector.turns
+
+    def callback(self) -> int:
+        """Always 0: stock asyncio does not number its callbacks."""
+        return 0
 
     def post(self, lane: int | None, chain: str, deliver: Callable[[], None]) -> None:
         """Begins the operation after a random delay; a lane posts one at a time."""
