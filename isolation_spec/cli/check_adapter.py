@@ -37,7 +37,7 @@ _WORDS = {"breaks": "breaks the rule"}
     type=click.FloatRange(min=0.1),
     default=RUN_TIMEOUT,
     show_default=True,
-    help="Seconds after which one method counts as hung.",
+    help="CPU seconds after which one method counts as hung.",
 )
 def command(engine: str, run_timeout: float) -> int:
     """Exercise the adapter of ENGINE alone, and report on each method.
@@ -76,10 +76,10 @@ def _checks(engine: Engine, allowed: float) -> list[MethodResult]:
 
     def work(parent: Parent[MethodBegan | MethodResult]) -> None:
         def began(method: str) -> None:
-            parent.beacon.beat()
+            parent.beacon.start()
             parent.send(MethodBegan(method))
 
-        parent.beacon.beat()
+        parent.beacon.start()
         check_adapter(engine, parent.send, began)
 
     def receive(message: MethodBegan | MethodResult) -> None:

@@ -109,7 +109,7 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
     type=click.FloatRange(min=0.1),
     default=RUN_TIMEOUT,
     show_default=True,
-    help="Seconds after which one run counts as hung.",
+    help="CPU seconds after which one run counts as hung.",
 )
 def command(
     engine: str,

@@ -25,6 +25,7 @@ __all__ = [
     "frames_dumped",
     "frames_of",
     "frames_waiting",
+    "is_importing",
 ]
 
 _CONTRACT = "contract/checked_adapter.py"
@@ -86,6 +87,11 @@ def _place(stack: Sequence[Frame]) -> str:
         if not frame.is_ours and not is_library(frame.file):
             return str(frame)
     return ""
+
+
+def is_importing(stack: Sequence[Frame]) -> bool:
+    """Whether the stack is in the import of a module."""
+    return any(frame.file.startswith("<frozen importlib") for frame in stack)
 
 
 def frames_of(trace: TracebackType | None) -> tuple[Frame, ...]:

@@ -42,7 +42,7 @@ class HangReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         why: the time, signal or exit code, in one clause.
         method: of the adapter; "" for a stack without one.
         place: file, line and function, "" if unknown.
-        allowed: seconds of the wall clock that it was given.
+        allowed: CPU seconds that it was given.
         scenario: with the choices that the run had followed, as far as they are known.
         stack: the innermost call last, bounded.
     """

@@ -9,7 +9,8 @@ independent observer reads at the very end.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 from isolation_spec.contract.adapter import Adapter
@@ -22,6 +23,7 @@ from isolation_spec.execution.operation_driver import OperationDriver
 from isolation_spec.execution.operation_tasks import OperationTasks
 from isolation_spec.execution.phases import Phases
 from isolation_spec.execution.recorder import Recorder
+from isolation_spec.execution.run_limit import RUN_LIMIT
 from isolation_spec.execution.step_recorder import StepRecorder
 from isolation_spec.model.history.entries import (
     Entry,
@@ -73,13 +75,26 @@ def conduct_run(
     Raises:
         AdapterError: the adapter broke its contract; its cause says how.
     """
-    with contain_process_exit() as named, fresh as world:
+    with _timed(), contain_process_exit() as named, fresh as world:
         adapter = _made(make_adapter)
         named.adapter = type(adapter).__name__
         prepared = world.prepare(scenario)
         conducted = Run(prepared, adapter, world, count_steps=count_steps)
         conducted.conduct()
         return conducted
+
+
+@contextlib.contextmanager
+def _timed() -> Iterator[None]:
+    """Times its block as one run."""
+    limit = RUN_LIMIT.get()
+    if limit is not None:
+        limit.start()
+    try:
+        yield
+    finally:
+        if limit is not None:
+            limit.end_run()
 
 
 def _made(make_adapter: AdapterFactory) -> Adapter:

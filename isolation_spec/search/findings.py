@@ -10,7 +10,6 @@ import msgspec
 from isolation_spec.diagnosis.ablation import diagnose
 from isolation_spec.diagnosis.explanation import explain
 from isolation_spec.execution.interrupts import Interrupts
-from isolation_spec.execution.isolation.beacon import with_heartbeat
 from isolation_spec.execution.isolation.subprocess import Parent, run_in_subprocess
 from isolation_spec.failure import make_failure
 from isolation_spec.model.history.history import History
@@ -158,8 +157,6 @@ class _Confirmer:
     def _work(self, parent: Parent[Message]) -> None:
         scenario = self.finding.scenario
         parent.beacon.begin_run(0, scenario, Scheduler(scenario.schedule))
-        make_adapter = with_heartbeat(self.engine.make_adapter, parent.beacon)
-        engine = self.engine._replace(make_adapter=make_adapter)
 
         def listen(event: Event) -> None:
             parent.send(EventSent(event))
@@ -170,7 +167,7 @@ class _Confirmer:
 
         store = FailureStore(self.store.folder, listen)
         store.unsaved_listener = lambda unsaved: parent.send(NotWritten(unsaved))
-        parent.send(Confirmed(confirm(engine, self.finding, store, listen, check)))
+        parent.send(Confirmed(confirm(self.engine, self.finding, store, listen, check)))
 
     def _receive(self, message: Message) -> None:
         match message:

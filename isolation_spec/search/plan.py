@@ -37,7 +37,7 @@ class SearchPlan(msgspec.Struct, frozen=True, kw_only=True):
         max_time: seconds after which no run begins, 0 for no limit.
         fuzz: the folder that keeps scenarios under way and the corpus.
         workload: a file with the only workload of the search.
-        run_timeout: seconds of the wall clock after which a run counts as hung.
+        run_timeout: CPU seconds after which a run counts as hung.
     """
 
     engine: Engine

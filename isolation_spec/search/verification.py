@@ -77,7 +77,7 @@ def verify(
         pct: the depth of the runs under pure PCT, None for the profile's own.
         max_time: seconds after which no run begins; findings are still shrunk.
         workload: a file of an earlier `fuzz`, searched alone as it was then.
-        run_timeout: seconds after which a run in a worker counts as hung. A run that
+        run_timeout: CPU seconds after which a run in a worker counts as hung. A run that
             hangs, or ends its worker, is saved, and the search goes on after it.
 
     Raises:

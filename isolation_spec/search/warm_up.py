@@ -40,10 +40,10 @@ def _find_apart(plan: SearchPlan) -> EngineModules:
     found = [EngineModules()]
 
     def work(parent: Parent[EngineModules]) -> None:
-        parent.beacon.beat()
+        parent.beacon.start()
         for modules in find_engine_modules(plan.engine.make_adapter):
             parent.send(modules)
-            parent.beacon.beat()
+            parent.beacon.start()
 
     # The search meets a fault of the adapter, too, and reports it.
     with contextlib.suppress(AdapterError):

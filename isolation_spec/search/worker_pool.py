@@ -182,16 +182,16 @@ class WorkerPool:
         return [
             connection
             for connection in self._waiting
-            if self._workers[connection].process.beacon.is_late(allowed)
+            if self._workers[connection].process.is_late(allowed)
         ]
 
     def _replace(self, connection: Connection) -> None:
         """Reports a run that hung or died; another worker takes the next workload."""
         process, share = self._workers[connection]
-        if not process.beacon.is_running():
+        if process.beacon.number is None:
             process.process.join()
-            code = process.process.exitcode
-            self._errors.append(f"a worker process died between runs, exit code {code}")
+            end = f"exit code {process.process.exitcode}"
+            self._errors.append(f"a worker process died before its first run, {end}")
             self._stop()
             return
         self._report_hang(process)

@@ -113,11 +113,7 @@ class WorkloadRunner:
             self.corpus.begin(self._ordinal, scenario)
         if self.limit is not None:
             self.limit.begin_run(self.statistics.number, scenario, scheduler)
-        try:
-            history = self._run_once(scheduled)
-        finally:
-            if self.limit is not None:
-                self.limit.end_run()
+        history = self._run_once(scheduled)
         self.statistics.count_scheduler(scheduler)
         return history
 
@@ -131,7 +127,6 @@ class WorkloadRunner:
         )
         self._collect()
         self._count(history)
-        # Solo runs belong to this run: its time limit applies to them, too.
         self._judge(history)
         if self.statistics.findings or not self.progressed(self.statistics):
             raise StopSearch

@@ -16,7 +16,10 @@ from typing import Any, Final, NamedTuple, Protocol, Self
 
 from isolation_spec.model.code_origin import is_library, is_ours
 
-__all__ = ["BlockingCall", "BlockingWatch", "find_caller"]
+__all__ = ["WATCHER", "BlockingCall", "BlockingWatch", "find_caller"]
+
+WATCHER = "isolation-spec watcher"
+"""The name of a thread that watches runs, and never ends a wait of an engine."""
 
 
 class BlockingCall(NamedTuple):
@@ -175,7 +178,8 @@ def wait_condition(
     loop = _LOOPS.get(threading.get_ident())
     if loop is None or (timeout is not None and timeout <= 0):
         return _wait(condition, timeout)
-    alone = threading.active_count() == 1
+    others = [one for one in threading.enumerate() if one.name != WATCHER]
+    alone = len(others) == 1
     if timeout is None and not alone:
         return _wait(condition, timeout)
     if _wait(condition, 0 if alone else timeout):

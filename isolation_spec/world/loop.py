@@ -337,13 +337,24 @@ class WorldLoop(asyncio.BaseEventLoop):
         if self._job_seconds is not None and call.seconds is not None:
             self._job_seconds += call.seconds
             return
+        if call.seconds is None:
+            self.break_off(call)
+        else:
+            if self.on_blocked is not None:
+                self.on_blocked(call)
+            self._now += call.seconds
+
+    def break_off(self, call: BlockingCall) -> None:
+        """Reports a callback that holds the loop, and ends the run.
+
+        Raises:
+            WorldExhausted: always, in the callback and again in the next turn, as an
+                engine may swallow it.
+        """
         if self.on_blocked is not None:
             self.on_blocked(call)
-        if call.seconds is None:
-            # Raised again in the next turn, as an engine may swallow it.
-            self._held = f"{call.call} at {call.place} waits for ever"
-            raise WorldExhausted(self._held)
-        self._now += call.seconds
+        self._held = f"{call.call} at {call.place} holds the loop"
+        raise WorldExhausted(self._held)
 
     def release(self) -> None:
         """Goes on after a wait without an end; waits are no longer reported."""

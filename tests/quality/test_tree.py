@@ -39,6 +39,7 @@ ELSEWHERE = {
     "execution/isolation/post_mortem.py": "execution/isolation/test_isolation.py",
     "execution/operation_tasks.py": "execution/test_run.py",
     "execution/engine_modules.py": "search/test_warm_up.py",
+    "execution/run_limit.py": "execution/isolation/test_time_limit.py",
     "execution/phases.py": "execution/test_run.py",
     "execution/step_recorder.py": "execution/test_run.py",
     "failure/diagnosed_replay.py": "report/test_failure_page.py",

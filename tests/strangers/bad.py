@@ -35,10 +35,17 @@ class Counted(NotebookAdapter):
         return True
 
 
-class Sleeping(Counted):
+class Spinning(Counted):
     async def read(self, user, context):
         if self.is_bad:
-            time.sleep(1000)  # noqa: ASYNC251
+            while True:
+                pass
+        return await super().read(user, context)
+
+
+class Sleeping(NotebookAdapter):
+    async def read(self, user, context):
+        time.sleep(60)  # noqa: ASYNC251
         return await super().read(user, context)
 
 
@@ -59,7 +66,7 @@ class Locking(Counted):
         return await super().answer(prompt)
 
 
-class Troubled(Sleeping):
+class Troubled(Spinning):
     async def shutdown(self):
         if self.made >= self.bad_at and self.claim_marker("worse"):
             os._exit(0)
@@ -138,4 +145,5 @@ class Careless(NotebookAdapter):
 
 class Always(NotebookAdapter):
     async def read(self, user, context):
-        time.sleep(1000)  # noqa: ASYNC251
+        while True:
+            pass

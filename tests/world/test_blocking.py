@@ -68,7 +68,7 @@ def test_a_wait_that_no_thread_can_end_ends_the_run() -> None:
 
     world = World(Scheduler(Schedule()))
     world.on_blocked = calls.append
-    with world, pytest.raises(WorldExhausted, match="waits for ever"):
+    with world, pytest.raises(WorldExhausted, match="holds the loop"):
         world.run(main())
 
     assert [("Event.wait", None)] == [(one.call, one.seconds) for one in calls]

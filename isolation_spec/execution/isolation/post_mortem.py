@@ -25,7 +25,6 @@ def describe_hang(
     allowed: float,
 ) -> HangReport:
     """The report of a process that is late or dead; afterwards it is dead."""
-    elapsed = beacon.elapsed()
     process.join(_DIES_WITHIN)
     is_late = process.is_alive()
     if is_late:
@@ -38,7 +37,7 @@ def describe_hang(
     return HangReport(
         engine=engine,
         how="hung" if is_late else "died",
-        why=f"within {elapsed:.3g} s" if is_late else _end_of(process.exitcode),
+        why=f"within {allowed:g} CPU s" if is_late else _end_of(process.exitcode),
         method=method,
         place=place,
         allowed=allowed,

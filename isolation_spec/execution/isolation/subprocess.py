@@ -18,14 +18,17 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 import msgspec
 
 from isolation_spec.contract.errors import AdapterError
+from isolation_spec.execution.attribution import frames_dumped, is_importing
 from isolation_spec.execution.hang import HangReport
 from isolation_spec.execution.isolation.beacon import RunBeacon
 from isolation_spec.execution.isolation.parent_death import end_with_parent
 from isolation_spec.execution.isolation.post_mortem import describe_hang
+from isolation_spec.execution.isolation.run_watch import Lateness, RunWatch
 from isolation_spec.execution.isolation.time_limit import (
     ANSWERS_WITHIN,
     INTERRUPTED_WITHIN,
 )
+from isolation_spec.execution.run_limit import RUN_LIMIT
 
 __all__ = ["Ended", "IsolatedProcess", "Parent", "Stop", "Work", "run_in_subprocess"]
 
@@ -97,6 +100,8 @@ class IsolatedProcess(Generic[M]):
         ours, theirs = context.Pipe()
         self.connection = ours
         self.beacon = RunBeacon()
+        self._watch = RunWatch(self.beacon.clock)
+        self._broken_off = 0
         self._decoder = msgspec.msgpack.Decoder(messages | Ended)
         parent = Parent[M](theirs, self.beacon)
         self.process = context.Process(target=_do_work, args=(work, parent, name))
@@ -120,6 +125,29 @@ class IsolatedProcess(Generic[M]):
         """Ends the work between two runs, after the workload of the number `last`."""
         with contextlib.suppress(OSError):
             self.connection.send_bytes(msgspec.msgpack.encode(Stop(last)))
+
+    def is_late(self, allowed: float) -> bool:
+        """Whether the run computes for longer than so many CPU seconds, or sleeps.
+
+        A thread that sleeps is woken once, so that the run ends and is judged. While
+        the engine imports a module the run has further time: that is no hang.
+        """
+        pid, run = self.process.pid, self.beacon.clock().run
+        lateness = self._watch.look(allowed)
+        if lateness is None or pid is None:
+            return False
+        if lateness is Lateness.ASLEEP:
+            if self._broken_off == run:
+                return True
+            self._broken_off = run
+            self.beacon.break_wait(pid)
+            self._watch.grant(0.0)
+            return False
+        self.beacon.request_report(pid)
+        if not is_importing(frames_dumped(self.beacon.stack())):
+            return True
+        self._watch.grant(allowed)
+        return False
 
     def describe_hang(self, engine: str, adapter: str, allowed: float) -> HangReport:
         """Kills the process if it is late, and describes how its run ended."""
@@ -180,7 +208,7 @@ def _supervise(
 ) -> Ended | None:
     """Passes messages on until the process ends; None if it dies first, or is late."""
     is_stopped = False
-    while not process.beacon.is_late(allowed):
+    while not process.is_late(allowed):
         if is_interrupted() and not is_stopped:
             is_stopped, allowed = True, min(allowed, INTERRUPTED_WITHIN)
             process.stop()
@@ -198,6 +226,7 @@ def _supervise(
 def _do_work(work: Work[M], parent: Parent[M], name: str) -> None:
     end_with_parent()
     parent.beacon.install()
+    RUN_LIMIT.set(parent.beacon)
     try:
         work(parent)
         ended = Ended()
@@ -207,5 +236,5 @@ def _do_work(work: Work[M], parent: Parent[M], name: str) -> None:
         ended = Ended(error=str(error))
     except Exception as error:
         ended = Ended(error=f"{name} broke off: {type(error).__name__}: {error}")
-    parent.beacon.end_run()
+    parent.beacon.end_work()
     parent.send(ended)

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import os
 import signal
 import threading
+import time
 from collections.abc import Iterator
+from types import FrameType
 
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.execution.attribution import attribute, frames_of
 from isolation_spec.execution.containment import TimedOut
+from isolation_spec.execution.isolation.run_watch import (
+    ASLEEP_SECONDS,
+    Lateness,
+    RunClock,
+    RunWatch,
+)
+from isolation_spec.execution.run_limit import RUN_LIMIT
 from isolation_spec.model.scenario import Scenario
+from isolation_spec.world.blocking import WATCHER, BlockingCall, find_caller
+from isolation_spec.world.loop import WorldLoop
 from isolation_spec.world.schedulers.base import Scheduler
 
 __all__ = [
@@ -18,58 +31,112 @@ __all__ = [
     "INTERRUPTED_WITHIN",
     "RUN_TIMEOUT",
     "TimeLimit",
+    "leave_wait",
     "time_limit",
 ]
 
 RUN_TIMEOUT = 30.0
-"""Seconds of the wall clock that one run may take; a clean one takes milliseconds."""
+"""CPU seconds that one run may take; a clean one takes milliseconds."""
 INTERRUPTED_WITHIN = 5.0
 """Seconds that a run may still take after Ctrl-C."""
 ANSWERS_WITHIN = 1.0
 """Seconds in which a process reports or ends, before it is killed."""
+_LOOKS_EVERY = 0.1
+_NO_RUN = RunClock(0, 0.0, 0, 0, 0.0)
+
+
+def leave_wait(frame: FrameType | None) -> None:
+    """Ends the wait in which this thread sleeps, if a recorded run is under way in it.
+
+    Raises:
+        WorldExhausted: so that the wait is left; the world has recorded it.
+    """
+    loop = asyncio._get_running_loop()
+    if isinstance(loop, WorldLoop) and loop.on_blocked is not None:
+        where = find_caller(frame)
+        loop.break_off(BlockingCall("a wait of its thread", ASLEEP_SECONDS, *where))
 
 
 class TimeLimit:
     """Limits runs in this process as a beacon does in another, as far as possible.
 
-    An exception ends a run that takes too long. It is raised as soon as Python code
-    runs: in a loop, in `time.sleep`, or while the run waits for a lock. A library that
-    never returns is not ended. Where another alarm is set or handled, no limit applies.
+    A thread watches the run, and a signal makes the main thread leave a run that
+    computes for too long, or whose thread sleeps. An exception ends the run as soon as
+    Python code runs: in a loop, or while it waits for a lock. A library that never
+    returns is not ended. Where another alarm is handled, no limit applies.
 
     Attributes:
         rang: whether the last run exceeded the limit.
     """
 
-    def __init__(self, allowed: float) -> None:
+    def __init__(self, allowed: float, *, asleep: float = ASLEEP_SECONDS) -> None:
         self.allowed = allowed
         self.rang = False
+        self._asleep = asleep
+        self._clock = _NO_RUN
+        self._runs = 0
+        self._lateness: Lateness | None = None
+        self._is_over = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def begin_run(self, number: int, scenario: Scenario, scheduler: Scheduler) -> None:
-        """A run begins, and with it the time."""
-        self.start()
+        """Nothing: a run in this process needs no report."""
 
     def start(self) -> None:
         """From now on the time counts."""
         self.rang = False
         if threading.current_thread() is not threading.main_thread():
             return
-        handler = signal.getsignal(signal.SIGALRM)
-        if handler is signal.SIG_DFL and not signal.getitimer(signal.ITIMER_REAL)[0]:
-            signal.signal(signal.SIGALRM, self._ring)
-        elif handler != self._ring:
+        if self._thread is None and not self._watch():
             return
-        # Repeated, as an engine may swallow the first exceptions.
-        signal.setitimer(signal.ITIMER_REAL, self.allowed, ANSWERS_WITHIN)
+        self._runs += 1
+        self._clock = RunClock(
+            self._runs,
+            time.thread_time(),
+            os.getpid(),
+            threading.get_native_id(),
+            time.monotonic(),
+        )
 
     def end_run(self) -> None:
         """No time counts any more."""
-        if threading.current_thread() is not threading.main_thread():
+        self._clock = _NO_RUN
+
+    def close(self) -> None:
+        """Ends the watch."""
+        self.end_run()
+        if self._thread is None:
             return
+        self._is_over.set()
+        self._thread.join()
+        self._thread = None
         if signal.getsignal(signal.SIGALRM) == self._ring:
-            signal.setitimer(signal.ITIMER_REAL, 0)
             signal.signal(signal.SIGALRM, signal.SIG_DFL)
 
-    def _ring(self, *_: object) -> None:
+    def _watch(self) -> bool:
+        """Begins the watch; False if the signal is another's."""
+        if signal.getsignal(signal.SIGALRM) is not signal.SIG_DFL:
+            return False
+        signal.signal(signal.SIGALRM, self._ring)
+        self._thread = threading.Thread(target=self._look, name=WATCHER, daemon=True)
+        self._thread.start()
+        return True
+
+    def _look(self) -> None:
+        watch = RunWatch(lambda: self._clock)
+        while not self._is_over.wait(_LOOKS_EVERY):
+            lateness = watch.look(self.allowed, self._asleep)
+            if lateness is not None:
+                self._lateness = lateness
+                # Again a second later, as an engine may swallow the exception.
+                watch.grant(ANSWERS_WITHIN)
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
+
+    def _ring(self, _: int, frame: FrameType | None) -> None:
+        if not self._clock.run:
+            return
+        if self._lateness is Lateness.ASLEEP:
+            leave_wait(frame)
         self.rang = True
         message = f"within {self.allowed:g} s"
         raise TimedOut(message)
@@ -79,14 +146,16 @@ class TimeLimit:
 def time_limit(
     allowed: float, name: str, *, at_once: bool = True
 ) -> Iterator[TimeLimit]:
-    """Ends its block after so many seconds, as far as `TimeLimit` can.
+    """Ends its block after so many CPU seconds, as far as `TimeLimit` can.
 
-    Not `at_once`, the time counts from the first `start` or `begin_run`.
+    A block may also sleep for as long. Not `at_once`, each run of the block is limited
+    by itself, and its time begins and ends with it.
 
     Raises:
         AdapterError: the block took longer; the text gives its place in the engine.
     """
-    alarm = TimeLimit(allowed)
+    alarm = TimeLimit(allowed, asleep=allowed if at_once else ASLEEP_SECONDS)
+    token = RUN_LIMIT.set(None if at_once else alarm)
     try:
         if at_once:
             alarm.start()
@@ -98,7 +167,8 @@ def time_limit(
         message = f"{name} did not come back within {allowed:g} s, it was in {where}"
         raise AdapterError(message) from None
     finally:
-        alarm.end_run()
+        alarm.close()
+        RUN_LIMIT.reset(token)
     if alarm.rang:
         message = f"{name} did not come back within {allowed:g} s, and went on"
         raise AdapterError(message)

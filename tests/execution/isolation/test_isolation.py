@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from isolation_spec.claims import Verdict
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.engines.registry import own_engine
 from isolation_spec.execution.attribution import Frame, attribute, frames_dumped
@@ -19,6 +20,7 @@ from isolation_spec.execution.interrupts import Interrupts
 from isolation_spec.execution.isolation.subprocess import Parent
 from isolation_spec.execution.isolation.time_limit import time_limit
 from isolation_spec.execution.run import run
+from isolation_spec.model.history.entries import LoopBlocked
 from isolation_spec.model.scenario import (
     OpenContext,
     Read,
@@ -215,14 +217,13 @@ def test_an_adapter_error_names_its_method(bad: ModuleType, engine: str) -> None
     ("engine", "method", "how", "why"),
     [
         ("Busy", "Busy.cleanup_user", "hung", "within "),
-        ("Locking", "Services.think", "hung", "within "),
         ("Crashing", "Crashing.read", "died", "SIGSEGV"),
     ],
 )
 def test_a_hang_in_another_process_is_named(
     bad: ModuleType, engine: str, method: str, how: str, why: str
 ) -> None:
-    """A busy loop, a lock and a crash are named, with the scenario under way."""
+    """A busy loop and a crash are named, with the scenario under way."""
     adapter = getattr(bad, engine)
     adapter.bad_at = 1
 
@@ -236,6 +237,32 @@ def test_a_hang_in_another_process_is_named(
     assert (method, how) == (hang.method, hang.how)
     assert hang.why.startswith(why)
     assert SCENARIO == hang.scenario
+
+
+def held_places(adapter: type[Any]) -> list[str]:
+    """The places at which a callback of the adapter holds the loop."""
+    history = run(SCENARIO, adapter)
+    return [entry.place.partition(":")[0] for entry in history.of(LoopBlocked)]
+
+
+def test_a_deadlock_in_another_process_is_left_and_recorded(bad: ModuleType) -> None:
+    """A lock of threads that nobody releases ends the run, which is judged."""
+    bad.Locking.bad_at = 1
+    received: list[Digest] = []
+
+    def work(parent: Parent[Digest]) -> None:
+        parent.send(Digest(",".join(held_places(bad.Locking))))
+
+    assert None is run_apart(work, received.append, adapter="Locking", allowed=60)
+    assert [Digest("bad")] == received
+
+
+def test_a_deadlock_in_this_process_is_left_and_recorded(bad: ModuleType) -> None:
+    """The same history where a thread watches instead of another process."""
+    bad.Locking.bad_at = 1
+
+    with time_limit(60.0, "the run", at_once=False):
+        assert ["bad"] == held_places(bad.Locking)
 
 
 def test_the_handlers_of_signals_are_put_back(bad: ModuleType) -> None:
@@ -292,23 +319,30 @@ def test_a_hang_is_replayed(
 # In this process
 
 
-@pytest.mark.parametrize("engine", ["Sleeping", "Locking", "Busy"])
 def test_a_hang_in_this_process_is_an_error_that_names_it(
-    bad: ModuleType, tmp_path: Path, engine: str
+    bad: ModuleType, tmp_path: Path
 ) -> None:
     """Where no other process watches, an alarm ends the run, unless one is set."""
     with pytest.raises(
         AdapterError, match=r"did not come back within 1\.5 s"
     ) as caught:
         verify(
-            own_engine(getattr(bad, engine)),
+            own_engine(bad.Busy),
             processes=0,
             run_timeout=1.5,
             folder=tmp_path,
         )
 
-    assert str(caught.value).startswith((f"{engine}.", "Services.think (bad.py:"))
+    assert str(caught.value).startswith("Busy.cleanup_user (bad.py:")
     assert signal.SIG_DFL is signal.getsignal(signal.SIGALRM)
+
+
+def test_a_sleep_costs_no_time(bad: ModuleType, tmp_path: Path) -> None:
+    """A sleep of a minute in a callback violates error-containment, at once."""
+    result = verify(own_engine(bad.Sleeping), processes=0, folder=tmp_path)
+
+    violated = [one.id for one in result.claims if one.verdict is Verdict.VIOLATED]
+    assert ["error-containment"] == violated
 
 
 def test_an_alarm_of_the_caller_is_left_alone() -> None:

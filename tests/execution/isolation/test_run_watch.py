@@ -1,0 +1,114 @@
+"""The CPU time, state and switches of a thread decide whether its run is late."""
+
+import os
+import threading
+import time
+
+import pytest
+
+from isolation_spec.execution.isolation.run_watch import (
+    Lateness,
+    RunClock,
+    RunWatch,
+    ThreadSample,
+    read_thread,
+)
+
+ASLEEP = ThreadSample(1.0, 7, is_asleep=True)
+
+
+def looks(
+    *samples: ThreadSample | None,
+    allowed: float = 30.0,
+    runs: tuple[int, ...] = (),
+) -> list[Lateness | None]:
+    """The verdict of each look, 0.1 s after the one before."""
+    now = [0.0]
+    numbers = iter(runs or (1,) * len(samples))
+    remaining = iter(samples)
+    watch = RunWatch(
+        lambda: RunClock(next(numbers), 0.0, 1, 1, 0.0),
+        lambda *_: next(remaining),
+        lambda: now[0],
+    )
+    found = []
+    for _ in samples:
+        found.append(watch.look(allowed))
+        now[0] += 0.11
+    return found
+
+
+def test_twenty_equal_samples_of_a_sleeping_thread_are_a_wait() -> None:
+    """After the first sample, twenty more without a change."""
+    found = looks(*[ASLEEP] * 21)
+
+    assert [None] * 20 + [Lateness.ASLEEP] == found
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ASLEEP._replace(cpu=1.0001),
+        ASLEEP._replace(switches=8),
+        ASLEEP._replace(is_asleep=False),
+    ],
+    ids=["computed", "woken", "runnable"],
+)
+def test_a_change_begins_the_count_anew(other: ThreadSample) -> None:
+    """A thread that computes, was woken, or waits for a processor is not asleep."""
+    samples = [*[ASLEEP] * 20, other, *[other] * 19]
+
+    assert {None} == set(looks(*samples))
+
+
+def test_a_runnable_thread_is_never_asleep() -> None:
+    """A thread that gets no processor for ever so long is not late."""
+    starved = [ASLEEP._replace(is_asleep=False)] * 1000
+
+    assert {None} == set(looks(*starved))
+
+
+def test_the_cpu_time_of_the_run_decides() -> None:
+    """A run is busy once its thread has computed for longer than allowed."""
+    samples = [ThreadSample(cpu, 1, is_asleep=False) for cpu in (1.0, 29.9, 30.1)]
+
+    assert [None, None, Lateness.BUSY] == looks(*samples)
+
+
+def test_each_run_is_watched_by_itself() -> None:
+    """The samples of one run count for no other, and between runs there are none."""
+    runs = (1,) * 15 + (2,) * 15
+    found = looks(*[ASLEEP] * 30, runs=runs)
+
+    assert {None} == set(found)
+    assert [None] == looks(ASLEEP, runs=(0,), allowed=0)
+
+
+def test_without_samples_the_wall_clock_is_left() -> None:
+    """Where the platform cannot tell, a run is late after as many seconds."""
+    found = looks(*[None] * 4, allowed=0.3)
+
+    assert [None, None, None, Lateness.BUSY] == found
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc")
+def test_a_sample_is_of_one_thread() -> None:
+    """CPU time counts in the thread that computes, and a waiting thread sleeps."""
+    is_over = threading.Event()
+    waiting = threading.Thread(target=is_over.wait)
+    waiting.start()
+    try:
+        began = time.thread_time()
+        while time.thread_time() - began < 0.05:
+            pass
+        own = read_thread(os.getpid(), threading.get_native_id())
+        other = read_thread(os.getpid(), waiting.native_id or 0)
+    finally:
+        is_over.set()
+        waiting.join()
+
+    assert own is not None
+    assert other is not None
+    assert own.cpu >= 0.05
+    assert other.cpu < 0.05
+    assert other.is_asleep
