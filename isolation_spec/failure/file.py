@@ -24,9 +24,11 @@ __all__ = [
     "labels_of",
     "make_failure",
     "save",
+    "unconfirmed_name",
 ]
 
 MOST_STEPS = 2000
+_UNCONFIRMED = ".unconfirmed"
 _LONGEST_NAME = 80
 
 
@@ -147,8 +149,17 @@ def save(failure: Failure, folder: Path) -> Path:
 
 def file_name(failure: Failure) -> str:
     """The name of its file: engine, claim and, in a digest, the scenario."""
+    state = "" if failure.confirmed else _UNCONFIRMED
+    return f"{_stem(failure.engine, failure.claim, failure.scenario)}{state}.json"
+
+
+def unconfirmed_name(engine: str, claim: str, scenario: Scenario) -> str:
+    """The name of the file of such a failure before it is confirmed."""
+    return f"{_stem(engine, claim, scenario)}{_UNCONFIRMED}.json"
+
+
+def _stem(engine: str, claim: str, scenario: Scenario) -> str:
     known = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-+._"
-    engine = "".join(c if c in known else "-" for c in failure.engine)[:_LONGEST_NAME]
-    digest = sha256(failure.scenario.to_json()).hexdigest()[:8]
-    state = "" if failure.confirmed else ".unconfirmed"
-    return f"{engine}-{failure.claim}-{digest}{state}.json"
+    name = "".join(c if c in known else "-" for c in engine)[:_LONGEST_NAME]
+    digest = sha256(scenario.to_json()).hexdigest()[:8]
+    return f"{name}-{claim}-{digest}"

@@ -21,6 +21,7 @@ from isolation_spec.execution.determinism import Divergence, divergence_of_rerun
 from isolation_spec.execution.process_memory import frozen_heap
 from isolation_spec.execution.run import run
 from isolation_spec.failure import make_failure
+from isolation_spec.failure.file import unconfirmed_name
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import Scenario
 from isolation_spec.search.events import (
@@ -101,6 +102,7 @@ class _Confirming:
             self.engine.name, history, finding.violation, confirmed=False
         )
         first = self.store.save(unshrunk)
+        self._drop_other(first)
         path = self.store.path_of(first)
         users = finding.scenario.users
         self.listen(
@@ -127,6 +129,13 @@ class _Confirming:
         digests = {history.digest() for history, _ in failures}
         confirmed = len(failures) == 2 and len(digests) == 1
         return self._save(first, *failures[0], confirmed=confirmed)
+
+    def _drop_other(self, first: Path) -> None:
+        """Removes the file that the search saved, if a second run was another one."""
+        violation, scenario = self.finding.violation, self.finding.scenario
+        name = unconfirmed_name(self.engine.name, violation.claim, scenario)
+        if name != first.name:
+            self.store.drop(first.with_name(name))
 
     def _predicate(self) -> FailurePredicate:
         return FailurePredicate(

@@ -37,6 +37,7 @@ class SearchPlan(msgspec.Struct, frozen=True, kw_only=True):
         max_time: seconds after which no run begins, 0 for no limit.
         fuzz: the folder that keeps scenarios under way and the corpus.
         workload: a file with the only workload of the search.
+        failures: the folder that takes violations before they are confirmed.
         run_timeout: CPU seconds after which a run counts as hung.
     """
 
@@ -50,6 +51,7 @@ class SearchPlan(msgspec.Struct, frozen=True, kw_only=True):
     max_time: float = 0
     fuzz: Path | None = None
     workload: Path | None = None
+    failures: Path | None = None
     run_timeout: float = RUN_TIMEOUT
 
     @property

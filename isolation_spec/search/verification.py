@@ -77,8 +77,8 @@ def verify(
         pct: the depth of the runs under pure PCT, None for the profile's own.
         max_time: seconds after which no run begins; findings are still shrunk.
         workload: a file of an earlier `fuzz`, searched alone as it was then.
-        run_timeout: CPU seconds after which a run in a worker counts as hung. A run that
-            hangs, or ends its worker, is saved, and the search goes on after it.
+        run_timeout: CPU seconds after which a run in a worker counts as hung. A run
+            that hangs, or ends its worker, is saved, and the search goes on after it.
 
     Raises:
         AdapterError: the adapter broke its contract, or the database is unusable.
@@ -97,6 +97,7 @@ def verify(
         pct=pct,
         max_time=max_time,
         workload=workload,
+        failures=folder,
         run_timeout=run_timeout,
     )
     store = FailureStore(folder, listen)

@@ -86,7 +86,8 @@ def report_search(parent: Parent[Progress], share: Share) -> None:
         nonlocal last_sent, last_number
         now = time.monotonic()
         # With each workload: a worker that hangs then loses the counts of one alone.
-        if now - last_sent > REPORT_EVERY or statistics.number != last_number:
+        is_due = now - last_sent > REPORT_EVERY or statistics.number != last_number
+        if is_due or statistics.findings:
             last_sent, last_number = now, statistics.number
             parent.send(Progress(statistics))
         return not parent.wants_stop(statistics.number)

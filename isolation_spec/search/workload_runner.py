@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 from collections.abc import Callable, Generator, Iterable
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from isolation_spec.claims import judge
+from isolation_spec.claims import CLAIMS, Judgement, judge
 from isolation_spec.contract.capability_filter import restrict_to_capabilities
 from isolation_spec.execution.containment import without_pool_warnings
 from isolation_spec.execution.determinism import Sample
@@ -17,6 +18,7 @@ from isolation_spec.execution.isolation.time_limit import TimeLimit
 from isolation_spec.execution.process_memory import frozen_heap
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import Solos, comparable, solo_runs
+from isolation_spec.failure.file import make_failure, save
 from isolation_spec.model.history.history import History
 from isolation_spec.search.plan import SearchPlan
 from isolation_spec.search.statistics import SearchStatistics
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkloadRunner"]
 
+_COMPARING = tuple(claim for claim in CLAIMS if claim.compares)
+_ALONE = tuple(claim for claim in CLAIMS if not claim.compares)
+"""The claims that need no solo run."""
 _COLLECT_EVERY = 20
 """Runs between two collections of garbage. A collection takes 3.5 to 5 ms on a frozen
 heap, and 16 to 22 ms on another."""
@@ -145,8 +150,11 @@ class WorkloadRunner:
 
     def _judge(self, history: History) -> None:
         statistics, is_live = self.statistics, self.plan.live is not None
+        judgements = judge(history, self.capabilities, _ALONE)
+        before = len(statistics.findings)
+        self._save(history, judgements)
         solos = None if is_live else self._solos(history)
-        judgements = judge(history, self.capabilities, solos=solos)
+        judgements += judge(history, self.capabilities, _COMPARING, solos=solos)
         violations = [j.violations[0] for j in judgements if j.violations]
         divergence = None
         if not is_live:
@@ -155,9 +163,27 @@ class WorkloadRunner:
         for judgement in judgements:
             statistics.count(judgement)
         scenario = msgspec.structs.replace(history.scenario, schedule=history.schedule)
+        # With its divergence each is added again.
+        del statistics.findings[before:]
         for violation in violations:
             kept = history if is_live else None
             statistics.add_finding(scenario, violation, kept, divergence)
+
+    def _save(self, history: History, judgements: Iterable[Judgement]) -> None:
+        """Saves and reports violations before any solo run, which may not come back."""
+        violations = [j.violations[0] for j in judgements if j.violations]
+        if not violations or self.plan.live is not None:
+            return
+        scenario = msgspec.structs.replace(history.scenario, schedule=history.schedule)
+        for violation in violations:
+            self.statistics.add_finding(scenario, violation)
+            if self.plan.failures is not None:
+                failure = make_failure(
+                    self.engine.name, history, violation, confirmed=False
+                )
+                with contextlib.suppress(OSError):
+                    save(failure, self.plan.failures)
+        self.progressed(self.statistics)
 
     def _solos(self, history: History) -> Solos:
         """Solo runs of all users at first, then of another one in each run.

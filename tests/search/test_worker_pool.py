@@ -16,6 +16,7 @@ from isolation_spec.engines.registry import find_engine
 from isolation_spec.execution.isolation.subprocess import Ended
 from isolation_spec.execution.solo_runs import solo_runs
 from isolation_spec.model.history.history import History
+from isolation_spec.search import workload_runner
 from isolation_spec.search.events import Event, Progressed
 from isolation_spec.search.plan import SearchPlan, make_plan
 from isolation_spec.search.statistics import Finding, SearchStatistics
@@ -223,3 +224,40 @@ def test_an_interrupt_during_the_imports_is_heard(
 
     assert statistics.interrupted
     assert statistics.examples < 60
+
+
+# Saved before the solo runs
+
+
+def test_a_violation_is_on_disk_before_any_solo_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first solo run after a violation finds its unconfirmed file."""
+    seen: list[int] = []
+
+    def look(*args: Any) -> Any:
+        seen.append(len(list(tmp_path.glob("*.unconfirmed.json"))))
+        return solo_runs(*args)
+
+    monkeypatch.setattr(workload_runner, "solo_runs", look)
+    found = search_share(Share(plan("reference+shared-statistics", failures=tmp_path)))
+
+    assert [0] * (len(seen) - 1) + [len(found.findings)] == seen
+    assert found.findings
+
+
+def test_a_worker_that_dies_in_a_solo_run_loses_no_violation(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parent has the finding, and its file is there."""
+
+    def die(*args: Any) -> Any:
+        if list(tmp_path.glob("*.unconfirmed.json")):
+            os._exit(3)
+        return solo_runs(*args)
+
+    monkeypatch.setattr(workload_runner, "solo_runs", die)
+    found = pool("reference+shared-statistics", failures=tmp_path, processes=1).run()
+
+    assert found.findings
+    assert len(found.findings) == len(list(tmp_path.glob("*.unconfirmed.json")))
