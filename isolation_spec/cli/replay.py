@@ -11,6 +11,7 @@ import click
 
 from isolation_spec.cli.errors import UsageError
 from isolation_spec.cli.exit_code import ExitCode
+from isolation_spec.contract.errors import AdapterError
 
 if TYPE_CHECKING:
     from isolation_spec.failure import Replay
@@ -29,7 +30,14 @@ _WORST = (ExitCode.HOLDS, ExitCode.INCONCLUSIVE, ExitCode.USAGE, ExitCode.VIOLAT
 @click.command("replay")
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--engine", help="Replay against this engine instead of the file's.")
-def command(paths: tuple[Path, ...], engine: str | None) -> int:
+@click.option(
+    "--run-timeout",
+    type=click.FloatRange(min=0.1),
+    help="CPU seconds after which one run counts as hung, by default as in `verify`.",
+)
+def command(
+    paths: tuple[Path, ...], engine: str | None, run_timeout: float | None
+) -> int:
     """Replay the failures in PATHS: files, or folders of files.
 
     In a folder, each *.json is replayed except *.unconfirmed.json and *.hang.json. One
@@ -44,13 +52,13 @@ def command(paths: tuple[Path, ...], engine: str | None) -> int:
     try:
         files = [one for path in paths for one in failure_files(path)]
         if len(files) == 1 and not paths[0].is_dir():
-            return _show(replay_file(files[0][1], engine))
+            return _show(replay_file(files[0][1], engine, run_timeout), run_timeout)
     except BadFailureFile as error:
         raise UsageError(str(error)) from None
     counts: Counter[str] = Counter()
     for _, file in files:
         try:
-            replayed = replay_file(file, engine)
+            replayed = replay_file(file, engine, run_timeout)
             outcome, note = str(replayed.outcome), replayed.note
         except BadFailureFile as error:
             outcome, note = "REFUSED", str(error)
@@ -63,12 +71,18 @@ def command(paths: tuple[Path, ...], engine: str | None) -> int:
     return max((_EXIT.get(one, ExitCode.USAGE) for one in counts), key=_WORST.index)
 
 
-def _show(replayed: Replay) -> int:
+def _show(replayed: Replay, run_timeout: float | None) -> int:
     """Prints one replay in full and returns its exit code."""
     from isolation_spec.execution.containment import quiet
+    from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT, time_limit
 
-    with quiet():
-        lines = list(_lines(replayed))
+    allowed = run_timeout or RUN_TIMEOUT
+    try:
+        with time_limit(allowed, "the explanation", at_once=False), quiet():
+            lines = list(_lines(replayed))
+    except AdapterError as error:
+        lines = [f"{replayed.outcome}: {replayed.claim} on {replayed.engine}"]
+        lines.append(f"not explained: {error}")
     for line in lines:
         _echo(line)
     return _EXIT[replayed.outcome]

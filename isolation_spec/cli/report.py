@@ -33,12 +33,18 @@ __all__ = ["command"]
 @click.option(
     "--values", is_flag=True, help="Show the engine's outputs even without a canary."
 )
+@click.option(
+    "--run-timeout",
+    type=click.FloatRange(min=0.1),
+    help="CPU seconds after which one run counts as hung, by default as in `verify`.",
+)
 def command(
     file: Path | None,
     folder: Path | None,
     output: Path | None,
     engine: str | None,
     values: bool,
+    run_timeout: float | None,
 ) -> int:
     """Write one self-contained page: the timeline of the failure in FILE, or with
     --run the page of a whole run.
@@ -50,13 +56,17 @@ def command(
         message = "report one thing: write either FILE or --run DIR"
         raise UsageError(message)
     if folder is not None:
-        if engine is not None or values:
-            message = "--engine and --values go with FILE: --run replays nothing"
+        if engine is not None or values or run_timeout is not None:
+            message = (
+                "--engine, --values and --run-timeout go with FILE: --run replays "
+                "nothing"
+            )
             raise UsageError(message)
         page, output = _run_page(folder), output or folder / "report.html"
     else:
         assert file is not None
-        page, output = _failure_page(file, engine, values), output or _page_beside(file)
+        page = _failure_page(file, engine, values, run_timeout)
+        output = output or _page_beside(file)
     write_file(output, page, "the page")
     click.echo(f"Wrote {output}")
     return ExitCode.HOLDS
@@ -67,7 +77,10 @@ def _page_beside(file: Path) -> Path:
     return file.with_name(f"{file.name.removesuffix('.json')}.html")
 
 
-def _failure_page(file: Path, engine: str | None, values: bool) -> str:
+def _failure_page(
+    file: Path, engine: str | None, values: bool, run_timeout: float | None
+) -> str:
+    from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT, time_limit
     from isolation_spec.failure import BadFailureFile, engine_of, load, replay
     from isolation_spec.failure.diagnosed_replay import diagnose_replay
     from isolation_spec.report.failure_page import failure_page
@@ -77,9 +90,12 @@ def _failure_page(file: Path, engine: str | None, values: bool) -> str:
     except BadFailureFile as error:
         raise UsageError(str(error)) from None
     try:
-        found = engine_of(failure, engine)
-        replayed = replay(failure, found)
-        diagnosed = diagnose_replay(replayed, found.make_adapter)
+        allowed = run_timeout or RUN_TIMEOUT
+        with time_limit(allowed, "the engine"):
+            found = engine_of(failure, engine)
+        with time_limit(allowed, "the replay", at_once=False):
+            replayed = replay(failure, found)
+            diagnosed = diagnose_replay(replayed, found.make_adapter)
     except AdapterError as error:
         message = f"UNSUPPORTED: {error}"
         raise UsageError(message) from None

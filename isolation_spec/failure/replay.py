@@ -210,8 +210,13 @@ def failure_files(path: Path) -> Iterator[tuple[str, Path]]:
     yield from ((one.name, one) for one in kept)
 
 
-def replay_file(path: Path, engine: str | None = None) -> Replay:
+def replay_file(
+    path: Path, engine: str | None = None, run_timeout: float | None = None
+) -> Replay:
     """Replays one file, against the engine that the user names or the file's own.
+
+    A run, and the import of the engine, may take `run_timeout` CPU seconds: by default
+    as many as `verify` allows, and a run that hung as many as it was given.
 
     Of a run that hung (`*.hang.json`) neither claim nor history is known. A version,
     claim, engine or capability that is not known, and an adapter that breaks its
@@ -221,29 +226,32 @@ def replay_file(path: Path, engine: str | None = None) -> Replay:
         BadFailureFile: it is no failure file.
     """
     if path.name.endswith(SUFFIX):
-        return _replay_hang(path, engine)
+        return _replay_hang(path, engine, run_timeout)
+    allowed = run_timeout or RUN_TIMEOUT
     try:
         failure = load(path)
     except UnsupportedFailure as error:
         return _refused(engine or "", "", str(error))
     try:
-        with time_limit(RUN_TIMEOUT, "the replay"), quiet():
-            return replay(failure, engine_of(failure, engine))
+        with time_limit(allowed, "the engine"), quiet():
+            found = engine_of(failure, engine)
+        with time_limit(allowed, "the replay", at_once=False), quiet():
+            return replay(failure, found)
     except AdapterError as error:
         return _refused(engine or failure.engine, failure.claim, str(error))
 
 
-def _replay_hang(path: Path, engine: str | None) -> Replay:
+def _replay_hang(path: Path, engine: str | None, run_timeout: float | None) -> Replay:
     try:
         hang = load_hang(path)
     except BadHangFile as error:
         raise BadFailureFile(str(error)) from None
     try:
-        with time_limit(RUN_TIMEOUT, "the engine"), quiet():
+        with time_limit(run_timeout or RUN_TIMEOUT, "the engine"), quiet():
             found = engine_of(hang, engine)
     except AdapterError as error:
         return _refused(engine or hang.engine, "", str(error))
-    outcome, notes = run_again(hang, found)
+    outcome, notes = run_again(hang, found, run_timeout)
     return Replay(outcome=outcome, engine=found.name, claim="", notes=notes)
 
 

@@ -22,8 +22,13 @@ class Unused(msgspec.Struct, frozen=True, tag=True):
     choices: tuple[str, ...]
 
 
-def run_again(hang: HangReport, engine: Engine) -> tuple[Outcome, tuple[str, ...]]:
-    """Returns the outcome of another run of a hang, and notes that say why."""
+def run_again(
+    hang: HangReport, engine: Engine, run_timeout: float | None = None
+) -> tuple[Outcome, tuple[str, ...]]:
+    """Returns the outcome of another run of a hang, and notes that say why.
+
+    It may take `run_timeout` CPU seconds, by default as many as the run was given.
+    """
     scenario = hang.scenario
     assert scenario is not None
     received: list[Unused] = []
@@ -42,7 +47,7 @@ def run_again(hang: HangReport, engine: Engine) -> tuple[Outcome, tuple[str, ...
             name="the replay",
             engine=engine.name,
             adapter=engine.adapter_name,
-            allowed=hang.allowed or RUN_TIMEOUT,
+            allowed=run_timeout or hang.allowed or RUN_TIMEOUT,
         )
     except AdapterError as error:
         return Outcome.UNSUPPORTED, (str(error),)

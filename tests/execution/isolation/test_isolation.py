@@ -289,7 +289,7 @@ def test_the_handlers_of_signals_are_put_back(bad: ModuleType) -> None:
 @pytest.mark.parametrize(
     ("engine", "outcome", "code"),
     [
-        ("bad:Always", "REPRODUCED: Always.read (", 1),
+        ("bad:Always", "REPRODUCED: Always.read (bad.py:", 1),
         ("notebook:NotebookAdapter", "FIXED: the run", 0),
     ],
 )
@@ -303,7 +303,7 @@ def test_a_hang_is_replayed(
     path = save_hang(hang, tmp_path)
 
     done = subprocess.run(
-        [SCRIPT, "replay", path, "--engine", engine],
+        [SCRIPT, "replay", path, "--engine", engine, "--run-timeout", "1"],
         cwd=tmp_path,
         env={**environment(), "PYTHONPATH": str(STRANGERS)},
         capture_output=True,
@@ -314,6 +314,7 @@ def test_a_hang_is_replayed(
 
     assert (code, "") == (done.returncode, done.stderr), done.stdout
     assert done.stdout.startswith(outcome)
+    assert (code == 1) == ("within 1 CPU s" in done.stdout)
 
 
 # In this process
