@@ -211,11 +211,11 @@ class CheckedAdapter:
     def _listed(
         self, method: str, call: Callable[[], Iterable[Any]]
     ) -> tuple[Any, ...]:
-        def items() -> tuple[Any, ...] | Any:
+        def _items() -> tuple[Any, ...] | Any:
             found = call()
             return tuple(found) if isinstance(found, Iterable) else found
 
-        found = self._read(method, items)
+        found = self._read(method, _items)
         if not isinstance(found, tuple):
             rule, saw = "must give something to iterate over", short_repr(found)
             raise self._broken(method, rule, saw, f"write 'def {method}', a plain one")

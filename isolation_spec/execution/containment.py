@@ -18,7 +18,6 @@ from isolation_spec.world.loop import WorldExhausted
 __all__ = ["TimedOut", "contain_process_exit", "quiet", "without_pool_warnings"]
 
 _HEARD = (signal.SIGINT, signal.SIGTERM)
-_PASSING = (WorldExhausted, GeneratorExit)
 _INTERRUPTS = "execution/interrupts.py"
 
 
@@ -51,7 +50,7 @@ def contain_process_exit() -> Iterator[_Named]:
         yield named
     except Exception:
         raise
-    except _PASSING:
+    except WorldExhausted:
         raise
     except TimedOut as error:
         where = attribute(frames_of(error.__traceback__), named.adapter)

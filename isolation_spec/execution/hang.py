@@ -1,4 +1,4 @@
-"""The report of a run that never came to its end, in a file of its own.
+"""The report of a run that never came to its end, or that its adapter broke.
 
 Like a failure file it is pure JSON, and nothing in it is imported or called. It has no
 history, as the run did not end.
@@ -34,12 +34,12 @@ class BadHangFile(Exception):
 
 
 class HangReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A run that hung, or took its process with it.
+    """A run that hung, took its process with it, or was broken by its adapter.
 
     Attributes:
         engine: the name under which the engine was verified.
-        how: `hung`, or `died` with the process in which it was.
-        why: the time, signal or exit code, in one clause.
+        how: `hung`; `died` with the process in which it was; `broke` the contract.
+        why: the time, signal or exit code, in one clause; or the broken rule.
         method: of the adapter; "" for a stack without one.
         place: file, line and function, "" if unknown.
         allowed: CPU seconds that it was given.
@@ -50,7 +50,7 @@ class HangReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     format: Literal["isolation-spec-hang"] = "isolation-spec-hang"
     version: Literal[1] = 1
     engine: str
-    how: Literal["hung", "died"]
+    how: Literal["hung", "died", "broke"]
     why: str
     method: str = ""
     place: str = ""
@@ -60,6 +60,8 @@ class HangReport(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     def sentence(self) -> str:
         """The event, and the method of the adapter, in one sentence."""
+        if self.how == "broke":
+            return self.why
         where = self.method or "the engine"
         if self.place:
             where += f" ({self.place})"

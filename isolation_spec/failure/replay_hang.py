@@ -50,7 +50,10 @@ def run_again(
             allowed=run_timeout or hang.allowed or RUN_TIMEOUT,
         )
     except AdapterError as error:
-        return Outcome.UNSUPPORTED, (str(error),)
+        outcome = Outcome.UNSUPPORTED
+        if hang.how == "broke":
+            outcome = Outcome.REPRODUCED
+        return outcome, (str(error),)
     if again is not None:
         return Outcome.REPRODUCED, (again.sentence(),)
     ended = f"the run came to its end on {engine.name}"

@@ -82,7 +82,8 @@ class FailureStore:
 
     def save_hang(self, hang: HangReport) -> str:
         """The path of a run that hung or died, "" if its scenario is unknown."""
-        kind = (hang.how, hang.method, hang.place)
+        broken = hang.why if hang.how == "broke" else ""
+        kind = (hang.how, hang.method, hang.place or broken)
         if kind not in self._hangs:
             self._hangs[kind] = []
             self._sentences.append(hang.sentence())

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from isolation_spec.execution.hang import HangReport
 from isolation_spec.execution.isolation.beacon import RunBeacon
 from isolation_spec.execution.isolation.subprocess import Parent
 from isolation_spec.execution.isolation.time_limit import TimeLimit
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "REPORT_EVERY",
+    "Broken",
     "Progress",
     "Share",
     "import_strategies",
@@ -36,6 +38,12 @@ class Progress(msgspec.Struct, frozen=True, tag=True):
     """The statistics of a worker so far."""
 
     statistics: SearchStatistics
+
+
+class Broken(msgspec.Struct, frozen=True, tag=True):
+    """A run that the adapter broke; the search went on to the next workload."""
+
+    report: HangReport
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -78,7 +86,7 @@ class Share(msgspec.Struct, frozen=True):
         )
 
 
-def report_search(parent: Parent[Progress], share: Share) -> None:
+def report_search(parent: Parent[Progress | Broken], share: Share) -> None:
     """The work of a worker process: searches a share, and reports its progress."""
     last_sent, last_number = time.monotonic(), -1
 
@@ -92,21 +100,26 @@ def report_search(parent: Parent[Progress], share: Share) -> None:
             parent.send(Progress(statistics))
         return not parent.wants_stop(statistics.number)
 
-    parent.send(Progress(search_share(share, progressed, parent.beacon)))
+    def report(broken: HangReport) -> None:
+        parent.send(Broken(broken))
+
+    parent.send(Progress(search_share(share, progressed, parent.beacon, report)))
 
 
 def search_share(
     share: Share,
     progressed: Callable[[SearchStatistics], bool] = lambda _: True,
     limit: RunBeacon | TimeLimit | None = None,
+    report: Callable[[HangReport], None] | None = None,
 ) -> SearchStatistics:
     """Searches one share until a finding, its end, or the deadline of the plan.
 
     `progressed` takes the statistics after each run, and returns whether to go on. The
-    `limit` takes each run before it begins.
+    `limit` takes each run before it begins. `report` takes each run that the adapter
+    broke, and the search goes on to the next workload.
 
     Raises:
-        AdapterError: the adapter broke its contract.
+        AdapterError: the adapter broke its contract, and there is no `report`.
     """
     plan = share.plan
 
@@ -122,7 +135,7 @@ def search_share(
         corpus = CorpusWriter(database, plan.profile.name, plan.seed)
     # Delays in live worlds are drawn, other ones in each worker.
     live_seed = f"{plan.seed}/{share.first}"
-    runner = WorkloadRunner(plan, goes_on, live_seed, corpus, limit)
+    runner = WorkloadRunner(plan, goes_on, live_seed, corpus, limit, report)
     try:
         return runner.run_all(share.workloads(corpus))
     finally:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection, wait
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import psutil
 
@@ -28,6 +28,7 @@ from isolation_spec.search.plan import SearchPlan
 from isolation_spec.search.statistics import Finding, SearchStatistics
 from isolation_spec.search.worker import (
     REPORT_EVERY,
+    Broken,
     Progress,
     Share,
     import_strategies,
@@ -38,13 +39,17 @@ from isolation_spec.search.worker import (
 __all__ = ["WorkerPool", "first_findings"]
 
 _MOST_HANGS = 5
-"""Hangs after which a search is given up: each may cost a whole `run_timeout`."""
+"""Runs without an end after which a search is given up: a hang may cost a whole
+`run_timeout`."""
 _ENDS_WITHIN = 5.0
 """Seconds that all workers together may take for the run under way at the end."""
 
 
+Message: TypeAlias = Progress | Broken
+
+
 class _Worker(NamedTuple):
-    process: IsolatedProcess[Progress]
+    process: IsolatedProcess[Message]
     share: Share
 
 
@@ -77,7 +82,7 @@ class WorkerPool:
         self._waiting: set[Connection] = set()
         self._statistics: dict[Connection, SearchStatistics] = {}
         self._errors: list[str] = []
-        self._hangs = 0
+        self._hangs: list[HangReport] = []
         self._last_wanted: int | None = None
         self._is_stopped = False
         self._interrupts = Interrupts()
@@ -115,9 +120,12 @@ class WorkerPool:
                 self._gather()
             finally:
                 self._end()
+        total = self._total()
+        if self.gave_up and not total.findings:
+            # An adapter that breaks run after run is not ready to be verified.
+            self._errors += [one.why for one in self._hangs if one.how == "broke"]
         if self._errors:
             raise AdapterError(self._errors[0])
-        total = self._total()
         kept = first_findings(total.findings)
         for finding in total.findings:
             if finding not in kept:
@@ -127,10 +135,10 @@ class WorkerPool:
         return total
 
     def _start_worker(self, share: Share) -> None:
-        def work(parent: Parent[Progress]) -> None:
+        def work(parent: Parent[Message]) -> None:
             report_search(parent, share)
 
-        process = IsolatedProcess(work, Progress, name="the search")
+        process = IsolatedProcess(work, Message, name="the search")
         self._workers[process.connection] = _Worker(process, share)
         self._waiting.add(process.connection)
 
@@ -159,6 +167,9 @@ class WorkerPool:
             if message.error:
                 self._errors.append(message.error)
                 self._stop()
+            return True
+        if isinstance(message, Broken):
+            self._count_hang(message.report)
             return True
         self._statistics[connection] = message.statistics
         self._pass_lowest(message.statistics.findings)
@@ -207,16 +218,20 @@ class WorkerPool:
             return
         self._start_worker(share.after(process.beacon.number))
 
-    def _report_hang(self, process: IsolatedProcess[Progress]) -> None:
+    def _report_hang(self, process: IsolatedProcess[Message]) -> None:
         engine = self.plan.engine
         hang = process.describe_hang(
             engine.name, engine.adapter_name, self.plan.run_timeout
         )
-        self._hangs += 1
         if hang.scenario is not None and process.process.pid is not None:
             self.reported_processes.append(process.process.pid)
+        self._count_hang(hang)
+
+    def _count_hang(self, hang: HangReport) -> None:
+        """Reports a run without an end, and gives up after too many."""
+        self._hangs.append(hang)
         self.report_hang(hang)
-        if self._hangs >= _MOST_HANGS:
+        if len(self._hangs) >= _MOST_HANGS and not self._is_stopped:
             self.gave_up = True
             self._stop()
 

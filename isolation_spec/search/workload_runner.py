@@ -5,14 +5,16 @@ from __future__ import annotations
 import contextlib
 import gc
 from collections.abc import Callable, Generator, Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
 from isolation_spec.claims import CLAIMS, Judgement, judge
 from isolation_spec.contract.capability_filter import restrict_to_capabilities
+from isolation_spec.contract.errors import AdapterError
 from isolation_spec.execution.containment import without_pool_warnings
 from isolation_spec.execution.determinism import Sample
+from isolation_spec.execution.hang import HangReport
 from isolation_spec.execution.isolation.beacon import RunBeacon
 from isolation_spec.execution.isolation.time_limit import TimeLimit
 from isolation_spec.execution.process_memory import frozen_heap
@@ -43,6 +45,10 @@ class StopSearch(Exception):
     """The search is over: there is a finding, or its caller needs no further run."""
 
 
+class _BrokenRun(Exception):
+    """The adapter broke a run; the next workload may fare better."""
+
+
 class WorkloadRunner:
     """Runs each workload under several schedules, judges the runs, and counts.
 
@@ -51,6 +57,7 @@ class WorkloadRunner:
         live_seed: decides the delays of live worlds.
         corpus: keeps each scenario before it is run.
         limit: takes each run before it begins.
+        report: takes each run that the adapter broke; None to raise its error.
     """
 
     def __init__(
@@ -60,7 +67,9 @@ class WorkloadRunner:
         live_seed: str,
         corpus: CorpusWriter | None,
         limit: RunBeacon | TimeLimit | None,
+        report: Callable[[HangReport], None] | None = None,
     ) -> None:
+        self.report = report
         self.plan = plan
         self.progressed = progressed
         self.live_seed = live_seed
@@ -79,7 +88,8 @@ class WorkloadRunner:
         with frozen_heap(), without_pool_warnings():
             try:
                 for workload in workloads:
-                    self._run_workload(workload)
+                    with contextlib.suppress(_BrokenRun):
+                        self._run_workload(workload)
             except StopSearch:
                 pass
             except KeyboardInterrupt:
@@ -118,9 +128,27 @@ class WorkloadRunner:
             self.corpus.begin(self._ordinal, scenario)
         if self.limit is not None:
             self.limit.begin_run(self.statistics.number, scenario, scheduler)
-        history = self._run_once(scheduled)
+        try:
+            history = self._run_once(scheduled)
+        except AdapterError as error:
+            self._break_off(scheduled, error)
         self.statistics.count_scheduler(scheduler)
         return history
+
+    def _break_off(self, scheduled: ScheduledRun, error: AdapterError) -> NoReturn:
+        """Reports a run that the adapter broke, with the choices that it followed."""
+        if self.report is None:
+            raise error
+        schedule = scheduled.scheduler.executed_schedule()
+        scenario = msgspec.structs.replace(scheduled.scenario, schedule=schedule)
+        self.report(
+            HangReport(
+                engine=self.engine.name, how="broke", why=str(error), scenario=scenario
+            )
+        )
+        if not self.progressed(self.statistics):
+            raise StopSearch
+        raise _BrokenRun
 
     def _run_once(self, scheduled: ScheduledRun) -> History:
         history = run(

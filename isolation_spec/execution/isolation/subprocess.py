@@ -234,7 +234,8 @@ def _do_work(work: Work[M], parent: Parent[M], name: str) -> None:
         ended = Ended(interrupted=True)
     except AdapterError as error:
         ended = Ended(error=str(error))
-    except Exception as error:
+    except BaseException as error:
+        # Of an engine, as its modules and constructors run here, too.
         ended = Ended(error=f"{name} broke off: {type(error).__name__}: {error}")
     parent.beacon.end_work()
     parent.send(ended)
