@@ -17,6 +17,7 @@ NO_MODULE = {
     "cli/test_workflows.py": "the workflows that users copy",
     "diagnosis/test_fact_wording.py": "the text of each kind of fact",
     "execution/isolation/test_isolation.py": "hostile engines, from end to end",
+    "execution/test_cancelled_tasks.py": "what the executor lets go of",
     "execution/test_engine_code.py": "engines in packages of any name",
     "failure/test_mutations.py": "mutated failure files",
     "plugin/test_coexistence.py": "other plugins of pytest beside this one",
