@@ -141,6 +141,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         turn: the number of the present turn.
         trackers: the trackers of tasks whose steps are counted.
         callback: the number of the present callback.
+        in_callback: whether callbacks run now, rather than arrivals and timers.
         on_unhandled: called with the context of each exception that reaches the
             loop's exception handler.
         on_blocked: called with each synchronous wait of a callback.
@@ -167,6 +168,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         self._held = ""
         self._most_turns = most_turns
         self._now = 0.0
+        self.in_callback = False
         self._busy_turns = 0
         self._clock_resolution = 1e-9
         self._stalled_until = 0.0
@@ -190,6 +192,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         self._receive()
         self._fire_timers()
         ready, trackers = self._ready, self.trackers
+        self.in_callback = True
         for _ in range(len(ready)):
             handle = ready.popleft()
             if handle._cancelled:
@@ -200,6 +203,7 @@ class WorldLoop(asyncio.BaseEventLoop):
                 self._run_tracked(handle)
             else:
                 handle._run()
+        self.in_callback = False
 
     def _receive(self) -> None:
         """Takes in one arrival when idle, and up to `burst` more in any turn."""

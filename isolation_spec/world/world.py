@@ -18,6 +18,7 @@ from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.states import SessionMove
 from isolation_spec.model.scenario import Scenario
 from isolation_spec.world.blocking import BlockingCall, BlockingWatch
+from isolation_spec.world.cpu_watch import CpuWatch
 from isolation_spec.world.database import Databases
 from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.interface import Choices
@@ -76,6 +77,7 @@ class World:
         self._exit.enter_context(self.ledger)
         self._exit.enter_context(ThreadWatch(self._start_thread))
         self._exit.enter_context(BlockingWatch(self.loop))
+        self._exit.enter_context(CpuWatch(self.loop))
         return self
 
     def __exit__(self, *_: object) -> None:
