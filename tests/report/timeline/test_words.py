@@ -56,6 +56,10 @@ def entry_of(kind: Any, text: str) -> Entry:
         "owner": "alice",
         "thread": "t",
         "key": "k",
+        "call": "time.sleep",
+        "seconds": 1.0,
+        "callback": 1,
+        "function": "engine.f",
     }
     names = set(kind.__struct_fields__) - set(fields)
     entry: Entry = kind(**fields, **{name: given.get(name, text) for name in names})
