@@ -1,7 +1,8 @@
 """The graph of the engine's objects: sharing between contexts, and deep mutation.
 
 Only the engine's own objects are looked into: attributes, slots and containers, never
-those of libraries, of code, or of tasks.
+those of libraries, of code, or of tasks. A library's object is held, and its inside is
+the library's affair.
 """
 
 from __future__ import annotations
@@ -13,26 +14,14 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from typing import Any, TypeAlias
 
+from isolation_spec.execution.mutability import is_container, is_leaf, is_mutable
 from isolation_spec.model.code_origin import EngineCode
 from isolation_spec.model.history.entries import PathStep
+from isolation_spec.model.history.rendering import render
 
 __all__ = ["mutate_deeply", "shared_objects"]
 
 _MOST = 3000
-_CONTAINERS = (list, dict, set, deque, bytearray)
-_ATOMS = (
-    str,
-    bytes,
-    int,
-    float,
-    type,
-    types.ModuleType,
-    types.FunctionType,
-    types.BuiltinFunctionType,
-    types.MethodType,
-    types.CoroutineType,
-    asyncio.Future,
-)
 
 
 Path: TypeAlias = tuple[PathStep, ...]
@@ -46,15 +35,19 @@ def shared_objects(
     """Yields (user, other user, their paths) for each mutable object that both reach.
 
     `holders` are (user, roots of the search). Objects that are reached through a
-    declared object are shared on purpose.
+    declared object are shared on purpose. The parts of a shared object are shared with
+    it, and are not listed again.
     """
     excluded = set(map(id, _reach(declared, engine)))
     owners: dict[int, tuple[int, Path]] = {}
     for user, roots in holders:
-        for thing, path in _paths(roots, excluded, engine):
+        walk = _Walk(roots, excluded, engine)
+        for thing, path in walk:
             owner, first = owners.setdefault(id(thing), (user, path))
             if owner != user:
                 yield user, owner, path, first
+            else:
+                walk.enter(thing, path)
 
 
 def _reach(roots: Iterable[Any], engine: EngineCode) -> list[Any]:
@@ -66,54 +59,77 @@ def _reach(roots: Iterable[Any], engine: EngineCode) -> list[Any]:
     return found
 
 
-def _paths(
-    roots: Iterable[Any], excluded: set[int], engine: EngineCode
-) -> Iterator[tuple[Any, Path]]:
-    """Yields (mutable object, path) reached from the roots, nearest first."""
-    waiting: deque[tuple[Any, Path]] = deque(
-        (root, (PathStep(type(root).__name__),)) for root in roots
-    )
-    seen = set(excluded)
-    while waiting and len(seen) < _MOST:
-        thing, path = waiting.popleft()
-        if id(thing) in seen or thing is None or isinstance(thing, _ATOMS):
-            continue
-        seen.add(id(thing))
-        if _is_mutable(thing, engine):
-            yield thing, path
-        for step, part in _parts(thing, engine):
-            waiting.append((part, (*path, step)))
+class _Walk:
+    """Yields (mutable object, path) reached from the roots, nearest first.
+
+    A mutable object is looked into once `enter` is called with it.
+    """
+
+    def __init__(
+        self, roots: Iterable[Any], excluded: set[int], engine: EngineCode
+    ) -> None:
+        self._engine = engine
+        self._seen = set(excluded)
+        self._waiting: deque[tuple[Any, Path]] = deque(
+            (root, (PathStep(type(root).__name__),)) for root in roots
+        )
+
+    def __iter__(self) -> Iterator[tuple[Any, Path]]:
+        while self._waiting and len(self._seen) < _MOST:
+            thing, path = self._waiting.popleft()
+            if id(thing) in self._seen or _is_leaf(thing):
+                continue
+            self._seen.add(id(thing))
+            if self._can_change(thing):
+                yield thing, path
+            else:
+                self.enter(thing, path)
+
+    def enter(self, thing: Any, path: Path) -> None:
+        """Puts the parts of the object on the list of those to look at."""
+        for step, part in _parts(thing, self._engine):
+            self._waiting.append((part, (*path, step)))
+
+    def _can_change(self, thing: Any) -> bool:
+        if is_container(type(thing)):
+            return True
+        return _is_own(type(thing), self._engine) and is_mutable(thing)
 
 
-def _is_mutable(thing: Any, engine: EngineCode) -> bool:
-    """Whether it is a mutable container, or an object of the engine's own classes."""
-    if isinstance(thing, _CONTAINERS):
-        return True
-    frozen = getattr(
-        getattr(type(thing), "__dataclass_params__", None), "frozen", False
-    )
-    return not frozen and _is_own(thing, engine) and hasattr(thing, "__dict__")
+def _is_leaf(thing: Any) -> bool:
+    return isinstance(thing, asyncio.Future) or is_leaf(type(thing))
 
 
-def _is_own(thing: Any, engine: EngineCode) -> bool:
-    return engine.has_module(type(thing).__module__ or "")
+def _is_own(kind: type, engine: EngineCode) -> bool:
+    return engine.has_module(kind.__module__ or "")
 
 
 def _parts(thing: Any, engine: EngineCode) -> Iterator[tuple[PathStep, Any]]:
+    # By the methods of the built-in classes: those of a subclass are the engine's code.
     if isinstance(thing, dict):
-        for key, value in thing.items():
-            yield PathStep(key=str(key)[:20]), value
-    elif isinstance(thing, list | tuple | set | frozenset | deque):
+        for key, value in dict.items(thing):
+            yield PathStep(key=render(key)[:20]), value
+    elif isinstance(thing, list | tuple | deque):
         for index, value in enumerate(thing):
             yield PathStep(f"[{index}]"), value
-    elif _is_own(thing, engine) and not isinstance(thing, _ATOMS):
-        for name, value in getattr(thing, "__dict__", {}).items():
-            yield PathStep(f".{name}"), value
-        for owner in type(thing).__mro__:
-            slots = owner.__dict__.get("__slots__", ())
-            for name in (slots,) if isinstance(slots, str) else slots:
-                if hasattr(thing, name):
-                    yield PathStep(f".{name}"), getattr(thing, name)
+    elif isinstance(thing, set | frozenset):
+        # The order of a set may be that of addresses, so its members have no index.
+        yield from ((PathStep("[...]"), value) for value in thing)
+    if _is_own(type(thing), engine) and not _is_leaf(thing):
+        yield from _attributes(thing, engine)
+
+
+def _attributes(thing: Any, engine: EngineCode) -> Iterator[tuple[PathStep, Any]]:
+    """Yields the attributes in the instance, and in slots of the engine's classes.
+
+    No property is computed.
+    """
+    for name, value in getattr(thing, "__dict__", {}).items():
+        yield PathStep(f".{name}"), value
+    for owner in type(thing).__mro__:
+        for name, member in vars(owner).items() if _is_own(owner, engine) else ():
+            if isinstance(member, types.MemberDescriptorType) and hasattr(thing, name):
+                yield PathStep(f".{name}"), member.__get__(thing)
 
 
 def _public_parts(thing: Any) -> list[Any]:
@@ -133,8 +149,7 @@ def mutate_deeply(thing: Any, value: str, depth: int = 0) -> None:
     if depth > 6:
         return
     for part in _public_parts(thing):
-        if not isinstance(part, _ATOMS):
-            mutate_deeply(part, value, depth + 1)
+        mutate_deeply(part, value, depth + 1)
     try:
         if isinstance(thing, list | deque):
             thing.append(value)

@@ -1,6 +1,7 @@
 """Objects of the engine that two users reach, and deep mutation of values."""
 
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -26,6 +27,20 @@ class Frozen:
     name: str
 
 
+class Slotted:
+    """A context without a dictionary, and with a property."""
+
+    __slots__ = ("notes",)
+
+    def __init__(self, notes: list[str]) -> None:
+        self.notes = notes
+
+    @property
+    def computed(self) -> list[str]:
+        """Fails where it is computed."""
+        raise AssertionError
+
+
 def test_an_object_that_two_users_reach_is_found() -> None:
     """Both paths are named, each from the object where the walk began."""
     one, other = Context(), Context()
@@ -45,7 +60,7 @@ def test_declared_objects_are_shared_on_purpose() -> None:
     one, other = Context(cache={"s": shared}), Context(cache={"s": shared})
 
     assert [] == list(shared_objects([(0, (one,)), (1, (other,))], (shared,), ENGINE))
-    assert 3 == len(list(shared_objects([(0, (one,)), (1, (other,))], (), ENGINE)))
+    assert 1 == len(list(shared_objects([(0, (one,)), (1, (other,))], (), ENGINE)))
 
 
 def test_attributes_of_declared_objects_are_shared_on_purpose() -> None:
@@ -62,6 +77,24 @@ def test_what_cannot_change_is_not_shared_state() -> None:
     one, other = Context(cache={"f": frozen}), Context(cache={"f": frozen})
 
     assert [] == list(shared_objects([(0, (one,)), (1, (other,))], (), ENGINE))
+
+
+def test_the_inside_of_a_library_object_is_not_searched() -> None:
+    """Two contexts hold one object of a library, and what it holds is its affair."""
+    client = SimpleNamespace(headers={})
+    one, other = Context(cache={"c": client}), Context(cache={"c": client})
+
+    assert [] == list(shared_objects([(0, (one,)), (1, (other,))], (), ENGINE))
+
+
+def test_an_object_in_a_slot_is_found() -> None:
+    """Slots are looked into, and properties are not computed."""
+    notes: list[str] = []
+    one, other = Slotted(notes), Slotted(notes)
+
+    found = shared_objects([(0, (one,)), (1, (other,))], (), ENGINE)
+
+    assert ["Slotted.notes"] == ["".join(map(str, path)) for _, _, path, _ in found]
 
 
 @pytest.mark.parametrize(
