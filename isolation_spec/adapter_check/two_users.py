@@ -7,8 +7,10 @@ from collections.abc import Iterator
 import msgspec
 
 from isolation_spec.adapter_check.result import ALICE, BOB, THREAD, MethodResult
+from isolation_spec.claims.remarks import remarks_on
 from isolation_spec.contract.capability_filter import restrict_to_capabilities
 from isolation_spec.contract.errors import AdapterError
+from isolation_spec.diagnosis.wording import describe_remark
 from isolation_spec.engines.registry import Engine
 from isolation_spec.execution.run import run
 from isolation_spec.model.history.entries import (
@@ -85,6 +87,7 @@ def check_two_users(engine: Engine) -> Iterator[MethodResult]:
         return
     yield MethodResult(method="two users", status="ok")
     yield from _attacks(history)
+    yield from _shared(history)
     yield from _alive(history)
     yield _deterministic(history, again)
 
@@ -119,6 +122,13 @@ def _reason(entry: OperationEnded) -> str:
     if entry.outcome == Outcome.FAILED:
         return f"{entry.error[:60]} is not in refusals; add it if it means no"
     return "let the engine check the user, unless you look for this fault"
+
+
+def _shared(history: History) -> Iterator[MethodResult]:
+    """Yields a hint for each object that both users' contexts hold."""
+    for remark in dict.fromkeys(remarks_on(history)):
+        note = describe_remark(remark)
+        yield MethodResult(method="shared", status="hint", note=note)
 
 
 def _alive(history: History) -> Iterator[MethodResult]:

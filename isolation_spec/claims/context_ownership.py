@@ -9,7 +9,6 @@ from isolation_spec.claims.facts import (
     ForeignAwait,
     ForeignIdentity,
     ForeignValue,
-    SharedObject,
     Shown,
     StaleState,
     Surface,
@@ -19,10 +18,8 @@ from isolation_spec.claims.history_index import HistoryIndex
 from isolation_spec.model.history.entries import (
     AgentStepped,
     IdentityChanged,
-    ObjectShared,
     OperationEnded,
     OperationStarted,
-    PathStep,
     ToolRan,
 )
 from isolation_spec.model.scenario import canaries_in
@@ -44,8 +41,6 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
     for index, entry in enumerate(observed.entries):
         if isinstance(entry, OperationStarted) and entry.user is not None:
             active.add(entry.user)
-        if isinstance(entry, ObjectShared):
-            yield _shared(index, entry)
         if isinstance(entry, IdentityChanged):
             yield _changed(index, entry)
         if not isinstance(entry, AgentStepped | OperationEnded | ToolRan):
@@ -154,31 +149,6 @@ def _stale_state(
         )
 
 
-def _shared(index: int, entry: ObjectShared) -> Violation:
-    user = entry.user or 0
-    return Violation(
-        claim=_ID,
-        clause="shared-object",
-        fact=SharedObject(
-            user=user,
-            other=entry.other,
-            path=tuple(_texts(entry.path)),
-            others_path=tuple(_texts(entry.others_path)),
-        ),
-        entry=index,
-        users=(user, entry.other),
-    )
-
-
-def _texts(path: tuple[PathStep, ...]) -> Iterator[Text]:
-    """Yields the parts of a path: attributes are code, keys of mappings are not."""
-    for step in path:
-        if step.key is None:
-            yield step.code
-        else:
-            yield from ("[", Shown(repr(step.key)), "]")
-
-
 CONTEXT_OWNERSHIP = Claim(
     id=_ID,
     statement=(
@@ -196,9 +166,6 @@ CONTEXT_OWNERSHIP = Claim(
         ),
         "stale-state": (
             "the state of a run begins empty, also after another run of its user"
-        ),
-        "shared-object": (
-            "contexts of two users share no mutable object that is not declared"
         ),
     },
     exception=ContextOwnershipViolated,

@@ -82,8 +82,9 @@ def _write_table(reporter: pytest.TerminalReporter, searched: Searched) -> None:
 
 
 def _below(searched: Searched) -> Iterator[str]:
-    """Yields the lines below a table: reasons, files and replay commands."""
+    """Yields the lines below a table: remarks, reasons, files, replay commands."""
     assert searched.result is not None
+    yield from (f"remark: {remark}" for remark in searched.result.remarks)
     yield from (f"inconclusive: {reason}" for reason in searched.result.reasons)
     for finding in searched.found.values():
         yield f"Saved in {finding.path}"

@@ -70,6 +70,7 @@ def _render(run: RunFolder, most: int) -> str:
         cancelled=sum(1 for place in places if place.cancelled),
         of_places=len(places),
         counted=bool(result.coverage.operations),
+        remarks=[_short(remark) for remark in result.remarks[:most]],
         reasons=[_short(reason) for reason in result.reasons[:most]],
         failures=[_short(path) for path in result.failures[:most]],
         timed=run.timed,

@@ -194,6 +194,8 @@ class Terminal:
     def _end(self, result: Result) -> None:
         if not self.quiet:
             self._counts(result)
+        for remark in () if self.quiet else result.remarks:
+            self._write(f"remark: {remark}")
         for reason in result.reasons:
             self._write(f"inconclusive: {reason}")
         for path in result.stuck:

@@ -43,6 +43,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         failures: paths of the saved failure files.
         stuck: paths of the files of runs that hung or ended their process.
         reasons: why the verdict is not green, a sentence each.
+        remarks: observations beside the verdict, a sentence each.
         max_time: seconds after which no further run was begun; 0 for no such limit.
         time_up: whether the time limit ended the search; the verdict is about its runs.
     """
@@ -66,6 +67,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     failures: tuple[str, ...]
     stuck: tuple[str, ...] = ()
     reasons: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
     seed: int
     interrupted: bool = False
     time_up: bool = False

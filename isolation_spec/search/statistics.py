@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from isolation_spec.claims import (
@@ -11,6 +13,7 @@ from isolation_spec.claims import (
     Verdict,
     Violation,
 )
+from isolation_spec.claims.remarks import AnyRemark
 from isolation_spec.execution.determinism import Divergence
 from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.history import History
@@ -53,6 +56,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         pct: the bound of the runs under pure PCT, None without such runs.
         time_up: whether the deadline ended the search.
         number: of the workload under way.
+        remarks: each remark once, in the order of the runs.
     """
 
     examples: int = 0
@@ -71,6 +75,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
     time_up: bool = False
     number: int = 0
     coverage: Coverage = msgspec.field(default_factory=Coverage)
+    remarks: list[AnyRemark] = []
 
     def add(self, other: SearchStatistics) -> None:
         """Adds the statistics of another process to these."""
@@ -91,6 +96,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         self.exhausted += other.exhausted
         self.pct = self.pct if other.pct is None else other.pct.plus(self.pct)
         self.time_up = self.time_up or other.time_up
+        self.add_remarks(other.remarks)
 
     def add_finding(
         self,
@@ -127,6 +133,10 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
             self.not_applicable.add(name)
         if judgement.reason is not None:
             self._add_reason(name, judgement.reason)
+
+    def add_remarks(self, remarks: Iterable[AnyRemark]) -> None:
+        """Adds the remarks that were not made before."""
+        self.remarks += (one for one in remarks if one not in self.remarks)
 
     def _add_reason(self, claim: str, reason: Reason) -> None:
         """Keeps the latest reason of a claim, but never drops a crash of its check."""

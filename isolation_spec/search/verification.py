@@ -12,7 +12,7 @@ import msgspec
 
 from isolation_spec.claims import CLAIMS, Reason, ReasonKind, Verdict
 from isolation_spec.contract.capability_filter import required_activity
-from isolation_spec.diagnosis.wording import describe_reason
+from isolation_spec.diagnosis.wording import describe_reason, describe_remark
 from isolation_spec.engines.registry import Engine
 from isolation_spec.execution.containment import quiet
 from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT
@@ -230,6 +230,8 @@ def _conclude(
         failures=tuple(one.path for one in confirmations if one.path),
         stuck=store.hangs,
         reasons=(),
+        # Sorted, as workers finish in any order.
+        remarks=tuple(sorted(map(describe_remark, statistics.remarks))),
         seed=plan.seed,
         interrupted=statistics.interrupted,
         time_up=statistics.time_up,

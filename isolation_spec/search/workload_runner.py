@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from isolation_spec.claims import CLAIMS, Judgement, judge
+from isolation_spec.claims.remarks import remarks_on
 from isolation_spec.contract.capability_filter import restrict_to_capabilities
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.execution.containment import without_pool_warnings
@@ -190,6 +191,7 @@ class WorkloadRunner:
             statistics.reruns, statistics.divergence = self.sample.counts()
         for judgement in judgements:
             statistics.count(judgement)
+        statistics.add_remarks(remarks_on(history))
         scenario = msgspec.structs.replace(history.scenario, schedule=history.schedule)
         # With its divergence each is added again.
         del statistics.findings[before:]

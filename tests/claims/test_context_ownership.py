@@ -8,8 +8,6 @@ from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.history.entries import (
     Entry,
     IdentityChanged,
-    ObjectShared,
-    PathStep,
 )
 from isolation_spec.model.scenario import OpenContext, canary, metadata_canary
 from tests.claims.histories import (
@@ -157,17 +155,7 @@ def test_what_another_run_stored_is_no_state() -> None:
     assert holds(1) == judged(CLAIM, *BOTH, recalled)
 
 
-# Objects
-
-
-def test_a_shared_object_violates() -> None:
-    """An object that was found in both users' contexts is exactly one violation."""
-    path = (PathStep("Context"), PathStep(".cache"))
-    shared = ObjectShared(
-        time=0.0, turn=0, user=ALICE, other=BOB, path=path, others_path=path
-    )
-
-    assert violated("shared-object") == judged(CLAIM, *BOTH, shared)
+# Awaits
 
 
 def test_work_for_another_user_at_an_await_violates() -> None:

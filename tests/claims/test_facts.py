@@ -8,8 +8,8 @@ import pytest
 from isolation_spec.claims import Violation
 from isolation_spec.claims.facts import (
     Fact,
+    ForeignIdentity,
     ForeignValue,
-    SharedObject,
     Shown,
     Surface,
     Text,
@@ -76,9 +76,9 @@ def test_an_enum_is_no_text() -> None:
 
 def test_texts_come_in_the_order_of_the_fields() -> None:
     """The engine's texts and ours are listed, first fields first."""
-    fact = SharedObject(user=0, other=1, path=("a[", Shown("'k'"), "]"), others_path=())
+    fact = ForeignIdentity(user=0, operation=1, step="think", identity=Shown("k"))
 
-    assert ["a[", "'k'", "]"] == list(texts_in(fact))
+    assert ["think", "k"] == list(texts_in(fact))
 
 
 @each_kind

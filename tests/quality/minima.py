@@ -55,7 +55,10 @@ _CACHED_BEFORE = (
 )
 _ONE = "Without an operation the engine does no work."
 _TWO = "The fault shows in a context, which must be opened first."
-_EACH = "Each of two users needs a context of their own, and nothing else."
+_SHOWN = (
+    "Two users hold one object, each in a context of their own: one must change it in "
+    "a run, and the other be shown it by a read."
+)
 _ANOTHER = "A context, and a request in it of another user."
 _BOTH = (
     "Two users must use the same resource, each in their own context: two contexts and "
@@ -535,7 +538,7 @@ MINIMA = (
     Minimum(
         "one-cookie-jar", _ALONE, "open run[think] | open run[sleep, think]", _BOTH
     ),
-    Minimum("one-dispatcher", _OWNERSHIP, "open | open", _EACH),
+    Minimum("one-dispatcher", _ALONE, "open read | open run[echo]", _SHOWN),
     Minimum("one-question", _ERRORS, "open run[slowly] | open run[think]", _BOTH),
     Minimum("one-queue", _ROUTING, "open run | connect", _OBSERVED),
     Minimum("one-run-table", _ERRORS, "open run | open their-cancel", _BOTH),
@@ -686,7 +689,7 @@ MINIMA = (
         "open run[think, think, think] | open run[sleep, think]",
         _BOTH,
     ),
-    Minimum("shared-conversation", _OWNERSHIP, "open | open", _EACH),
+    Minimum("shared-conversation", _OWNERSHIP, "open read | open run[think]", _SHOWN),
     Minimum(
         "shared-retention",
         _ALONE,
@@ -694,7 +697,7 @@ MINIMA = (
         "One of the two retained runs is a run of the harmed user, and a read shows "
         "the loss; the other user's run has two children.",
     ),
-    Minimum("shared-statistics", _OWNERSHIP, "open | open", _EACH),
+    Minimum("shared-statistics", _ALONE, "open read | open run[echo]", _SHOWN),
     Minimum(
         "slashed-owner",
         _OWNERSHIP,

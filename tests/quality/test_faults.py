@@ -41,10 +41,10 @@ LEAST = {
     "last-registration-wins": (6, 0, 1),
     # A connection, a context, a run, and its cancellation.
     "run-goes-on": (4, 0, 0),
-    # A context each: the shared object exists from the beginning.
-    "one-dispatcher": (2, 0, 0),
-    "shared-statistics": (2, 0, 0),
-    "shared-conversation": (2, 0, 0),
+    # A context each: one changes the shared object in a run, one is shown it.
+    "one-dispatcher": (4, 0, 1),
+    "shared-statistics": (4, 0, 1),
+    "shared-conversation": (4, 0, 1),
     # A context each, and a run each, whose end is stored in the common session.
     "one-session": (4, 0, 0),
     # A context and a run each; or of one user, two runs in one context.
@@ -71,12 +71,6 @@ LEAST = {
     "failure-escapes": (2, 0, 1),
 }
 """Fault -> the most operations, decisions and script steps after shrinking."""
-
-OF_CLAUSE = {
-    # Beside the two contexts, a run that emits a value and a read that shows it.
-    ("shared-conversation", "foreign-value"): (4, 0, 1),
-}
-"""The same for clauses that need more, as each clause is shrunk by itself."""
 
 GENERAL = {claim.id for claim in CLAIMS if claim.compares}
 """Claims that compare with solo runs see most faults, beside the expected claims."""
@@ -148,7 +142,7 @@ def test_a_fault_is_found(fault: str) -> None:
 def test_a_fault_is_shrunk(fault: str) -> None:
     """Shrinking leaves no more operations and decisions than the fault needs."""
     failure = search_for(fault).failure()
-    least = OF_CLAUSE.get((fault, failure.violation.clause), LEAST[fault])
+    least = LEAST[fault]
     left = size(failure.scenario)
 
     # A sleeping agent may replace a decision, so there may be more script steps.

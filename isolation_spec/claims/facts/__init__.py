@@ -62,7 +62,6 @@ from isolation_spec.claims.facts.values import (
     ForeignRow,
     ForeignValue,
     Observation,
-    SharedObject,
     StaleState,
     Surface,
     WriteCameBack,
@@ -109,7 +108,6 @@ __all__ = [
     "ServedAfterCleanup",
     "SessionNeverClosed",
     "SessionOfTwoUsers",
-    "SharedObject",
     "Shown",
     "StaleState",
     "Surface",
@@ -136,7 +134,6 @@ AnyFact: TypeAlias = (
     | ForeignIdentity
     | ForeignAwait
     | StaleState
-    | SharedObject
     | ForeignRow
     | WriteLost
     | WriteCameBack

@@ -33,7 +33,6 @@ __all__ = [
     "ForeignRow",
     "ForeignValue",
     "Observation",
-    "SharedObject",
     "StaleState",
     "Surface",
     "WriteCameBack",
@@ -97,18 +96,6 @@ class StaleState(Fact, frozen=True, kw_only=True):
     value: Canary
     user: UserIndex
     operation: OperationId
-
-
-class SharedObject(Fact, frozen=True, kw_only=True):
-    """The contexts of two users hold one mutable object."""
-
-    user: UserIndex
-    other: Owner
-    path: Annotated[
-        tuple[Text, ...],
-        Meta(description="The user's path to it: attributes, and keys as shown."),
-    ]
-    others_path: Annotated[tuple[Text, ...], Meta(description="The other's path.")]
 
 
 # Stored writes

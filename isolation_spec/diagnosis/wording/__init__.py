@@ -24,6 +24,7 @@ from isolation_spec.diagnosis.wording.operations import (
 )
 from isolation_spec.diagnosis.wording.provenance import phrase_provenance
 from isolation_spec.diagnosis.wording.reasons import describe_reason
+from isolation_spec.diagnosis.wording.remarks import describe_remark
 from isolation_spec.diagnosis.wording.reveal import WHOLE, CanariesOnly, Reveal
 from isolation_spec.diagnosis.wording.text import (
     Phrase,
@@ -47,6 +48,7 @@ __all__ = [
     "describe_operation",
     "describe_owner",
     "describe_reason",
+    "describe_remark",
     "describe_step",
     "describe_violation",
     "engine_texts",

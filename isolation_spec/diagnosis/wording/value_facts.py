@@ -10,7 +10,6 @@ from isolation_spec.claims.facts import (
     ForeignRow,
     ForeignValue,
     Observation,
-    SharedObject,
     Shown,
     StaleState,
     Surface,
@@ -82,19 +81,6 @@ def _stale_state(fact: StaleState, names: Names) -> Contradiction:
         let=(f"operation {fact.operation} be a run of {names.label(fact.user)}",),
         then="its state holds only values that it wrote itself",
         however=f"it read {fact.value}, which another run of {owner} wrote",
-    )
-
-
-@describe_fact.register
-def _shared_object(fact: SharedObject, names: Names) -> Contradiction:
-    user, other = names.label(fact.user), names.label(fact.other)
-    return Contradiction(
-        let=(f"{user} and {other} have a context each",),
-        then="they share no mutable object but those that the adapter declares",
-        however=(
-            f"both hold {''.join(map(plain, fact.path))}, the same object as "
-            f"{''.join(map(plain, fact.others_path))}"
-        ),
     )
 
 

@@ -59,7 +59,7 @@ def _with_class_statistics() -> type[UserExecutionEngine]:
 SHARED_STATISTICS = Fault(
     id="shared-statistics",
     source="datarobot-genai #185: a class attribute is filled by every instance",
-    claims=frozenset({"context-ownership"}),
+    claims=frozenset({"noninterference"}),
     adapter=with_fresh_engine(_with_class_statistics),
 )
 
@@ -80,7 +80,7 @@ ONE_DISPATCHER = Fault(
     id="one-dispatcher",
     source="IBM/mcp-context-forge #4205: the session opened by the first user serves "
     "all",
-    claims=frozenset({"context-ownership"}),
+    claims=frozenset({"noninterference"}),
     adapter=with_fresh_engine(_with_one_dispatcher),
 )
 

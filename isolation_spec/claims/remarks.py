@@ -1,0 +1,41 @@
+"""Remarks on a history: worth a person's look, and no part of a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TypeAlias
+
+import msgspec
+
+from isolation_spec.model.history.entries import ObjectShared, PathStep
+from isolation_spec.model.history.history import History
+
+__all__ = ["AnyRemark", "ObjectHeldByTwo", "remarks_on"]
+
+
+class ObjectHeldByTwo(msgspec.Struct, frozen=True, tag_field="remark", tag=True):
+    """Contexts of two users hold one mutable object that the adapter does not declare.
+
+    It is no violation: a table of the work under way is shared by right. A value or a
+    change of one user that reaches another through it violates the claim that sees it.
+
+    Attributes:
+        path, others_path: the way to it from either context, without keys of mappings.
+    """
+
+    path: str
+    others_path: str
+
+
+AnyRemark: TypeAlias = ObjectHeldByTwo
+
+
+def remarks_on(history: History) -> Iterator[AnyRemark]:
+    """Yields the remarks on one history; equal ones may come more than once."""
+    for shared in history.of(ObjectShared):
+        yield ObjectHeldByTwo(_place(shared.path), _place(shared.others_path))
+
+
+def _place(path: tuple[PathStep, ...]) -> str:
+    """The path as code; the keys of mappings are values of this one run."""
+    return "".join(step.code if step.key is None else "[...]" for step in path)

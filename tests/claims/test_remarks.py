@@ -1,0 +1,28 @@
+"""Remarks: observations beside the verdict."""
+
+from isolation_spec.claims.context_ownership import CONTEXT_OWNERSHIP
+from isolation_spec.claims.remarks import ObjectHeldByTwo, remarks_on
+from isolation_spec.model.history.entries import ObjectShared, PathStep
+from tests.claims.histories import ALICE, BOB, NOT_REACHED, history, judged, started
+
+BOTH = (started(3, ALICE), started(4, BOB))
+SHARED = ObjectShared(
+    time=0.0,
+    turn=0,
+    user=ALICE,
+    other=BOB,
+    path=(PathStep("Context"), PathStep(".cache")),
+    others_path=(PathStep("Context"), PathStep(".all"), PathStep(key="id-of-bob")),
+)
+
+
+def test_an_object_that_two_contexts_hold_is_a_remark() -> None:
+    """The remark names both ways to it, without the keys of this run."""
+    remarks = tuple(remarks_on(history(*BOTH, SHARED)))
+
+    assert (ObjectHeldByTwo("Context.cache", "Context.all[...]"),) == remarks
+
+
+def test_an_object_that_two_contexts_hold_violates_nothing() -> None:
+    """A table that all contexts reach is shared by right, until a value flows."""
+    assert NOT_REACHED == judged(CONTEXT_OWNERSHIP, *BOTH, SHARED)
