@@ -14,6 +14,7 @@ from isolation_spec.claims.claim import (
     Verdict,
     Violation,
     judge_claim,
+    with_violations,
 )
 from isolation_spec.claims.context_ownership import (
     CONTEXT_OWNERSHIP,
@@ -66,6 +67,7 @@ __all__ = [
     "Violation",
     "find_claim",
     "judge",
+    "with_violations",
 ]
 
 CLAIMS: tuple[Claim, ...] = (

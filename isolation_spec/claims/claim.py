@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol
 
 import msgspec
 from msgspec import Meta
@@ -13,9 +13,11 @@ from msgspec import Meta
 from isolation_spec.claims.facts import AnyFact
 from isolation_spec.claims.history_index import HistoryIndex
 from isolation_spec.contract.capabilities import Capability
+from isolation_spec.model.history.history import History
 
 __all__ = [
     "Claim",
+    "ControlRuns",
     "IsolationViolated",
     "Judgement",
     "Opportunity",
@@ -24,6 +26,7 @@ __all__ = [
     "Verdict",
     "Violation",
     "judge_claim",
+    "with_violations",
 ]
 
 
@@ -77,6 +80,16 @@ class Opportunity(msgspec.Struct, frozen=True):
     times: int = 1
 
 
+class ControlRuns(Protocol):
+    """Further runs of the engine, each made once a violation gives reason to."""
+
+    def alone(self, user: int) -> Iterable[History]:
+        """Yields runs of the user's own operations alone, overlapping as before.
+
+        The first one follows the order of arrivals of the run that is judged.
+        """
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """One thing that must hold.
@@ -92,6 +105,8 @@ class Claim:
         check: yields an opportunity or a violation for each place in a history where
             the claim could fail; pure.
         compares: True if it compares with solo runs, and is not applicable without.
+        acquits: takes a violation, and returns whether control runs show that other
+            users are not its cause; None for a claim that no further run can excuse.
     """
 
     id: str
@@ -102,6 +117,7 @@ class Claim:
     needs: frozenset[Capability]
     check: Callable[[HistoryIndex], Iterable[Opportunity | Violation]]
     compares: bool = False
+    acquits: Callable[[Violation, ControlRuns], bool] | None = None
 
 
 class ReasonKind(enum.StrEnum):
@@ -134,6 +150,19 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
     evidence: int = 0
     violations: tuple[Violation, ...] = ()
     reason: Reason | None = None
+
+
+def with_violations(
+    judgement: Judgement, violations: tuple[Violation, ...]
+) -> Judgement:
+    """The judgement with these violations of its own alone."""
+    found = bool(judgement.evidence or violations)
+    return msgspec.structs.replace(
+        judgement,
+        violations=violations,
+        verdict=_verdict(judgement.evidence, violations),
+        reason=None if found else Reason(ReasonKind.NOT_REACHED),
+    )
 
 
 def judge_claim(

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 import msgspec
 
 from isolation_spec.claims.blocked_loop import held_loops
-from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+from isolation_spec.claims.claim import (
+    Claim,
+    ControlRuns,
+    IsolationViolated,
+    Opportunity,
+    Violation,
+)
 from isolation_spec.claims.facts import (
     ConnectionCutOff,
     OperationFailed,
@@ -58,6 +64,42 @@ s."""
 
 
 def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
+    """A user who is alone so far has nobody else's trouble to suffer from."""
+    for one in _suspicions(observed):
+        if isinstance(one, Opportunity) or _has_company(observed, one):
+            yield one
+
+
+def _has_company(observed: HistoryIndex, violation: Violation) -> bool:
+    return any(
+        span.operation.user not in violation.users and span.started < violation.entry
+        for span in observed.spans.values()
+    )
+
+
+def _acquits(violation: Violation, controls: ControlRuns) -> bool:
+    """Whether the user fares no better alone; who holds the loop is not excused by it."""
+    if violation.clause == "blocked-loop":
+        return False
+    (user,) = violation.users
+    return any(
+        _is_same(violation, one)
+        for history in controls.alone(user)
+        for one in _suspicions(HistoryIndex(history))
+    )
+
+
+def _is_same(one: Violation, other: Opportunity | Violation) -> bool:
+    """Whether both are of one clause, user and operation."""
+    return isinstance(other, Violation) and _subject(one) == _subject(other)
+
+
+def _subject(violation: Violation) -> tuple[object, ...]:
+    operation = getattr(violation.fact, "operation", None)
+    return violation.clause, violation.users, operation
+
+
+def _suspicions(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
     # A blocked loop makes operations slow, so it is named before its consequence.
     yield from _blocked(observed)
     world = _adverse_for_all(observed)
@@ -325,4 +367,5 @@ ERROR_CONTAINMENT = Claim(
     exception=ErrorContainmentViolated,
     needs=frozenset(),
     check=_check,
+    acquits=_acquits,
 )

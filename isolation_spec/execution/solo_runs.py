@@ -16,9 +16,10 @@ from hashlib import blake2s
 
 import msgspec
 
-from isolation_spec.claims import CLAIMS, Claim, Judgement, judge
+from isolation_spec.claims import CLAIMS, Claim, Judgement
 from isolation_spec.claims.noninterference import unlike
 from isolation_spec.contract.adapter import Adapter
+from isolation_spec.execution.control_runs import Solos, judge_run, own_part
 from isolation_spec.execution.run import run
 from isolation_spec.model.history.entries import (
     CancellationDelivered,
@@ -50,9 +51,6 @@ __all__ = [
     "solo_runs",
 ]
 
-Solos = dict[int, tuple[History, ...]]
-"""User -> the solo runs; the first follows the joint run's order of arrivals."""
-
 SoloCache = dict[tuple[bytes, object], History]
 """Solo runs made before, by projection and by order or seed."""
 
@@ -62,20 +60,15 @@ _ROUNDS = ((0, 8), (8, 40))
 
 
 def projection(scenario: Scenario, user: int) -> Scenario:
-    """The user's own operations, one after the other, and the world's.
-
-    Operations that name another user's context or run are left out, as alone there is
-    no such thing. The schedule makes no choice.
-    """
-    own = tuple(
+    """The user's own part of the scenario, one operation after the other."""
+    own = own_part(scenario, user)
+    operations = tuple(
         msgspec.structs.replace(operation, background=False)
         if isinstance(operation, RunAgent)
         else operation
-        for operation in scenario.operations
-        if operation.user in (user, None) and not names_victim(operation)
+        for operation in own.operations
     )
-    schedule = Schedule(split=scenario.schedule.split)
-    return msgspec.structs.replace(scenario, operations=own, schedule=schedule)
+    return msgspec.structs.replace(own, operations=operations)
 
 
 def comparable(history: History) -> tuple[int, ...]:
@@ -191,4 +184,6 @@ def judge_with_solos(
     solos: Solos | None = None
     if any(claim.compares for claim in claims):
         solos = solo_runs(history, make_adapter, comparable(history))
-    return judge(history, make_adapter().capabilities, claims, solos=solos)
+    return judge_run(
+        history, make_adapter, make_adapter().capabilities, claims, solos=solos
+    )

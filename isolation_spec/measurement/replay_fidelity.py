@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from isolation_spec.claims import CLAIMS, judge
+from isolation_spec.claims import CLAIMS
 from isolation_spec.diagnosis.shrink.sort_key import size
 from isolation_spec.engines.faults import FAULTS
 from isolation_spec.engines.registry import Engine, find_engine
 from isolation_spec.execution.containment import without_pool_warnings
+from isolation_spec.execution.control_runs import judge_run
 from isolation_spec.execution.run import run
 from isolation_spec.failure import Failure, Outcome, load, make_failure, replay, save
 from isolation_spec.model.history.history import History
@@ -176,7 +177,7 @@ def _failures(engine: Engine, history: History) -> Iterator[Failure]:
         return
     capabilities = engine.make_adapter().capabilities
     claims = tuple(claim for claim in CLAIMS if not claim.compares)
-    for judgement in judge(history, capabilities, claims):
+    for judgement in judge_run(history, engine.make_adapter, capabilities, claims):
         for violation in judgement.violations[:1]:
             yield make_failure(engine.name, history, violation, confirmed=False)
             return

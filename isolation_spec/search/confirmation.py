@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from isolation_spec.claims import CLAIMS, Violation, find_claim, judge
+from isolation_spec.claims import CLAIMS, Violation, find_claim
 from isolation_spec.contract.adapter import Adapter
 from isolation_spec.diagnosis.ablation import diagnose
 from isolation_spec.diagnosis.explanation import explain
@@ -17,6 +17,7 @@ from isolation_spec.diagnosis.shrink.sort_key import size
 from isolation_spec.diagnosis.wording import describe_violation
 from isolation_spec.engines.registry import Engine
 from isolation_spec.execution.containment import without_pool_warnings
+from isolation_spec.execution.control_runs import judge_run
 from isolation_spec.execution.determinism import Divergence, divergence_of_rerun
 from isolation_spec.execution.process_memory import frozen_heap
 from isolation_spec.execution.run import run
@@ -215,6 +216,6 @@ def _beside(
     claims = tuple(claim for claim in CLAIMS if not claim.compares)
     return tuple(
         Finding(scenario=history.scenario, violation=judgement.violations[0])
-        for judgement in judge(history, capabilities, claims)
+        for judgement in judge_run(history, engine.make_adapter, capabilities, claims)
         if judgement.violations
     )

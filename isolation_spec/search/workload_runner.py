@@ -14,6 +14,7 @@ from isolation_spec.claims.remarks import remarks_on
 from isolation_spec.contract.capability_filter import restrict_to_capabilities
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.execution.containment import without_pool_warnings
+from isolation_spec.execution.control_runs import judge_run
 from isolation_spec.execution.determinism import Sample
 from isolation_spec.execution.hang import HangReport
 from isolation_spec.execution.isolation.beacon import RunBeacon
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkloadRunner"]
 
-_COMPARING = tuple(claim for claim in CLAIMS if claim.compares)
 _ALONE = tuple(claim for claim in CLAIMS if not claim.compares)
 """The claims that need no solo run."""
 _COLLECT_EVERY = 20
@@ -179,11 +179,16 @@ class WorkloadRunner:
 
     def _judge(self, history: History) -> None:
         statistics, is_live = self.statistics, self.plan.live is not None
-        judgements = judge(history, self.capabilities, _ALONE)
         before = len(statistics.findings)
-        self._save(history, judgements)
+        self._save(history, judge(history, self.capabilities, _ALONE))
         solos = None if is_live else self._solos(history)
-        judgements += judge(history, self.capabilities, _COMPARING, solos=solos)
+        judgements = (
+            judge(history, self.capabilities)
+            if is_live
+            else judge_run(
+                history, self.engine.make_adapter, self.capabilities, solos=solos
+            )
+        )
         violations = [j.violations[0] for j in judgements if j.violations]
         divergence = None
         if not is_live:

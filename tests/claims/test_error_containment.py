@@ -257,16 +257,19 @@ def test_anothers_sleep_is_a_stall() -> None:
 def connected(
     *entries: Entry, code: int | None = 1000, more: tuple[Operation, ...] = ()
 ) -> Judged:
-    """Alice's connection ends before the operations do, after these entries."""
+    """Alice's connection ends before the operations do, after these entries, while
+    bob is there."""
     return judged(
         CLAIM,
+        started(2, BOB),
+        ended(2, BOB),
         started(1, ALICE),
         opened(1, ALICE),
         ended(1, ALICE),
         *entries,
         closed(1, ALICE, code=code, at=20.0),
         phase("cleanup"),
-        scenario=scenario(CONNECT_ALICE, *more),
+        scenario=scenario(CONNECT_ALICE, CONNECT_BOB, *more),
     )
 
 
@@ -317,12 +320,22 @@ def test_who_does_something_against_it_is_not_cut_off(doing: str) -> None:
 
 def test_what_others_do_excuses_nothing() -> None:
     """Another user's connecting and cleaning up closes nothing of alice's."""
-    more = (CONNECT_BOB, CleanupUser(id=8, user=BOB))
-    bobs = (started(2, BOB), started(8, BOB))
+    more = (CleanupUser(id=8, user=BOB),)
+    bobs = (started(8, BOB),)
 
     found = connected(*bobs, RECENT, more=more)
 
     assert ("cut-off",) == found.clauses
+
+
+def test_a_user_alone_suffers_from_nobody() -> None:
+    """A failure before anybody else has done anything is no other user's doing."""
+    alone = scenario(CALM, TROUBLED)
+    before = (started(3, ALICE), ended(3, ALICE, "failed"), started(4, BOB))
+    during = (started(3, ALICE), started(4, BOB), ended(3, ALICE, "failed"))
+
+    assert () == judged(CLAIM, *before, scenario=alone).clauses
+    assert ("failed",) == judged(CLAIM, *during, scenario=alone).clauses
 
 
 def test_a_connection_that_does_not_read_may_be_closed() -> None:

@@ -115,9 +115,9 @@ MINIMA = (
     Minimum(
         "aborted-by-number",
         _ERRORS,
-        "open run run[sleep] ; late 2/call",
-        "A context, a run that ends before its reply, and a run that is in flight "
-        "at the reply; in plain order the reply comes in time.",
+        "open run | open run[sleep] ; late 2/call 4/start",
+        "Two users need a context and a run each: one run ends before its reply, the "
+        "other begins then and is in flight at the reply, unlike in plain order.",
     ),
     Minimum(
         "answer-cache",
@@ -204,8 +204,8 @@ MINIMA = (
     Minimum(
         "closed-meanwhile",
         _ERRORS,
-        "open run& run ; late 2/call",
-        _WITHIN,
+        "open run | open run ; late 2/call",
+        _CAME_AND_WENT,
     ),
     Minimum(
         "comes-back",
@@ -443,8 +443,9 @@ MINIMA = (
     Minimum(
         "lost-in-compaction",
         _ERRORS,
-        "open run& run ; late 2/call",
-        _WITHIN,
+        "open run | open run run ; late 2/call 5/start",
+        "One user waits for a reply while another, in a context of theirs, counts one "
+        "run; a second run of theirs begins after the reply, unlike in plain order.",
     ),
     Minimum("masked-owner", _ROUTING, "connect | open run", _OBSERVED),
     Minimum("metadata-alias", _WRITES, "open mutate", _TWO),
@@ -777,8 +778,8 @@ MINIMA = (
     Minimum(
         "ticket-passed",
         _ERRORS,
-        "open run& run ; late 2/call",
-        _WITHIN,
+        "open run | open run ; late 2/call",
+        _CAME_AND_WENT,
     ),
     Minimum(
         "ticket-passed",
@@ -839,8 +840,9 @@ MINIMA = (
     Minimum(
         "turned-twice",
         _ERRORS,
-        "open run& run& run ; late 2/call",
-        "A run must wait while two others begin and end, in a context.",
+        "open run& run | open run ; late 2/call",
+        "Two users need a context each, and one run must wait while two others begin "
+        "and end.",
     ),
     Minimum(
         "unchecked-run",

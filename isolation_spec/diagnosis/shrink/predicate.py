@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 
-from isolation_spec.claims import Claim, Violation, find_claim, judge
+from isolation_spec.claims import Claim, Violation, find_claim
 from isolation_spec.contract.adapter import Adapter
 from isolation_spec.contract.capability_filter import missing_capabilities
 from isolation_spec.diagnosis.shrink.observation import RunObservation
+from isolation_spec.execution.control_runs import judge_run
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import SoloCache, Solos, comparable, solo_runs
 from isolation_spec.model.history.history import History
@@ -65,8 +66,13 @@ class FailurePredicate:
         if any(missing_capabilities(scenario, self._capabilities)):
             return None
         history = run(scenario, self._make_adapter)
-        judgements = judge(
-            history, self._capabilities, self._claims, solos=self._solos(history)
+        judgements = judge_run(
+            history,
+            self._make_adapter,
+            self._capabilities,
+            self._claims,
+            solos=self._solos(history),
+            check=self._check,
         )
         for judgement in judgements:
             for violation in judgement.violations:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 __all__ = ["LEAST", "least_of"]
 
 LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
-    "aborted-by-number": {"error-containment": (3, 1)},
+    "aborted-by-number": {"error-containment": (4, 2)},
     "answer-cache": {"context-ownership": (4, 0)},
     "arguments-on-tool": {"context-ownership": (4, 0), "tool-isolation": (3, 0)},
     "auth-in-place": {"tool-isolation": (4, 0)},
@@ -31,7 +31,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     },
     "checked-afterwards": {"tool-isolation": (2, 0)},
     "cleared-afterwards": {"teardown": (4, 2)},
-    "closed-meanwhile": {"error-containment": (3, 1)},
+    "closed-meanwhile": {"error-containment": (4, 1)},
     "closed-while-parked": {
         "error-containment": (4, 1),
         "noninterference": (4, 0),
@@ -83,7 +83,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "logged-in-meanwhile": {"context-ownership": (4, 1), "tool-isolation": (4, 1)},
     "login-to-next": {"event-routing": (2, 1)},
     "lost-and-over": {"event-lifecycle": (3, 1)},
-    "lost-in-compaction": {"error-containment": (3, 1)},
+    "lost-in-compaction": {"error-containment": (5, 2)},
     "masked-owner": {"event-routing": (3, 0)},
     "metadata-alias": {"stored-writes": (2, 0)},
     "name-believed": {"event-routing": (3, 0)},
@@ -151,7 +151,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "taken-for-stranger": {"noninterference": (2, 1)},
     "thread-lock": {"error-containment": (4, 0)},
     "thread-only": {"context-ownership": (4, 0), "stored-writes": (3, 0)},
-    "ticket-passed": {"error-containment": (3, 1), "teardown": (3, 1)},
+    "ticket-passed": {"error-containment": (4, 1), "teardown": (3, 1)},
     "timer-left": {"teardown": (2, 0)},
     "token-optional": {"event-routing": (1, 0)},
     "tools-to-all": {"event-routing": (3, 0)},
@@ -161,7 +161,7 @@ LEAST: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "turn-dropped": {"error-containment": (5, 1), "teardown": (5, 1)},
     "turn-lost": {"error-containment": (5, 1)},
     "turn-of-nobody": {"event-routing": (3, 2)},
-    "turned-twice": {"error-containment": (4, 1)},
+    "turned-twice": {"error-containment": (5, 1)},
     "unchecked-run": {"context-ownership": (2, 0)},
     "unchecked-session": {
         "context-ownership": (2, 0),

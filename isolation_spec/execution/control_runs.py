@@ -1,0 +1,112 @@
+"""Control runs: further runs that excuse other users where a violation names them.
+
+They are made on suspicion alone: a claim that is violated asks for them, and no other
+claim pays for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from isolation_spec.claims import (
+    CLAIMS,
+    Claim,
+    Judgement,
+    find_claim,
+    judge,
+    with_violations,
+)
+from isolation_spec.contract.adapter import Adapter
+from isolation_spec.contract.capabilities import Capability
+from isolation_spec.execution.run import run
+from isolation_spec.model.history.history import History
+from isolation_spec.model.scenario import Chain, Scenario, Schedule, names_victim
+from isolation_spec.world.schedulers.base import Scheduler
+from isolation_spec.world.schedulers.replay import ReplayScheduler
+
+__all__ = ["EngineRuns", "Solos", "judge_run", "own_part"]
+
+Solos = dict[int, tuple[History, ...]]
+"""User -> the solo runs; the first follows the joint run's order of arrivals."""
+
+
+def own_part(scenario: Scenario, user: int) -> Scenario:
+    """The user's own operations and the world's, without choices of the schedule.
+
+    Operations that name another user's context or run are left out, as alone there is
+    no such thing.
+    """
+    own = tuple(
+        operation
+        for operation in scenario.operations
+        if operation.user in (user, None) and not names_victim(operation)
+    )
+    schedule = Schedule(split=scenario.schedule.split)
+    return msgspec.structs.replace(scenario, operations=own, schedule=schedule)
+
+
+class EngineRuns:
+    """The control runs of one history, each made once.
+
+    Arguments:
+        check: called before each run; an exception that it raises ends the judging.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        make_adapter: Callable[[], Adapter],
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._history = history
+        self._make_adapter = make_adapter
+        self._check = check
+        self._made: dict[tuple[int, int], History] = {}
+
+    def alone(self, user: int) -> Iterator[History]:
+        """Yields runs of the user's own operations alone, overlapping as before."""
+        scenario = own_part(self._history.scenario, user)
+        own = {operation.id for operation in scenario.operations} | {None}
+        order = [c for c in self._history.order if Chain.parse(c).owner in own]
+        schedulers = (
+            ReplayScheduler(scenario.schedule, order),
+            Scheduler(scenario.schedule),
+        )
+        for number, scheduler in enumerate(schedulers):
+            if (user, number) not in self._made:
+                self._check()
+                self._made[user, number] = run(
+                    scenario, self._make_adapter, scheduler=scheduler
+                )
+            yield self._made[user, number]
+
+
+def judge_run(
+    history: History,
+    make_adapter: Callable[[], Adapter],
+    capabilities: frozenset[Capability],
+    claims: tuple[Claim, ...] = CLAIMS,
+    *,
+    solos: Solos | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> tuple[Judgement, ...]:
+    """Judges a history, and drops the violations that control runs excuse.
+
+    `solos` are users' runs alone, for the claims that compare with them. `check` is
+    called before each control run; an exception that it raises ends the judging.
+    """
+    controls = EngineRuns(history, make_adapter, check)
+    return tuple(
+        _without_excused(judgement, controls)
+        for judgement in judge(history, capabilities, claims, solos=solos)
+    )
+
+
+def _without_excused(judgement: Judgement, controls: EngineRuns) -> Judgement:
+    acquits = find_claim(judgement.claim).acquits
+    if acquits is None or not judgement.violations:
+        return judgement
+    left = tuple(one for one in judgement.violations if not acquits(one, controls))
+    return with_violations(judgement, left)

@@ -1,0 +1,112 @@
+"""Control runs: a user who fares no better alone accuses nobody."""
+
+from typing import Any
+
+import pytest
+
+from isolation_spec.claims import find_claim, judge
+from isolation_spec.contract.scripted_agent import ScriptedAgent
+from isolation_spec.engines.reference import LimitError
+from isolation_spec.engines.reference.adapter import ReferenceAdapter
+from isolation_spec.execution.control_runs import EngineRuns, judge_run, own_part
+from isolation_spec.execution.run import run
+from isolation_spec.model.scenario import RunAgent, Scenario, Sleep
+from tests.builders import ALICE, BOB, make_scenario, open_context
+
+CLAIM = find_claim("error-containment")
+
+
+def sleeping(number: int, user: int, *, background: bool = False) -> RunAgent:
+    script = (Sleep(seconds=1.0),)
+    return RunAgent(
+        id=number, user=user, context="x", script=script, background=background
+    )
+
+
+SCENARIO = make_scenario(
+    open_context(1, ALICE),
+    open_context(2, BOB),
+    sleeping(3, ALICE, background=True),
+    sleeping(4, BOB),
+    sleeping(5, ALICE),
+)
+"""Alice has two runs at once while bob has one."""
+
+
+class _OneAtATime(ReferenceAdapter):
+    """Refuses a run while another one is under way, in the same place."""
+
+    def place(self, user: str) -> str:
+        return user
+
+    async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
+        busy = self.__dict__.setdefault("busy", set())
+        place = self.place(user)
+        if place in busy:
+            raise LimitError("one run at a time")
+        busy.add(place)
+        try:
+            return await super().run_agent(user, context, agent)
+        finally:
+            busy.discard(place)
+
+
+class _OneForAll(_OneAtATime):
+    """Has one place for the runs of all users."""
+
+    def place(self, user: str) -> str:
+        return "all"
+
+
+@pytest.mark.parametrize(
+    ("adapter", "accused"), [(_OneAtATime, [5]), (_OneForAll, [4, 5])]
+)
+def test_every_refusal_is_suspected(adapter: Any, accused: list[int]) -> None:
+    """Without control runs, both engines seem to refuse for another user's sake."""
+    (judgement,) = judge(run(SCENARIO, adapter), adapter.capabilities, (CLAIM,))
+
+    facts = [violation.fact for violation in judgement.violations]
+    assert accused == sorted(getattr(fact, "operation", 0) for fact in facts)
+
+
+def test_a_refusal_that_a_user_meets_alone_too_is_excused() -> None:
+    """An engine may refuse a second run of one user; alone it is refused as well."""
+    (judgement,) = judge_run(
+        run(SCENARIO, _OneAtATime),
+        _OneAtATime,
+        _OneAtATime.capabilities,
+        (CLAIM,),
+    )
+
+    assert () == judgement.violations
+
+
+def test_a_refusal_for_the_sake_of_another_stays() -> None:
+    """Alone bob has the place that alice held, so the refusal is her doing."""
+    history = run(SCENARIO, _OneForAll)
+
+    (judgement,) = judge_run(history, _OneForAll, _OneForAll.capabilities, (CLAIM,))
+
+    assert [(BOB,)] == [violation.users for violation in judgement.violations]
+
+
+def test_the_part_of_a_user_overlaps_as_before() -> None:
+    """A run in the background stays there, unlike in a solo run that is compared."""
+    own: Scenario = own_part(SCENARIO, ALICE)
+
+    assert [(1, False), (3, True), (5, False)] == [
+        (operation.id, getattr(operation, "background", False))
+        for operation in own.operations
+    ]
+
+
+def test_control_runs_are_made_once() -> None:
+    """A second violation of the same user costs no further run."""
+    made: list[int] = []
+    history = run(SCENARIO, ReferenceAdapter)
+    controls = EngineRuns(history, ReferenceAdapter, lambda: made.append(1))
+
+    first, again = (list(controls.alone(ALICE)) for _ in range(2))
+
+    assert 2 == len(made)
+    assert list(map(id, first)) == list(map(id, again))
