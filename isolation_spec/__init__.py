@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from isolation_spec.engines.registry import Engine, EngineNotFound, find_engine
     from isolation_spec.failure.replay import assert_holds
     from isolation_spec.model.event_names import EventNames
+    from isolation_spec.model.limits import Limit
     from isolation_spec.model.scenario import (
         AdvanceTime,
         CallTool,
@@ -96,6 +97,7 @@ __all__ = [
     "Fail",
     "IsolationTestCase",
     "IsolationViolated",
+    "Limit",
     "Mutate",
     "NotImplementedYet",
     "OpenContext",
@@ -168,6 +170,7 @@ _HOME = {
     ),
     "failure.replay": ("assert_holds",),
     "model.event_names": ("EventNames",),
+    "model.limits": ("Limit",),
     "model.scenario": (
         "AdvanceTime",
         "CallTool",

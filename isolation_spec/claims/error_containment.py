@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from isolation_spec.claims.blocked_loop import held_loops
+from isolation_spec.claims.capacity import may_be_beyond, seconds_of_waiting
 from isolation_spec.claims.claim import (
     Claim,
     ControlRuns,
@@ -57,10 +58,6 @@ class ErrorContainmentViolated(IsolationViolated):
 
 
 _ID = "error-containment"
-PATIENCE = 2.5
-"""Virtual seconds that an operation may take beyond its own sleeping. Waiting for a
-lock of the database took at most 0.2 s for three writers; an agent's long sleep is 5
-s."""
 
 
 def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
@@ -72,7 +69,9 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
 
 def _has_company(observed: HistoryIndex, violation: Violation) -> bool:
     return any(
-        span.operation.user not in violation.users and span.started < violation.entry
+        span.operation.user not in violation.users
+        and span.started < violation.entry
+        and span.outcome != Outcome.UNAVAILABLE
         for span in observed.spans.values()
     )
 
@@ -108,7 +107,7 @@ def _suspicions(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
         # Later trouble cannot be the cause of a failure.
         first = min(world, _first_own_trouble(observed, spans))
         for span in spans:
-            if _is_beyond(observed, span):
+            if span.outcome == Outcome.REFUSED and may_be_beyond(observed, span):
                 continue
             violation = None
             if span.ended < first:
@@ -159,7 +158,8 @@ def _first_own_trouble(
     no limit. A `waiting` operation does not wait for an own run that failed and was
     over before.
     """
-    allowed = observed.history.limits.get("contexts_per_user", 1)
+    limit = observed.history.limits.get("contexts_per_user")
+    allowed = 1 if limit is None else limit.most
     opens = [s.started for s in spans if isinstance(s.operation, OpenContext)]
     trouble = [
         s.started
@@ -222,27 +222,6 @@ def _failed(observed: HistoryIndex, span: OperationSpan) -> Violation | None:
     )
 
 
-def _is_beyond(observed: HistoryIndex, span: OperationSpan) -> bool:
-    """True if a run was refused that may have been one more than a context may have."""
-    limit = observed.history.limits.get("runs_per_context")
-    run = span.operation
-    if (
-        limit is None
-        or span.outcome != Outcome.REFUSED
-        or not isinstance(run, RunAgent)
-    ):
-        return False
-    beside = [
-        other
-        for other in observed.spans.values()
-        if isinstance(other.operation, RunAgent)
-        and (other.operation.user, other.operation.context) == (run.user, run.context)
-        and other.started < span.ended
-        and span.started < other.ended
-    ]
-    return len(beside) > limit
-
-
 _LONGEST = 100
 
 
@@ -255,7 +234,8 @@ def _stalled(observed: HistoryIndex, span: OperationSpan) -> Violation | None:
         return None
     took = observed.entries[span.ended].time - observed.entries[span.started].time
     own = _own_sleep(observed, span.operation)
-    if took <= own + PATIENCE:
+    allowed = own + observed.history.patience + seconds_of_waiting(observed, span)
+    if took <= allowed:
         return None
     return Violation(
         claim=_ID,
@@ -264,7 +244,7 @@ def _stalled(observed: HistoryIndex, span: OperationSpan) -> Violation | None:
             user=span.operation.user,
             operation=span.operation.id,
             own=own,
-            allowed=own + PATIENCE,
+            allowed=allowed,
             took=took,
         ),
         entry=span.ended,

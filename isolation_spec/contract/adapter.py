@@ -32,6 +32,7 @@ from isolation_spec.contract.environment import Connection, Environment
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.contract.scripted_agent import ScriptedAgent
 from isolation_spec.model.event_names import EventNames
+from isolation_spec.model.limits import PATIENCE, Limit
 
 __all__ = ["Adapter", "Row"]
 
@@ -56,8 +57,16 @@ class Adapter(ABC):
     Attributes:
         capabilities: the features of the engine; scenarios exercise no others.
         refusals: the exceptions by which the engine refuses a request.
-        limits: the limits of the engine: `contexts_per_user`, `runs_per_context`. A run
-            beyond them waits, or is refused.
+        limits: the limits of the engine, each as a whole number or as a `Limit` that
+            says whether a request beyond it waits, how long, or is refused. A limit on
+            open contexts is `contexts_per_user` or `contexts_per_service` (of all
+            users); on runs at work `runs_per_context`, `runs_per_user` or
+            `runs_per_service`; on the rate at which runs begin `starts_per_context`,
+            `starts_per_user` or `starts_per_service`, as in `Limit(10, within=60.0)`;
+            on work within runs `calls_per_tool` (at once, for each tool) or
+            `calls_per_service`, such as a pool of connections.
+        patience: the virtual seconds by which other users may delay an operation where
+            no limit is declared, beyond the sleep of its own user's agents.
         event_names: the fields by which every event names its run. If undeclared, the
             names of `EventNames` count where an event has them, and are not missed
             where it has not.
@@ -71,7 +80,8 @@ class Adapter(ABC):
 
     capabilities: ClassVar[frozenset[Capability]] = frozenset()
     refusals: ClassVar[tuple[type[Exception], ...]] = ()
-    limits: ClassVar[Mapping[str, int]] = {}
+    limits: ClassVar[Mapping[str, int | Limit]] = {}
+    patience: ClassVar[float] = PATIENCE
     event_names: ClassVar[EventNames | None] = None
     varying: ClassVar[tuple[str, ...]] = ()
     packages: ClassVar[tuple[str, ...]] = ()

@@ -32,7 +32,7 @@ class Capability(enum.StrEnum):
     PERMISSIONS = "permissions"
     """Whether a tool is allowed depends on the user: `Toolbox.permits` says."""
     LIMITS = "limits"
-    """The engine refuses requests beyond the limits that the adapter names."""
+    """The engine has limits, which the adapter names in `limits`."""
 
 
 METHODS: Mapping[Capability, tuple[str, ...]] = {

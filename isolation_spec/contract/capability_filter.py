@@ -10,7 +10,6 @@ from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.scenario import (
     CallTool,
     CancelRun,
-    Chain,
     Connect,
     Disconnect,
     Emit,
@@ -23,7 +22,6 @@ from isolation_spec.model.scenario import (
     Remember,
     RunAgent,
     Scenario,
-    Schedule,
     Spawn,
     Step,
     Transact,
@@ -79,9 +77,8 @@ def restrict_to_capabilities(
     if capabilities >= set(Capability):
         return scenario
     kept = tuple(_kept(scenario.operations, capabilities))
-    return msgspec.structs.replace(
-        scenario, operations=kept, schedule=_choices(scenario.schedule, kept)
-    )
+    schedule = scenario.schedule.restricted_to({operation.id for operation in kept})
+    return msgspec.structs.replace(scenario, operations=kept, schedule=schedule)
 
 
 def missing_capabilities(
@@ -128,20 +125,4 @@ def _script(
         else step
         for step in script
         if _has(step, capabilities)
-    )
-
-
-def _choices(schedule: Schedule, kept: tuple[Operation, ...]) -> Schedule:
-    """The choices on chains of the remaining operations: others have no place."""
-    ids = {operation.id for operation in kept}
-    return msgspec.structs.replace(
-        schedule,
-        classes={
-            chain: number
-            for chain, number in schedule.classes.items()
-            if Chain.parse(chain).owner in ids
-        },
-        demotions=tuple(
-            one for one in schedule.demotions if Chain.parse(one.chain).owner in ids
-        ),
     )

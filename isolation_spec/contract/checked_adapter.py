@@ -23,6 +23,7 @@ from isolation_spec.contract.errors import (
     NotImplementedYet,
     first_not_implemented,
 )
+from isolation_spec.contract.limits import limits_of
 from isolation_spec.contract.scripted_agent import ScriptedAgent
 from isolation_spec.model.code_origin import EngineCode
 
@@ -42,7 +43,7 @@ class CheckedAdapter:
     def __init__(self, adapter: Adapter) -> None:
         self.adapter = adapter
         self.refusals = adapter.refusals
-        self.limits = adapter.limits
+        self.limits = limits_of(adapter.limits)
         classes = type(adapter).__mro__
         self.engine_code = EngineCode(
             (c.__module__ for c in classes if issubclass(c, Adapter) and c != Adapter),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import math
 import re
 import sys
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -16,6 +16,7 @@ from isolation_spec.contract.capabilities import METHODS, Capability
 from isolation_spec.contract.errors import (
     AdapterError,
 )
+from isolation_spec.contract.limits import limit_problems
 from isolation_spec.model.event_names import EventNames
 
 __all__ = ["CONNECTION_MEMBERS", "broken_rule", "check_declarations", "short_repr"]
@@ -33,7 +34,6 @@ REQUEST_METHODS = (
     "write",
     "erase",
 )
-_LIMITS = ("contexts_per_user", "runs_per_context")
 CONNECTION_MEMBERS = ("__aiter__", "close", "abort", "close_code")
 
 
@@ -57,6 +57,7 @@ def check_declarations(adapter: Adapter) -> None:
     _check_capabilities(adapter)
     _check_refusals(adapter)
     _check_limits(adapter)
+    _check_patience(adapter)
     _check_varying(adapter)
     _check_event_names(adapter)
     _check_packages(adapter)
@@ -104,12 +105,7 @@ def _check_refusals(adapter: Adapter) -> None:
 def _check_limits(adapter: Adapter) -> None:
     found: Any = adapter.limits
     declared = Capability.LIMITS in adapter.capabilities
-    if not isinstance(found, Mapping) or not all(
-        name in _LIMITS and isinstance(limit, int) for name, limit in found.items()
-    ):
-        saw = repr(dict(found)) if isinstance(found, Mapping) else short_repr(found)
-        instead = f"write {{{_LIMITS[0]!r}: 3}}, or nothing"
-        rule = f"must be a mapping of {' and '.join(_LIMITS)} to whole numbers"
+    for rule, saw, instead in limit_problems(found):
         raise broken_rule(adapter, "limits", rule, saw, instead)
     if declared != bool(found):
         raise broken_rule(
@@ -119,6 +115,15 @@ def _check_limits(adapter: Adapter) -> None:
             f"{len(found)} limits and {'the' if declared else 'no'} capability",
             "give both or neither",
         )
+
+
+def _check_patience(adapter: Adapter) -> None:
+    found: Any = adapter.patience
+    is_number = isinstance(found, int | float) and not isinstance(found, bool)
+    if not is_number or not 0 < found < math.inf:
+        rule = "must be a positive number of seconds"
+        instead = "write 10.0, or nothing"
+        raise broken_rule(adapter, "patience", rule, short_repr(found), instead)
 
 
 def _check_varying(adapter: Adapter) -> None:

@@ -20,6 +20,7 @@ from isolation_spec.diagnosis.provenance import traced_values
 from isolation_spec.diagnosis.side_by_side import draw_side_by_side
 from isolation_spec.diagnosis.swimlanes import draw_lanes
 from isolation_spec.diagnosis.wording import (
+    describe_advice,
     describe_difference,
     describe_violation,
     excerpt,
@@ -189,6 +190,8 @@ def _observation(diagnosis: Diagnosis) -> Iterator[str]:
         diagnosis.violation, diagnosis.history.scenario.users
     )
     yield f"However, {however.rstrip()}: contradiction."
+    if advice := describe_advice(diagnosis.violation.fact):
+        yield advice
 
 
 # Choices

@@ -22,7 +22,7 @@ from isolation_spec.contract.adapter import Adapter
 from isolation_spec.contract.capabilities import Capability
 from isolation_spec.execution.run import run
 from isolation_spec.model.history.history import History
-from isolation_spec.model.scenario import Chain, Scenario, Schedule, names_victim
+from isolation_spec.model.scenario import Chain, Scenario, names_victim
 from isolation_spec.world.schedulers.base import Scheduler
 from isolation_spec.world.schedulers.replay import ReplayScheduler
 
@@ -33,7 +33,7 @@ Solos = dict[int, tuple[History, ...]]
 
 
 def own_part(scenario: Scenario, user: int) -> Scenario:
-    """The user's own operations and the world's, without choices of the schedule.
+    """The user's own operations and the world's, with the choices that concern them.
 
     Operations that name another user's context or run are left out, as alone there is
     no such thing.
@@ -43,7 +43,7 @@ def own_part(scenario: Scenario, user: int) -> Scenario:
         for operation in scenario.operations
         if operation.user in (user, None) and not names_victim(operation)
     )
-    schedule = Schedule(split=scenario.schedule.split)
+    schedule = scenario.schedule.restricted_to({one.id for one in own} | {None})
     return msgspec.structs.replace(scenario, operations=own, schedule=schedule)
 
 
@@ -67,7 +67,10 @@ class EngineRuns:
 
     def alone(self, user: int) -> Iterator[History]:
         """Yields runs of the user's own operations alone, overlapping as before."""
-        scenario = own_part(self._history.scenario, user)
+        followed = msgspec.structs.replace(
+            self._history.scenario, schedule=self._history.schedule
+        )
+        scenario = own_part(followed, user)
         own = {operation.id for operation in scenario.operations} | {None}
         order = [c for c in self._history.order if Chain.parse(c).owner in own]
         schedulers = (

@@ -181,7 +181,8 @@ class Run:
             handed=self.steps.handoffs,
             waited=self.steps.in_flight,
             awaits=tuple(self.steps.awaits),
-            limits=dict(self.adapter.limits),
+            limits=self.adapter.limits,
+            patience=self.adapter.adapter.patience,
             event_names=self.adapter.adapter.event_names,
             varying=tuple(self.adapter.adapter.varying),
         )

@@ -11,12 +11,14 @@ separate the effects of the user's own timing from those of other users.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2s
 
 import msgspec
 
 from isolation_spec.claims import CLAIMS, Claim, Judgement
+from isolation_spec.claims.capacity import may_be_beyond
+from isolation_spec.claims.history_index import HistoryIndex
 from isolation_spec.claims.noninterference import unlike
 from isolation_spec.contract.adapter import Adapter
 from isolation_spec.execution.control_runs import Solos, judge_run, own_part
@@ -28,6 +30,7 @@ from isolation_spec.model.history.entries import (
 )
 from isolation_spec.model.history.history import History
 from isolation_spec.model.history.states import Outcome
+from isolation_spec.model.limits import Scope
 from isolation_spec.model.scenario import (
     AdvanceTime,
     Chain,
@@ -60,7 +63,10 @@ _ROUNDS = ((0, 8), (8, 40))
 
 
 def projection(scenario: Scenario, user: int) -> Scenario:
-    """The user's own part of the scenario, one operation after the other."""
+    """The user's own part of the scenario, one operation after the other.
+
+    The schedule makes no choice.
+    """
     own = own_part(scenario, user)
     operations = tuple(
         msgspec.structs.replace(operation, background=False)
@@ -68,7 +74,8 @@ def projection(scenario: Scenario, user: int) -> Scenario:
         else operation
         for operation in own.operations
     )
-    return msgspec.structs.replace(own, operations=operations)
+    schedule = Schedule(split=scenario.schedule.split)
+    return msgspec.structs.replace(own, operations=operations, schedule=schedule)
 
 
 def comparable(history: History) -> tuple[int, ...]:
@@ -83,7 +90,7 @@ def comparable(history: History) -> tuple[int, ...]:
     operations = history.scenario.operations
     if not history.settled or any(map(_stops, operations)):
         return ()
-    disturbed: set[int | None] = {None}
+    disturbed: set[int | None] = {None, *_cancelled_or_beyond_limits(history)}
     busy: dict[int | None, int] = {}
     named = {operation.id: names_victim(operation) for operation in operations}
     for entry in history.entries:
@@ -99,6 +106,24 @@ def comparable(history: History) -> tuple[int, ...]:
                 disturbed.add(entry.user)
     own = {operation.user for operation in operations}
     return tuple(sorted(user for user in own - disturbed if user is not None))
+
+
+def _cancelled_or_beyond_limits(history: History) -> Iterator[int | None]:
+    """Yields the users who may be cancelled alone, or were refused for want of room
+    that all users share.
+
+    A cancellation that came too late in the joint run may come in time alone.
+    """
+    for operation in history.scenario.operations:
+        if operation.cancel is not None:
+            yield operation.user
+    # Without limits, as in most runs, no index is worth its time.
+    observed = HistoryIndex(history)
+    for span in observed.spans.values() if history.limits else ():
+        if span.outcome == Outcome.REFUSED and may_be_beyond(
+            observed, span, (Scope.SERVICE,)
+        ):
+            yield span.operation.user
 
 
 _LONG = 10.0

@@ -5,10 +5,12 @@ one is given. Users are 0 (alice) and 1 (bob); their identities are not their la
 """
 
 import json
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from isolation_spec.claims import Claim, ReasonKind, Verdict, judge
 from isolation_spec.contract.capabilities import Capability
+from isolation_spec.contract.limits import limits_of
 from isolation_spec.model.event_names import EventNames
 from isolation_spec.model.history.entries import (
     AgentStepped,
@@ -27,6 +29,7 @@ from isolation_spec.model.history.entries import (
     ToolRan,
 )
 from isolation_spec.model.history.history import History
+from isolation_spec.model.limits import Limit
 from isolation_spec.model.scenario import (
     Connect,
     Emit,
@@ -77,7 +80,7 @@ def history(
     *entries: Entry,
     scenario: Scenario = TWO,
     settled: bool = True,
-    limits: dict[str, int] | None = None,
+    limits: Mapping[str, int | Limit] | None = None,
     names: EventNames | None = PROMISED,
 ) -> History:
     """Of an engine that says how its events name things, unless `names` is None."""
@@ -87,7 +90,7 @@ def history(
         schedule=Schedule(),
         settled=settled,
         overlapped=True,
-        limits=limits or {},
+        limits=limits_of(limits or {}),
         event_names=names,
     )
 

@@ -1,5 +1,6 @@
 """Error containment: each clause violated alone, and the nearest that is not."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -7,6 +8,7 @@ import pytest
 
 from isolation_spec.claims.error_containment import ERROR_CONTAINMENT as CLAIM
 from isolation_spec.model.history.entries import Entry, LoopBlocked
+from isolation_spec.model.limits import Limit
 from isolation_spec.model.scenario import (
     AdvanceTime,
     CallTool,
@@ -62,7 +64,7 @@ def side_by_side(
     more: tuple[Operation, ...] = (),
     also: tuple[int, ...] = (),
     later: tuple[int, ...] = (),
-    limits: dict[str, int] | None = None,
+    limits: Mapping[str, int | Limit] | None = None,
 ) -> Judged:
     """Alice's operation 3 and bob's operation 4 are under way at once.
 
@@ -249,6 +251,40 @@ def test_anothers_sleep_is_a_stall() -> None:
     sleepy = run_of(BOB, Sleep(seconds=5.0))
 
     assert violated("stalled") == side_by_side(bobs=sleepy, seconds=5.0)
+
+
+@pytest.mark.parametrize(
+    ("limits", "clauses"),
+    [
+        ({}, ("stalled",)),
+        ({"runs_per_service": 1}, ()),
+        ({"runs_per_service": Limit(1, beyond="waits")}, ()),
+        ({"calls_per_service": Limit(1, beyond="waits", seconds=5.0)}, ()),
+        ({"runs_per_service": Limit(1, beyond="waits", seconds=1.0)}, ("stalled",)),
+        ({"runs_per_service": Limit(1, beyond="refused")}, ("stalled",)),
+        ({"runs_per_service": 2}, ("stalled",)),
+        ({"runs_per_user": 1}, ("stalled",)),
+    ],
+)
+def test_a_declared_limit_excuses_a_wait(
+    limits: Mapping[str, int | Limit], clauses: tuple[str, ...]
+) -> None:
+    """A run may wait while as many others as allowed may be at work, and as long."""
+    sleepy = run_of(BOB, Sleep(seconds=5.0))
+
+    found = side_by_side(bobs=sleepy, seconds=5.0, limits=limits)
+
+    assert clauses == found.clauses
+
+
+def test_a_declared_limit_excuses_a_refusal() -> None:
+    """A run of another user may hold the last place of the service."""
+    for limits, clauses in (
+        ({"runs_per_service": 1}, ()),
+        ({"runs_per_service": 2}, ("failed",)),
+        ({"runs_per_user": 1}, ("failed",)),
+    ):
+        assert clauses == side_by_side("refused", limits=limits).clauses
 
 
 # Cut off

@@ -229,9 +229,19 @@ def test_packages_can_be_imported(found: Any, saw: str) -> None:
 def test_limits_are_those_that_there_are() -> None:
     """A limit by another name would never be tested, so it is refused."""
     assert (
-        "Broken.limits must be a mapping of contexts_per_user and runs_per_context to "
-        "whole numbers, saw {'contexts': 3}: write {'contexts_per_user': 3}, or nothing"
+        "Broken.limits must name contexts_per_user, contexts_per_service, "
+        "runs_per_context, runs_per_user, runs_per_service, starts_per_context, "
+        "starts_per_user, starts_per_service, calls_per_tool or calls_per_service, "
+        "saw 'contexts': write {'contexts_per_user': 3}"
     ) == said(broken("limits", {"contexts": 3}))
+
+
+@pytest.mark.parametrize("found", [0, -1.0, float("inf"), float("nan"), "5", True])
+def test_patience_is_a_time(found: Any) -> None:
+    """A patience without end would let users wait for one another for ever."""
+    assert said(broken("patience", found)).startswith(
+        "Broken.patience must be a positive number of seconds, saw "
+    )
 
 
 def test_limits_come_with_their_capability() -> None:

@@ -1,5 +1,8 @@
 """The part of a scenario for one user alone, and its comparability."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import (
@@ -8,7 +11,17 @@ from isolation_spec.execution.solo_runs import (
     run_alone,
     solo_runs,
 )
-from isolation_spec.model.scenario import AdvanceTime, Read, Scenario, Schedule, Think
+from isolation_spec.model.history.entries import OperationEnded
+from isolation_spec.model.history.states import Outcome
+from isolation_spec.model.limits import Limit
+from isolation_spec.model.scenario import (
+    AdvanceTime,
+    Cancellation,
+    Read,
+    Scenario,
+    Schedule,
+    Think,
+)
 from tests.builders import ALICE, BOB, make_scenario, open_context, run_agent
 
 SCENARIO = make_scenario(
@@ -19,6 +32,12 @@ SCENARIO = make_scenario(
     AdvanceTime(id=5, seconds=1.0),
     schedule=Schedule(classes={"1/start": 2}, burst=1),
 )
+
+
+class _Shared(ReferenceAdapter):
+    """Says that the contexts which a user may have are all that there are."""
+
+    limits: ClassVar[Mapping[str, int | Limit]] = {"contexts_per_service": 2}
 
 
 def numbers(scenario: Scenario) -> list[int]:
@@ -63,3 +82,25 @@ def test_one_solo_run_is_enough_where_nothing_differs() -> None:
     solos = solo_runs(history, ReferenceAdapter, (ALICE, BOB))
 
     assert {ALICE: 1, BOB: 1} == {user: len(runs) for user, runs in solos.items()}
+
+
+def test_a_user_with_a_cancellation_is_not_compared() -> None:
+    """It may come too late beside others, and in time alone."""
+    late = Cancellation(step=99)
+    cancelled = run_agent(3, Think(prompt="p"), user=ALICE, cancel=late)
+    history = run(
+        make_scenario(open_context(1, ALICE), open_context(2, BOB), cancelled),
+        ReferenceAdapter,
+    )
+
+    assert (BOB,) == comparable(history)
+
+
+def test_a_user_who_was_refused_for_want_of_room_is_not_compared() -> None:
+    """Alone, a user has all the room that the users share."""
+    scenario = make_scenario(*(open_context(n, ALICE, f"x{n}") for n in (1, 2, 3)))
+    own, shared = run(scenario, ReferenceAdapter), run(scenario, _Shared)
+
+    assert Outcome.REFUSED in {entry.outcome for entry in own.of(OperationEnded)}
+    assert (ALICE,) == comparable(own)
+    assert () == comparable(shared)

@@ -33,11 +33,15 @@ from isolation_spec.claims.facts.requests import (
     LoopHeld,
     OperationFailed,
     OperationStalled,
+    RunRefused,
+    RunWaited,
     ToolCallRaised,
     ToolInForeignContext,
     ToolRanTwice,
+    TooManyCalls,
     TooManyContexts,
     TooManyRuns,
+    TooManyStarts,
     WrongToolAnswer,
 )
 from isolation_spec.claims.facts.resources import (
@@ -103,6 +107,8 @@ __all__ = [
     "OperationUnfinished",
     "RecordedText",
     "ResourceLeftAlive",
+    "RunRefused",
+    "RunWaited",
     "RunWithoutEnd",
     "RunWithoutStart",
     "ServedAfterCleanup",
@@ -112,8 +118,10 @@ __all__ = [
     "StaleState",
     "Surface",
     "Text",
+    "TooManyCalls",
     "TooManyContexts",
     "TooManyRuns",
+    "TooManyStarts",
     "ToolCallRaised",
     "ToolEndedUnbegun",
     "ToolInForeignContext",
@@ -154,7 +162,11 @@ AnyFact: TypeAlias = (
     | ToolNeverEnded
     | TooManyContexts
     | ContextRefused
+    | RunRefused
+    | RunWaited
+    | TooManyCalls
     | TooManyRuns
+    | TooManyStarts
     | DeniedToolRan
     | ToolRanTwice
     | ToolInForeignContext

@@ -18,6 +18,7 @@ from isolation_spec.claims.facts.base import (
     UserIndex,
 )
 from isolation_spec.model.history.states import Outcome, ToolMoment
+from isolation_spec.model.limits import Scope
 from isolation_spec.model.scenario.fields import LARGEST, MOST_USERS
 
 __all__ = [
@@ -27,8 +28,12 @@ __all__ = [
     "LoopHeld",
     "OperationFailed",
     "OperationStalled",
+    "RunRefused",
+    "RunWaited",
+    "TooManyCalls",
     "TooManyContexts",
     "TooManyRuns",
+    "TooManyStarts",
     "ToolCallRaised",
     "ToolInForeignContext",
     "ToolRanTwice",
@@ -44,12 +49,25 @@ _Limit: TypeAlias = Annotated[
 # Exact limits
 
 
+_ScopeOf: TypeAlias = Annotated[
+    Scope, Meta(description="The requests that count against the limit.")
+]
+_Names: TypeAlias = Annotated[
+    tuple[str, ...], Meta(max_length=16, description="The names of the limits.")
+]
+_Runs: TypeAlias = Annotated[
+    tuple[Annotated[int, Meta(ge=0, le=LARGEST)], ...],
+    Meta(max_length=10_000, description="The ids of the runs."),
+]
+
+
 class TooManyContexts(Fact, frozen=True, kw_only=True):
-    """A user held more contexts than the engine allows."""
+    """More contexts were held than the engine allows."""
 
     user: UserIndex
     limit: _Limit
     held: Count
+    scope: _ScopeOf = Scope.USER
 
 
 class ContextRefused(Fact, frozen=True, kw_only=True):
@@ -59,17 +77,56 @@ class ContextRefused(Fact, frozen=True, kw_only=True):
     limit: _Limit
     held: Count
     operation: OperationId
+    scope: _ScopeOf = Scope.USER
 
 
 class TooManyRuns(Fact, frozen=True, kw_only=True):
-    """More runs were at work in a context than the engine allows."""
+    """More runs were at work together than the engine allows."""
 
     user: Owner
     limit: _Limit
-    operations: Annotated[
-        tuple[Annotated[int, Meta(ge=0, le=LARGEST)], ...],
-        Meta(max_length=10_000, description="The ids of the runs at work."),
+    operations: _Runs
+    scope: _ScopeOf = Scope.CONTEXT
+
+
+class TooManyStarts(Fact, frozen=True, kw_only=True):
+    """More runs began within some seconds than the engine allows."""
+
+    user: Owner
+    limit: _Limit
+    within: Annotated[Seconds, Meta(description="The seconds of the rate.")]
+    operations: _Runs
+    scope: _ScopeOf
+
+
+class TooManyCalls(Fact, frozen=True, kw_only=True):
+    """More calls of a tool were at work together than the engine allows."""
+
+    tool: Annotated[Shown, Meta(description="The tool.")]
+    limit: _Limit
+    user: Owner
+
+
+class RunRefused(Fact, frozen=True, kw_only=True):
+    """The engine refused a run although its limits left room, or let it wait."""
+
+    user: Harmed
+    operation: OperationId
+    limits: _Names
+    took: Annotated[Seconds, Meta(description="Seconds until it was refused.")]
+    full: Annotated[
+        bool, Meta(description="Whether a limit was reached at which runs wait.")
     ]
+
+
+class RunWaited(Fact, frozen=True, kw_only=True):
+    """A run beyond a limit waited longer than the engine says."""
+
+    user: Harmed
+    operation: OperationId
+    limits: _Names
+    allowed: Annotated[Seconds, Meta(description="Seconds that it may wait.")]
+    took: Annotated[Seconds, Meta(description="Seconds that it waited.")]
 
 
 # Tool isolation

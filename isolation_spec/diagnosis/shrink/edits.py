@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 
 from isolation_spec.model.scenario import (
-    Chain,
     OpenContext,
     Operation,
     Read,
@@ -47,15 +46,7 @@ def replace_operation(scenario: Scenario, index: int, operation: Any) -> Scenari
 def keep_operations(scenario: Scenario, operations: tuple[Operation, ...]) -> Scenario:
     """The scenario with these operations, and only the choices that hang on them."""
     owners = {operation.id for operation in operations} | {None}
-
-    def stays(chain: str) -> bool:
-        return Chain.parse(chain).owner in owners
-
-    schedule = replace(
-        scenario.schedule,
-        classes={c: n for c, n in scenario.schedule.classes.items() if stays(c)},
-        demotions=tuple(d for d in scenario.schedule.demotions if stays(d.chain)),
-    )
+    schedule = scenario.schedule.restricted_to(owners)
     return replace(scenario, operations=operations, schedule=schedule)
 
 

@@ -1,5 +1,6 @@
 """Turns facts, entries, operations and choices into text; no other module does."""
 
+from isolation_spec.diagnosis.wording.advice import describe_advice
 from isolation_spec.diagnosis.wording.choices import (
     describe_chain,
     describe_demotion,
@@ -40,6 +41,7 @@ __all__ = [
     "Contradiction",
     "Phrase",
     "Reveal",
+    "describe_advice",
     "describe_cancellation",
     "describe_chain",
     "describe_demotion",

@@ -9,11 +9,15 @@ from isolation_spec.claims.facts import (
     LoopHeld,
     OperationFailed,
     OperationStalled,
+    RunRefused,
+    RunWaited,
     ToolCallRaised,
     ToolInForeignContext,
     ToolRanTwice,
+    TooManyCalls,
     TooManyContexts,
     TooManyRuns,
+    TooManyStarts,
     WrongToolAnswer,
 )
 from isolation_spec.diagnosis.wording.contradiction import (
@@ -22,29 +26,41 @@ from isolation_spec.diagnosis.wording.contradiction import (
     describe_fact,
 )
 from isolation_spec.diagnosis.wording.outcomes import describe_outcome
+from isolation_spec.model.limits import Scope
 
 __all__: list[str] = []
 
 
 # Exact limits
 
+_SCOPES = {
+    Scope.CONTEXT: "in a context",
+    Scope.USER: "for each user",
+    Scope.SERVICE: "for all users together",
+    Scope.TOOL: "of a tool",
+}
+
 
 @describe_fact.register
 def _too_many_contexts(fact: TooManyContexts, names: Names) -> Contradiction:
     user = names.label(fact.user)
+    who = user if fact.scope is Scope.USER else "all users together"
     return Contradiction(
-        let=(f"the engine allow {fact.limit} contexts for each user",),
-        then=f"{user} never holds more at once",
-        however=f"{user} held {fact.held}",
+        let=(f"the engine allow {fact.limit} contexts {_SCOPES[fact.scope]}",),
+        then=f"{who} never hold{'s' * (who == user)} more at once",
+        however=f"{fact.held} were held as {user} got another one",
     )
 
 
 @describe_fact.register
 def _context_refused(fact: ContextRefused, names: Names) -> Contradiction:
     user = names.label(fact.user)
+    held = f"{user} holds at most {fact.held} and gets another one"
+    if fact.scope is Scope.SERVICE:
+        held = f"at most {fact.held} are held, and {user} gets another one"
     return Contradiction(
-        let=(f"the engine allow {fact.limit} contexts for each user",),
-        then=f"{user} holds at most {fact.held} and gets another one",
+        let=(f"the engine allow {fact.limit} contexts {_SCOPES[fact.scope]}",),
+        then=held,
         however=f"operation {fact.operation} was refused",
     )
 
@@ -53,9 +69,54 @@ def _context_refused(fact: ContextRefused, names: Names) -> Contradiction:
 def _too_many_runs(fact: TooManyRuns, names: Names) -> Contradiction:
     runs = ", ".join(map(str, fact.operations))
     return Contradiction(
-        let=(f"the engine allow {fact.limit} runs at work in a context",),
+        let=(f"the engine allow {fact.limit} runs at work {_SCOPES[fact.scope]}",),
         then="a further run waits until one of them has ended",
         however=f"the runs of operations {runs} were at work together",
+    )
+
+
+@describe_fact.register
+def _too_many_starts(fact: TooManyStarts, names: Names) -> Contradiction:
+    runs = ", ".join(map(str, fact.operations))
+    allowed = f"{fact.limit} runs {_SCOPES[fact.scope]} begin in any {fact.within:g} s"
+    return Contradiction(
+        let=(f"the engine let {allowed}",),
+        then="a further run waits, or is refused",
+        however=(
+            f"the runs of operations {runs} began within that time, the last one for "
+            f"{names.label(fact.user)}"
+        ),
+    )
+
+
+@describe_fact.register
+def _too_many_calls(fact: TooManyCalls, names: Names) -> Contradiction:
+    return Contradiction(
+        let=(f"the engine allow {fact.limit} calls of a tool at once",),
+        then=f"a further call of {fact.tool.text!r} waits, or is refused",
+        however=f"one more, of {names.label(fact.user)}, was at work beside them",
+    )
+
+
+@describe_fact.register
+def _run_refused(fact: RunRefused, names: Names) -> Contradiction:
+    room = "where a limit is reached, a run waits its time"
+    if not fact.full:
+        room = "no limit is reached by the runs that may be at work"
+    return Contradiction(
+        let=(f"{' and '.join(fact.limits)} be the limits of the engine", room),
+        then=f"operation {fact.operation} of {names.label(fact.user)} is not refused",
+        however=f"it was refused after {fact.took:g} s",
+    )
+
+
+@describe_fact.register
+def _run_waited(fact: RunWaited, names: Names) -> Contradiction:
+    limits = " and ".join(fact.limits)
+    return Contradiction(
+        let=(f"a run beyond {limits} wait at most {fact.allowed:g} s",),
+        then=f"operation {fact.operation} of {names.label(fact.user)} waits no longer",
+        however=f"its agent began after {fact.took:g} s",
     )
 
 

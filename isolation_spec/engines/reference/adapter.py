@@ -39,6 +39,7 @@ from isolation_spec.engines.reference import (
 from isolation_spec.engines.reference.storage import store_memory
 from isolation_spec.model.event_names import EventNames
 from isolation_spec.model.history.rendering import render
+from isolation_spec.model.limits import Limit
 
 __all__ = ["ReferenceAdapter"]
 
@@ -53,7 +54,7 @@ class ReferenceAdapter(Adapter):
 
     capabilities = frozenset(Capability)
     refusals = (OwnershipError, LimitError, ClosedError)
-    limits: ClassVar[Mapping[str, int]] = {
+    limits: ClassVar[Mapping[str, int | Limit]] = {
         "contexts_per_user": Limits().engines_per_user,
         "runs_per_context": Limits().runs_per_engine,
     }

@@ -19,6 +19,7 @@ from isolation_spec.model.history.activity import (
     InFlightInterval,
 )
 from isolation_spec.model.history.entries import Entry, EntryT
+from isolation_spec.model.limits import PATIENCE, Limit
 from isolation_spec.model.scenario import (
     AdvanceTime,
     CollectGarbage,
@@ -51,6 +52,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
             counted.
         awaits: the awaits of all operations, in order, if steps were counted.
         limits: the limits that the engine declares.
+        patience: the seconds by which users may delay one another undeclared.
         event_names: the names in the engine's events, None if undeclared.
         varying: patterns of output that may differ from a solo run.
     """
@@ -69,7 +71,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     handed: dict[int, tuple[Handoff, ...]] = {}
     waited: dict[int, tuple[InFlightInterval, ...]] = {}
     awaits: tuple[Await, ...] = ()
-    limits: dict[str, int] = {}
+    limits: dict[str, Limit] = {}
+    patience: float = PATIENCE
     event_names: EventNames | None = None
     varying: tuple[str, ...] = ()
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
+from isolation_spec.model.scenario.chain import Chain
 from isolation_spec.model.scenario.fields import LARGEST, Data
 
 __all__ = ["Demotion", "Schedule"]
@@ -51,3 +53,15 @@ class Schedule(Data, frozen=True, kw_only=True):
     split: Annotated[
         bool, Meta(description="Whether adjacent data arrives piece by piece.")
     ] = False
+
+    def restricted_to(self, owners: Collection[int | None]) -> Schedule:
+        """The schedule with the choices on chains of these owners alone."""
+
+        def stays(chain: str) -> bool:
+            return Chain.parse(chain).owner in owners
+
+        return msgspec.structs.replace(
+            self,
+            classes={c: n for c, n in self.classes.items() if stays(c)},
+            demotions=tuple(d for d in self.demotions if stays(d.chain)),
+        )
