@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from isolation_spec.claims.claim import (
+    LASTING,
     Claim,
     IsolationViolated,
     Judgement,
     Opportunity,
     Reason,
     ReasonKind,
+    Ruling,
     Verdict,
     Violation,
     judge_claim,
@@ -47,6 +49,7 @@ from isolation_spec.model.history.history import History
 
 __all__ = [
     "CLAIMS",
+    "LASTING",
     "Claim",
     "ContextOwnershipViolated",
     "DatabaseSessionsViolated",
@@ -60,6 +63,7 @@ __all__ = [
     "Opportunity",
     "Reason",
     "ReasonKind",
+    "Ruling",
     "StoredWritesViolated",
     "TeardownViolated",
     "ToolIsolationViolated",

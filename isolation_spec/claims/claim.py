@@ -16,6 +16,7 @@ from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.history.history import History
 
 __all__ = [
+    "LASTING",
     "Claim",
     "ControlRuns",
     "IsolationViolated",
@@ -23,6 +24,7 @@ __all__ = [
     "Opportunity",
     "Reason",
     "ReasonKind",
+    "Ruling",
     "Verdict",
     "Violation",
     "judge_claim",
@@ -80,6 +82,19 @@ class Opportunity(msgspec.Struct, frozen=True):
     times: int = 1
 
 
+class Ruling(enum.Enum):
+    """What control runs say of a violation."""
+
+    STANDS = enum.auto()
+    """They show that it is one."""
+    EXCUSED = enum.auto()
+    """They show that it says nothing of other users."""
+    HOLDS = enum.auto()
+    """They show that the claim could have failed here, and did not."""
+    UNSETTLED = enum.auto()
+    """They show neither."""
+
+
 class ControlRuns(Protocol):
     """Further runs of the engine, each made once a violation gives reason to."""
 
@@ -88,6 +103,9 @@ class ControlRuns(Protocol):
 
         The first one follows the order of arrivals of the run that is judged.
         """
+
+    def with_further_users(self, user: int, count: int) -> History:
+        """The run in which so many further users do as the user did, afterwards."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +123,8 @@ class Claim:
         check: yields an opportunity or a violation for each place in a history where
             the claim could fail; pure.
         compares: True if it compares with solo runs, and is not applicable without.
-        acquits: takes a violation, and returns whether control runs show that other
-            users are not its cause; None for a claim that no further run can excuse.
+        review: takes a violation, and rules on it by control runs; None for a claim
+            that no further run can excuse.
     """
 
     id: str
@@ -117,7 +135,7 @@ class Claim:
     needs: frozenset[Capability]
     check: Callable[[HistoryIndex], Iterable[Opportunity | Violation]]
     compares: bool = False
-    acquits: Callable[[Violation, ControlRuns], bool] | None = None
+    review: Callable[[HistoryIndex, Violation, ControlRuns], Ruling] | None = None
 
 
 class ReasonKind(enum.StrEnum):
@@ -131,8 +149,14 @@ class ReasonKind(enum.StrEnum):
     """No run reached the claim's situation."""
     CHECK_CRASHED = "check crashed"
     """The check raised an exception; details: the exception."""
+    UNSETTLED = "unsettled"
+    """A violation was neither shown nor excused by control runs; details: clauses."""
     NEVER_JUDGED = "never judged"
     """No run came to its end."""
+
+
+LASTING = (ReasonKind.CHECK_CRASHED, ReasonKind.UNSETTLED)
+"""The reasons that keep a claim from holding, however many other runs hold."""
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -153,15 +177,28 @@ class Judgement(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def with_violations(
-    judgement: Judgement, violations: tuple[Violation, ...]
+    judgement: Judgement,
+    violations: tuple[Violation, ...],
+    *,
+    unsettled: tuple[Violation, ...] = (),
+    opportunities: int = 0,
 ) -> Judgement:
-    """The judgement with these violations of its own alone."""
-    found = bool(judgement.evidence or violations)
+    """The judgement with these violations of its own alone, and those left open.
+
+    So many of the others were opportunities.
+    """
+    evidence, reason = judgement.evidence + opportunities, None
+    if unsettled and not violations:
+        clauses = dict.fromkeys(violation.clause for violation in unsettled)
+        evidence, reason = 0, Reason(ReasonKind.UNSETTLED, tuple(clauses))
+    elif not evidence and not violations:
+        reason = Reason(ReasonKind.NOT_REACHED)
     return msgspec.structs.replace(
         judgement,
         violations=violations,
-        verdict=_verdict(judgement.evidence, violations),
-        reason=None if found else Reason(ReasonKind.NOT_REACHED),
+        evidence=evidence,
+        verdict=_verdict(evidence, violations),
+        reason=reason,
     )
 
 

@@ -13,6 +13,7 @@ from isolation_spec.claims.claim import (
     ControlRuns,
     IsolationViolated,
     Opportunity,
+    Ruling,
     Violation,
 )
 from isolation_spec.claims.facts import (
@@ -76,16 +77,17 @@ def _has_company(observed: HistoryIndex, violation: Violation) -> bool:
     )
 
 
-def _acquits(violation: Violation, controls: ControlRuns) -> bool:
-    """Whether the user fares no better alone; who holds the loop is not excused by it."""
+def _review(_: HistoryIndex, violation: Violation, controls: ControlRuns) -> Ruling:
+    """Excuses the others where the user fares no better alone."""
     if violation.clause == "blocked-loop":
-        return False
+        return Ruling.STANDS
     (user,) = violation.users
-    return any(
+    alone = any(
         _is_same(violation, one)
         for history in controls.alone(user)
         for one in _suspicions(HistoryIndex(history))
     )
+    return Ruling.EXCUSED if alone else Ruling.STANDS
 
 
 def _is_same(one: Violation, other: Opportunity | Violation) -> bool:
@@ -347,5 +349,5 @@ ERROR_CONTAINMENT = Claim(
     exception=ErrorContainmentViolated,
     needs=frozenset(),
     check=_check,
-    acquits=_acquits,
+    review=_review,
 )

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterator
 
-from isolation_spec.claims.claim import Claim, IsolationViolated, Opportunity, Violation
+import msgspec
+
+from isolation_spec.claims.claim import (
+    Claim,
+    ControlRuns,
+    IsolationViolated,
+    Opportunity,
+    Ruling,
+    Violation,
+)
 from isolation_spec.claims.facts import (
     AnyFact,
     CleanupCancelled,
@@ -26,6 +36,7 @@ from isolation_spec.model.history.entries import (
     PhaseStarted,
     ResourceAlive,
 )
+from isolation_spec.model.history.history import History
 from isolation_spec.model.history.states import Outcome, Phase
 from isolation_spec.model.scenario import (
     CancelRun,
@@ -191,6 +202,46 @@ def _served_after(observed: HistoryIndex) -> Iterator[Violation]:
                 break
 
 
+_SLEEP = "_set_result_unless_cancelled"
+"""The timer of a sleep, which ends with the task that sleeps: at the moment between two
+sleeps there is a task without a timer, so the tasks are counted."""
+_ANY = Shown("")
+_FURTHER = (1, 2, 4)
+"""Further users who do as the suspect did."""
+
+
+def _review(
+    observed: HistoryIndex, violation: Violation, controls: ControlRuns
+) -> Ruling:
+    """Excuses a resource of the server's own, which the first request for it starts.
+
+    A leak grows with each further user; the server has as many as before.
+    """
+    fact = violation.fact
+    if not isinstance(fact, ResourceLeftAlive) or fact.shut_down or fact.user is None:
+        return Ruling.STANDS
+    further = (controls.with_further_users(fact.user, count) for count in _FURTHER)
+    counts = [_count_alike(one, fact) for one in (observed.history, *further)]
+    if len(set(counts)) == 1:
+        return Ruling.HOLDS
+    grows = all(one < other for one, other in itertools.pairwise(counts))
+    return Ruling.STANDS if grows else Ruling.UNSETTLED
+
+
+def _count_alike(history: History, fact: ResourceLeftAlive) -> int:
+    """The resources of the kind, and of the same code, that outlived the cleanups."""
+    if fact.name == _SLEEP:
+        fact = msgspec.structs.replace(fact, kind="task", name=_ANY)
+    count = 0
+    for entry in history.entries:
+        if isinstance(entry, PhaseStarted) and entry.phase == Phase.TEARDOWN:
+            break
+        if isinstance(entry, ResourceAlive) and entry.kind == fact.kind:
+            # The name of a connection or a thread is a number, or one of each user.
+            count += isinstance(fact.name, Shown) or entry.what == fact.name
+    return count
+
+
 def _violation(clause: str, index: int, user: int | None, fact: AnyFact) -> Violation:
     return Violation(
         claim=_ID,
@@ -222,4 +273,5 @@ TEARDOWN = Claim(
     exception=TeardownViolated,
     needs=frozenset(),
     check=_check,
+    review=_review,
 )

@@ -14,12 +14,16 @@ from isolation_spec.claims import (
     CLAIMS,
     Claim,
     Judgement,
+    Ruling,
+    Violation,
     find_claim,
     judge,
     with_violations,
 )
+from isolation_spec.claims.history_index import HistoryIndex
 from isolation_spec.contract.adapter import Adapter
 from isolation_spec.contract.capabilities import Capability
+from isolation_spec.execution.further_users import with_further_users
 from isolation_spec.execution.run import run
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import Chain, Scenario, names_victim
@@ -67,10 +71,7 @@ class EngineRuns:
 
     def alone(self, user: int) -> Iterator[History]:
         """Yields runs of the user's own operations alone, overlapping as before."""
-        followed = msgspec.structs.replace(
-            self._history.scenario, schedule=self._history.schedule
-        )
-        scenario = own_part(followed, user)
+        scenario = own_part(self._followed(), user)
         own = {operation.id for operation in scenario.operations} | {None}
         order = [c for c in self._history.order if Chain.parse(c).owner in own]
         schedulers = (
@@ -84,6 +85,20 @@ class EngineRuns:
                     scenario, self._make_adapter, scheduler=scheduler
                 )
             yield self._made[user, number]
+
+    def with_further_users(self, user: int, count: int) -> History:
+        """The run in which so many further users do as the user did, afterwards."""
+        key = (user, -count)
+        if key not in self._made:
+            self._check()
+            scenario = with_further_users(self._followed(), user, count)
+            self._made[key] = run(scenario, self._make_adapter)
+        return self._made[key]
+
+    def _followed(self) -> Scenario:
+        """The scenario with the choices that the run really followed."""
+        history = self._history
+        return msgspec.structs.replace(history.scenario, schedule=history.schedule)
 
 
 def judge_run(
@@ -102,14 +117,26 @@ def judge_run(
     """
     controls = EngineRuns(history, make_adapter, check)
     return tuple(
-        _without_excused(judgement, controls)
+        _reviewed(judgement, history, controls)
         for judgement in judge(history, capabilities, claims, solos=solos)
     )
 
 
-def _without_excused(judgement: Judgement, controls: EngineRuns) -> Judgement:
-    acquits = find_claim(judgement.claim).acquits
-    if acquits is None or not judgement.violations:
+def _reviewed(
+    judgement: Judgement, history: History, controls: EngineRuns
+) -> Judgement:
+    review = find_claim(judgement.claim).review
+    if review is None or not judgement.violations:
         return judgement
-    left = tuple(one for one in judgement.violations if not acquits(one, controls))
-    return with_violations(judgement, left)
+    observed = HistoryIndex(history)
+    ruled: dict[Ruling, list[Violation]] = {ruling: [] for ruling in Ruling}
+    for violation in judgement.violations:
+        ruled[review(observed, violation, controls)].append(violation)
+    accused = {violation.users for violation in ruled[Ruling.STANDS]}
+    cleared = {violation.users for violation in ruled[Ruling.HOLDS]}
+    return with_violations(
+        judgement,
+        tuple(ruled[Ruling.STANDS]),
+        unsettled=tuple(ruled[Ruling.UNSETTLED]),
+        opportunities=len(cleared - accused),
+    )

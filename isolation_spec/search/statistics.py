@@ -7,9 +7,9 @@ from collections.abc import Iterable
 import msgspec
 
 from isolation_spec.claims import (
+    LASTING,
     Judgement,
     Reason,
-    ReasonKind,
     Verdict,
     Violation,
 )
@@ -141,5 +141,5 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
     def _add_reason(self, claim: str, reason: Reason) -> None:
         """Keeps the latest reason of a claim, but never drops a crash of its check."""
         known = self.reasons.get(claim)
-        if known is None or known.kind is not ReasonKind.CHECK_CRASHED:
+        if known is None or known.kind not in LASTING:
             self.reasons[claim] = reason

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from isolation_spec.claims import CLAIMS, Reason, ReasonKind, Verdict
+from isolation_spec.claims import CLAIMS, LASTING, Reason, ReasonKind, Verdict
 from isolation_spec.contract.capability_filter import required_activity
 from isolation_spec.diagnosis.wording import describe_reason, describe_remark
 from isolation_spec.engines.registry import Engine
@@ -305,7 +305,7 @@ def _claim_results(
     for claim in CLAIMS:
         evidence = statistics.evidence.get(claim.id, 0)
         reason: Reason | None = statistics.reasons.get(claim.id, _NEVER_JUDGED)
-        crashed = reason is not None and reason.kind is ReasonKind.CHECK_CRASHED
+        crashed = reason is not None and reason.kind in LASTING
         if claim.id in violated:
             verdict, reason = Verdict.VIOLATED, None
         elif claim.id in statistics.not_applicable:

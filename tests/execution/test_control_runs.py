@@ -1,12 +1,15 @@
 """Control runs: a user who fares no better alone accuses nobody."""
 
+import asyncio
+import itertools
 from typing import Any
 
 import pytest
 
-from isolation_spec.claims import find_claim, judge
+from isolation_spec.claims import Verdict, find_claim, judge
+from isolation_spec.contract.environment import Environment
 from isolation_spec.contract.scripted_agent import ScriptedAgent
-from isolation_spec.engines.reference import LimitError
+from isolation_spec.engines.reference import LimitError, UserExecutionEngine
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.execution.control_runs import EngineRuns, judge_run, own_part
 from isolation_spec.execution.run import run
@@ -98,6 +101,67 @@ def test_the_part_of_a_user_overlaps_as_before() -> None:
         (operation.id, getattr(operation, "background", False))
         for operation in own.operations
     ]
+
+
+class _Watched(ReferenceAdapter):
+    """Starts a task with the first context, which watches over all."""
+
+    most = 1
+
+    async def start(self, environment: Environment) -> None:
+        self.watchers: list[asyncio.Task[None]] = []
+        await super().start(environment)
+
+    async def open_context(
+        self, user: str, thread: str, metadata: dict[str, Any]
+    ) -> UserExecutionEngine:
+        if len(self.watchers) < self.most:
+            self.watchers.append(asyncio.ensure_future(self._watch()))
+        return await super().open_context(user, thread, metadata)
+
+    async def _watch(self) -> None:
+        for _ in itertools.count():
+            await asyncio.sleep(1.0)
+
+    async def shutdown(self) -> None:
+        for watcher in self.watchers:
+            watcher.cancel()
+            await asyncio.wait((watcher,))
+        await super().shutdown()
+
+
+class _WatchedTwice(_Watched):
+    """Starts a second task with the second context, and no third one."""
+
+    most = 2
+
+
+class _WatchedEach(_Watched):
+    """Starts a task with each context, and ends them all at the shutdown."""
+
+    most = 99
+
+
+@pytest.mark.parametrize(
+    ("adapter", "verdict", "clauses"),
+    [
+        (_Watched, Verdict.HOLDS, set()),
+        (_WatchedTwice, Verdict.INCONCLUSIVE, set()),
+        (_WatchedEach, Verdict.VIOLATED, {"alive-task"}),
+    ],
+)
+def test_a_leak_grows_and_a_singleton_does_not(
+    adapter: Any, verdict: Verdict, clauses: set[str]
+) -> None:
+    """The first user starts it; 1, 2 and 4 further users show whose it is."""
+    history = run(make_scenario(open_context(1, ALICE)), adapter)
+    teardown = find_claim("teardown")
+
+    (judgement,) = judge_run(history, adapter, adapter.capabilities, (teardown,))
+
+    found = {violation.clause for violation in judgement.violations}
+    assert (verdict, clauses) == (judgement.verdict, found - {"alive-timer"})
+    assert (verdict is Verdict.HOLDS) == (judgement.evidence == 1)
 
 
 def test_control_runs_are_made_once() -> None:

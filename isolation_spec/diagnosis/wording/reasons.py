@@ -19,6 +19,11 @@ def describe_reason(claim: str, reason: Reason | None) -> str:
             return "no user's solo run was made"
         case ReasonKind.CHECK_CRASHED:
             return f"its check crashed: {details}"
+        case ReasonKind.UNSETTLED:
+            return (
+                f"further users changed the count of {details} and did not make it "
+                "grow with each: neither a leak nor the server's own"
+            )
         case ReasonKind.NOT_REACHED:
             return f"never reached: {find_claim(claim).situation}"
         case ReasonKind.NEVER_JUDGED:
