@@ -96,7 +96,14 @@ class Ruling(enum.Enum):
 
 
 class ControlRuns(Protocol):
-    """Further runs of the engine, each made once a violation gives reason to."""
+    """Further runs of the engine, each made once a violation gives reason to.
+
+    Attributes:
+        constants: (kind, name) of a resource -> how many of them the server has, as
+            control runs of the same workload showed.
+    """
+
+    constants: dict[tuple[str, str], int]
 
     def alone(self, user: int) -> Iterable[History]:
         """Yields runs of the user's own operations alone, overlapping as before.

@@ -220,9 +220,14 @@ def _review(
     fact = violation.fact
     if not isinstance(fact, ResourceLeftAlive) or fact.shut_down or fact.user is None:
         return Ruling.STANDS
+    name = fact.name.text if isinstance(fact.name, Shown) else fact.name
+    before = _count_alike(observed.history, fact)
+    if before <= controls.constants.get((fact.kind, name), 0):
+        return Ruling.HOLDS
     further = (controls.with_further_users(fact.user, count) for count in _FURTHER)
-    counts = [_count_alike(one, fact) for one in (observed.history, *further)]
+    counts = [before, *(_count_alike(one, fact) for one in further)]
     if len(set(counts)) == 1:
+        controls.constants[fact.kind, name] = before
         return Ruling.HOLDS
     grows = all(one < other for one, other in itertools.pairwise(counts))
     return Ruling.STANDS if grows else Ruling.UNSETTLED

@@ -56,6 +56,7 @@ class EngineRuns:
 
     Arguments:
         check: called before each run; an exception that it raises ends the judging.
+        constants: the counts that earlier control runs of the workload showed.
     """
 
     def __init__(
@@ -63,7 +64,9 @@ class EngineRuns:
         history: History,
         make_adapter: Callable[[], Adapter],
         check: Callable[[], None] = lambda: None,
+        constants: dict[tuple[str, str], int] | None = None,
     ) -> None:
+        self.constants = {} if constants is None else constants
         self._history = history
         self._make_adapter = make_adapter
         self._check = check
@@ -109,13 +112,15 @@ def judge_run(
     *,
     solos: Solos | None = None,
     check: Callable[[], None] = lambda: None,
+    constants: dict[tuple[str, str], int] | None = None,
 ) -> tuple[Judgement, ...]:
     """Judges a history, and drops the violations that control runs excuse.
 
     `solos` are users' runs alone, for the claims that compare with them. `check` is
     called before each control run; an exception that it raises ends the judging.
+    `constants` are the server's own resources, as earlier control runs showed them.
     """
-    controls = EngineRuns(history, make_adapter, check)
+    controls = EngineRuns(history, make_adapter, check, constants)
     return tuple(
         _reviewed(judgement, history, controls)
         for judgement in judge(history, capabilities, claims, solos=solos)

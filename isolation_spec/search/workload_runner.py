@@ -83,6 +83,7 @@ class WorkloadRunner:
         self._since_collection = 0
         self._ordinal = 0
         self._orders: set[tuple[bytes, str]] = set()
+        self._constants: dict[tuple[str, str], int] = {}
 
     def run_all(self, workloads: Iterable[Workload]) -> SearchStatistics:
         """Runs the workloads until there is a finding, or no reason to go on."""
@@ -107,6 +108,8 @@ class WorkloadRunner:
         self.statistics.number = workload.number
         self._ordinal = 0
         self._orders.clear()
+        # For each workload anew: any division among workers then judges the same.
+        self._constants.clear()
         if self.corpus is not None:
             self.corpus.draw(workload)
         runs = scheduled_runs(
@@ -186,7 +189,11 @@ class WorkloadRunner:
             judge(history, self.capabilities)
             if is_live
             else judge_run(
-                history, self.engine.make_adapter, self.capabilities, solos=solos
+                history,
+                self.engine.make_adapter,
+                self.capabilities,
+                solos=solos,
+                constants=self._constants,
             )
         )
         violations = [j.violations[0] for j in judgements if j.violations]
