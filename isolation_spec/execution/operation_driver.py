@@ -257,6 +257,7 @@ class OperationDriver:
             claims_to_be=None if victim is None else self.scenario.users[victim].id,
             forged=operation.forged,
         )
+        self.world.activity.handshakes += 1
         if operation.unread:
             self.world.close_windows(operation.id)
         self.clients[operation.user, name] = client
@@ -275,6 +276,7 @@ class OperationDriver:
     async def _read(self, client: Connection, number: int, name: str) -> None:
         try:
             async for message in client:
+                self.world.activity.events_delivered += 1
                 text = render(message).replace(FILLER, "...")
                 self._record(EventReceived, number, connection=name, text=text)
         except (exceptions.ConnectionClosed, OSError):

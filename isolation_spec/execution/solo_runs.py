@@ -90,7 +90,7 @@ def comparable(history: History) -> tuple[int, ...]:
     operations = history.scenario.operations
     if not history.settled or any(map(_stops, operations)):
         return ()
-    disturbed: set[int | None] = {None, *_cancelled_or_beyond_limits(history)}
+    disturbed: set[int | None] = {None, *_beyond_limits(history)}
     busy: dict[int | None, int] = {}
     named = {operation.id: names_victim(operation) for operation in operations}
     for entry in history.entries:
@@ -108,15 +108,8 @@ def comparable(history: History) -> tuple[int, ...]:
     return tuple(sorted(user for user in own - disturbed if user is not None))
 
 
-def _cancelled_or_beyond_limits(history: History) -> Iterator[int | None]:
-    """Yields the users who may be cancelled alone, or were refused for want of room
-    that all users share.
-
-    A cancellation that came too late in the joint run may come in time alone.
-    """
-    for operation in history.scenario.operations:
-        if operation.cancel is not None:
-            yield operation.user
+def _beyond_limits(history: History) -> Iterator[int | None]:
+    """Yields the users who were refused for want of room that all users share."""
     # Without limits, as in most runs, no index is worth its time.
     observed = HistoryIndex(history)
     for span in observed.spans.values() if history.limits else ():
@@ -160,7 +153,8 @@ def solo_runs(
 ) -> Solos:
     """The solo runs of these users; more than one where the first differs.
 
-    Takes a run from the cache if it is there, and adds the others to the cache.
+    A user is left out whose cancellation came too late in the joint run, and in time
+    alone. Takes a run from the cache if it is there, and adds the others to the cache.
     """
     solos: Solos = {}
     cache = {} if cache is None else cache
@@ -175,6 +169,9 @@ def solo_runs(
         scenario, order = _alone(history, user)
         following = ReplayScheduler(scenario.schedule, order)
         runs: tuple[History, ...] = (once(scenario, order, following),)
+        if any(runs[0].of(CancellationDelivered)):
+            # It came too late in the joint run, as its user is comparable.
+            continue
         for first, last in _ROUNDS:
             if not unlike(history, runs, user):
                 break

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import ClassVar
 
+import msgspec
+
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import (
@@ -84,16 +86,20 @@ def test_one_solo_run_is_enough_where_nothing_differs() -> None:
     assert {ALICE: 1, BOB: 1} == {user: len(runs) for user, runs in solos.items()}
 
 
-def test_a_user_with_a_cancellation_is_not_compared() -> None:
-    """It may come too late beside others, and in time alone."""
-    late = Cancellation(step=99)
-    cancelled = run_agent(3, Think(prompt="p"), user=ALICE, cancel=late)
-    history = run(
-        make_scenario(open_context(1, ALICE), open_context(2, BOB), cancelled),
-        ReferenceAdapter,
+def test_a_user_who_is_cancelled_alone_is_not_compared() -> None:
+    """A cancellation may come too late beside others, and in time alone."""
+    scenario, cancelled = (
+        make_scenario(
+            open_context(1, ALICE),
+            run_agent(3, Think(prompt="p"), user=ALICE, cancel=Cancellation(step=step)),
+        )
+        for step in (99, 1)
     )
+    history = run(scenario, ReferenceAdapter)
+    in_time = msgspec.structs.replace(history, scenario=cancelled)
 
-    assert (BOB,) == comparable(history)
+    assert [ALICE] == list(solo_runs(history, ReferenceAdapter, (ALICE,)))
+    assert [] == list(solo_runs(in_time, ReferenceAdapter, (ALICE,)))
 
 
 def test_a_user_who_was_refused_for_want_of_room_is_not_compared() -> None:
