@@ -46,6 +46,9 @@ class _Native(sqlite3.Connection):
 class DatabaseWorker:
     """Replaces the queue and the thread of one aiosqlite connection.
 
+    Arguments:
+        began: called when a statement has begun a transaction.
+
     It belongs to one loop for ever. The collector may finalise a connection of an
     earlier run during a later one. Its jobs then execute at once, on its closed loop;
     otherwise they would arrive in the later run (17 external events instead of 16).
@@ -53,9 +56,10 @@ class DatabaseWorker:
 
     daemon = True
 
-    def __init__(self, loop: WorldLoop, number: int) -> None:
+    def __init__(self, loop: WorldLoop, number: int, began: Callable[[], None]) -> None:
         self.loop = loop
         self.number = number
+        self._began = began
         self._native: weakref.ref[sqlite3.Connection] | None = None
         self.connection: weakref.ref[aiosqlite.Connection] | None = None
         self._source = Source(f"database connection {number}")
@@ -142,7 +146,7 @@ class DatabaseWorker:
         A strong reference would keep alive a connection that the engine has dropped.
         """
         if self._native is not None:
-            return function()
+            return self._execute_statement(function)
         original: Any = sqlite3.connect
 
         def connect(*args: Any, **options: Any) -> Any:
@@ -153,6 +157,15 @@ class DatabaseWorker:
             return function()
         finally:
             sqlite3.connect = original
+
+    def _execute_statement(self, function: Callable[[], Any]) -> Any:
+        native = self.native()
+        before = native is not None and native.in_transaction
+        result = function()
+        native = self.native()
+        if native is not None and native.in_transaction and not before:
+            self._began()
+        return result
 
     def _adopt(self, native: sqlite3.Connection) -> None:
         # The worker waits for locks itself: SQLite's own wait blocks the whole loop.
@@ -185,6 +198,7 @@ class Databases:
 
     Attributes:
         workers: the workers of all connections so far.
+        transaction_began: called with the connection on which one began.
         uri: the database for `sqlite3`.
         url: the database for SQLAlchemy.
     """
@@ -192,6 +206,7 @@ class Databases:
     def __init__(self, loop: WorldLoop) -> None:
         self.loop = loop
         self.workers: list[DatabaseWorker] = []
+        self.transaction_began: Callable[[aiosqlite.Connection], None] = _nothing_to_do
         name = f"/isolation-{next(_names)}"
         self.uri = f"file:{name}?vfs=memdb"
         self.url = f"sqlite+aiosqlite:///file:{name}?vfs=memdb&uri=true"
@@ -203,8 +218,11 @@ class Databases:
 
         def adopt(connection: aiosqlite.Connection, *args: Any, **options: Any) -> None:
             original(connection, *args, **options)
-            worker = DatabaseWorker(self.loop, len(self.workers) + 1)
-            worker.connection = weakref.ref(connection)
+            here = weakref.ref(connection)
+            worker = DatabaseWorker(
+                self.loop, len(self.workers) + 1, lambda: self._count(here())
+            )
+            worker.connection = here
             self.workers.append(worker)
             connection._thread = worker  # type: ignore[assignment]
             connection._tx = worker  # type: ignore[assignment]
@@ -214,6 +232,10 @@ class Databases:
 
     def __exit__(self, *_: object) -> None:
         aiosqlite.Connection.__init__ = self._original  # type: ignore[method-assign]
+
+    def _count(self, connection: aiosqlite.Connection | None) -> None:
+        if connection is not None:
+            self.transaction_began(connection)
 
     def observe(self) -> sqlite3.Connection:
         """A fresh connection, independent of the engine's; the caller closes it."""
@@ -251,6 +273,10 @@ class Databases:
                 left._connection = None
                 left.stop = _nothing  # type: ignore[method-assign]
         self._anchor.close()
+
+
+def _nothing_to_do(_: aiosqlite.Connection) -> None:
+    """Takes a transaction that no ledger counts."""
 
 
 def _nothing() -> None:

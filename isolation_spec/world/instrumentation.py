@@ -1,8 +1,8 @@
-"""Counters of real activity inside the libraries, for any kind of world.
+"""Counts and attributes the work of database sessions, for any kind of world.
 
-Each count is taken where a library does the work: handshakes and messages in
-`websockets`, sessions, transactions and pool checkouts in SQLAlchemy. An adapter or an
-engine cannot raise a count by claiming activity.
+Each count is taken where a library does the work: sessions, transactions and pool
+checkouts in SQLAlchemy. An adapter or an engine cannot raise a count by claiming
+activity.
 """
 
 from __future__ import annotations
@@ -10,12 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any, NamedTuple, Self
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import Pool
-from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
 
 from isolation_spec.model.history.activity import ActivityCounters
@@ -53,6 +52,7 @@ class Instrumentation:
         self._last_user: dict[int, int | None] = {}
         self._open_sessions: dict[int, int | None] = {}
         self._checkouts: dict[Any, int | None] = {}
+        self._pooled: WeakSet[Any] = WeakSet()
         self._hashes = 0
         self._exit = ExitStack()
 
@@ -62,18 +62,11 @@ class Instrumentation:
         self._listen(Session, "before_flush", self._on_flush)
         self._listen(Session, "after_commit", self._on_commit)
         self._listen(Session, "after_rollback", self._on_rollback)
+        self._listen(Pool, "connect", self._on_connect)
         self._listen(Pool, "checkout", self._on_checkout)
         self._listen(Pool, "checkin", self._on_checkin)
         self._listen(Pool, "detach", self._on_checkin)
         self._replace(Session, "close", self._track_close(Session.close))
-        self._replace(
-            ClientConnection,
-            "handshake",
-            self._count_handshake(ClientConnection.handshake),
-        )
-        self._replace(
-            ClientConnection, "recv", self._count_event(ClientConnection.recv)
-        )
         self._replace(Connection, "__hash__", self._hash_by_number())
         return self
 
@@ -142,6 +135,16 @@ class Instrumentation:
 
         return close
 
+    def _on_connect(self, connection: Any, _: Any) -> None:
+        driver = getattr(connection, "driver_connection", None)
+        if driver is not None:
+            self._pooled.add(driver)
+
+    def count_transaction(self, connection: Any) -> None:
+        """Counts a transaction of a driver's connection, begun without SQLAlchemy."""
+        if connection not in self._pooled:
+            self.activity.database_sessions += 1
+
     def _on_checkout(self, _: Any, record: Any, __: Any) -> None:
         self._checkouts[record] = CURRENT_OPERATION.get()
 
@@ -149,21 +152,6 @@ class Instrumentation:
         self._checkouts.pop(record, None)
 
     # websockets
-
-    def _count_handshake(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        async def handshake(client: ClientConnection, *args: Any, **kw: Any) -> None:
-            await original(client, *args, **kw)
-            self.activity.handshakes += 1
-
-        return handshake
-
-    def _count_event(self, original: Callable[..., Any]) -> Callable[..., Any]:
-        async def recv(client: ClientConnection, *args: Any, **kw: Any) -> Any:
-            message = await original(client, *args, **kw)
-            self.activity.events_delivered += 1
-            return message
-
-        return recv
 
     def _hash_by_number(self) -> Callable[[Connection], int]:
         # A websockets server closes its connections in the order of a set. With hashes

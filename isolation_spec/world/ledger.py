@@ -33,6 +33,7 @@ class Ledger(Instrumentation):
         super().__init__(activity, moved)
         self.loop = loop
         self.databases = databases
+        databases.transaction_began = self.count_transaction
 
     # Live resources
 

@@ -7,7 +7,7 @@ import pytest
 from websockets.asyncio.client import ClientConnection
 
 from isolation_spec.claims import judge
-from isolation_spec.engines.reference import UserExecutionEngine
+from isolation_spec.engines.reference import ClosedError, UserExecutionEngine
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.execution.run import AdapterFactory, run
 from isolation_spec.model.history.entries import (
@@ -197,3 +197,47 @@ def test_a_client_that_is_lost_is_no_fault_of_the_engine() -> None:
 
     assert [1006] == [entry.code for entry in history.of(ConnectionClosed)]
     assert [] == list(history.of(ExceptionUnhandled))
+
+
+class _Feed:
+    """A client's end that has nothing to do with `websockets`."""
+
+    close_code = None
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        for message in ("one", "two"):
+            yield message
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    def abort(self) -> None:
+        """Nothing is open."""
+
+
+class _Feeding(ReferenceAdapter):
+    """Connects clients of another library, and refuses a forged token."""
+
+    async def connect(
+        self, user: str, *, claims_to_be: str | None = None, forged: bool = False
+    ) -> Any:
+        if forged:
+            raise ClosedError("not you")
+        return _Feed()
+
+
+def test_connections_of_any_library_are_counted() -> None:
+    """A connected client is a handshake, and each message that it is given an event."""
+    history = run(
+        Scenario(
+            users=USERS,
+            operations=(
+                Connect(id=1, user=ALICE, connection="c"),
+                Connect(id=2, user=BOB, connection="c", forged=True),
+            ),
+        ),
+        _Feeding,
+    )
+
+    reached = history.reached
+    assert (1, 2) == (reached.handshakes, reached.events_delivered)

@@ -41,11 +41,12 @@ class Await(msgspec.Struct, frozen=True):
 
 
 class ActivityCounters(msgspec.Struct, kw_only=True):
-    """Counts of the activity of runs, taken inside the libraries that do the work.
+    """Counts of the activity of runs, taken where the world sees the work.
 
-    Runs and tools are counted by the scripted agent itself, events where `websockets`
-    hands a message to a client, handshakes where its client completes one, database
-    sessions where SQLAlchemy begins a transaction for one. Attacks are operations that
+    Runs and tools are counted by the scripted agent itself, handshakes where a client
+    of any library is connected, events where it is given a message. Database sessions
+    count where SQLAlchemy begins a transaction for one, and where a statement of any
+    other client of the simulated database begins one. Attacks are operations that
     named something of another user, or a forged token, and reached the engine.
     """
 
