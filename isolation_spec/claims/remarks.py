@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from isolation_spec.model.history.entries import ObjectShared, PathStep
+from isolation_spec.model.history.entries import IdentityKept, ObjectShared, PathStep
 from isolation_spec.model.history.history import History
 
 __all__ = ["AnyRemark", "ObjectHeldByTwo", "remarks_on"]
@@ -27,13 +27,31 @@ class ObjectHeldByTwo(msgspec.Struct, frozen=True, tag_field="remark", tag=True)
     others_path: str
 
 
-AnyRemark: TypeAlias = ObjectHeldByTwo
+class IdentityOfDeparted(msgspec.Struct, frozen=True, tag_field="remark", tag=True):
+    """A task or a timer works for a user who was cleaned up, says the engine.
+
+    Where the server started it for all, with the first request, it inherited the user's
+    context variables. Work that it then does for another user is judged where it shows.
+
+    Attributes:
+        kind, name: of the resource; the name is that of its code.
+    """
+
+    kind: str
+    name: str
+
+
+AnyRemark: TypeAlias = ObjectHeldByTwo | IdentityOfDeparted
 
 
 def remarks_on(history: History) -> Iterator[AnyRemark]:
     """Yields the remarks on one history; equal ones may come more than once."""
     for shared in history.of(ObjectShared):
         yield ObjectHeldByTwo(_place(shared.path), _place(shared.others_path))
+    users = {user.id for user in history.scenario.users}
+    for kept in history.of(IdentityKept):
+        if kept.identity in users:
+            yield IdentityOfDeparted(kept.kind, kept.what)
 
 
 def _place(path: tuple[PathStep, ...]) -> str:

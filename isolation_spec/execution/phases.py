@@ -86,6 +86,7 @@ class Phases:
                 await self._guard("cleanup_user", self._adapter.cleanup_user(user.id))
         for alive in await self._world.settle(SETTLE, self._alive_for_users):
             self._recorder.alive(alive)
+            self._recorder.identity_kept(alive)
         for user in self._scenario.users:
             self._recorder.gauges(user.id)
 

@@ -13,6 +13,7 @@ from isolation_spec.model.history.entries import (
     Entry,
     ExceptionUnhandled,
     GaugeRead,
+    IdentityKept,
     LoopBlocked,
     ObjectShared,
     PhaseStarted,
@@ -109,6 +110,20 @@ class Recorder:
         self.record(
             ResourceAlive, alive.requester, kind=alive.kind, what=alive.description
         )
+
+    def identity_kept(self, alive: LiveResource) -> None:
+        """The identity for which the code of the resource works, if it has one."""
+        if alive.context is None:
+            return
+        identity = alive.context.run(self._adapter.identity)
+        if identity is not None:
+            self.record(
+                IdentityKept,
+                alive.requester,
+                kind=alive.kind,
+                what=alive.description,
+                identity=identity,
+            )
 
     def gauges(self, user: str | None) -> None:
         """The engine's gauges for a user after cleanup, or for all users (None)."""

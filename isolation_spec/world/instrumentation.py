@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from contextvars import Context
 from typing import Any, NamedTuple, Self
 from weakref import WeakKeyDictionary, WeakSet
 
@@ -25,11 +26,15 @@ __all__ = ["Instrumentation", "LiveResource"]
 
 
 class LiveResource(NamedTuple):
-    """One live resource: its kind, a description, and the operation that made it."""
+    """One live resource: its kind, a description, and the operation that made it.
+
+    The context is that in which its code runs, None where it has no code.
+    """
 
     kind: str
     description: str
     requester: int | None
+    context: Context | None = None
 
 
 class Instrumentation:

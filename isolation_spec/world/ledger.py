@@ -41,8 +41,9 @@ class Ledger(Instrumentation):
         """Yields the tasks except the current one, timers, transports and sessions."""
         yield from self._tasks()
         for handle in self.loop.live_timers():
-            owner = handle._context.get(CURRENT_OPERATION)  # type: ignore[attr-defined]
-            yield LiveResource("timer", _name(handle._callback), owner)  # type: ignore[attr-defined]
+            context = handle._context  # type: ignore[attr-defined]
+            name, owner = _name(handle._callback), context.get(CURRENT_OPERATION)  # type: ignore[attr-defined]
+            yield LiveResource("timer", name, owner, context)
         for transport in self.loop.network.transports:
             yield LiveResource("transport", "connection", transport.requester)
         yield from self.sessions_alive()
@@ -72,7 +73,7 @@ class Ledger(Instrumentation):
         current = asyncio.current_task(self.loop)
         for task in sorted(asyncio.all_tasks(self.loop), key=hash):
             if task is not current and isinstance(task, WorldTask):
-                yield LiveResource("task", task.origin, task.owner)
+                yield LiveResource("task", task.origin, task.owner, task.context)
 
 
 def _name(thing: Any) -> str:

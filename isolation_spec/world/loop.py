@@ -70,11 +70,13 @@ class WorldTask(asyncio.Task[Any]):
         number: 1 for the first task of its loop.
         owner: the operation for which it was created; None for the world.
         origin: the qualified name of its coroutine.
+        context: the context in which it runs.
     """
 
     number: int
     owner: int | None
     origin: str
+    context: contextvars.Context
 
     def __hash__(self) -> int:
         return self.number
@@ -402,11 +404,12 @@ class WorldLoop(asyncio.BaseEventLoop):
         # number is set first: the constructor already puts the task in a set.
         task = WorldTask.__new__(WorldTask)
         task.number = number
-        operation = CURRENT_OPERATION
-        task.owner = operation.get() if context is None else context.get(operation)
+        # Made here, as the constructor would: Python 3.11 has no `Task.get_context`.
+        task.context = contextvars.copy_context() if context is None else context
+        task.owner = task.context.get(CURRENT_OPERATION)
         task.origin = getattr(coro, "__qualname__", type(coro).__name__)
         WorldTask.__init__(
-            task, coro, loop=self, name=name or f"task-{number}", context=context
+            task, coro, loop=self, name=name or f"task-{number}", context=task.context
         )
         return task
 

@@ -1,9 +1,21 @@
 """Remarks: observations beside the verdict."""
 
 from isolation_spec.claims.context_ownership import CONTEXT_OWNERSHIP
-from isolation_spec.claims.remarks import ObjectHeldByTwo, remarks_on
-from isolation_spec.model.history.entries import ObjectShared, PathStep
-from tests.claims.histories import ALICE, BOB, NOT_REACHED, history, judged, started
+from isolation_spec.claims.remarks import (
+    IdentityOfDeparted,
+    ObjectHeldByTwo,
+    remarks_on,
+)
+from isolation_spec.model.history.entries import IdentityKept, ObjectShared, PathStep
+from tests.claims.histories import (
+    ALICE,
+    BOB,
+    IDS,
+    NOT_REACHED,
+    history,
+    judged,
+    started,
+)
 
 BOTH = (started(3, ALICE), started(4, BOB))
 SHARED = ObjectShared(
@@ -21,6 +33,18 @@ def test_an_object_that_two_contexts_hold_is_a_remark() -> None:
     remarks = tuple(remarks_on(history(*BOTH, SHARED)))
 
     assert (ObjectHeldByTwo("Context.cache", "Context.all[...]"),) == remarks
+
+
+def test_the_identity_of_a_departed_user_is_a_remark() -> None:
+    """A task that works for no user, or for the server itself, is none."""
+    kept = [
+        IdentityKept(time=0.0, turn=0, user=ALICE, kind="task", what="w", identity=one)
+        for one in (IDS[ALICE], "server")
+    ]
+
+    remarks = tuple(remarks_on(history(*BOTH, *kept)))
+
+    assert (IdentityOfDeparted("task", "w"),) == remarks
 
 
 def test_an_object_that_two_contexts_hold_violates_nothing() -> None:

@@ -32,6 +32,7 @@ from isolation_spec.model.history.entries import (
     ExceptionUnhandled,
     GaugeRead,
     IdentityChanged,
+    IdentityKept,
     LoopBlocked,
     ObjectShared,
     OperationEnded,
@@ -382,6 +383,10 @@ ENTRIES = [
     ),
     (PhaseStarted(**AT, phase=Phase.TEARDOWN), "the engine is shut down"),
     (ResourceAlive(**AT, kind="task", what="beat"), "still alive: task (beat)"),
+    (
+        IdentityKept(**AT, kind="task", what="beat", identity="bob"),
+        "task (beat) works for 'bob'",
+    ),
     (GaugeRead(**AT, gauge="runs", value=2.0), "the engine's own runs reads 2"),
     (ExceptionUnhandled(**AT, message="Oh"), "unhandled: Oh"),
     (

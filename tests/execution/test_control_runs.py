@@ -2,11 +2,13 @@
 
 import asyncio
 import itertools
+from contextvars import ContextVar
 from typing import Any
 
 import pytest
 
 from isolation_spec.claims import Verdict, find_claim, judge
+from isolation_spec.claims.remarks import IdentityOfDeparted, remarks_on
 from isolation_spec.contract.environment import Environment
 from isolation_spec.contract.scripted_agent import ScriptedAgent
 from isolation_spec.engines.reference import LimitError, UserExecutionEngine
@@ -162,6 +164,33 @@ def test_a_leak_grows_and_a_singleton_does_not(
     found = {violation.clause for violation in judgement.violations}
     assert (verdict, clauses) == (judgement.verdict, found - {"alive-timer"})
     assert (verdict is Verdict.HOLDS) == (judgement.evidence == 1)
+
+
+class _Named(_Watched):
+    """Says that its watcher works for the user with whose request it began."""
+
+    acting_for: ContextVar[str | None] = ContextVar("acting_for", default=None)
+
+    async def open_context(
+        self, user: str, thread: str, metadata: dict[str, Any]
+    ) -> UserExecutionEngine:
+        self.acting_for.set(user)
+        return await super().open_context(user, thread, metadata)
+
+    def identity(self) -> str | None:
+        return self.acting_for.get()
+
+
+def test_a_singleton_is_asked_for_its_identity() -> None:
+    """It works for the first user still, though the user was cleaned up."""
+    scenario = make_scenario(open_context(1, ALICE), open_context(2, BOB))
+
+    remarks = dict.fromkeys(remarks_on(run(scenario, _Named)))
+
+    (name,) = {one.name for one in remarks if isinstance(one, IdentityOfDeparted)} - {
+        "_set_result_unless_cancelled"
+    }
+    assert "_Watched._watch" == name
 
 
 def test_control_runs_are_made_once() -> None:

@@ -19,6 +19,7 @@ from isolation_spec.model.history.entries import (
     ExceptionUnhandled,
     GaugeRead,
     IdentityChanged,
+    IdentityKept,
     LoopBlocked,
     ObjectShared,
     OperationEnded,
@@ -153,6 +154,9 @@ def _observed(entry: Entry, reveal: Reveal) -> Phrase:
     match entry:
         case ResourceAlive():
             return Phrase("still alive: ", f"{entry.kind} ({entry.what})")
+        case IdentityKept():
+            lead = f"{entry.kind} ({entry.what}) works for "
+            return Phrase(lead, reveal.identity(entry.identity))
         case GaugeRead():
             return Phrase(f"the engine's own {entry.gauge} reads {entry.value:g}")
         case ExceptionUnhandled():

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from isolation_spec.claims.remarks import AnyRemark
+from isolation_spec.claims.remarks import (
+    AnyRemark,
+    IdentityOfDeparted,
+    ObjectHeldByTwo,
+)
 
 __all__ = ["describe_remark"]
 
 
 def describe_remark(remark: AnyRemark) -> str:
     """Returns a remark as one sentence, with the code to write."""
-    also = f" (and as {remark.others_path})" * (remark.path != remark.others_path)
-    return (
-        f"contexts of two users hold one object, {remark.path}{also}: return it from "
-        "`shared` if that is on purpose; no value and no change was seen to pass "
-        "through it unless a claim says so"
-    )
+    match remark:
+        case ObjectHeldByTwo(path, others_path):
+            also = f" (and as {others_path})" * (path != others_path)
+            return (
+                f"contexts of two users hold one object, {path}{also}: return it from "
+                "`shared` if that is on purpose; no value and no change was seen to "
+                "pass through it unless a claim says so"
+            )
+        case IdentityOfDeparted(kind, name):
+            return (
+                f"the {kind} {name} outlives the cleanup of the user for whom the "
+                "engine says that it works: start what the server owns in an empty "
+                "context, as create_task(..., context=contextvars.Context())"
+            )

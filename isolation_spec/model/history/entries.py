@@ -25,6 +25,7 @@ __all__ = [
     "ExceptionUnhandled",
     "GaugeRead",
     "IdentityChanged",
+    "IdentityKept",
     "LoopBlocked",
     "ObjectShared",
     "OperationEnded",
@@ -141,6 +142,15 @@ class ResourceAlive(_Entry, tag="resource_alive", frozen=True, kw_only=True):
     what: str
 
 
+class IdentityKept(_Entry, tag="identity_kept", frozen=True, kw_only=True):
+    """After cleanup of `user`, something that is alive works for this identity, says
+    the engine."""
+
+    kind: str
+    what: str
+    identity: str
+
+
 class GaugeRead(_Entry, tag="gauge_read", frozen=True, kw_only=True):
     """The engine's own count of its holdings, after cleanup of `user` or at the end of
     the run."""
@@ -234,6 +244,7 @@ Entry: TypeAlias = (
     | CancellationDelivered
     | PhaseStarted
     | ResourceAlive
+    | IdentityKept
     | GaugeRead
     | ExceptionUnhandled
     | ToolRan
