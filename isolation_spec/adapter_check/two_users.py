@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import msgspec
 
 from isolation_spec.adapter_check.result import ALICE, BOB, THREAD, MethodResult
+from isolation_spec.claims import find_claim
 from isolation_spec.claims.remarks import remarks_on
 from isolation_spec.contract.capability_filter import restrict_to_capabilities
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.diagnosis.wording import describe_remark
 from isolation_spec.engines.registry import Engine
+from isolation_spec.execution.control_runs import judge_run
 from isolation_spec.execution.run import run
 from isolation_spec.model.history.entries import (
     Entry,
@@ -88,7 +90,7 @@ def check_two_users(engine: Engine) -> Iterator[MethodResult]:
     yield MethodResult(method="two users", status="ok")
     yield from _attacks(history)
     yield from _shared(history)
-    yield from _alive(history)
+    yield from _alive(engine, history)
     yield _deterministic(history, again)
 
 
@@ -131,9 +133,14 @@ def _shared(history: History) -> Iterator[MethodResult]:
         yield MethodResult(method="shared", status="hint", note=note)
 
 
-def _alive(history: History) -> Iterator[MethodResult]:
+def _alive(engine: Engine, history: History) -> Iterator[MethodResult]:
+    """Yields a hint for each resource that is left; the server's own are none."""
+    capabilities = engine.make_adapter().capabilities
+    claims = (find_claim("teardown"),)
+    (judgement,) = judge_run(history, engine.make_adapter, capabilities, claims)
     notes: dict[str, None] = {}
-    for entry in history.entries:
+    violating = {violation.entry for violation in judgement.violations}
+    for entry in (e for i, e in enumerate(history.entries) if i in violating):
         if isinstance(entry, ResourceAlive):
             notes[f"a {entry.kind} was still alive: {entry.what}"] = None
         elif isinstance(entry, ExceptionUnhandled):

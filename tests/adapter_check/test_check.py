@@ -251,6 +251,42 @@ def test_a_live_resource_is_a_hint(notebook: ModuleType) -> None:
     assert "a task was still alive" in noted(found, "the end", "hint")
 
 
+def test_contexts_that_hold_one_object_get_a_hint(notebook: ModuleType) -> None:
+    """An undeclared object is named, with the way to it and the method to change."""
+    holder = notebook.NotebookAdapter
+
+    async def open_context(self: Any, user: str, thread: str, metadata: Any) -> Any:
+        context = await holder.open_context(self, user, thread, metadata)
+        context.table = self.__dict__.setdefault("table", {})
+        return context
+
+    found = checks(changed(notebook, open_context=open_context, shared=lambda _: ()))
+
+    assert ".table" in noted(found, "shared", "hint")
+
+
+def test_a_task_of_the_server_gets_no_hint(notebook: ModuleType) -> None:
+    """The first request may start a task for all, which the shutdown ends."""
+    holder = notebook.NotebookAdapter
+
+    async def open_context(self: Any, user: str, thread: str, metadata: Any) -> Any:
+        if "watcher" not in self.__dict__:
+            self.watcher = asyncio.ensure_future(asyncio.Event().wait())
+        return await holder.open_context(self, user, thread, metadata)
+
+    async def shutdown(self: Any) -> None:
+        if "watcher" in self.__dict__:
+            self.watcher.cancel()
+            await asyncio.wait((self.watcher,))
+        await holder.shutdown(self)
+
+    found = checks(changed(notebook, open_context=open_context, shutdown=shutdown))
+
+    assert ["nothing is left alive"] == [
+        one.note for one in found if one.method == "the end"
+    ]
+
+
 def test_a_difference_between_two_runs_is_a_hint(notebook: ModuleType) -> None:
     """Two runs that see different things show the first of them."""
 
