@@ -134,7 +134,7 @@ def _shared(history: History) -> Iterator[MethodResult]:
 
 
 def _alive(engine: Engine, history: History) -> Iterator[MethodResult]:
-    """Yields a hint for each resource that is left; the server's own are none."""
+    """Yields a hint for each resource that is left; no hint at the server's own."""
     capabilities = engine.make_adapter().capabilities
     claims = (find_claim("teardown"),)
     (judgement,) = judge_run(history, engine.make_adapter, capabilities, claims)

@@ -83,7 +83,7 @@ class Opportunity(msgspec.Struct, frozen=True):
 
 
 class Ruling(enum.Enum):
-    """What control runs say of a violation."""
+    """The ruling of control runs on a violation."""
 
     STANDS = enum.auto()
     """They show that it is one."""

@@ -22,7 +22,7 @@ def limits_of(declared: Mapping[str, int | Limit]) -> dict[str, Limit]:
 
 
 def limit_problems(found: Any) -> Iterator[tuple[str, str, str]]:
-    """Yields (broken rule, value seen, what to write) for each problem of limits."""
+    """Yields (broken rule, value seen, fix) for each problem of declared limits."""
     if not isinstance(found, Mapping):
         rule = "must be a mapping of limits to whole numbers or Limit"
         yield rule, type(found).__name__, "write {'contexts_per_user': 3}, or nothing"
@@ -52,7 +52,7 @@ def _problems_of(name: str, limit: Any) -> Iterator[tuple[str, str, str]]:
     if not isinstance(limit.most, int) or limit.most < 1:
         yield f"must allow at least one in {name}", repr(limit.most), "write 1"
     if limit.beyond not in ("either", "refused", "waits"):
-        rule = f"must say what happens beyond {name}"
+        rule = f"must state the fate of requests beyond {name}"
         yield rule, repr(limit.beyond), "write 'refused', 'waits' or 'either'"
     for field in ("seconds", "within"):
         value = getattr(limit, field)

@@ -1,4 +1,4 @@
-"""The limits that an engine declares: how much at once, for whom, and what then."""
+"""The limits that an engine declares: subject, scope, number and consequence."""
 
 from __future__ import annotations
 

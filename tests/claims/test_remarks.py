@@ -36,7 +36,7 @@ def test_an_object_that_two_contexts_hold_is_a_remark() -> None:
 
 
 def test_the_identity_of_a_departed_user_is_a_remark() -> None:
-    """A task that works for no user, or for the server itself, is none."""
+    """A task that works for the server itself gets no remark."""
     kept = [
         IdentityKept(time=0.0, turn=0, user=ALICE, kind="task", what="w", identity=one)
         for one in (IDS[ALICE], "server")

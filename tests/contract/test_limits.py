@@ -13,13 +13,13 @@ WRONG: dict[str, tuple[Any, str]] = {
         {"runs_per_user": "3"},
         "must give runs_per_user as a whole number or a Limit",
     ),
-    "none at all": (
+    "zero": (
         {"runs_per_user": 0},
         "must allow at least one in runs_per_user",
     ),
     "an unknown fate": (
         {"runs_per_user": Limit(1, beyond="queues")},  # type: ignore[arg-type]
-        "must say what happens beyond runs_per_user",
+        "must state the fate of requests beyond runs_per_user",
     ),
     "no time": (
         {"runs_per_user": Limit(1, seconds=0.0)},
@@ -84,7 +84,7 @@ def test_a_number_says_nothing_of_the_rest() -> None:
         (Limit(1, beyond="waits", seconds=5.0), True, True),
     ],
 )
-def test_a_limit_says_what_happens_beyond_it(
+def test_a_limit_states_the_fate_of_requests_beyond_it(
     limit: Limit, waits: bool, refuses: bool
 ) -> None:
     """A wait with an end is a refusal in the end."""
@@ -92,6 +92,6 @@ def test_a_limit_says_what_happens_beyond_it(
 
 
 def test_a_limit_is_named_after_its_subject_and_scope() -> None:
-    """No two limits have one name, and each says what it counts for whom."""
+    """No two limits have one name, and each names subject and scope."""
     assert (Subject.RUNS, Scope.SERVICE) == LIMITS["runs_per_service"]
     assert 10 == len(LIMITS)

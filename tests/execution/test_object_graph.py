@@ -80,7 +80,7 @@ def test_what_cannot_change_is_not_shared_state() -> None:
 
 
 def test_the_inside_of_a_library_object_is_not_searched() -> None:
-    """Two contexts hold one object of a library, and what it holds is its affair."""
+    """Two contexts hold one object of a library, and its parts are not looked at."""
     client = SimpleNamespace(headers={})
     one, other = Context(cache={"c": client}), Context(cache={"c": client})
 

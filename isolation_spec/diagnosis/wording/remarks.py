@@ -24,6 +24,6 @@ def describe_remark(remark: AnyRemark) -> str:
         case IdentityOfDeparted(kind, name):
             return (
                 f"the {kind} {name} outlives the cleanup of the user for whom the "
-                "engine says that it works: start what the server owns in an empty "
+                "engine says that it works: start tasks of the server in an empty "
                 "context, as create_task(..., context=contextvars.Context())"
             )
