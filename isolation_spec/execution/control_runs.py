@@ -6,7 +6,7 @@ claim pays for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -30,7 +30,7 @@ from isolation_spec.model.scenario import Chain, Scenario, names_victim
 from isolation_spec.world.schedulers.base import Scheduler
 from isolation_spec.world.schedulers.replay import ReplayScheduler
 
-__all__ = ["EngineRuns", "Solos", "judge_run", "own_part"]
+__all__ = ["EngineRuns", "Solos", "judge_run", "own_part", "review"]
 
 Solos = dict[int, tuple[History, ...]]
 """User -> the solo runs; the first follows the joint run's order of arrivals."""
@@ -121,10 +121,15 @@ def judge_run(
     `constants` are the server's own resources, as earlier control runs showed them.
     """
     controls = EngineRuns(history, make_adapter, check, constants)
-    return tuple(
-        _reviewed(judgement, history, controls)
-        for judgement in judge(history, capabilities, claims, solos=solos)
-    )
+    judgements = judge(history, capabilities, claims, solos=solos)
+    return review(judgements, history, controls)
+
+
+def review(
+    judgements: Iterable[Judgement], history: History, controls: EngineRuns
+) -> tuple[Judgement, ...]:
+    """The judgements of a history without the violations that control runs excuse."""
+    return tuple(_reviewed(judgement, history, controls) for judgement in judgements)
 
 
 def _reviewed(

@@ -57,6 +57,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         time_up: whether the deadline ended the search.
         number: of the workload under way.
         remarks: each remark once, in the order of the runs.
+        suspicions: violations of the run under way, before its control runs.
     """
 
     examples: int = 0
@@ -67,6 +68,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
     reasons: dict[str, Reason] = {}
     not_applicable: set[str] = set()
     findings: list[Finding] = []
+    suspicions: list[Finding] = []
     interrupted: bool = False
     reruns: int = 0
     divergence: Divergence | None = None
@@ -88,7 +90,8 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         for claim, reason in other.reasons.items():
             self._add_reason(claim, reason)
         self.not_applicable |= other.not_applicable
-        self.findings += other.findings
+        # A run that ended in its control runs leaves a suspicion, which counts.
+        self.findings += other.findings + other.suspicions
         self.coverage.add(other.coverage)
         self.interrupted = self.interrupted or other.interrupted
         self.reruns += other.reruns

@@ -22,10 +22,10 @@ from isolation_spec.execution.isolation.time_limit import (
     time_limit,
 )
 from isolation_spec.execution.process_memory import proportional_set_size
-from isolation_spec.failure.file import unconfirmed_name
 from isolation_spec.search.events import Listener, Progressed
 from isolation_spec.search.plan import SearchPlan
 from isolation_spec.search.statistics import Finding, SearchStatistics
+from isolation_spec.search.suspicions import drop_suspicion
 from isolation_spec.search.worker import (
     REPORT_EVERY,
     Broken,
@@ -129,7 +129,7 @@ class WorkerPool:
         kept = first_findings(total.findings)
         for finding in total.findings:
             if finding not in kept:
-                self._drop(finding)
+                drop_suspicion(self.plan, finding)
         total.findings = kept
         total.interrupted = self._interrupts.heard
         return total
@@ -247,14 +247,6 @@ class WorkerPool:
             if connection in self._statistics:
                 total.add(self._statistics[connection])
         return total
-
-    def _drop(self, finding: Finding) -> None:
-        """Removes the file of a finding that is not confirmed, as another is first."""
-        folder = self.plan.failures
-        if folder is not None:
-            claim = finding.violation.claim
-            name = unconfirmed_name(self.plan.engine.name, claim, finding.scenario)
-            (folder / name).unlink(missing_ok=True)
 
     def _report(self) -> None:
         total = self._total()

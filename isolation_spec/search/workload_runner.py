@@ -14,7 +14,7 @@ from isolation_spec.claims.remarks import remarks_on
 from isolation_spec.contract.capability_filter import restrict_to_capabilities
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.execution.containment import without_pool_warnings
-from isolation_spec.execution.control_runs import judge_run
+from isolation_spec.execution.control_runs import EngineRuns, review
 from isolation_spec.execution.determinism import Sample
 from isolation_spec.execution.hang import HangReport
 from isolation_spec.execution.isolation.beacon import RunBeacon
@@ -22,10 +22,10 @@ from isolation_spec.execution.isolation.time_limit import TimeLimit
 from isolation_spec.execution.process_memory import frozen_heap
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import Solos, comparable, solo_runs
-from isolation_spec.failure.file import make_failure, save
 from isolation_spec.model.history.history import History
 from isolation_spec.search.plan import SearchPlan
 from isolation_spec.search.statistics import SearchStatistics
+from isolation_spec.search.suspicions import drop_suspicion, save_suspicions
 from isolation_spec.world.interface import WorldInterface
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["WorkloadRunner"]
 
+_COMPARING = tuple(claim for claim in CLAIMS if claim.compares)
 _ALONE = tuple(claim for claim in CLAIMS if not claim.compares)
 """The claims that need no solo run."""
 _COLLECT_EVERY = 20
@@ -182,19 +183,8 @@ class WorkloadRunner:
 
     def _judge(self, history: History) -> None:
         statistics, is_live = self.statistics, self.plan.live is not None
-        before = len(statistics.findings)
-        self._save(history, judge(history, self.capabilities, _ALONE))
-        solos = None if is_live else self._solos(history)
         judgements = (
-            judge(history, self.capabilities)
-            if is_live
-            else judge_run(
-                history,
-                self.engine.make_adapter,
-                self.capabilities,
-                solos=solos,
-                constants=self._constants,
-            )
+            judge(history, self.capabilities) if is_live else self._review(history)
         )
         violations = [j.violations[0] for j in judgements if j.violations]
         divergence = None
@@ -205,27 +195,30 @@ class WorkloadRunner:
             statistics.count(judgement)
         statistics.add_remarks(remarks_on(history))
         scenario = msgspec.structs.replace(history.scenario, schedule=history.schedule)
-        # With its divergence each is added again.
-        del statistics.findings[before:]
         for violation in violations:
             kept = history if is_live else None
             statistics.add_finding(scenario, violation, kept, divergence)
 
-    def _save(self, history: History, judgements: Iterable[Judgement]) -> None:
-        """Saves and reports violations before any solo run, which may not come back."""
-        violations = [j.violations[0] for j in judgements if j.violations]
-        if not violations or self.plan.live is not None:
-            return
-        scenario = msgspec.structs.replace(history.scenario, schedule=history.schedule)
-        for violation in violations:
-            self.statistics.add_finding(scenario, violation)
-            if self.plan.failures is not None:
-                failure = make_failure(
-                    self.engine.name, history, violation, confirmed=False
-                )
-                with contextlib.suppress(OSError):
-                    save(failure, self.plan.failures)
-        self.progressed(self.statistics)
+    def _review(self, history: History) -> tuple[Judgement, ...]:
+        """Judges one run, with the solo and control runs that its claims ask for.
+
+        Suspicions are on disk, and with the parent, before any of those runs begins.
+        """
+        make_adapter, capabilities = self.engine.make_adapter, self.capabilities
+        suspected = judge(history, capabilities, _ALONE)
+        number, statistics = self.statistics.number, self.statistics
+        statistics.suspicions = save_suspicions(self.plan, history, suspected, number)
+        if statistics.suspicions:
+            self.progressed(statistics)
+        compared = judge(history, capabilities, _COMPARING, solos=self._solos(history))
+        controls = EngineRuns(history, make_adapter, constants=self._constants)
+        judgements = review((*suspected, *compared), history, controls)
+        violated = {one.claim for one in judgements if one.violations}
+        for suspicion in statistics.suspicions:
+            if suspicion.violation.claim not in violated:
+                drop_suspicion(self.plan, suspicion)
+        statistics.suspicions = []
+        return judgements
 
     def _solos(self, history: History) -> Solos:
         """Solo runs of all users at first, then of another one in each run.

@@ -240,7 +240,7 @@ def test_a_violation_is_on_disk_before_any_solo_run(
         return solo_runs(*args)
 
     monkeypatch.setattr(workload_runner, "solo_runs", look)
-    found = search_share(Share(plan("reference+shared-statistics", failures=tmp_path)))
+    found = search_share(Share(plan("reference+last-writer-wins", failures=tmp_path)))
 
     assert [0] * (len(seen) - 1) + [len(found.findings)] == seen
     assert found.findings
@@ -257,7 +257,7 @@ def test_a_worker_that_dies_in_a_solo_run_loses_no_violation(
         return solo_runs(*args)
 
     monkeypatch.setattr(workload_runner, "solo_runs", die)
-    found = pool("reference+shared-statistics", failures=tmp_path, processes=1).run()
+    found = pool("reference+last-writer-wins", failures=tmp_path, processes=1).run()
 
     assert found.findings
     assert len(found.findings) == len(list(tmp_path.glob("*.unconfirmed.json")))
