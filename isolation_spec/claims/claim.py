@@ -111,6 +111,9 @@ class ControlRuns(Protocol):
         The first one follows the order of arrivals of the run that is judged.
         """
 
+    def beside_own(self, user: int, operation: int) -> Iterable[History]:
+        """Yields the user's operation alone, beside those that it overlapped."""
+
     def with_further_users(self, user: int, count: int) -> History:
         """The run in which so many further users do as the user did, afterwards."""
 

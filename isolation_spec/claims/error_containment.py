@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 
 import msgspec
 
@@ -63,6 +64,8 @@ _ID = "error-containment"
 
 def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
     """A user who is alone so far has nobody else's trouble to suffer from."""
+    # A blocked loop makes operations slow, so it is named before its consequence.
+    yield from _blocked(observed)
     for one in _suspicions(observed):
         if isinstance(one, Opportunity) or _has_company(observed, one):
             yield one
@@ -82,9 +85,11 @@ def _review(_: HistoryIndex, violation: Violation, controls: ControlRuns) -> Rul
     if violation.clause == "blocked-loop":
         return Ruling.STANDS
     (user,) = violation.users
+    operation: int = getattr(violation.fact, "operation", 0)
+    runs = chain(controls.alone(user), controls.beside_own(user, operation))
     alone = any(
         _is_same(violation, one)
-        for history in controls.alone(user)
+        for history in runs
         for one in _suspicions(HistoryIndex(history))
     )
     return Ruling.EXCUSED if alone else Ruling.STANDS
@@ -101,8 +106,6 @@ def _subject(violation: Violation) -> tuple[object, ...]:
 
 
 def _suspicions(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
-    # A blocked loop makes operations slow, so it is named before its consequence.
-    yield from _blocked(observed)
     world = _adverse_for_all(observed)
     for user in observed.users():
         spans = [s for s in observed.spans.values() if s.operation.user == user]

@@ -6,7 +6,7 @@ claim pays for them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
 import msgspec
 
@@ -26,7 +26,13 @@ from isolation_spec.contract.capabilities import Capability
 from isolation_spec.execution.further_users import with_further_users
 from isolation_spec.execution.run import run
 from isolation_spec.model.history.history import History
-from isolation_spec.model.scenario import Chain, Scenario, names_victim
+from isolation_spec.model.scenario import (
+    Chain,
+    ChainKind,
+    Scenario,
+    Schedule,
+    names_victim,
+)
 from isolation_spec.world.schedulers.base import Scheduler
 from isolation_spec.world.schedulers.replay import ReplayScheduler
 
@@ -71,6 +77,7 @@ class EngineRuns:
         self._make_adapter = make_adapter
         self._check = check
         self._made: dict[tuple[int, int], History] = {}
+        self._beside: dict[tuple[int, int], History] = {}
 
     def alone(self, user: int) -> Iterator[History]:
         """Yields runs of the user's own operations alone, overlapping as before."""
@@ -89,6 +96,28 @@ class EngineRuns:
                 )
             yield self._made[user, number]
 
+    def beside_own(self, user: int, operation: int) -> Iterator[History]:
+        """Yields the user's operation alone, beside those that it overlapped.
+
+        Other users slow an operation down for good reasons, so that it overlaps a later
+        one of its user as it never does alone. Here the operations between both are
+        left out, and the earlier ones wait for the later one. There is no run where
+        nothing of the user's own was under way.
+        """
+        scenario = _beside_own(self._history, self._followed(), user, operation)
+        if scenario is None:
+            return
+        key = (user, operation)
+        if key not in self._beside:
+            self._check()
+            earlier = {one.id for one in scenario.operations} - {operation}
+            scheduler = Scheduler(
+                scenario.schedule,
+                draw_class=lambda chain: int(_works_for(chain, earlier)),
+            )
+            self._beside[key] = run(scenario, self._make_adapter, scheduler=scheduler)
+        yield self._beside[key]
+
     def with_further_users(self, user: int, count: int) -> History:
         """The run in which so many further users do as the user did, afterwards."""
         key = (user, -count)
@@ -102,6 +131,36 @@ class EngineRuns:
         """The scenario with the choices that the run really followed."""
         history = self._history
         return msgspec.structs.replace(history.scenario, schedule=history.schedule)
+
+
+def _beside_own(
+    history: History, scenario: Scenario, user: int, operation: int
+) -> Scenario | None:
+    spans = HistoryIndex(history).spans
+    if operation not in spans:
+        return None
+    begins = spans[operation].started
+    earlier = {
+        number: span
+        for number, span in spans.items()
+        if span.operation.user == user and span.started < begins
+    }
+    under_way = {number for number, span in earlier.items() if span.ended > begins}
+    if not under_way:
+        return None
+    first = min(earlier[number].started for number in under_way)
+    before = {number for number, span in earlier.items() if span.started < first}
+    kept = before | under_way | {operation}
+    own = own_part(scenario, user)
+    operations = tuple(one for one in own.operations if one.id in kept)
+    schedule = Schedule(split=scenario.schedule.split, burst=scenario.schedule.burst)
+    return msgspec.structs.replace(own, operations=operations, schedule=schedule)
+
+
+def _works_for(chain: str, operations: Collection[int]) -> bool:
+    """Whether the chain is of such an operation, once it has begun."""
+    owner, kind, _ = Chain.parse(chain)
+    return owner in operations and kind != ChainKind.START
 
 
 def judge_run(

@@ -15,8 +15,16 @@ from isolation_spec.engines.reference import LimitError, UserExecutionEngine
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
 from isolation_spec.execution.control_runs import EngineRuns, judge_run, own_part
 from isolation_spec.execution.run import run
-from isolation_spec.model.scenario import RunAgent, Scenario, Sleep
-from tests.builders import ALICE, BOB, make_scenario, open_context
+from isolation_spec.model.scenario import (
+    Cancellation,
+    Read,
+    Recall,
+    RunAgent,
+    Scenario,
+    Schedule,
+    Sleep,
+)
+from tests.builders import ALICE, BOB, make_scenario, open_context, run_agent
 
 CLAIM = find_claim("error-containment")
 
@@ -93,6 +101,28 @@ def test_a_refusal_for_the_sake_of_another_stays() -> None:
     (judgement,) = judge_run(history, _OneForAll, _OneForAll.capabilities, (CLAIM,))
 
     assert [(BOB,)] == [violation.users for violation in judgement.violations]
+
+
+def test_another_user_may_slow_a_run_down_until_the_next_one_is_refused() -> None:
+    """Alone the run in the background is over in time; beside bob's it is not."""
+    scenario = make_scenario(
+        open_context(3, ALICE),
+        RunAgent(
+            id=4, user=ALICE, context="x", script=(Recall(key="K"),), background=True
+        ),
+        open_context(6, BOB),
+        run_agent(7, user=BOB, cancel=Cancellation(step=1, after_step=True)),
+        Read(id=25, user=ALICE, context="x"),
+        run_agent(28),
+        schedule=Schedule(burst=1),
+    )
+    history = run(scenario, _OneAtATime)
+
+    (suspected,) = judge(history, _OneAtATime.capabilities, (CLAIM,))
+    (judgement,) = judge_run(history, _OneAtATime, _OneAtATime.capabilities, (CLAIM,))
+
+    assert [28] == [getattr(v.fact, "operation", 0) for v in suspected.violations]
+    assert () == judgement.violations
 
 
 def test_the_part_of_a_user_overlaps_as_before() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from isolation_spec.claims import find_claim
 from isolation_spec.claims.facts import CleanupFailed
 from isolation_spec.engines.registry import find_engine
 from isolation_spec.execution.isolation.subprocess import Ended
@@ -240,10 +241,12 @@ def test_a_violation_is_on_disk_before_any_solo_run(
         return solo_runs(*args)
 
     monkeypatch.setattr(workload_runner, "solo_runs", look)
-    found = search_share(Share(plan("reference+last-writer-wins", failures=tmp_path)))
+    found = search_share(Share(plan("reference+prompt-on-client", failures=tmp_path)))
 
-    assert [0] * (len(seen) - 1) + [len(found.findings)] == seen
-    assert found.findings
+    claims = [find_claim(finding.violation.claim) for finding in found.findings]
+    suspected = sum(not claim.compares for claim in claims)
+    assert [0] * (len(seen) - 1) + [suspected] == seen
+    assert suspected
 
 
 def test_a_worker_that_dies_in_a_solo_run_loses_no_violation(
@@ -257,7 +260,7 @@ def test_a_worker_that_dies_in_a_solo_run_loses_no_violation(
         return solo_runs(*args)
 
     monkeypatch.setattr(workload_runner, "solo_runs", die)
-    found = pool("reference+last-writer-wins", failures=tmp_path, processes=1).run()
+    found = pool("reference+prompt-on-client", failures=tmp_path, processes=1).run()
 
     assert found.findings
     assert len(found.findings) == len(list(tmp_path.glob("*.unconfirmed.json")))

@@ -1,0 +1,46 @@
+"""Suspicions on disk, until control runs clear them."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+
+from isolation_spec.contract.capabilities import Capability
+from isolation_spec.engines.registry import find_engine
+from isolation_spec.model.limits import Limit
+from isolation_spec.search import workload_runner
+from isolation_spec.search.plan import make_plan
+from isolation_spec.search.suspicions import save_suspicions
+from isolation_spec.search.worker import Share, search_share
+from tests.execution.test_control_runs import _OneAtATime
+
+
+class OneAtATime(_OneAtATime):
+    """Refuses a second run of one user, whoever else is there, and does not say so."""
+
+    limits: ClassVar[Mapping[str, int | Limit]] = {}
+    capabilities = _OneAtATime.capabilities - {Capability.LIMITS}
+
+
+def test_a_suspicion_that_is_cleared_leaves_no_file_and_no_finding(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Alone the user is refused, too: the search goes on as if it had seen nothing."""
+    suspected: list[Path] = []
+
+    def look(*args: Any) -> Any:
+        found = save_suspicions(*args)
+        suspected.extend(tmp_path.glob("*.unconfirmed.json"))
+        return found
+
+    monkeypatch.setattr(workload_runner, "save_suspicions", look)
+    plan = make_plan(
+        find_engine(f"{__name__}:OneAtATime"), "quick", examples=12, failures=tmp_path
+    )
+    statistics = search_share(Share(plan))
+
+    assert suspected
+    assert [] == statistics.findings == statistics.suspicions
+    assert [] == list(tmp_path.iterdir())
+    assert 12 == statistics.examples
