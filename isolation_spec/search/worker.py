@@ -88,15 +88,17 @@ class Share(msgspec.Struct, frozen=True):
 
 def report_search(parent: Parent[Progress | Broken], share: Share) -> None:
     """The work of a worker process: searches a share, and reports its progress."""
-    last_sent, last_number = time.monotonic(), -1
+    last_sent, last_state = time.monotonic(), (-1, False)
 
     def progressed(statistics: SearchStatistics) -> bool:
-        nonlocal last_sent, last_number
+        nonlocal last_sent, last_state
         now = time.monotonic()
         # With each workload: a worker that hangs then loses the counts of one alone.
-        is_due = now - last_sent > REPORT_EVERY or statistics.number != last_number
+        # With each suspicion, and as it is cleared: a control run may hang.
+        state = statistics.number, bool(statistics.suspicions)
+        is_due = now - last_sent > REPORT_EVERY or state != last_state
         if is_due or statistics.findings:
-            last_sent, last_number = now, statistics.number
+            last_sent, last_state = now, state
             parent.send(Progress(statistics))
         return not parent.wants_stop(statistics.number)
 

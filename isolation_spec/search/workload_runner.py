@@ -217,6 +217,9 @@ class WorkloadRunner:
         for suspicion in statistics.suspicions:
             if suspicion.violation.claim not in violated:
                 drop_suspicion(self.plan, suspicion)
+        if statistics.suspicions and not violated:
+            statistics.suspicions = []
+            self.progressed(statistics)
         statistics.suspicions = []
         return judgements
 

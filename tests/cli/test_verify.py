@@ -468,9 +468,14 @@ def interrupted(
 
 def has_progressed(folder: Path) -> bool:
     """Whether the search in this folder has run an interleaving."""
+    return has_event(folder, '"Progressed"', without='"interleavings": 0,')
+
+
+def has_event(folder: Path, event: str, without: str = "\0") -> bool:
+    """Whether the search in this folder has written a line with the event."""
     events = folder / "events.jsonl"
     return events.exists() and any(
-        '"Progressed"' in line and '"interleavings": 0,' not in line
+        event in line and without not in line
         for line in events.read_text().splitlines()
     )
 
@@ -501,18 +506,20 @@ def test_an_interrupted_search_shows_its_activity(tmp_path: Path) -> None:
 
 
 def test_an_interrupted_shrinking_leaves_the_failure(tmp_path: Path) -> None:
-    """A failure that was saved before Ctrl-C stays, and loads."""
+    """Each failure that a worker saved before Ctrl-C stays, and loads."""
     folder = tmp_path / ".isolation-spec" / "failures"
     done = interrupted(
         tmp_path,
         "reference+prefix-match",
-        when=lambda: bool(list(folder.glob("*.unconfirmed.json"))),
+        "--jsonl=events.jsonl",
+        when=lambda: has_event(tmp_path, '"FailureFound"'),
     )
-    (saved,) = folder.iterdir()
+    saved = [load(path) for path in folder.iterdir()]
 
     assert "Traceback" not in done.out + done.err
     assert 130 == done.code, done
-    assert not load(saved).confirmed
+    assert saved
+    assert not any(failure.confirmed for failure in saved)
 
 
 def test_no_process_outlives_an_interrupted_search(tmp_path: Path) -> None:
