@@ -40,7 +40,12 @@ class ProbedCoroutine(Coroutine[Any, Any, None]):
 
     def throw(self, *raised: Any) -> Any:
         """One step, which begins with an exception."""
-        awaited = self.coroutine.throw(*raised)
+        try:
+            awaited = self.coroutine.throw(*raised)
+        finally:
+            # The traceback of the exception leads to this frame: from Python 3.12 on
+            # both would stay until the next garbage collection.
+            del raised
         self.look()
         return awaited
 
