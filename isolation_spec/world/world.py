@@ -33,6 +33,7 @@ from isolation_spec.world.model_latency import ModelLatency
 from isolation_spec.world.network import NetworkLoop
 from isolation_spec.world.schedulers.base import Scheduler, Source
 from isolation_spec.world.thread_watch import ThreadWatch
+from isolation_spec.world.waits import replace_waits
 
 __all__ = ["World"]
 
@@ -76,6 +77,7 @@ class World:
         self._exit.enter_context(self.databases)
         self._exit.enter_context(self.ledger)
         self._exit.enter_context(ThreadWatch(self._start_thread))
+        replace_waits()
         self._exit.enter_context(BlockingWatch(self.loop))
         self._exit.enter_context(CpuWatch(self.loop))
         return self

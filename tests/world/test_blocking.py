@@ -1,115 +1,72 @@
-"""A synchronous wait on the thread of a simulated loop takes virtual time."""
+"""A wait in a callback is reported with the engine's own place."""
 
-import asyncio
-import queue
-import select
 import threading
-import time
-from collections.abc import Callable
-from time import sleep as bound_before
-from typing import Any
 
-import pytest
-
-from isolation_spec.model.scenario import Schedule
-from isolation_spec.world import World
-from isolation_spec.world.blocking import BlockingCall
-from isolation_spec.world.loop import WorldExhausted
-from isolation_spec.world.schedulers.base import Scheduler
-
-DAY = 86_400.0
-
-
-def waits_of(wait: Callable[[], Any]) -> tuple[list[BlockingCall], float]:
-    """The waits that the world reports of a callback, and the time that has passed."""
-    calls: list[BlockingCall] = []
-
-    async def main() -> None:
-        wait()
-
-    with World(Scheduler(Schedule())) as world:
-        world.on_blocked = calls.append
-        world.run(main())
-        return calls, world.time()
-
-
-def get_from_empty_queue() -> None:
-    with pytest.raises(queue.Empty):
-        queue.Queue[int]().get(timeout=DAY)
-
-
-@pytest.mark.parametrize(
-    ("call", "wait"),
-    [
-        ("time.sleep", lambda: time.sleep(DAY)),
-        ("time.sleep", lambda: bound_before(DAY)),
-        ("select.select", lambda: select.select([], [], [], DAY)),
-        ("Event.wait", lambda: threading.Event().wait(DAY)),
-        ("Queue.get", get_from_empty_queue),
-        ("Semaphore.acquire", lambda: threading.Semaphore(0).acquire(timeout=DAY)),
-    ],
+from isolation_spec.world.blocking import (
+    LOOPS,
+    BlockingCall,
+    BlockingWatch,
+    hold_loop,
+    wait_for_thread,
 )
-def test_a_wait_takes_virtual_time(call: str, wait: Callable[[], Any]) -> None:
-    """A day passes at once, and the world reports the function and the caller."""
-    calls, now = waits_of(wait)
-
-    assert [(call, DAY)] == [(one.call, one.seconds) for one in calls]
-    assert DAY == now
-    assert calls[0].place.startswith(f"{__name__}:")
-    assert calls[0].function.startswith(f"{__name__}.")
 
 
-def test_a_wait_that_no_thread_can_end_ends_the_run() -> None:
-    """Without another thread, an event that is never set holds the loop for ever."""
-    calls: list[BlockingCall] = []
+class Loop:
+    """Takes the waits of its thread."""
 
-    async def main() -> None:
-        threading.Event().wait()
+    def __init__(self) -> None:
+        self.calls: list[BlockingCall] = []
 
-    world = World(Scheduler(Schedule()))
-    world.on_blocked = calls.append
-    with world, pytest.raises(WorldExhausted, match="holds the loop"):
-        world.run(main())
+    def time(self) -> float:
+        return 0.0
 
-    assert [("Event.wait", None)] == [(one.call, one.seconds) for one in calls]
+    def hold(self, call: BlockingCall) -> None:
+        self.calls.append(call)
 
 
-def test_a_wait_without_length_is_no_wait() -> None:
-    """`sleep(0)` and an event that is set hold no loop."""
+def test_a_wait_is_reported_with_its_place() -> None:
+    """The innermost frame outside this package and the standard library counts."""
+    loop = Loop()
+    hold_loop(loop, "time.sleep", 2.0)
 
-    def wait() -> None:
-        is_set = threading.Event()
-        is_set.set()
-        time.sleep(0)
-        assert is_set.wait(DAY)
+    ((call, seconds, place, function),) = loop.calls
 
-    assert ([], 0.0) == waits_of(wait)
-
-
-def test_a_job_of_an_executor_waits_beside_the_loop() -> None:
-    """The wait delays the completion of the job, and holds no callback."""
-    calls: list[BlockingCall] = []
-
-    async def main() -> float:
-        job = asyncio.create_task(asyncio.to_thread(time.sleep, 5.0))
-        await asyncio.sleep(1.0)
-        between = asyncio.get_running_loop().time()
-        await job
-        return between
-
-    with World(Scheduler(Schedule())) as world:
-        world.on_blocked = calls.append
-        between = world.run(main())
-        now = world.time()
-
-    assert ([], 1.0, True) == (calls, between, 5.0 <= now <= 6.0)
+    assert ("time.sleep", 2.0) == (call, seconds)
+    assert place.startswith(f"{__name__}:")
+    assert f"{__name__}.test_a_wait_is_reported_with_its_place" == function
 
 
-def test_outside_a_world_a_wait_is_real() -> None:
-    """Other threads, and this one after the run, wait as they always did."""
-    waits_of(lambda: time.sleep(DAY))
+def test_a_watch_is_of_one_thread() -> None:
+    """The loop outside is back after the watch; other threads have no loop."""
+    outer, inner = Loop(), Loop()
+    others: list[object] = []
+    here = threading.get_ident()
+    with BlockingWatch(outer):
+        with BlockingWatch(inner):
+            assert inner is LOOPS[here]
+            thread = threading.Thread(
+                target=lambda: others.append(LOOPS.get(threading.get_ident()))
+            )
+            thread.start()
+            thread.join()
+        assert outer is LOOPS[here]
 
-    before = time.monotonic()
-    time.sleep(0.01)
+    assert here not in LOOPS
+    assert [None] == others
 
-    assert time.monotonic() - before >= 0.01
+
+def test_a_wait_without_another_thread_is_not_made() -> None:
+    """The time-out passes at once, and the loop stays known."""
+    loop = Loop()
+    waits: list[bool] = []
+
+    def wait() -> bool:
+        waits.append(True)
+        return True
+
+    with BlockingWatch(loop):
+        found = wait_for_thread(loop, "wait", 5.0, wait)
+        assert loop is LOOPS[threading.get_ident()]
+
+    assert (False, []) == (found, waits)
+    assert [("wait", 5.0)] == [(one.call, one.seconds) for one in loop.calls]
