@@ -55,6 +55,11 @@ class BlockableLoop(Protocol):
     def hold(self, call: BlockingCall) -> None:
         """Lets the time of a wait pass, and reports it."""
 
+    def wait_in_job(
+        self, attempt: Callable[[], bool], seconds: float | None
+    ) -> bool | None:
+        """Suspends the job of an executor that waits; None for a callback."""
+
 
 LOOPS: Final[dict[int, BlockableLoop]] = {}
 """Thread -> the simulated loop that runs in it. The replaced functions below belong to
@@ -105,13 +110,22 @@ def hold_loop(loop: BlockableLoop, call: str, seconds: float | None) -> None:
 
 
 def wait_for_thread(
-    loop: BlockableLoop, call: str, seconds: float | None, really: Callable[[], bool]
+    loop: BlockableLoop,
+    call: str,
+    seconds: float | None,
+    attempt: Callable[[bool], bool],
 ) -> bool:
     """Whether a wait for another thread succeeds.
 
     Where no other thread could end it, it takes virtual time.
+
+    Arguments:
+        attempt: succeeds or fails at once, or waits really if it is given True.
     """
-    if _has_other_threads() and (really() or seconds is None):
+    succeeds = loop.wait_in_job(lambda: attempt(False), seconds)
+    if succeeds is not None:
+        return succeeds
+    if _has_other_threads() and (attempt(True) or seconds is None):
         return True
     hold_loop(loop, _waiter(call), seconds)
     return False

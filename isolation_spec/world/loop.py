@@ -15,14 +15,17 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import heapq
+import math
 import threading
 import weakref
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from isolation_spec.model.scenario import Cancellation, Chain, ChainKind
 from isolation_spec.world.blocking import BlockingCall
+from isolation_spec.world.jobs import Attempt, JobRunner
 from isolation_spec.world.schedulers.base import Scheduler, Source
 
 __all__ = [
@@ -166,7 +169,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         self._due_turns: dict[WorldTask, int] = {}
         self.on_unhandled: Callable[[dict[str, Any]], None] | None = None
         self.on_blocked: Callable[[BlockingCall], None] | None = None
-        self._job_seconds: float | None = None
+        self._jobs = JobRunner()
         self._held = ""
         self._most_turns = most_turns
         self._now = 0.0
@@ -189,6 +192,7 @@ class WorldLoop(asyncio.BaseEventLoop):
         if self._held:
             raise WorldExhausted(self._held)
         self.scheduler.turn = self.turn
+        self._jobs.resume(self._now)
         if self._due_turns:
             self._deliver_due_cancellations()
         self._receive()
@@ -232,7 +236,7 @@ class WorldLoop(asyncio.BaseEventLoop):
             self._advance_when_idle(self._busy_turns % _BUSY_TURNS_BEFORE_TIME == 0)
 
     def _advance_when_idle(self, idle: bool) -> None:
-        if not idle or self._stopping:
+        if not idle or self._stopping or self._jobs.went_on:
             return
         scheduled = self._scheduled
         while scheduled and scheduled[0].cancelled():
@@ -340,15 +344,29 @@ class WorldLoop(asyncio.BaseEventLoop):
         Raises:
             WorldExhausted: the wait has no end.
         """
-        if self._job_seconds is not None and call.seconds is not None:
-            self._job_seconds += call.seconds
-            return
+        job = self._jobs.current
         if call.seconds is None:
             self.break_off(call)
+        elif job is not None:
+            job.seconds += call.seconds
         else:
             if self.on_blocked is not None:
                 self.on_blocked(call)
             self._now += call.seconds
+
+    def wait_in_job(self, attempt: Attempt, seconds: float | None) -> bool | None:
+        """Waits as the job of an executor that runs now; None if it is a callback.
+
+        Returns whether the attempt succeeds within so many virtual seconds, None for
+        any time.
+        """
+        if self._jobs.current is None:
+            return None
+        if seconds is None:
+            return self._jobs.wait(attempt, math.inf)
+        # The loop advances to its timers.
+        self.call_later(seconds, _nothing)
+        return self._jobs.wait(attempt, self._now + seconds)
 
     def break_off(self, call: BlockingCall) -> None:
         """Reports a callback that holds the loop, and ends the run.
@@ -365,6 +383,10 @@ class WorldLoop(asyncio.BaseEventLoop):
     def release(self) -> None:
         """Goes on after a wait without an end; waits are no longer reported."""
         self.on_blocked, self._held = None, ""
+
+    def end_jobs(self) -> None:
+        """Ends the jobs of executors that still wait."""
+        self._jobs.close()
 
     def live_timers(self) -> list[asyncio.TimerHandle]:
         """The timers that are scheduled and not cancelled, the earliest first."""
@@ -385,7 +407,10 @@ class WorldLoop(asyncio.BaseEventLoop):
 
     async def completion(self) -> None:
         """Returns when a completion arrives; the scheduler chooses the moment."""
-        await self.run_in_executor(None, _nothing)
+        # No job: its greenlet would take 8 microseconds.
+        future = self.create_future()
+        self._post_job(partial(self.call_soon, complete_future, future, None, None))
+        await future
 
     # Methods that asyncio calls
 
@@ -423,23 +448,22 @@ class WorldLoop(asyncio.BaseEventLoop):
         """
         future = self.create_future()
 
-        def complete() -> None:
-            result, failure = None, None
-            self._job_seconds = 0.0
-            try:
-                result = func(*args)
-            except BaseException as error:
-                failure = error
-            seconds, self._job_seconds = self._job_seconds, None
+        def done(result: Any, failure: BaseException | None, seconds: float) -> None:
             # As from a real thread, the result comes one callback later.
             if seconds:
                 self.call_later(seconds, complete_future, future, result, failure)
             else:
                 self.call_soon(complete_future, future, result, failure)
 
+        def complete() -> None:
+            self._jobs.run(partial(func, *args), done)
+
+        self._post_job(complete)
+        return future
+
+    def _post_job(self, complete: Callable[[], object]) -> None:
         source = Source("executor job")
         self.scheduler.post(source, self.new_chain(ChainKind.CALL), complete)
-        return future
 
     def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Any, *args: Any, context: contextvars.Context | None = None
@@ -471,7 +495,7 @@ class WorldLoop(asyncio.BaseEventLoop):
 
 
 def _nothing() -> None:
-    """The function of an executor job that exists for its completion alone."""
+    """The callback of a timer that exists for its time alone."""
 
 
 def complete_future(

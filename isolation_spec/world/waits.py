@@ -119,10 +119,12 @@ def _make_acquire(acquire: Callable[..., bool]) -> Callable[..., bool]:
             return acquire(lock, blocking, timeout)
         if acquire(lock, False):
             return True
+
+        def attempt(waits: bool) -> bool:
+            return acquire(lock, waits, timeout if waits else -1)
+
         seconds = None if timeout < 0 else float(timeout)
-        return wait_for_thread(
-            loop, "Lock.acquire", seconds, lambda: acquire(lock, True, timeout)
-        )
+        return wait_for_thread(loop, "Lock.acquire", seconds, attempt)
 
     return acquire_lock
 
@@ -142,16 +144,14 @@ def _make_get(get: Callable[..., Any]) -> Callable[..., Any]:
             return get(simple, block, timeout)
         found: list[Any] = []
 
-        def attempt(*wait: Any) -> bool:
+        def attempt(waits: bool) -> bool:
             try:
-                found.append(get(simple, *wait))
+                found.append(get(simple, waits, timeout if waits else None))
             except queue.Empty:
                 return False
             return True
 
-        if attempt(False) or wait_for_thread(
-            loop, "SimpleQueue.get", timeout, lambda: attempt(True, timeout)
-        ):
+        if attempt(False) or wait_for_thread(loop, "SimpleQueue.get", timeout, attempt):
             return found[0]
         raise queue.Empty
 

@@ -233,6 +233,7 @@ class World:
         """
         self.loop.on_unhandled = None
         self.loop.release()
+        self.loop.end_jobs()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for _ in range(5):

@@ -1,6 +1,7 @@
 """A wait in a callback is reported with the engine's own place."""
 
 import threading
+from collections.abc import Callable
 
 from isolation_spec.world.blocking import (
     LOOPS,
@@ -22,6 +23,11 @@ class Loop:
 
     def hold(self, call: BlockingCall) -> None:
         self.calls.append(call)
+
+    def wait_in_job(
+        self, attempt: Callable[[], bool], seconds: float | None
+    ) -> bool | None:
+        return None
 
 
 def test_a_wait_is_reported_with_its_place() -> None:
@@ -60,8 +66,8 @@ def test_a_wait_without_another_thread_is_not_made() -> None:
     loop = Loop()
     waits: list[bool] = []
 
-    def wait() -> bool:
-        waits.append(True)
+    def wait(really: bool) -> bool:
+        waits.append(really)
         return True
 
     with BlockingWatch(loop):
