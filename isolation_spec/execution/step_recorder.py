@@ -11,7 +11,7 @@ from isolation_spec.execution.await_probe import BEFORE_FIRST_STEP
 from isolation_spec.model.history.activity import Await, Handoff, InFlightInterval
 from isolation_spec.model.scenario import Operation
 from isolation_spec.world.interface import WorldInterface
-from isolation_spec.world.loop import StepTracker
+from isolation_spec.world.tasks import StepTracker
 
 __all__ = ["StepRecorder"]
 

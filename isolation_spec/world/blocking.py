@@ -7,9 +7,10 @@ virtual time instead of real time, and the loop reports it. Other threads wait a
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import Any, Final, NamedTuple, Protocol, Self
 
@@ -23,6 +24,7 @@ __all__ = [
     "BlockingWatch",
     "find_caller",
     "hold_loop",
+    "outside_of_loop",
     "wait_for_thread",
 ]
 
@@ -131,16 +133,24 @@ def wait_for_thread(
     return False
 
 
-def _has_other_threads() -> bool:
-    # The look at them waits for a lock, really.
-    loop = LOOPS.pop(threading.get_ident())
+@contextlib.contextmanager
+def outside_of_loop() -> Iterator[None]:
+    """Lets the present thread wait really."""
+    thread = threading.get_ident()
+    loop = LOOPS.pop(thread)
     try:
+        yield
+    finally:
+        LOOPS[thread] = loop
+
+
+def _has_other_threads() -> bool:
+    # The look at them waits for a lock.
+    with outside_of_loop():
         return any(
             one.name != WATCHER and one.ident != threading.get_ident()
             for one in threading.enumerate()
         )
-    finally:
-        LOOPS[threading.get_ident()] = loop
 
 
 def _waiter(called: str) -> str:

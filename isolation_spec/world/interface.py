@@ -12,7 +12,7 @@ from isolation_spec.model.history.states import SessionMove
 from isolation_spec.model.scenario import Scenario, Schedule
 from isolation_spec.world.blocking import BlockingCall
 from isolation_spec.world.instrumentation import LiveResource
-from isolation_spec.world.loop import StepTracker
+from isolation_spec.world.tasks import StepTracker
 
 __all__ = ["Choices", "WorldInterface"]
 

@@ -10,8 +10,9 @@ from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.states import SessionMove
 from isolation_spec.world.database import Databases
 from isolation_spec.world.instrumentation import Instrumentation, LiveResource
-from isolation_spec.world.loop import CURRENT_OPERATION, WorldTask
+from isolation_spec.world.loop import CURRENT_OPERATION
 from isolation_spec.world.network import NetworkLoop
+from isolation_spec.world.tasks import WorldTask
 
 __all__ = ["Ledger", "LiveResource"]
 

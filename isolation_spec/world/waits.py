@@ -8,8 +8,10 @@ from __future__ import annotations
 import ctypes
 import functools
 import gc
+import os
 import queue
 import select
+import subprocess
 import sys
 import threading
 import time
@@ -20,6 +22,7 @@ from isolation_spec.world.blocking import (
     LOOPS,
     BlockableLoop,
     hold_loop,
+    outside_of_loop,
     wait_for_thread,
 )
 
@@ -28,6 +31,7 @@ __all__ = ["replace_waits"]
 _sleep = time.sleep
 _monotonic = time.monotonic
 _select = select.select
+_wait_for_child = subprocess.Popen.wait
 
 
 def replace_waits() -> None:
@@ -40,6 +44,7 @@ def replace_waits() -> None:
     }
     _replace(time, "sleep", sleep)
     _replace(select, "select", select_descriptors)
+    _replace(subprocess.Popen, "wait", wait_for_child)
     for kind, name, make in _METHODS:
         replace_method(kind, name, make)
     # Both compute the end of a wait from this clock, and wait again until it is over.
@@ -94,6 +99,34 @@ def select_descriptors(
     if not any(found):
         hold_loop(loop, "select.select", float(timeout))
     return found
+
+
+def wait_for_child(child: subprocess.Popen[Any], timeout: float | None = None) -> int:
+    """As `Popen.wait`; a child is real, and so is the wait for it.
+
+    With a time-out the original sleeps and looks again, all in no real time if `sleep`
+    is virtual: the child would never get a chance to end.
+    """
+    loop = LOOPS.get(threading.get_ident())
+    if loop is None or timeout is None:
+        return _wait_for_child(child, timeout)
+    try:
+        if child.poll() is None and hasattr(os, "pidfd_open"):
+            # One long sleep, which a watcher can tell, instead of many short ones.
+            _wait_for_end(child.pid, timeout)
+        with outside_of_loop():
+            return _wait_for_child(child, 0 if hasattr(os, "pidfd_open") else timeout)
+    except subprocess.TimeoutExpired:
+        hold_loop(loop, "Popen.wait", timeout)
+        raise subprocess.TimeoutExpired(child.args, timeout) from None
+
+
+def _wait_for_end(pid: int, seconds: float) -> None:
+    descriptor = os.pidfd_open(pid)
+    try:
+        _select([descriptor], [], [], seconds)
+    finally:
+        os.close(descriptor)
 
 
 def _any(*descriptors: Any) -> bool:

@@ -23,15 +23,11 @@ from isolation_spec.world.database import Databases
 from isolation_spec.world.instrumentation import LiveResource
 from isolation_spec.world.interface import Choices
 from isolation_spec.world.ledger import Ledger
-from isolation_spec.world.loop import (
-    CURRENT_OPERATION,
-    StepTracker,
-    WorldExhausted,
-    WorldTask,
-)
+from isolation_spec.world.loop import CURRENT_OPERATION, WorldExhausted
 from isolation_spec.world.model_latency import ModelLatency
 from isolation_spec.world.network import NetworkLoop
 from isolation_spec.world.schedulers.base import Scheduler, Source
+from isolation_spec.world.tasks import StepTracker, WorldTask
 from isolation_spec.world.thread_watch import ThreadWatch
 from isolation_spec.world.waits import replace_waits
 

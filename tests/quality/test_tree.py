@@ -66,6 +66,7 @@ ELSEWHERE = {
     "strategies/scheduled_runs.py": "strategies/test_extra_schedules.py",
     "strategies/seeded_schedules.py": "strategies/test_schedules.py",
     "strategies/sync_members.py": "strategies/test_machine.py",
+    "world/tasks.py": "world/test_loop.py",
 }
 """Module or package without a test of its own name -> the test file that covers it."""
 PACKAGE = SOURCES["isolation_spec"].parent

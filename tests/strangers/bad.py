@@ -5,7 +5,6 @@ import ctypes
 import os
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 
@@ -57,12 +56,10 @@ class Busy(Counted):
         await super().cleanup_user(user)
 
 
-class Locking(Counted):
+class Reading(Counted):
     async def answer(self, prompt):
-        lock = threading.Lock()
-        lock.acquire()
         if self.is_bad:
-            lock.acquire()
+            os.read(os.pipe()[0], 1)
         return await super().answer(prompt)
 
 

@@ -12,14 +12,9 @@ import pytest
 
 from isolation_spec.model.scenario import Cancellation, Schedule
 from isolation_spec.world import World
-from isolation_spec.world.loop import (
-    CURRENT_OPERATION,
-    StepTracker,
-    WorldExhausted,
-    WorldLoop,
-    WorldTask,
-)
+from isolation_spec.world.loop import CURRENT_OPERATION, WorldExhausted, WorldLoop
 from isolation_spec.world.schedulers.base import Scheduler, Source
+from isolation_spec.world.tasks import StepTracker, WorldTask
 
 # Canaries for private names of asyncio
 

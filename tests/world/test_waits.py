@@ -5,6 +5,8 @@ import concurrent.futures
 import os
 import queue
 import select
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -139,6 +141,38 @@ def test_a_poll_that_times_out_is_reported(
     assert [(call, 0.02)] == [(one.call, one.seconds) for one in calls]
     assert 0.02 == now
     assert [] == ready
+
+
+SLEEPS = [sys.executable, "-c", "import time; time.sleep(3600)"]
+WRITES = [sys.executable, "-c", "print('done')"]
+
+
+def test_a_wait_for_a_child_is_real() -> None:
+    """A child has the whole real time-out to end, and is no hold in virtual time."""
+    done: list[Any] = []
+
+    def wait() -> None:
+        done.append(subprocess.run(WRITES, capture_output=True, timeout=60).stdout)
+        child = subprocess.Popen(WRITES, stdout=subprocess.DEVNULL)
+        done.append(child.wait(timeout=60))
+
+    assert ([], 0.0) == waits_of(wait)
+    assert [b"done\n", 0] == done
+
+
+def test_a_wait_for_a_child_that_times_out_is_reported() -> None:
+    """The world reports the whole time-out."""
+
+    def wait() -> None:
+        with subprocess.Popen(SLEEPS) as child:
+            with pytest.raises(subprocess.TimeoutExpired):
+                child.wait(timeout=0.02)
+            child.kill()
+
+    calls, now = waits_of(wait)
+
+    assert [("Popen.wait", 0.02)] == [(one.call, one.seconds) for one in calls]
+    assert 0.02 == now
 
 
 def test_a_lock_that_another_thread_releases_is_no_hold() -> None:

@@ -23,7 +23,11 @@ from typing import BinaryIO, cast
 import msgspec
 
 from isolation_spec.execution.isolation.run_watch import RunClock
-from isolation_spec.execution.isolation.time_limit import ANSWERS_WITHIN, leave_wait
+from isolation_spec.execution.isolation.time_limit import (
+    ANSWERS_WITHIN,
+    leave_wait,
+    report_wait,
+)
 from isolation_spec.model.scenario import Scenario, Schedule
 from isolation_spec.world.schedulers.base import Scheduler
 
@@ -33,6 +37,8 @@ _REPORT = getattr(signal, "SIGRTMAX", signal.SIGUSR1 + 4) - 4
 """Makes a child report. Engines rarely handle a real-time signal."""
 _BREAK = _REPORT - 1
 """Makes a child leave a wait."""
+_NOTE = _REPORT - 2
+"""Makes a child report a wait, and wait on."""
 _CLOCK = struct.Struct("=qdqqd")
 """The fields of `RunClock`."""
 _HEAD = struct.Struct(f"{_CLOCK.format}qqq")
@@ -68,6 +74,9 @@ class RunBeacon:
         """
         self._is_working = True
         signal.signal(_BREAK, lambda _, frame: leave_wait(frame))
+        signal.signal(_NOTE, lambda _, frame: report_wait(frame))
+        # Calls of libraries that know no EINTR go on.
+        signal.siginterrupt(_NOTE, False)
         signal.signal(_REPORT, lambda *_: self._write_schedule())
         # First the stack, which needs no running Python; then, if possible, the
         # choices of the scheduler.
@@ -149,6 +158,11 @@ class RunBeacon:
         """Makes the child leave the wait in which its thread sleeps."""
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, _BREAK)
+
+    def note_wait(self, pid: int) -> None:
+        """Makes the child report the wait in which its thread sleeps."""
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, _NOTE)
 
     def request_report(self, pid: int) -> None:
         """Makes the child report, and waits for it for at most a second."""

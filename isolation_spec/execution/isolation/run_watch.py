@@ -8,12 +8,23 @@ run late: a thread that waits for a processor is runnable, and never counts as a
 from __future__ import annotations
 
 import enum
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["ASLEEP_SECONDS", "Lateness", "RunClock", "RunWatch", "read_thread"]
+import psutil
+
+__all__ = [
+    "ASLEEP_SECONDS",
+    "WAIT_SECONDS",
+    "Lateness",
+    "RunClock",
+    "RunWatch",
+    "read_thread",
+    "read_threads",
+]
 
 _EVERY = 0.1
 """Seconds between two samples."""
@@ -21,6 +32,13 @@ _SAMPLES = 20
 """Equal samples of a sleeping thread that show a wait without an end."""
 ASLEEP_SECONDS = _SAMPLES * _EVERY
 """The least time for which such a thread has slept."""
+_SAMPLES_OF_WAIT = 3
+"""Equal samples after which its whole tree of processes is sampled, too. A tree takes
+milliseconds, and no loop in virtual time sleeps on its own account."""
+_WENT_ON = 0.001
+"""CPU seconds after which a thread is in another wait; the report of one takes less."""
+WAIT_SECONDS = _EVERY
+"""The least time for which the whole tree of a waiting thread has slept."""
 
 
 class ThreadSample(NamedTuple):
@@ -56,6 +74,8 @@ class Lateness(enum.Enum):
     """Its thread has computed for longer than allowed."""
     ASLEEP = enum.auto()
     """Its thread sleeps, and nothing wakes it."""
+    WAITING = enum.auto()
+    """Its thread sleeps, and so does every thread that could be at work for it."""
 
 
 def read_thread(process: int, thread: int) -> ThreadSample | None:
@@ -73,6 +93,25 @@ def read_thread(process: int, thread: int) -> ThreadSample | None:
     )
 
 
+def read_threads(process: int) -> Mapping[tuple[int, int], ThreadSample] | None:
+    """Samples of all other threads of a process and of the processes below it.
+
+    The thread that asks is left out. None where one of them cannot be told.
+    """
+    try:
+        top = psutil.Process(process)
+        found = {
+            (one.pid, thread.id): read_thread(one.pid, thread.id)
+            for one in (top, *top.children(recursive=True))
+            for thread in one.threads()
+            if thread.id != threading.get_native_id()
+        }
+    except psutil.Error:
+        return None
+    samples = {key: sample for key, sample in found.items() if sample is not None}
+    return samples if len(samples) == len(found) else None
+
+
 class RunWatch:
     """Watches the runs of one thread; asked again and again, it samples as it goes.
 
@@ -80,6 +119,8 @@ class RunWatch:
         clock: gives the run under way.
         read: takes the ids of a process and a thread, and gives a sample.
         now: gives seconds of the wall clock.
+        read_all: takes the id of a process, and gives a sample of each thread that may
+            be at work for it.
     """
 
     def __init__(
@@ -87,14 +128,20 @@ class RunWatch:
         clock: Callable[[], RunClock],
         read: Callable[[int, int], ThreadSample | None] = read_thread,
         now: Callable[[], float] = time.monotonic,
+        read_all: Callable[
+            [int], Mapping[tuple[int, int], ThreadSample] | None
+        ] = read_threads,
     ) -> None:
         self._now = now
+        self._read_all = read_all
+        self._all: Mapping[tuple[int, int], ThreadSample] | None = None
         self._clock = clock
         self._read = read
         self._run = 0
         self._last: ThreadSample | None = None
         self._equal = 0
         self._granted = 0.0
+        self._reported_until = 0.0
         self._next = 0.0
 
     def look(self, allowed: float, asleep: float = ASLEEP_SECONDS) -> Lateness | None:
@@ -107,7 +154,7 @@ class RunWatch:
         clock, now = self._clock(), self._now()
         if clock.run != self._run:
             self._run, self._last, self._equal = clock.run, None, 0
-            self._granted = 0.0
+            self._granted = self._reported_until = 0.0
         if not clock.run or now < self._next:
             return None
         self._next = now + _EVERY
@@ -120,7 +167,29 @@ class RunWatch:
         self._last = sample
         if sample.cpu - clock.began > allowed + self._granted:
             return Lateness.BUSY
-        return Lateness.ASLEEP if self._equal * _EVERY >= asleep else None
+        if self._equal * _EVERY >= asleep:
+            return Lateness.ASLEEP
+        if sample.cpu < self._reported_until or not self._is_waiting(clock.process):
+            return None
+        # Its report wakes the thread, and the count of equal samples begins anew.
+        self._reported_until = sample.cpu + _WENT_ON
+        return Lateness.WAITING
+
+    def _is_waiting(self, process: int) -> bool:
+        """Whether nothing in the tree of the thread has moved since the last sample.
+
+        A child that computes, or has to wait for a processor, keeps it from waiting: a
+        busy machine makes no wait longer.
+        """
+        if self._equal < _SAMPLES_OF_WAIT:
+            self._all = None
+            return False
+        before, self._all = self._all, self._read_all(process)
+        return bool(
+            self._all
+            and self._all == before
+            and all(sample.is_asleep for sample in self._all.values())
+        )
 
     def _is_unchanged(self, sample: ThreadSample) -> bool:
         return sample.is_asleep and sample == self._last

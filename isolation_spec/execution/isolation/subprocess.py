@@ -136,6 +136,9 @@ class IsolatedProcess(Generic[M]):
         lateness = self._watch.look(allowed)
         if lateness is None or pid is None:
             return False
+        if lateness is Lateness.WAITING:
+            self.beacon.note_wait(pid)
+            return False
         if lateness is Lateness.ASLEEP:
             if self._broken_off == run:
                 return True

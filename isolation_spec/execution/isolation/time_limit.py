@@ -16,6 +16,7 @@ from isolation_spec.execution.attribution import attribute, frames_of
 from isolation_spec.execution.containment import TimedOut
 from isolation_spec.execution.isolation.run_watch import (
     ASLEEP_SECONDS,
+    WAIT_SECONDS,
     Lateness,
     RunClock,
     RunWatch,
@@ -32,6 +33,7 @@ __all__ = [
     "RUN_TIMEOUT",
     "TimeLimit",
     "leave_wait",
+    "report_wait",
     "time_limit",
 ]
 
@@ -55,6 +57,15 @@ def leave_wait(frame: FrameType | None) -> None:
     if isinstance(loop, WorldLoop) and loop.on_blocked is not None:
         where = find_caller(frame)
         loop.break_off(BlockingCall("a wait of its thread", ASLEEP_SECONDS, *where))
+
+
+def report_wait(frame: FrameType | None) -> None:
+    """Reports the wait in which this thread sleeps, once for each callback of a run."""
+    loop = asyncio._get_running_loop()
+    if isinstance(loop, WorldLoop) and loop.in_callback:
+        loop.hold_once(
+            BlockingCall("a wait of its thread", WAIT_SECONDS, *find_caller(frame))
+        )
 
 
 class TimeLimit:
@@ -128,12 +139,16 @@ class TimeLimit:
             lateness = watch.look(self.allowed, self._asleep)
             if lateness is not None:
                 self._lateness = lateness
-                # Again a second later, as an engine may swallow the exception.
-                watch.grant(ANSWERS_WITHIN)
+                if lateness is not Lateness.WAITING:
+                    # Again a second later, as an engine may swallow the exception.
+                    watch.grant(ANSWERS_WITHIN)
                 signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGALRM)
 
     def _ring(self, _: int, frame: FrameType | None) -> None:
         if not self._clock.run:
+            return
+        if self._lateness is Lateness.WAITING:
+            report_wait(frame)
             return
         if self._lateness is Lateness.ASLEEP:
             leave_wait(frame)

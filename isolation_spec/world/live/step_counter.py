@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, overload
 
-from isolation_spec.world.loop import StepTracker
+from isolation_spec.world.tasks import StepTracker
 
 __all__ = ["StepCounter"]
 

@@ -45,8 +45,9 @@ from isolation_spec.world.interface import Choices
 from isolation_spec.world.live.database import DEFAULT_URL, LiveDatabase
 from isolation_spec.world.live.ledger import LiveLedger
 from isolation_spec.world.live.step_counter import StepCounter
-from isolation_spec.world.loop import CURRENT_OPERATION, StepTracker
+from isolation_spec.world.loop import CURRENT_OPERATION
 from isolation_spec.world.model_latency import ModelLatency
+from isolation_spec.world.tasks import StepTracker
 
 __all__ = ["Live", "LiveWorld"]
 

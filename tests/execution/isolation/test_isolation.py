@@ -239,30 +239,37 @@ def test_a_hang_in_another_process_is_named(
     assert SCENARIO == hang.scenario
 
 
-def held_places(adapter: type[Any]) -> list[str]:
-    """The places at which a callback of the adapter holds the loop."""
+def holds(adapter: type[Any]) -> list[str]:
+    """The holds of the loop in a run of the adapter: module and seconds."""
     history = run(SCENARIO, adapter)
-    return [entry.place.partition(":")[0] for entry in history.of(LoopBlocked)]
+    return [
+        f"{entry.place.partition(':')[0]} {entry.seconds:g}"
+        for entry in history.of(LoopBlocked)
+    ]
 
 
-def test_a_deadlock_in_another_process_is_left_and_recorded(bad: ModuleType) -> None:
-    """A lock of threads that nobody releases ends the run, which is judged."""
-    bad.Locking.bad_at = 1
+HOLDS = ["bad 0.1", "bad 2"]
+"""A wait is reported once all that could end it sleeps, too, and left at last."""
+
+
+def test_a_wait_in_another_process_is_recorded_and_left(bad: ModuleType) -> None:
+    """A read that nobody answers ends the run, which is judged."""
+    bad.Reading.bad_at = 1
     received: list[Digest] = []
 
     def work(parent: Parent[Digest]) -> None:
-        parent.send(Digest(",".join(held_places(bad.Locking))))
+        parent.send(Digest(",".join(holds(bad.Reading))))
 
-    assert None is run_apart(work, received.append, adapter="Locking", allowed=60)
-    assert [Digest("bad")] == received
+    assert None is run_apart(work, received.append, adapter="Reading", allowed=60)
+    assert [Digest(",".join(HOLDS))] == received
 
 
-def test_a_deadlock_in_this_process_is_left_and_recorded(bad: ModuleType) -> None:
+def test_a_wait_in_this_process_is_recorded_and_left(bad: ModuleType) -> None:
     """The same history where a thread watches instead of another process."""
-    bad.Locking.bad_at = 1
+    bad.Reading.bad_at = 1
 
     with time_limit(60.0, "the run", at_once=False):
-        assert ["bad"] == held_places(bad.Locking)
+        assert HOLDS == holds(bad.Reading)
 
 
 def test_the_handlers_of_signals_are_put_back(bad: ModuleType) -> None:

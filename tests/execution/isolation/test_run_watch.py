@@ -1,8 +1,12 @@
 """The CPU time, state and switches of a thread decide whether its run is late."""
 
 import os
+import subprocess
 import threading
 import time
+from collections.abc import Iterable
+from itertools import repeat
+from typing import Any
 
 import pytest
 
@@ -12,6 +16,7 @@ from isolation_spec.execution.isolation.run_watch import (
     RunWatch,
     ThreadSample,
     read_thread,
+    read_threads,
 )
 
 ASLEEP = ThreadSample(1.0, 7, is_asleep=True)
@@ -21,15 +26,18 @@ def looks(
     *samples: ThreadSample | None,
     allowed: float = 30.0,
     runs: tuple[int, ...] = (),
+    trees: Iterable[Any] = repeat(None),
 ) -> list[Lateness | None]:
     """The verdict of each look, 0.1 s after the one before."""
     now = [0.0]
     numbers = iter(runs or (1,) * len(samples))
     remaining = iter(samples)
+    remaining_trees = iter(trees)
     watch = RunWatch(
         lambda: RunClock(next(numbers), 0.0, 1, 1, 0.0),
         lambda *_: next(remaining),
         lambda: now[0],
+        lambda _: next(remaining_trees),
     )
     found = []
     for _ in samples:
@@ -89,6 +97,64 @@ def test_without_samples_the_wall_clock_is_left() -> None:
     found = looks(*[None] * 4, allowed=0.3)
 
     assert [None, None, None, Lateness.BUSY] == found
+
+
+CHILD = {(2, 2): ASLEEP}
+
+
+def test_a_wait_is_known_once_nothing_is_at_work_for_it() -> None:
+    """The thread sleeps, and so does each thread below it, from sample to sample."""
+    found = looks(*[ASLEEP] * 6, trees=[CHILD] * 3)
+
+    assert [None] * 4 + [Lateness.WAITING, None] == found
+
+
+def test_each_wait_is_reported_once() -> None:
+    """The report wakes the thread; it must come to its end before the next report."""
+    woken = ASLEEP._replace(cpu=1.0001, switches=8)
+    next_wait = ASLEEP._replace(cpu=1.1, switches=9)
+    samples = [*[ASLEEP] * 5, *[woken] * 21, *[next_wait] * 5]
+    found = [lateness for lateness in looks(*samples, trees=repeat(CHILD)) if lateness]
+
+    assert [Lateness.WAITING, Lateness.ASLEEP, Lateness.WAITING] == found
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        None,
+        {(2, 2): ASLEEP._replace(is_asleep=False)},
+        {(2, 2): ASLEEP._replace(switches=8)},
+        {(2, 2): ASLEEP._replace(cpu=1.1)},
+        {(3, 3): ASLEEP},
+    ],
+    ids=["unknown", "runnable", "woken", "computed", "another"],
+)
+def test_a_child_at_work_makes_no_wait(tree: Any) -> None:
+    """A child that waits for a processor is at work, too: load is nobody's wait."""
+    found = looks(*[ASLEEP] * 6, trees=[CHILD, tree, CHILD])
+
+    assert [None] * 6 == found
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc")
+def test_the_samples_of_a_tree_are_of_all_its_threads() -> None:
+    """The threads of a process and of its children, but for the one that asks."""
+    is_over = threading.Event()
+    waiting = threading.Thread(target=is_over.wait)
+    waiting.start()
+    child = subprocess.Popen(["sleep", "3600"])
+    try:
+        found = read_threads(os.getpid())
+    finally:
+        is_over.set()
+        waiting.join()
+        child.kill()
+        child.wait()
+
+    assert found is not None
+    assert {(os.getpid(), waiting.native_id), (child.pid, child.pid)} <= {*found}
+    assert (os.getpid(), threading.get_native_id()) not in found
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc")

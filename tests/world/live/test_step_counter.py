@@ -9,7 +9,7 @@ from isolation_spec.model.scenario import (
     Cancellation,
 )
 from isolation_spec.world.live.world import LiveWorld
-from isolation_spec.world.loop import StepTracker
+from isolation_spec.world.tasks import StepTracker
 
 
 async def three_steps(log: list[str]) -> None:
