@@ -10,7 +10,13 @@ import msgspec
 from isolation_spec.model.history.entries import IdentityKept, ObjectShared, PathStep
 from isolation_spec.model.history.history import History
 
-__all__ = ["AnyRemark", "ObjectHeldByTwo", "remarks_on"]
+__all__ = [
+    "AnyRemark",
+    "CallbackComputes",
+    "IdentityOfDeparted",
+    "ObjectHeldByTwo",
+    "remarks_on",
+]
 
 
 class ObjectHeldByTwo(msgspec.Struct, frozen=True, tag_field="remark", tag=True):
@@ -41,13 +47,26 @@ class IdentityOfDeparted(msgspec.Struct, frozen=True, tag_field="remark", tag=Tr
     name: str
 
 
-AnyRemark: TypeAlias = ObjectHeldByTwo | IdentityOfDeparted
+class CallbackComputes(msgspec.Struct, frozen=True, tag_field="remark", tag=True):
+    """A callback computed for a CPU second or more, while the loop served no one else.
+
+    Below ten seconds it is no violation, as another machine may take half of that.
+
+    Attributes:
+        function: the qualified name of the engine's innermost function at that time.
+    """
+
+    function: str
+
+
+AnyRemark: TypeAlias = ObjectHeldByTwo | IdentityOfDeparted | CallbackComputes
 
 
 def remarks_on(history: History) -> Iterator[AnyRemark]:
     """Yields the remarks on one history; equal ones may come more than once."""
     for shared in history.of(ObjectShared):
         yield ObjectHeldByTwo(_place(shared.path), _place(shared.others_path))
+    yield from map(CallbackComputes, history.computing)
     users = {user.id for user in history.scenario.users}
     for kept in history.of(IdentityKept):
         if kept.identity in users:

@@ -185,4 +185,5 @@ class Run:
             patience=self.adapter.adapter.patience,
             event_names=self.adapter.adapter.event_names,
             varying=tuple(self.adapter.adapter.varying),
+            computing=self.world.computing(),
         )

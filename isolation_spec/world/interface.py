@@ -88,6 +88,12 @@ class WorldInterface(Environment, Protocol):
     def callback(self) -> int:
         """The number of the callback that runs now, or ran last; 0 in a live world."""
 
+    def computing(self) -> tuple[str, ...]:
+        """The functions in which a callback computed for a CPU second or more.
+
+        They hang on the machine, so they are part of no digest. Empty in a live world.
+        """
+
     def post(self, lane: int | None, chain: str, deliver: Callable[[], None]) -> None:
         """Posts the next operation of a lane, a user's or (None) the world's."""
 

@@ -61,6 +61,7 @@ class World:
         self._lanes: dict[int | None, Source] = {}
         self._latency = ModelLatency(Scenario(users=(), operations=()))
         self._counters: dict[tuple[str, int], itertools.count[int]] = {}
+        self._cpu = CpuWatch(self.loop)
         self._exit = ExitStack()
 
     def __enter__(self) -> Self:
@@ -75,7 +76,7 @@ class World:
         self._exit.enter_context(ThreadWatch(self._start_thread))
         replace_waits()
         self._exit.enter_context(BlockingWatch(self.loop))
-        self._exit.enter_context(CpuWatch(self.loop))
+        self._exit.enter_context(self._cpu)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -129,6 +130,10 @@ class World:
     def callback(self) -> int:
         """The number of the callback that runs now, or ran last."""
         return self.loop.callback
+
+    def computing(self) -> tuple[str, ...]:
+        """The functions in which a callback computed for a CPU second or more."""
+        return tuple(self._cpu.functions)
 
     def post(self, lane: int | None, chain: str, deliver: Callable[[], None]) -> None:
         """Posts the next operation of a lane as one more arrival."""

@@ -1,7 +1,10 @@
 """Remarks: observations beside the verdict."""
 
+import msgspec
+
 from isolation_spec.claims.context_ownership import CONTEXT_OWNERSHIP
 from isolation_spec.claims.remarks import (
+    CallbackComputes,
     IdentityOfDeparted,
     ObjectHeldByTwo,
     remarks_on,
@@ -45,6 +48,15 @@ def test_the_identity_of_a_departed_user_is_a_remark() -> None:
     remarks = tuple(remarks_on(history(*BOTH, *kept)))
 
     assert (IdentityOfDeparted("task", "w"),) == remarks
+
+
+def test_a_callback_that_computes_is_a_remark() -> None:
+    """With its function; it depends on the machine, and so changes no digest."""
+    quick = history(*BOTH)
+    slow = msgspec.structs.replace(quick, computing=("engine.parse",))
+
+    assert (CallbackComputes("engine.parse"),) == tuple(remarks_on(slow))
+    assert quick.digest() == slow.digest()
 
 
 def test_an_object_that_two_contexts_hold_violates_nothing() -> None:

@@ -10,6 +10,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from isolation_spec.claims import Reason, ReasonKind
+from isolation_spec.claims.remarks import (
+    AnyRemark,
+    CallbackComputes,
+    IdentityOfDeparted,
+    ObjectHeldByTwo,
+)
 from isolation_spec.claims.teardown import TEARDOWN
 from isolation_spec.diagnosis.wording import (
     Phrase,
@@ -18,6 +24,7 @@ from isolation_spec.diagnosis.wording import (
     describe_entry,
     describe_operation,
     describe_reason,
+    describe_remark,
     excerpt,
     printable,
     strip_canary_digests,
@@ -529,3 +536,19 @@ def test_every_kind_of_reason_has_words_of_its_own() -> None:
     words = {describe_reason("teardown", Reason(kind)) for kind in ReasonKind}
 
     assert len(ReasonKind) == len(words)
+
+
+@pytest.mark.parametrize(
+    ("remark", "words"),
+    [
+        (ObjectHeldByTwo("A.x", "A.y"), "hold one object, A.x (and as A.y): "),
+        (IdentityOfDeparted("task", "work"), "the task work outlives the cleanup"),
+        (CallbackComputes("engine.parse"), "1 s of CPU time or more in engine.parse,"),
+    ],
+)
+def test_a_remark_has_its_words(remark: AnyRemark, words: str) -> None:
+    """A remark is one sentence, which names its place."""
+    text = describe_remark(remark)
+
+    assert words in text
+    assert "\n" not in text

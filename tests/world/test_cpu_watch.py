@@ -53,6 +53,23 @@ def test_an_endless_computation_is_broken_off() -> None:
     assert calls[0].place.startswith(f"{__name__}:")
 
 
+def test_a_long_computation_is_noted_once() -> None:
+    """From the noted seconds on, with its function, and the run goes on."""
+    loop = WorldLoop(Scheduler(Schedule()))
+    watch = CpuWatch(loop, noted=0.05, every=0.02)
+
+    async def main() -> None:
+        compute(0.3)
+        await asyncio.sleep(0)
+        compute(0.01)
+
+    with watch:
+        loop.run_until_complete(main())
+    loop.close()
+
+    assert [f"{__name__}.compute"] == watch.functions
+
+
 def test_many_callbacks_may_compute_for_longer_together() -> None:
     """The time of one callback counts, not that of the run."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from isolation_spec.claims.remarks import (
     AnyRemark,
+    CallbackComputes,
     IdentityOfDeparted,
     ObjectHeldByTwo,
 )
@@ -20,6 +21,12 @@ def describe_remark(remark: AnyRemark) -> str:
                 f"contexts of two users hold one object, {path}{also}: return it from "
                 "`shared` if that is on purpose; no value and no change was seen to "
                 "pass through it unless a claim says so"
+            )
+        case CallbackComputes(function):
+            return (
+                f"a callback computed for 1 s of CPU time or more in {function}, while "
+                "the loop served no other user; from 10 s on it violates "
+                "error-containment: compute in a job, as asyncio.to_thread(...)"
             )
         case IdentityOfDeparted(kind, name):
             return (

@@ -55,6 +55,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         patience: the seconds by which users may delay one another undeclared.
         event_names: the names in the engine's events, None if undeclared.
         varying: patterns of output that may differ from a solo run.
+        computing: the functions in which a callback computed for a CPU second or more;
+            it hangs on the machine, and is no part of the digest.
     """
 
     scenario: Scenario
@@ -75,6 +77,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     patience: float = PATIENCE
     event_names: EventNames | None = None
     varying: tuple[str, ...] = ()
+    computing: tuple[str, ...] = ()
 
     def of(self, kind: type[EntryT]) -> Iterator[EntryT]:
         """Yields the entries of one kind, in order."""

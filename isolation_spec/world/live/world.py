@@ -169,6 +169,10 @@ class LiveWorld:
         """Always 0: stock asyncio does not number its callbacks."""
         return 0
 
+    def computing(self) -> tuple[str, ...]:
+        """Nothing: no callback of stock asyncio is watched."""
+        return ()
+
     def post(self, lane: int | None, chain: str, deliver: Callable[[], None]) -> None:
         """Begins the operation after a random delay; a lane posts one at a time."""
         del lane
