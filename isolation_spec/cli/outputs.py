@@ -26,7 +26,8 @@ from isolation_spec.report.files import write_whole
 from isolation_spec.report.jsonlines import JSONLines
 from isolation_spec.report.junit import JUnit
 from isolation_spec.report.sarif import SARIF
-from isolation_spec.search.events import Event, Listener, SearchEnded
+from isolation_spec.search.events import Event, Listener, SearchEnded, SearchFailed
+from isolation_spec.search.result import FailedResult
 from isolation_spec.search.verification import FOLDER, FUZZ
 
 __all__ = ["Outputs"]
@@ -94,13 +95,17 @@ class _ResultFile:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, SearchEnded):
-            data = event.result.to_json()
-            try:
-                write_whole(self.path, data)
-            except OSError:
-                # The result must survive a full disk.
-                click.echo(data.decode())
-                raise
+            self._write(event.result.to_json())
+        elif isinstance(event, SearchFailed):
+            self._write(FailedResult(reasons=(event.reason,)).to_json())
+
+    def _write(self, data: bytes) -> None:
+        try:
+            write_whole(self.path, data)
+        except OSError:
+            # The result must survive a full disk.
+            click.echo(data.decode())
+            raise
 
 
 def _clear(name: str, path: Path) -> None:

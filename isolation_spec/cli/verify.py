@@ -41,7 +41,8 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.option(
     "--max-time",
     type=Duration(),
-    help="Begin no run after this time: 90, 90s, 5m or 1h. Default: the profile's.",
+    help="Begin no run after this time, not of the shrinking either: 90, 90s, 5m or "
+    "1h. Default: the profile's.",
 )
 @click.option("--processes", type=click.IntRange(1, 64), help="Default: one per core.")
 @click.option("--quiet", is_flag=True, help="Print only violations and the verdict.")

@@ -51,13 +51,18 @@ _SMALL = 12
 
 
 def diagnose(
-    history: History, violation: Violation, make_adapter: MakeAdapter | None
+    history: History,
+    violation: Violation,
+    make_adapter: MakeAdapter | None,
+    *,
+    is_time_up: Callable[[], bool] = lambda: False,
 ) -> Diagnosis:
     """Returns the diagnosis of a violation, after a few dozen further runs at most.
 
-    Without a way to make adapters, as for a live history, no run is made.
+    Without a way to make adapters, as for a live history, no run is made; none begins
+    once time is up.
     """
-    ablation = _Ablation(history, violation, make_adapter)
+    ablation = _Ablation(history, violation, make_adapter, is_time_up)
     choices, passing = ablation.ablate_choices()
     if not passing:
         passing = list(ablation.find_passing_run())
@@ -74,8 +79,13 @@ class _Ablation:
     """Runs the scenario of a violation again, with something changed."""
 
     def __init__(
-        self, history: History, violation: Violation, make_adapter: MakeAdapter | None
+        self,
+        history: History,
+        violation: Violation,
+        make_adapter: MakeAdapter | None,
+        is_time_up: Callable[[], bool],
     ) -> None:
+        self.is_time_up = is_time_up
         self.history = history
         self.violation = violation
         self.make_adapter = make_adapter
@@ -119,7 +129,7 @@ class _Ablation:
                 return
 
     def _alone(self) -> Iterator[PassingRun]:
-        if self.make_adapter is None or not self.violation.users:
+        if self.make_adapter is None or not self.violation.users or self.is_time_up():
             return
         user = self.violation.users[0]
         try:
@@ -132,7 +142,7 @@ class _Ablation:
         self, scenario: Scenario, order: Iterable[str] | None = None
     ) -> History | None:
         """Returns a run of the scenario in that order, None if no run can be made."""
-        if self.make_adapter is None or self._left <= 0:
+        if self.make_adapter is None or self._left <= 0 or self.is_time_up():
             return None
         self._left -= 1
         following = None if order is None else ReplayScheduler(scenario.schedule, order)

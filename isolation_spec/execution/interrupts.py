@@ -1,4 +1,4 @@
-"""Ctrl-C, noted at once and acted upon between two runs.
+"""Ctrl-C and an order to end (SIGTERM), noted at once and acted upon between two runs.
 
 Raised in the middle of a run it would leave coroutines and connections to the
 collector, which warns about each of them on the terminal.
@@ -22,17 +22,18 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.heard = False
-        self._before: Any = None
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
         # Python lets only the main thread listen; elsewhere nothing changes.
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.signal(signal.SIGINT, self._hear)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._hear)
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._before is not None:
-            signal.signal(signal.SIGINT, self._before)
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
     def _hear(self, *_: object) -> None:
         if self.heard:

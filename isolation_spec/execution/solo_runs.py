@@ -150,11 +150,13 @@ def solo_runs(
     make_adapter: Callable[[], Adapter],
     users: Iterable[int],
     cache: SoloCache | None = None,
+    check: Callable[[], None] = lambda: None,
 ) -> Solos:
     """The solo runs of these users; more than one where the first differs.
 
     A user is left out whose cancellation came too late in the joint run, and in time
     alone. Takes a run from the cache if it is there, and adds the others to the cache.
+    `check` is called before each other run; an exception that it raises ends them.
     """
     solos: Solos = {}
     cache = {} if cache is None else cache
@@ -162,6 +164,7 @@ def solo_runs(
     def once(scenario: Scenario, key: object, scheduler: Scheduler) -> History:
         name = (scenario.to_json(), key)
         if name not in cache:
+            check()
             cache[name] = run(scenario, make_adapter, scheduler=scheduler)
         return cache[name]
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,6 +40,10 @@ from isolation_spec.search.statistics import Finding
 __all__ = ["Confirmation", "confirm"]
 
 
+class TimeIsUp(Exception):
+    """There is no time for a further run of a confirmation."""
+
+
 class Confirmation(msgspec.Struct, frozen=True):
     """The outcome of confirming one finding.
 
@@ -46,6 +52,7 @@ class Confirmation(msgspec.Struct, frozen=True):
         confirmed: whether two replays of the shrunk scenario showed the same failure.
         divergence: where two runs of one scenario differed, None if nowhere.
         hang: the sentence about a run that hung or died, else "".
+        cut: the parts for which there was no time, as "its shrinking"; else "".
         beside: for a claim that compares users with solo runs: further findings in
             the shrunk scenario. That claim shows a leak; these explain it.
     """
@@ -55,7 +62,12 @@ class Confirmation(msgspec.Struct, frozen=True):
     confirmed: bool
     divergence: Divergence | None = None
     hang: str = ""
+    cut: str = ""
     beside: tuple[Finding, ...] = ()
+
+    def describe_cut(self) -> str:
+        """The sentence about the parts for which there was no time."""
+        return f"{self.claim}: time was up before the end of {self.cut}"
 
 
 @without_pool_warnings()
@@ -67,16 +79,22 @@ def confirm(
     listen: Listener | None = None,
     check: Callable[[], None] = lambda: None,
     seconds: float = SHRINK_SECONDS,
+    within: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Confirmation:
     """Saves a violation as found, shrinks it, replays it twice, and saves the result.
 
     Shrinking ends after so many seconds with the smallest scenario so far. `check` is
     called before each run; the file that was saved first survives its exceptions.
     Events go to `listen`, by default to the listener of the store.
+
+    Arguments:
+        within: seconds after which no further run begins. Shrinking has at most half.
+        clock: gives the seconds of both.
     """
-    return _Confirming(engine, finding, store, listen or store.listen, check).confirm(
-        seconds
-    )
+    listen = listen or store.listen
+    confirming = _Confirming(engine, finding, store, listen, check, within, clock)
+    return confirming.confirm(seconds)
 
 
 class _Confirming:
@@ -89,12 +107,32 @@ class _Confirming:
         store: FailureStore,
         listen: Listener,
         check: Callable[[], None],
+        within: float,
+        clock: Callable[[], float],
     ) -> None:
+        self.within = within
+        self.clock = clock
+        self._until = clock() + within
+        self._cut: list[str] = []
         self.engine = engine
         self.finding = finding
         self.store = store
         self.listen = listen
-        self.check = check
+        self._check = check
+
+    def is_time_up(self) -> bool:
+        """Whether no further run may begin."""
+        return self.clock() > self._until
+
+    def check(self) -> None:
+        """Called before each run.
+
+        Raises:
+            TimeIsUp: there is no time for it.
+        """
+        self._check()
+        if self.is_time_up():
+            raise TimeIsUp
 
     def confirm(self, seconds: float) -> Confirmation:
         finding = self.finding
@@ -113,7 +151,15 @@ class _Confirming:
                 path=path,
             )
         )
-        predicate = self._predicate()
+        try:
+            return self._confirm(first, history, seconds)
+        except TimeIsUp:
+            claim = finding.violation.claim
+            return Confirmation(claim, path, False, cut="its confirmation")
+
+    def _confirm(self, first: Path, history: History, seconds: float) -> Confirmation:
+        """Shrinks the finding that was saved first, and replays it twice."""
+        finding, predicate = self.finding, self._predicate()
         if not predicate.fails(finding.scenario):
             divergence = finding.divergence or self._divergence(history)
             return self._unconfirmed(first, divergence)
@@ -156,16 +202,21 @@ class _Confirming:
     def _shrink(self, predicate: FailurePredicate, seconds: float) -> Scenario:
         claim, scenario = self.finding.violation.claim, self.finding.scenario
 
+        share = self.within / 2
+
         def progressed(runs: int, smallest: Scenario) -> None:
             self.listen(Shrinking(claim=claim, runs=runs, size=size(smallest)[:2]))
 
         shrinker = Shrinker(
             predicate.fails,
             observe=predicate.observe,
-            seconds=seconds,
+            seconds=min(seconds, share),
+            clock=self.clock,
             progressed=progressed,
         )
         smallest = shrinker.shrink(scenario)
+        if share < seconds and shrinker.is_time_up():
+            self._cut.append("its shrinking")
         before, after = size(scenario)[:2], size(smallest)[:2]
         self.listen(Shrunk(claim=claim, before=before, after=after, runs=shrinker.runs))
         return smallest
@@ -181,7 +232,12 @@ class _Confirming:
             self.engine.name, history, violation, confirmed=confirmed
         )
         # Explained before it is saved: an interrupt then leaves the first file.
-        explanation = explain(diagnose(history, violation, self._make_checked))
+        diagnosis = diagnose(
+            history, violation, self._make_checked, is_time_up=self.is_time_up
+        )
+        if self.is_time_up():
+            self._cut.append("its story")
+        explanation = explain(diagnosis)
         path = self.store.save(failure)
         if path != first:
             self.store.drop(first)
@@ -197,13 +253,20 @@ class _Confirming:
                 explanation=explanation,
             )
         )
-        beside = _beside(self.engine, history, violation) if confirmed else ()
+        beside: tuple[Finding, ...] = ()
+        if confirmed and not self.is_time_up():
+            beside = _beside(self.engine, history, violation)
         return Confirmation(
-            violation.claim, saved, confirmed, divergence, beside=beside
+            violation.claim,
+            saved,
+            confirmed,
+            divergence,
+            cut=" and ".join(self._cut),
+            beside=beside,
         )
 
     def _make_checked(self) -> Adapter:
-        self.check()
+        self._check()
         return self.engine.make_adapter()
 
 

@@ -50,8 +50,9 @@ def confirm_findings(
     """Shrinks, confirms and saves one failure for each claim that was violated.
 
     Each is confirmed in a process of its own, unless the plan has this process alone.
-    Returns the confirmations, and why some finding is inconclusive. An interrupt leaves
-    the file that was saved as found.
+    The remaining time of the plan is shared among the findings. Returns the
+    confirmations, and why some finding is inconclusive. An interrupt leaves the file
+    that was saved as found.
     """
     confirmations: dict[str, Confirmation] = {}
     reasons: list[str] = []
@@ -62,7 +63,8 @@ def confirm_findings(
         if claim in confirmations:
             continue
         try:
-            confirmation = _Confirmer(plan, store, finding).confirm()
+            seconds = plan.seconds_left() / (len(findings) + 1)
+            confirmation = _Confirmer(plan, store, finding, seconds).confirm()
         except _Interrupted as interrupted:
             statistics.interrupted = True
             path = interrupted.path
@@ -81,6 +83,8 @@ def _reasons(confirmation: Confirmation, *, is_live: bool) -> list[str]:
         return [f"{once}then {confirmation.hang}"]
     if confirmation.confirmed or is_live:
         return []
+    if confirmation.cut:
+        return [confirmation.describe_cut()]
     if confirmation.divergence is not None:
         return [f"{once}but not deterministic: {confirmation.divergence}"]
     return [
@@ -100,8 +104,11 @@ class _Interrupted(Exception):
 class _Confirmer:
     """Confirms one finding, in the way that the plan requires."""
 
-    def __init__(self, plan: SearchPlan, store: FailureStore, finding: Finding) -> None:
+    def __init__(
+        self, plan: SearchPlan, store: FailureStore, finding: Finding, seconds: float
+    ) -> None:
         self.plan = plan
+        self.seconds = seconds
         self.engine = plan.engine
         self.store = store
         self.finding = finding
@@ -132,7 +139,12 @@ class _Confirmer:
 
     def _confirm_here(self, interrupts: Interrupts) -> Confirmation:
         return confirm(
-            self.engine, self.finding, self.store, self._listen, interrupts.check
+            self.engine,
+            self.finding,
+            self.store,
+            self._listen,
+            interrupts.check,
+            within=self.seconds,
         )
 
     def _confirm_apart(self, interrupts: Interrupts) -> Confirmation:
@@ -167,7 +179,10 @@ class _Confirmer:
 
         store = FailureStore(self.store.folder, listen)
         store.unsaved_listener = lambda unsaved: parent.send(NotWritten(unsaved))
-        parent.send(Confirmed(confirm(self.engine, self.finding, store, listen, check)))
+        confirmation = confirm(
+            self.engine, self.finding, store, listen, check, within=self.seconds
+        )
+        parent.send(Confirmed(confirmation))
 
     def _receive(self, message: Message) -> None:
         match message:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -17,11 +18,16 @@ from isolation_spec.world.live.world import Live
 if TYPE_CHECKING:
     from isolation_spec.strategies.profiles import Profile
 
-__all__ = ["Control", "SearchPlan", "make_plan"]
+__all__ = ["SEARCH_SHARE", "Control", "SearchPlan", "make_plan"]
 
 Control: TypeAlias = Literal["none", "random", "fifo"]
 """A weaker search that shows the worth of the real one: random schedules, or one run
 of each workload in plain asyncio order, without cancellations."""
+
+
+SEARCH_SHARE = 0.9
+"""The share of `max_time` in which runs of the search begin; the rest is for the
+confirmation of a finding. Shrinking has half of the time that is left then."""
 
 
 class SearchPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,7 +40,7 @@ class SearchPlan(msgspec.Struct, frozen=True, kw_only=True):
         live: the live worlds of all runs, None for simulated ones.
         control: "none" for the real search.
         started: monotonic time at which the search began.
-        max_time: seconds after which no run begins, 0 for no limit.
+        max_time: seconds in which everything is done, 0 for no limit.
         fuzz: the folder that keeps scenarios under way and the corpus.
         workload: a file with the only workload of the search.
         failures: the folder that takes violations before they are confirmed.
@@ -59,10 +65,16 @@ class SearchPlan(msgspec.Struct, frozen=True, kw_only=True):
         """The kind of world in which scenarios run."""
         return "simulated" if self.live is None else "live"
 
-    def is_time_up(self) -> bool:
-        """Whether no further run may begin."""
+    def is_time_up(self, share: float = 1.0) -> bool:
+        """Whether no further run may begin in this share of the time."""
         passed = time.monotonic() - self.started
-        return bool(self.max_time) and passed >= self.max_time
+        return bool(self.max_time) and passed >= self.max_time * share
+
+    def seconds_left(self) -> float:
+        """The seconds in which runs may still begin; infinite without a limit."""
+        if not self.max_time:
+            return math.inf
+        return max(0.0, self.started + self.max_time - time.monotonic())
 
 
 def make_plan(

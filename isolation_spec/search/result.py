@@ -11,7 +11,7 @@ from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.search.coverage import Coverage
 from isolation_spec.world.schedulers.pct import Bound
 
-__all__ = ["ClaimResult", "Result", "WorldKind", "not_reached"]
+__all__ = ["ClaimResult", "FailedResult", "Result", "WorldKind", "not_reached"]
 
 WorldKind: TypeAlias = Literal["simulated", "live"]
 """The world of all runs; a violation in a live world cannot be replayed."""
@@ -24,6 +24,17 @@ class ClaimResult(msgspec.Struct, frozen=True, kw_only=True):
     verdict: Verdict
     evidence: int
     reason: Reason | None = None
+
+
+class FailedResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A search without a result: the adapter, an option or the system refused it."""
+
+    verdict: Literal["error"] = "error"
+    reasons: tuple[str, ...]
+
+    def to_json(self) -> bytes:
+        """The reasons as indented JSON."""
+        return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):

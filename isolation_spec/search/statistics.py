@@ -58,6 +58,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         number: of the workload under way.
         remarks: each remark once, in the order of the runs.
         suspicions: violations of the run under way, before its control runs.
+        unjudged: how many of them remained when time was up.
     """
 
     examples: int = 0
@@ -69,6 +70,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
     not_applicable: set[str] = set()
     findings: list[Finding] = []
     suspicions: list[Finding] = []
+    unjudged: int = 0
     interrupted: bool = False
     reruns: int = 0
     divergence: Divergence | None = None
@@ -92,6 +94,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         self.not_applicable |= other.not_applicable
         # A run that ended in its control runs leaves a suspicion, which counts.
         self.findings += other.findings + other.suspicions
+        self.unjudged += other.unjudged
         self.coverage.add(other.coverage)
         self.interrupted = self.interrupted or other.interrupted
         self.reruns += other.reruns

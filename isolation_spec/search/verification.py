@@ -75,7 +75,8 @@ def verify(
         started: monotonic time from which `max_time` and `Result.seconds` count.
         live: runs in live worlds; their violations are saved as they were found.
         pct: the depth of the runs under pure PCT, None for the profile's own.
-        max_time: seconds after which no run begins; findings are still shrunk.
+        max_time: seconds in which everything is done, but for the run under way.
+            The search has nine tenths of it, or until it finds a violation.
         workload: a file of an earlier `fuzz`, searched alone as it was then.
         run_timeout: CPU seconds after which a run in a worker counts as hung. A run
             that hangs, or ends its worker, is saved, and the search goes on after it.
@@ -231,7 +232,10 @@ def _conclude(
         stuck=store.hangs,
         reasons=(),
         # Sorted, as workers finish in any order.
-        remarks=tuple(sorted(map(describe_remark, statistics.remarks))),
+        remarks=(
+            *(one.describe_cut() for one in confirmations if one.confirmed and one.cut),
+            *sorted(map(describe_remark, statistics.remarks)),
+        ),
         seed=plan.seed,
         interrupted=statistics.interrupted,
         time_up=statistics.time_up,
@@ -252,6 +256,11 @@ def _cut_short(plan: SearchPlan, statistics: SearchStatistics) -> Iterator[str]:
 
     A search that has a finding does not hold so far.
     """
+    if statistics.unjudged:
+        yield (
+            f"time was up before the control runs of {statistics.unjudged} suspicions "
+            "had ended: they are left as *.unconfirmed.json"
+        )
     needed = 0 if plan.workload else plan.profile.verdict_floor
     is_cut = statistics.time_up and statistics.examples < needed
     if is_cut and not statistics.findings:

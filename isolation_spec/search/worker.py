@@ -13,7 +13,7 @@ from isolation_spec.execution.isolation.beacon import RunBeacon
 from isolation_spec.execution.isolation.subprocess import Parent
 from isolation_spec.execution.isolation.time_limit import TimeLimit
 from isolation_spec.search.corpus import CorpusWriter, Database, read_workload
-from isolation_spec.search.plan import SearchPlan
+from isolation_spec.search.plan import SEARCH_SHARE, SearchPlan
 from isolation_spec.search.statistics import SearchStatistics
 from isolation_spec.search.workload_runner import WorkloadRunner
 
@@ -126,7 +126,7 @@ def search_share(
     plan = share.plan
 
     def goes_on(statistics: SearchStatistics) -> bool:
-        if plan.is_time_up():
+        if plan.is_time_up(SEARCH_SHARE):
             statistics.time_up = True
             return False
         return progressed(statistics)

@@ -210,9 +210,17 @@ class WorkloadRunner:
         statistics.suspicions = save_suspicions(self.plan, history, suspected, number)
         if statistics.suspicions:
             self.progressed(statistics)
-        compared = judge(history, capabilities, _COMPARING, solos=self._solos(history))
-        controls = EngineRuns(history, make_adapter, constants=self._constants)
-        judgements = review((*suspected, *compared), history, controls)
+        controls = EngineRuns(
+            history, make_adapter, self._check_time, constants=self._constants
+        )
+        try:
+            solos = self._solos(history)
+            compared = judge(history, capabilities, _COMPARING, solos=solos)
+            judgements = review((*suspected, *compared), history, controls)
+        except StopSearch:
+            # Control runs may still have cleared them: they are no findings.
+            statistics.unjudged, statistics.suspicions = len(statistics.suspicions), []
+            raise
         violated = {one.claim for one in judgements if one.violations}
         for suspicion in statistics.suspicions:
             if suspicion.violation.claim not in violated:
@@ -233,7 +241,15 @@ class WorkloadRunner:
         if users and not history.steps:
             # By the workload alone, so that any division among workers sees the same.
             users = (users[(self.statistics.number + self._ordinal) % len(users)],)
-        return solo_runs(history, self.engine.make_adapter, users)
+        return solo_runs(
+            history, self.engine.make_adapter, users, check=self._check_time
+        )
+
+    def _check_time(self) -> None:
+        """Ends the search before a control run for which there is no time."""
+        if self.plan.is_time_up():
+            self.statistics.time_up = True
+            raise StopSearch
 
     def _live_world(self) -> WorldInterface | None:
         if self.plan.live is None:

@@ -130,7 +130,9 @@ def test_a_search_that_breaks_leaves_no_green_file(tmp_path: Path) -> None:
     (invocation,) = run.sarif()["invocations"]
 
     assert_refused(done, "engine.start", "port taken")
-    assert not (out / "result.json").exists()
+    result = json.loads((out / "result.json").read_bytes())
+    assert "error" == result["verdict"]
+    assert "port taken" in result["reasons"][0]
     assert "SearchFailed" == run.events()[-1]["event"]
     assert "port taken" in error.attrib["message"]
     assert not invocation["executionSuccessful"]

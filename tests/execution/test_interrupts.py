@@ -1,4 +1,4 @@
-"""Ctrl-C is remembered, and acted upon between two runs."""
+"""Ctrl-C and SIGTERM are remembered, and acted upon between two runs."""
 
 import os
 import signal
@@ -7,16 +7,19 @@ import pytest
 
 from isolation_spec.execution.interrupts import Interrupts
 
-
-def press() -> None:
-    os.kill(os.getpid(), signal.SIGINT)
+BOTH = pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 
 
-def test_the_first_interrupt_waits_for_the_end_of_the_run() -> None:
+def press(number: int = signal.SIGINT) -> None:
+    os.kill(os.getpid(), number)
+
+
+@BOTH
+def test_the_first_interrupt_waits_for_the_end_of_the_run(number: int) -> None:
     """Nothing is raised in the middle; the check between two runs raises."""
     with Interrupts() as interrupts:
         interrupts.check()
-        press()
+        press(number)
         assert interrupts.heard
         with pytest.raises(KeyboardInterrupt):
             interrupts.check()
@@ -30,12 +33,13 @@ def test_the_second_interrupt_is_raised_at_once() -> None:
             press()
 
 
-def test_the_handler_is_put_back() -> None:
-    """Afterwards SIGINT has its former handler, ignored signals included."""
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+@BOTH
+def test_the_handler_is_put_back(number: int) -> None:
+    """Afterwards each signal has its former handler, ignored signals included."""
+    before = signal.signal(number, signal.SIG_IGN)
     try:
         with Interrupts():
             pass
-        assert signal.SIG_IGN == signal.getsignal(signal.SIGINT)
+        assert signal.SIG_IGN == signal.getsignal(number)
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.signal(number, before)

@@ -1,6 +1,7 @@
 """Failures are confirmed within the capabilities of the engine, claim by claim."""
 
 import gc
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from isolation_spec.diagnosis.shrink.predicate import FailurePredicate
 from isolation_spec.engines.registry import Engine, own_engine
 from isolation_spec.execution.run import run
 from isolation_spec.execution.solo_runs import judge_with_solos
+from isolation_spec.failure.load import load
 from isolation_spec.model.scenario import (
     OpenContext,
     Read,
@@ -115,6 +117,51 @@ def test_a_difference_is_explained_by_the_claim_of_its_leak(
     assert [] == reasons
     assert ["noninterference", "context-ownership"] == [one.claim for one in saved]
     assert all(one.confirmed for one in saved)
+
+
+@pytest.mark.parametrize("processes", [0, 1])
+def test_without_time_a_finding_stays_as_it_was_found(
+    tmp_path: Path, processes: int
+) -> None:
+    """Its file is saved and loads, and the reason names the part without time."""
+    engine, found = a_difference()
+    plan = make_plan(engine, max_time=1e-9, processes=processes)
+    statistics = SearchStatistics(findings=[found])
+
+    saved, reasons = confirm_findings(
+        plan, statistics, FailureStore(tmp_path, lambda _: None)
+    )
+
+    assert ["noninterference: time was up before the end of its confirmation"] == (
+        reasons
+    )
+    (one,) = saved
+    assert not one.confirmed
+    assert not load(Path(one.path)).confirmed
+
+
+@pytest.mark.parametrize(
+    ("within", "cut"), [(400.0, "its shrinking"), (1e9, "")], ids=["short", "long"]
+)
+def test_shrinking_leaves_half_of_the_time(
+    tmp_path: Path, within: float, cut: str
+) -> None:
+    """The rest confirms and explains the scenario, which may not be the smallest."""
+    engine, found = a_difference()
+    seconds = itertools.count(0.0, 1.0)
+
+    saved = confirm(
+        engine,
+        found,
+        FailureStore(tmp_path, lambda _: None),
+        seconds=1e9,
+        within=within,
+        clock=lambda: next(seconds),
+    )
+
+    assert saved.confirmed
+    assert saved.cut.startswith(cut)
+    assert bool(cut) == bool(saved.cut)
 
 
 def test_collections_are_fast_while_a_failure_is_shrunk(tmp_path: Path) -> None:

@@ -54,6 +54,26 @@ def test_a_search_without_time_is_not_green(tmp_path: Path) -> None:
     assert result.time_up
 
 
+def test_a_suspicion_without_time_for_its_control_runs_accuses_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its file stays, and the reasons say that it was not judged."""
+    monkeypatch.setattr(
+        SearchPlan,
+        "is_time_up",
+        lambda _, share=1.0: share == 1.0 and any(tmp_path.iterdir()),
+    )
+
+    result, _ = verified(tmp_path, FAULTY)
+
+    assert Verdict.INCONCLUSIVE is result.verdict
+    assert () == result.failures
+    assert any(
+        "time was up before the control runs of" in one for one in result.reasons
+    )
+    assert list(tmp_path.glob("*.unconfirmed.json"))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", ["quick", "fuzz"])
 def test_a_search_cut_before_half_of_its_work_is_not_green(
@@ -62,7 +82,9 @@ def test_a_search_cut_before_half_of_its_work_is_not_green(
     """Every claim was put to the test, and still the search says how far it came."""
     searched = iter(range(100))
     monkeypatch.setattr(
-        SearchPlan, "is_time_up", lambda _: next(searched, None) is None
+        SearchPlan,
+        "is_time_up",
+        lambda _, share=1.0: share < 1 and next(searched, None) is None,
     )
     fuzz = {"fuzz": tmp_path / "fuzz", "seed": 0}
 

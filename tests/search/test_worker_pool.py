@@ -159,7 +159,7 @@ def test_the_users_of_solo_runs_depend_on_the_workload(
     """
     alone: dict[bytes, list[object]] = {}
 
-    def spy(history: History, make: Any, users: tuple[int, ...]) -> Any:
+    def spy(history: History, make: Any, users: tuple[int, ...], **_: Any) -> Any:
         workload = msgspec.json.encode(history.scenario.operations)
         alone.setdefault(workload, []).append((history.digest(), users))
         return solo_runs(history, make, ())
@@ -236,9 +236,9 @@ def test_a_violation_is_on_disk_before_any_solo_run(
     """The first solo run after a violation finds its unconfirmed file."""
     seen: list[int] = []
 
-    def look(*args: Any) -> Any:
+    def look(*args: Any, **named: Any) -> Any:
         seen.append(len(list(tmp_path.glob("*.unconfirmed.json"))))
-        return solo_runs(*args)
+        return solo_runs(*args, **named)
 
     monkeypatch.setattr(workload_runner, "solo_runs", look)
     found = search_share(Share(plan("reference+prompt-on-client", failures=tmp_path)))
@@ -254,10 +254,10 @@ def test_a_worker_that_dies_in_a_solo_run_loses_no_violation(
 ) -> None:
     """The parent has the finding, and its file is there."""
 
-    def die(*args: Any) -> Any:
+    def die(*args: Any, **named: Any) -> Any:
         if list(tmp_path.glob("*.unconfirmed.json")):
             os._exit(3)
-        return solo_runs(*args)
+        return solo_runs(*args, **named)
 
     monkeypatch.setattr(workload_runner, "solo_runs", die)
     found = pool("reference+prompt-on-client", failures=tmp_path, processes=1).run()

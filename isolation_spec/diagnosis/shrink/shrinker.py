@@ -179,8 +179,12 @@ class Shrinker:
         self.runs += 1
         return self._fails(candidate)
 
+    def is_time_up(self) -> bool:
+        """Whether no further scenario is run, as the seconds are over."""
+        return self._clock() > self._end
+
     def _is_over(self) -> bool:
-        return self.runs >= self._most or self._clock() > self._end
+        return self.runs >= self._most or self.is_time_up()
 
     def _observe(self, scenario: Scenario) -> RunObservation:
         if self._observe_run is None or self._is_over():
