@@ -12,7 +12,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-__all__ = ["EngineCode", "in_packages", "is_library", "is_ours", "own_path"]
+__all__ = [
+    "EngineCode",
+    "in_packages",
+    "is_library",
+    "is_ours",
+    "is_suite_module",
+    "own_path",
+]
 
 _OURS = "isolation_spec"
 _SHIPPED = ("isolation_spec.engines.reference", "isolation_spec.engines.faults")
@@ -28,6 +35,13 @@ _INSTALLED = ("site-packages", "dist-packages")
 def in_packages(module: str, packages: Iterable[str]) -> bool:
     """Whether a module is one of these packages, or lies in one."""
     return any(module == one or module.startswith(f"{one}.") for one in packages)
+
+
+def is_suite_module(module: str) -> bool:
+    """Whether a module is of this package, and not of an engine that it ships."""
+    return in_packages(module, (_OURS,)) and not in_packages(
+        module, (f"{_OURS}.engines",)
+    )
 
 
 class EngineCode:

@@ -51,6 +51,8 @@ ELSEWHERE = {
     "failure/outcome.py": "failure/test_replay.py",
     "failure/replay_hang.py": "execution/isolation/test_isolation.py",
     "model/history/history.py": "model/test_history.py",
+    "model/history/object_storage.py": "model/history/test_object_parts.py",
+    "model/history/opaque.py": "model/history/test_rendering.py",
     "model/limits.py": "contract/test_limits.py",
     "plugin/items.py": "plugin/test_claim_tests.py",
     "plugin/summary.py": "plugin/test_claim_tests.py",
