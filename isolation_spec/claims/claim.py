@@ -133,6 +133,8 @@ class Claim:
         check: yields an opportunity or a violation for each place in a history where
             the claim could fail; pure.
         compares: True if it compares with solo runs, and is not applicable without.
+        on_values: True if it judges the values that are shown to users, and so needs
+            to see them.
         review: takes a violation, and rules on it by control runs; None for a claim
             that no further run can excuse.
     """
@@ -145,6 +147,7 @@ class Claim:
     needs: frozenset[Capability]
     check: Callable[[HistoryIndex], Iterable[Opportunity | Violation]]
     compares: bool = False
+    on_values: bool = False
     review: Callable[[HistoryIndex, Violation, ControlRuns], Ruling] | None = None
 
 
@@ -161,6 +164,8 @@ class ReasonKind(enum.StrEnum):
     """The check raised an exception; details: the exception."""
     UNSETTLED = "unsettled"
     """A violation was neither shown nor excused by control runs; details: clauses."""
+    OPAQUE = "opaque"
+    """No value of some kind of operation was seen whole; details: kinds and parts."""
     NEVER_JUDGED = "never judged"
     """No run came to its end."""
 

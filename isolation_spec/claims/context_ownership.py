@@ -171,4 +171,5 @@ CONTEXT_OWNERSHIP = Claim(
     exception=ContextOwnershipViolated,
     needs=frozenset(),
     check=_check,
+    on_values=True,
 )

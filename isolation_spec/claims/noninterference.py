@@ -312,5 +312,6 @@ NONINTERFERENCE = Claim(
     exception=NoninterferenceViolated,
     needs=frozenset(),
     check=_check,
+    on_values=True,
     compares=True,
 )

@@ -15,6 +15,7 @@ __all__ = [
     "CallbackComputes",
     "IdentityOfDeparted",
     "ObjectHeldByTwo",
+    "ValuesSeenInPart",
     "remarks_on",
 ]
 
@@ -59,7 +60,24 @@ class CallbackComputes(msgspec.Struct, frozen=True, tag_field="remark", tag=True
     function: str
 
 
-AnyRemark: TypeAlias = ObjectHeldByTwo | IdentityOfDeparted | CallbackComputes
+class ValuesSeenInPart(msgspec.Struct, frozen=True, tag_field="remark", tag=True):
+    """More than 1 % of the values of one kind of operation have a part unseen.
+
+    Attributes:
+        kind: of the operation, or of the step of an agent.
+        opaque, values: how many values have such a part, of how many.
+        types: the types of those parts, each with the reason.
+    """
+
+    kind: str
+    opaque: int
+    values: int
+    types: str
+
+
+AnyRemark: TypeAlias = (
+    ObjectHeldByTwo | IdentityOfDeparted | CallbackComputes | ValuesSeenInPart
+)
 
 
 def remarks_on(history: History) -> Iterator[AnyRemark]:

@@ -381,4 +381,5 @@ STORED_WRITES = Claim(
     exception=StoredWritesViolated,
     needs=frozenset({Capability.MEMORY}),
     check=_check,
+    on_values=True,
 )

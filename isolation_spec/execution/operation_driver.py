@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from websockets import exceptions
@@ -13,6 +12,7 @@ from isolation_spec.contract.checked_adapter import CheckedAdapter
 from isolation_spec.contract.environment import Connection
 from isolation_spec.contract.scripted_agent import FILLER, ScriptedAgent
 from isolation_spec.execution.object_graph import mutate_deeply
+from isolation_spec.execution.recorder import Recorder
 from isolation_spec.model.history.entries import (
     AgentStepped,
     ConnectionClosed,
@@ -73,7 +73,7 @@ class OperationDriver:
         scenario: Scenario,
         adapter: CheckedAdapter,
         world: WorldInterface,
-        record: Callable[..., None],
+        recorder: Recorder,
     ) -> None:
         self.scenario = scenario
         self.adapter = adapter
@@ -83,7 +83,8 @@ class OperationDriver:
         self.running: dict[int, Any] = {}
         self._handed_in: dict[tuple[int, str], dict[str, Any]] = {}
         self._readers: dict[asyncio.Task[None], None] = {}
-        self._record = record
+        self._record = recorder.record
+        self._show = recorder.show
 
     def release(self) -> None:
         """Lets go of everything that the operations opened."""
@@ -219,7 +220,7 @@ class OperationDriver:
                 operation.id,
                 path=path,
                 step=step,
-                seen=render(seen),
+                seen=self._show(step, seen),
                 identity=identity,
                 outcome=self.outcome_of(seen),
             )

@@ -139,7 +139,8 @@ class OperationTasks:
         self._record(OperationStarted, number)
         outcome, value, error = Outcome.RETURNED, "", ""
         try:
-            value = render(await self._driver.perform(operation))
+            kind = str(operation.__struct_config__.tag)
+            value = self._recorder.show(kind, await self._driver.perform(operation))
         except asyncio.CancelledError:
             outcome = Outcome.CANCELLED
         except NotOpened:

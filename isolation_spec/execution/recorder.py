@@ -23,7 +23,8 @@ from isolation_spec.model.history.entries import (
     ThreadStarted,
     ToolRan,
 )
-from isolation_spec.model.history.rendering import render
+from isolation_spec.model.history.opaque import Sight
+from isolation_spec.model.history.rendering import inspect_value, render
 from isolation_spec.model.history.states import Phase, SessionMove, ToolMoment
 from isolation_spec.model.scenario import Cancellation, Scenario
 from isolation_spec.world.blocking import BlockingCall
@@ -41,6 +42,7 @@ class Recorder:
 
     Attributes:
         entries: the observations so far.
+        sight: kind of operation or step -> how much was seen of its values.
         users_of: operation id -> its user; None for operations of the world, and for
             work outside all operations.
     """
@@ -49,6 +51,7 @@ class Recorder:
         self, scenario: Scenario, adapter: CheckedAdapter, world: WorldInterface
     ) -> None:
         self.entries: list[Entry] = []
+        self.sight: dict[str, Sight] = {}
         self.users_of: dict[int | None, int | None] = {None: None}
         for operation in scenario.operations:
             self.users_of[operation.id] = operation.user
@@ -72,6 +75,12 @@ class Recorder:
         self.entries.append(
             kind(time=time, turn=turn, operation=operation, user=user, **fields)
         )
+
+    def show(self, kind: str, value: Any) -> str:
+        """The text of a value that an operation or a step of this kind gave."""
+        rendered = inspect_value(value, self._adapter.shared)
+        self.sight.setdefault(kind, Sight()).count(rendered.opaque)
+        return rendered.text
 
     def _of_user(self, kind: type[EntryT], user: int | None, /, **fields: Any) -> None:
         """Appends an entry that no operation caused."""

@@ -125,7 +125,7 @@ class Run:
         self.world = world
         self.recorder = Recorder(scenario, self.adapter, world)
         self.steps = StepRecorder(world, counts=count_steps)
-        driver = OperationDriver(scenario, self.adapter, world, self.recorder.record)
+        driver = OperationDriver(scenario, self.adapter, world, self.recorder)
         parts = (scenario, self.adapter, world, self.recorder, driver)
         self.tasks = OperationTasks(*parts, self.steps)
         self.phases = Phases(*parts, self.tasks)
@@ -186,4 +186,5 @@ class Run:
             event_names=self.adapter.adapter.event_names,
             varying=tuple(self.adapter.adapter.varying),
             computing=self.world.computing(),
+            sight=self.recorder.sight,
         )

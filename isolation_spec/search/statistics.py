@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -17,6 +17,7 @@ from isolation_spec.claims.remarks import AnyRemark
 from isolation_spec.execution.determinism import Divergence
 from isolation_spec.model.history.activity import ActivityCounters
 from isolation_spec.model.history.history import History
+from isolation_spec.model.history.opaque import Sight
 from isolation_spec.model.scenario import Scenario
 from isolation_spec.search.coverage import Coverage
 from isolation_spec.world.schedulers.base import Scheduler
@@ -57,6 +58,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         time_up: whether the deadline ended the search.
         number: of the workload under way.
         remarks: each remark once, in the order of the runs.
+        sight: kind of operation or step -> how much was seen of its values.
         suspicions: violations of the run under way, before its control runs.
         unjudged: how many of them remained when time was up.
     """
@@ -70,6 +72,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
     not_applicable: set[str] = set()
     findings: list[Finding] = []
     suspicions: list[Finding] = []
+    sight: dict[str, Sight] = {}
     unjudged: int = 0
     interrupted: bool = False
     reruns: int = 0
@@ -96,6 +99,7 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
         self.findings += other.findings + other.suspicions
         self.unjudged += other.unjudged
         self.coverage.add(other.coverage)
+        self.add_sight(other.sight)
         self.interrupted = self.interrupted or other.interrupted
         self.reruns += other.reruns
         self.divergence = self.divergence or other.divergence
@@ -121,6 +125,11 @@ class SearchStatistics(msgspec.Struct, kw_only=True):
                 number=self.number,
             )
         )
+
+    def add_sight(self, sight: Mapping[str, Sight]) -> None:
+        """Adds how much was seen of the values of one or more runs."""
+        for kind, one in sight.items():
+            self.sight.setdefault(kind, Sight()).add(one)
 
     def count_scheduler(self, scheduler: Scheduler) -> None:
         """Counts a run under a scheduler that gives a guarantee."""

@@ -11,11 +11,13 @@ from typing import Any, NamedTuple
 import msgspec
 
 from isolation_spec.claims import CLAIMS, LASTING, Reason, ReasonKind, Verdict
+from isolation_spec.claims.remarks import AnyRemark, ValuesSeenInPart
 from isolation_spec.contract.capability_filter import required_activity
 from isolation_spec.diagnosis.wording import describe_reason, describe_remark
 from isolation_spec.engines.registry import Engine
 from isolation_spec.execution.containment import quiet
 from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT
+from isolation_spec.model.history.opaque import Sight
 from isolation_spec.search.confirmation import Confirmation
 from isolation_spec.search.corpus import Database
 from isolation_spec.search.events import (
@@ -234,7 +236,7 @@ def _conclude(
         # Sorted, as workers finish in any order.
         remarks=(
             *(one.describe_cut() for one in confirmations if one.confirmed and one.cut),
-            *sorted(map(describe_remark, statistics.remarks)),
+            *sorted(map(describe_remark, _remarks(statistics))),
         ),
         seed=plan.seed,
         interrupted=statistics.interrupted,
@@ -310,7 +312,7 @@ def _not_reached(result: Result, required: Collection[str]) -> Iterator[str]:
 def _claim_results(
     statistics: SearchStatistics, violated: set[str]
 ) -> tuple[ClaimResult, ...]:
-    results = []
+    results, unseen = [], tuple(_never_seen(statistics))
     for claim in CLAIMS:
         evidence = statistics.evidence.get(claim.id, 0)
         reason: Reason | None = statistics.reasons.get(claim.id, _NEVER_JUDGED)
@@ -319,6 +321,8 @@ def _claim_results(
             verdict, reason = Verdict.VIOLATED, None
         elif claim.id in statistics.not_applicable:
             verdict = Verdict.NOT_APPLICABLE
+        elif unseen and claim.on_values:
+            verdict, reason = Verdict.INCONCLUSIVE, Reason(ReasonKind.OPAQUE, unseen)
         elif evidence and not crashed:
             verdict, reason = Verdict.HOLDS, None
         else:
@@ -327,3 +331,27 @@ def _claim_results(
             ClaimResult(id=claim.id, verdict=verdict, evidence=evidence, reason=reason)
         )
     return tuple(results)
+
+
+def _never_seen(statistics: SearchStatistics) -> Iterator[str]:
+    """Yields each kind of operation of which no value was seen whole."""
+    for kind, sight in sorted(statistics.sight.items()):
+        if sight.opaque == sight.values:
+            yield f"{kind.replace('_', ' ')} ({_types(sight)})"
+
+
+_FEW = 0.01
+"""Values in part only that deserve no remark: an engine may return an error that holds
+an object of C now and then."""
+
+
+def _remarks(statistics: SearchStatistics) -> Iterator[AnyRemark]:
+    """Yields the remarks on runs, and on kinds of values that were seen in part."""
+    yield from statistics.remarks
+    for kind, sight in statistics.sight.items():
+        if sight.opaque > _FEW * sight.values:
+            yield ValuesSeenInPart(kind, sight.opaque, sight.values, _types(sight))
+
+
+def _types(sight: Sight) -> str:
+    return ", ".join(f"{part.type}: {part.cause}" for part in sorted(sight.parts))

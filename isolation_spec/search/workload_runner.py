@@ -180,6 +180,7 @@ class WorkloadRunner:
             statistics.interleavings += 1
         statistics.reached.add(history.reached)
         statistics.coverage.count(history)
+        statistics.add_sight(history.sight)
 
     def _judge(self, history: History) -> None:
         statistics, is_live = self.statistics, self.plan.live is not None

@@ -15,6 +15,7 @@ from isolation_spec.claims.remarks import (
     CallbackComputes,
     IdentityOfDeparted,
     ObjectHeldByTwo,
+    ValuesSeenInPart,
 )
 from isolation_spec.claims.teardown import TEARDOWN
 from isolation_spec.diagnosis.wording import (
@@ -542,6 +543,7 @@ def test_every_kind_of_reason_has_words_of_its_own() -> None:
     ("remark", "words"),
     [
         (ObjectHeldByTwo("A.x", "A.y"), "hold one object, A.x (and as A.y): "),
+        (ValuesSeenInPart("read", 2, 9, "A: native"), "2 of 9 values of read have a "),
         (IdentityOfDeparted("task", "work"), "the task work outlives the cleanup"),
         (CallbackComputes("engine.parse"), "1 s of CPU time or more in engine.parse,"),
     ],

@@ -23,6 +23,7 @@ NO_MODULE = {
     "execution/test_engine_code.py": "engines in packages of any name",
     "failure/test_mutations.py": "mutated failure files",
     "plugin/test_coexistence.py": "other plugins of pytest beside this one",
+    "search/test_sight.py": "values that cannot be seen",
     "strategies/test_lessons.py": "situations that a search must reach",
     "test_layers.py": "the rooms",
 }

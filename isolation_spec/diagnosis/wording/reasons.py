@@ -24,6 +24,11 @@ def describe_reason(claim: str, reason: Reason | None) -> str:
                 f"further users changed the count of {details} and did not make it "
                 "grow with each: neither a leak nor the server's own"
             )
+        case ReasonKind.OPAQUE:
+            return (
+                f"every value of {details} has a part that cannot be seen: return "
+                "plain data, or objects that hold their values as attributes"
+            )
         case ReasonKind.NOT_REACHED:
             return f"never reached: {find_claim(claim).situation}"
         case ReasonKind.NEVER_JUDGED:

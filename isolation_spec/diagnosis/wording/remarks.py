@@ -7,6 +7,7 @@ from isolation_spec.claims.remarks import (
     CallbackComputes,
     IdentityOfDeparted,
     ObjectHeldByTwo,
+    ValuesSeenInPart,
 )
 
 __all__ = ["describe_remark"]
@@ -27,6 +28,11 @@ def describe_remark(remark: AnyRemark) -> str:
                 f"a callback computed for 1 s of CPU time or more in {function}, while "
                 "the loop served no other user; from 10 s on it violates "
                 "error-containment: compute in a job, as asyncio.to_thread(...)"
+            )
+        case ValuesSeenInPart(kind, opaque, values, types):
+            return (
+                f"{opaque:,} of {values:,} values of {kind.replace('_', ' ')} have a "
+                f"part that cannot be seen ({types}): a leak within it is not found"
             )
         case IdentityOfDeparted(kind, name):
             return (

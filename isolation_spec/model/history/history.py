@@ -19,6 +19,7 @@ from isolation_spec.model.history.activity import (
     InFlightInterval,
 )
 from isolation_spec.model.history.entries import Entry, EntryT
+from isolation_spec.model.history.opaque import Sight
 from isolation_spec.model.limits import PATIENCE, Limit
 from isolation_spec.model.scenario import (
     AdvanceTime,
@@ -57,6 +58,8 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
         varying: patterns of output that may differ from a solo run.
         computing: the functions in which a callback computed for a CPU second or more;
             it hangs on the machine, and is no part of the digest.
+        sight: kind of operation or step -> how much was seen of the values that it
+            gave; no part of the digest.
     """
 
     scenario: Scenario
@@ -78,6 +81,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     event_names: EventNames | None = None
     varying: tuple[str, ...] = ()
     computing: tuple[str, ...] = ()
+    sight: dict[str, Sight] = {}
 
     def of(self, kind: type[EntryT]) -> Iterator[EntryT]:
         """Yields the entries of one kind, in order."""

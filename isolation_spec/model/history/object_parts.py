@@ -49,13 +49,14 @@ _LAZY = (
     types.CoroutineType,
     types.AsyncGeneratorType,
     types.FrameType,
-    types.TracebackType,
     asyncio.Future,
     asyncio.Handle,
 )
 _NEVER_ENTERED = (
     # Names of code, which all users share.
     *(type, types.ModuleType, types.CodeType, property),
+    # The way to the place where an error was raised.
+    types.TracebackType,
     # They hold no text.
     *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo),
     *(decimal.Decimal, range, type(NotImplemented), type(...)),

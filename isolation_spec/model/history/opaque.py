@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
 
-__all__ = ["OpaqueCause", "OpaquePart"]
+__all__ = ["OpaqueCause", "OpaquePart", "Sight"]
 
 
 class OpaqueCause(StrEnum):
@@ -29,3 +30,33 @@ class OpaquePart(msgspec.Struct, frozen=True, order=True):
 
     type: str
     cause: OpaqueCause
+
+
+class Sight(msgspec.Struct):
+    """How much was seen of the values that one kind of operation or step gave.
+
+    A function counts as seen: its closure and its defaults are, and its globals are
+    code. Each other part that cannot be seen may hold another user's value.
+
+    Attributes:
+        values: how many values there were.
+        opaque: how many had a part that cannot be seen, other than a function.
+        parts: the parts that cannot be seen, each once.
+    """
+
+    values: int = 0
+    opaque: int = 0
+    parts: list[OpaquePart] = []
+
+    def count(self, parts: Iterable[OpaquePart]) -> None:
+        """Adds one value with these parts that cannot be seen."""
+        found = list(parts)
+        self.values += 1
+        self.opaque += any(part.cause is not OpaqueCause.CODE for part in found)
+        self.parts += [part for part in found if part not in self.parts]
+
+    def add(self, other: Sight) -> None:
+        """Adds the values that another run gave."""
+        self.values += other.values
+        self.opaque += other.opaque
+        self.parts += [part for part in other.parts if part not in self.parts]
