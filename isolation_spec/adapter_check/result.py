@@ -18,8 +18,11 @@ __all__ = [
     "Status",
 ]
 
-Status: TypeAlias = Literal["ok", "not written", "breaks", "not exercised", "hint"]
-"""How a method stands; a hint is about a method that works but looks incomplete."""
+Status: TypeAlias = Literal[
+    "ok", "not written", "breaks", "not exercised", "hint", "engine"
+]
+"""How a method stands; a hint is about a method that works but looks incomplete, and
+`engine` about an adapter that works and shows a fault of its engine."""
 
 ALICE, BOB = User(label="alice", id="alice"), User(label="bob", id="bob")
 THREAD = "thread-1"

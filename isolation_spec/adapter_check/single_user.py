@@ -10,7 +10,7 @@ from isolation_spec.adapter_check.agents import check_agents
 from isolation_spec.adapter_check.declared import check_declared
 from isolation_spec.adapter_check.result import ALICE, LATER, THREAD
 from isolation_spec.adapter_check.session import CheckFailed, CheckStopped, Session
-from isolation_spec.adapter_check.storage import check_storage
+from isolation_spec.adapter_check.storage import check_erasure, check_storage
 from isolation_spec.adapter_check.undeclared import report_undeclared
 from isolation_spec.contract.errors import AdapterError
 
@@ -41,7 +41,11 @@ async def check_single_user(session: Session) -> None:
         await check_storage(session)
         await check_declared(session)
         await _check_views(session)
-        await session.exercise("cleanup_context", _clean_context(session))
+        await check_erasure(session)
+        await session.exercise(
+            "cleanup_context", checked.cleanup_context(ALICE.id, session.context)
+        )
+        await session.exercise("open_context again", _open_again(session))
         await session.exercise("cleanup_user", checked.cleanup_user(ALICE.id))
         await session.exercise("shutdown", _shut_down(session))
     except CheckStopped:
@@ -77,9 +81,9 @@ async def _check_shared(session: Session) -> None:
         session.report("hint", note, "shared")
 
 
-async def _clean_context(session: Session) -> None:
-    context = await session.checked.open_context(ALICE.id, "thread-2", {})
-    await session.checked.cleanup_context(ALICE.id, context)
+async def _open_again(session: Session) -> None:
+    """Opens a context on the same thread, so that `cleanup_user` has one to release."""
+    await session.checked.open_context(ALICE.id, THREAD, {})
 
 
 async def _shut_down(session: Session) -> None:

@@ -8,22 +8,25 @@ from isolation_spec.contract.capabilities import Capability
 from isolation_spec.model.history.rendering import render
 from isolation_spec.model.scenario import Recall, Remember
 
-__all__ = ["check_storage"]
+__all__ = ["check_erasure", "check_storage"]
 
 
 async def check_storage(session: Session) -> None:
-    """Checks `read`, and with the capabilities for it also memory and erasure."""
+    """Checks `read`, and with the capability for it also memory."""
     await session.exercise("read", session.checked.read(ALICE.id, session.context))
     if not session.has(Capability.MEMORY):
         for method in ("write", "observe", "agent: remember", "agent: recall"):
             session.skip(method, Capability.MEMORY)
-        session.skip("erase", Capability.ERASE)
         return
     remember = Remember(key="r", value=VALUE)
     await session.exercise("write", _write(session))
     await session.exercise("observe", _observe(session))
     await session.exercise("agent: remember", session.run_steps(remember))
     await session.exercise("agent: recall", _recall(session, remember))
+
+
+async def check_erasure(session: Session) -> None:
+    """Checks `erase`, after all else that uses the context: it may be gone then."""
     if session.has(Capability.ERASE):
         await session.exercise("erase", _erase(session))
     else:
@@ -32,20 +35,37 @@ async def check_storage(session: Session) -> None:
 
 async def _write(session: Session) -> None:
     await session.checked.write(ALICE.id, session.context, "k", VALUE)
-    if VALUE not in render(await session.checked.read(ALICE.id, session.context)):
-        session.report(
-            "hint",
-            "does not show the value that write stored: return every value that the "
-            "engine would show",
-            "read",
+    if await _is_read(session):
+        return
+    if not _is_observed(session):
+        message = (
+            f"returned, and neither read nor observe shows {VALUE!r}: the value is "
+            "lost, so store it before write returns"
         )
+        raise CheckFailed(message)
+    session.report(
+        "hint",
+        "does not show the value that write stored: return every value that the "
+        "engine would show",
+        "read",
+    )
+
+
+async def _is_read(session: Session) -> bool:
+    return VALUE in render(await session.checked.read(ALICE.id, session.context))
+
+
+def _is_observed(session: Session) -> bool:
+    values = {(row.owner, row.key, row.value) for row in session.checked.observe()}
+    return (ALICE.id, "k", VALUE) in values
 
 
 async def _observe(session: Session) -> None:
-    values = {(row.owner, row.key, row.value) for row in session.checked.observe()}
-    if (ALICE.id, "k", VALUE) not in values:
+    rows = session.checked.observe()
+    # A value that read does not show either is lost, and write has been blamed.
+    if not _is_observed(session) and await _is_read(session):
         message = (
-            f"gave {len(values)} rows without {ALICE.id!r}, 'k', {VALUE!r}, which "
+            f"gave {len(rows)} rows without {ALICE.id!r}, 'k', {VALUE!r}, which "
             "write stored: give Row(owner, thread, key, value) for each stored value"
         )
         raise CheckFailed(message)

@@ -1,4 +1,4 @@
-"""Checks an adapter with two users: Bob requests Alice's context."""
+"""Checks an adapter with two users at once, and each attack of one on the other."""
 
 from __future__ import annotations
 
@@ -6,124 +6,83 @@ from collections.abc import Iterator
 
 import msgspec
 
-from isolation_spec.adapter_check.result import ALICE, BOB, THREAD, MethodResult
+from isolation_spec.adapter_check.attacks import (
+    describe_seen,
+    judge_attack,
+    show_foreign,
+)
+from isolation_spec.adapter_check.result import MethodResult
+from isolation_spec.adapter_check.two_users_scenario import (
+    attacks_on,
+    peaceful_scenario,
+)
 from isolation_spec.claims import find_claim
 from isolation_spec.claims.remarks import remarks_on
 from isolation_spec.contract.capability_filter import restrict_to_capabilities
 from isolation_spec.contract.errors import AdapterError
-from isolation_spec.diagnosis.wording import describe_remark
+from isolation_spec.diagnosis.wording import Phrase, describe_remark, excerpt
 from isolation_spec.engines.registry import Engine
 from isolation_spec.execution.control_runs import judge_run
 from isolation_spec.execution.run import run
+from isolation_spec.execution.solo_runs import judge_with_solos
 from isolation_spec.model.history.entries import (
     Entry,
     ExceptionUnhandled,
-    OperationEnded,
     ResourceAlive,
 )
 from isolation_spec.model.history.history import History
-from isolation_spec.model.history.states import Outcome
-from isolation_spec.model.scenario import (
-    CleanupEngine,
-    Erase,
-    OpenContext,
-    Read,
-    Return,
-    RunAgent,
-    Scenario,
-    Think,
-    Write,
-    canary,
-)
 
 __all__ = ["check_two_users"]
 
 
-def _scenario() -> Scenario:
-    """Returns a scenario in which Bob attacks every method of Alice's context."""
-    a, b = canary("alice", 3, 0), canary("bob", 4, 0)
-    return Scenario(
-        users=(ALICE, BOB),
-        operations=(
-            OpenContext(id=1, user=0, context="a", thread=THREAD),
-            OpenContext(id=2, user=1, context="b", thread=THREAD),
-            RunAgent(
-                id=3,
-                user=0,
-                context="a",
-                script=(Think(prompt=a), Return(value=a)),
-            ),
-            RunAgent(
-                id=4,
-                user=1,
-                context="b",
-                script=(Think(prompt=b), Return(value=b)),
-            ),
-            Write(id=5, user=0, context="a", key="k", value=canary("alice", 5, 0)),
-            Write(id=6, user=1, context="b", key="k", value=canary("bob", 6, 0)),
-            Read(id=7, user=0, context="a"),
-            Read(id=8, user=1, context="b"),
-            Read(id=9, user=1, context="a", victim=0),
-            Write(
-                id=10,
-                user=1,
-                context="a",
-                key="k",
-                value=canary("bob", 10, 0),
-                victim=0,
-            ),
-            RunAgent(id=11, user=1, context="a", script=(), victim=0),
-            Erase(id=12, user=1, context="a", victim=0),
-            CleanupEngine(id=13, user=1, context="a", victim=0),
-        ),
-    )
-
-
 def check_two_users(engine: Engine) -> Iterator[MethodResult]:
-    """Yields a result for each attack, for live resources and for determinism."""
-    scenario = restrict_to_capabilities(_scenario(), engine.make_adapter().capabilities)
+    """Yields a result for the two at once, for each attack, and for what remains."""
+    capabilities = engine.make_adapter().capabilities
+    scenario = restrict_to_capabilities(peaceful_scenario(), capabilities)
     try:
         history, again = (run(scenario, engine.make_adapter) for _ in range(2))
+        yield from _meeting(engine, history)
+        yield from _attacks(engine, history)
     except AdapterError as error:
         yield MethodResult(method="two users", status="breaks", note=str(error))
         return
-    yield MethodResult(method="two users", status="ok")
-    yield from _attacks(history)
     yield from _shared(history)
     yield from _alive(engine, history)
     yield _deterministic(history, again)
 
 
-def _attacks(history: History) -> Iterator[MethodResult]:
-    """Yields a result for each request that names another user's context."""
-    operations = history.operations()
-    for entry in history.of(OperationEnded):
-        operation = operations[entry.operation or 0]
-        if operation.victim is None:
-            continue
-        method = _METHOD_OF[type(operation)]
-        if entry.outcome == Outcome.REFUSED:
-            yield MethodResult(
-                method=f"{method} of another's", status="ok", note="refused"
-            )
-            continue
-        note = f"was {entry.outcome}, when bob named alice's context: {_reason(entry)}"
-        yield MethodResult(method=f"{method} of another's", status="hint", note=note)
+_MEETING = ("stored-writes", "noninterference")
+"""The claims about effects of one user's ordinary work on another."""
 
 
-_METHOD_OF: dict[type, str] = {
-    Read: "read",
-    Write: "write",
-    RunAgent: "run_agent",
-    Erase: "erase",
-    CleanupEngine: "cleanup_context",
-}
+def _meeting(engine: Engine, history: History) -> Iterator[MethodResult]:
+    """Yields what two users did to one another who opened and ran at once."""
+    capabilities = engine.make_adapter().capabilities
+    claims = tuple(find_claim(one) for one in _MEETING)
+    judgements = judge_with_solos(history, engine.make_adapter, claims)
+    seen = {
+        (violation.claim, violation.clause): violation
+        for violation in (
+            *(violation for judged in judgements for violation in judged.violations),
+            *show_foreign(history, capabilities),
+        )
+    }
+    for violation in seen.values():
+        note = f"{describe_seen(violation, history)}; the two ran at once: verify "
+        note += f"reports it under {violation.claim}"
+        yield MethodResult(method="two users", status="engine", note=note)
+    if not seen:
+        yield MethodResult(method="two users", status="ok")
 
 
-def _reason(entry: OperationEnded) -> str:
-    if entry.outcome == Outcome.FAILED:
-        return f"{entry.error[:60]} is not in refusals; add it if it means no"
-    return "let the engine check the user, unless you look for this fault"
+def _attacks(engine: Engine, peaceful: History) -> Iterator[MethodResult]:
+    """Yields a result for each request that names something of another user's."""
+    capabilities = engine.make_adapter().capabilities
+    for attack in attacks_on(peaceful_scenario()):
+        scenario = restrict_to_capabilities(attack.scenario, capabilities)
+        if len(scenario.operations) > len(peaceful.scenario.operations):
+            history = run(scenario, engine.make_adapter)
+            yield judge_attack(attack, history, peaceful, capabilities)
 
 
 def _shared(history: History) -> Iterator[MethodResult]:
@@ -157,15 +116,26 @@ def _deterministic(one: History, other: History) -> MethodResult:
         return MethodResult(method=method, status="ok", note="two runs are equal")
     for first, second in zip(one.entries, other.entries, strict=False):
         if first != second:
-            note = (
-                f"two runs differ: {_line(first)}, then {_line(second)}; take time, "
-                "ids and chance from environment"
-            )
+            note = f"two runs differ: {_difference(first, second)}; take time, ids and "
+            note += "chance from environment"
             return MethodResult(method=method, status="hint", note=note)
     note = f"one run has {len(one.entries)} entries, the other {len(other.entries)}"
     return MethodResult(method=method, status="hint", note=note)
 
 
-def _line(entry: Entry) -> str:
-    """An entry in a few words."""
-    return msgspec.json.encode(entry).decode()[:160]
+def _difference(one: Entry, other: Entry) -> str:
+    """The first field in which two entries differ, with excerpts of the difference."""
+    first, second = msgspec.to_builtins(one), msgspec.to_builtins(other)
+    kind = f"{first['saw'].replace('_', ' ')} of operation {one.operation}"
+    # Without its name an entry of another kind shows no common field.
+    names = [name for name in first if first[name] != second.get(name)]
+    name = "saw" if type(one) is not type(other) else names[0]
+    texts = str(first[name]), str(second[name])
+    pairs = enumerate(zip(*texts, strict=False))
+    place = next((i for i, (a, b) in pairs if a != b), min(map(len, texts)))
+    said = (excerpt(Phrase("", text), place, _ROOM) for text in texts)
+    return f"the {name} of {kind} is {' and '.join(map(repr, said))}"
+
+
+_ROOM = 60
+"""Characters of an excerpt."""

@@ -26,8 +26,9 @@ _COLOURS = {
     "breaks": "bold red",
     "not exercised": "dim",
     "hint": "cyan",
+    "engine": "bold magenta",
 }
-_WORDS = {"breaks": "breaks the rule"}
+_WORDS = {"breaks": "breaks the rule", "engine": "the engine"}
 
 
 @click.command("check-adapter")

@@ -3,6 +3,7 @@
 import asyncio
 import importlib
 import itertools
+import re
 import signal
 import threading
 from collections.abc import Callable, Iterable
@@ -17,7 +18,7 @@ from isolation_spec.adapter_check.result import MethodResult
 from isolation_spec.contract.adapter import Adapter, Row
 from isolation_spec.contract.errors import AdapterError, NotImplementedYet
 from isolation_spec.engines.reference.adapter import ReferenceAdapter
-from isolation_spec.engines.registry import own_engine
+from isolation_spec.engines.registry import find_engine, own_engine
 
 STRANGERS = Path(__file__).parents[1] / "strangers"
 COUNT = itertools.count()
@@ -73,6 +74,8 @@ def test_a_correct_adapter_gets_no_hint(notebook: ModuleType, which: str) -> Non
         "cleanup_user",
         "shutdown",
         "read of another's",
+        "erase of another's",
+        "cancel_run of another's",
         "the end",
         "the same twice",
     } <= methods
@@ -194,13 +197,131 @@ def _opened(notebook: ModuleType) -> Any:
     return type("Open", (notebook.Notebook,), {"require": require})
 
 
-def test_a_request_that_is_not_refused_is_a_hint(notebook: ModuleType) -> None:
-    """A granted request of another user is reported, and not judged."""
+def test_a_value_of_another_is_shown_to_be_the_engines(notebook: ModuleType) -> None:
+    """A granted request that shows another's value is named, with the value."""
     found = checks(changed(notebook, engine_class=_opened(notebook)))
 
-    assert "was returned, when bob named alice's" in noted(
-        found, "read of another's", "hint"
-    )
+    note = noted(found, "read of another's", "engine")
+    assert "showed bob alice~" in note
+    assert "reports it under context-ownership" in note
+    assert not [one for one in found if one.status in ("breaks", "hint")]
+
+
+def _keyed(notebook: ModuleType) -> dict[str, Any]:
+    """The members of an adapter whose engine keys everything by user and session."""
+
+    def own(self: Any, user: str, context: Any) -> Any:
+        return next(
+            one
+            for one in self.notebook.sessions
+            if (one.user, one.thread) == (user, context.thread)
+        )
+
+    def member(name: str) -> Any:
+        method = getattr(notebook.NotebookAdapter, name)
+
+        async def call(self: Any, user: str, context: Any, *rest: Any) -> Any:
+            return await method(self, user, own(self, user, context), *rest)
+
+        return call
+
+    return {name: member(name) for name in ("read", "write", "erase", "run_agent")}
+
+
+def test_an_engine_that_gives_each_user_their_own_gets_no_hint(
+    notebook: ModuleType,
+) -> None:
+    """A request that names another's session, and is granted in a user's own, is in
+    order."""
+    found = checks(changed(notebook, **_keyed(notebook)))
+
+    assert "nothing of alice's was shown" in noted(found, "read of another's", "ok")
+    assert "nothing of alice's was shown" in noted(found, "erase of another's", "ok")
+    assert {"ok", "not exercised"} == {one.status for one in found}
+
+
+def test_a_run_that_another_cancels_is_an_effect(notebook: ModuleType) -> None:
+    """A cancel_run that asks nobody is named by its effect on the run's user."""
+
+    async def cancel_run(self: Any, user: str, context: Any, run: str) -> None:
+        for session in self.notebook.sessions:
+            if run in session.runs:
+                session.runs[run].cancel()
+
+    found = checks(changed(notebook, cancel_run=cancel_run))
+
+    note = noted(found, "cancel_run of another's", "engine")
+    assert "in alice's operation 13 from 'ok" in note
+    assert "to 'cancelled" in note
+
+
+@pytest.mark.parametrize("fault", ["token-optional", "name-believed"])
+def test_foreign_and_forged_connections_are_tried(fault: str) -> None:
+    """A client that names another user, or forges a token, is one of the attacks."""
+    found = checks(find_engine(f"reference+{fault}").make_adapter)
+
+    assert [one for one in found if one.status == "engine"]
+
+
+def test_values_that_two_runs_share_are_the_engines(notebook: ModuleType) -> None:
+    """Two users who store under one key at once see it where the engine mixes them."""
+
+    def pages(self: Any, session: Any) -> dict[str, str]:
+        return self.notes.setdefault(("all", session.thread), {})  # type: ignore[no-any-return]
+
+    def observe(self: Any) -> Iterable[Row]:
+        for (_, thread), notes in self.notebook.notes.items():
+            for key, value in notes.items():
+                yield Row("alice", thread, key, value)
+
+    mixing = type("Mixing", (notebook.Notebook,), {"pages": pages})
+    found = checks(changed(notebook, engine_class=mixing, observe=observe))
+
+    assert "showed alice bob~" in noted(found, "two users", "engine")
+
+
+def test_a_denied_tool_that_runs_is_the_engines_and_the_check_goes_on(
+    notebook: ModuleType,
+) -> None:
+    """A missing denial is said of the engine; two users are exercised all the same."""
+
+    async def call_tool(self: Any, session: Any, tool: str, argument: str) -> Any:
+        return await self.tools[tool](session, argument)
+
+    lax = type("Lax", (notebook.Notebook,), {"call_tool": call_tool})
+    found = checks(changed(notebook, engine_class=lax))
+
+    assert "ran the tool forbidden" in noted(found, "agent: call_tool", "engine")
+    assert "read of another's" in [one.method for one in found]
+
+
+def test_a_lost_write_is_not_blamed_on_observe(notebook: ModuleType) -> None:
+    """A value that neither read nor observe shows is a matter of write."""
+    found = checks(changed(notebook, write=_nothing))
+
+    assert "neither read nor observe shows" in noted(found, "write", "breaks")
+    assert ["ok"] == [one.status for one in found if one.method == "observe"]
+
+
+def test_an_erased_context_that_is_gone_blames_no_other_method(
+    notebook: ModuleType,
+) -> None:
+    """An erase that deletes the session leaves the methods before it in order."""
+
+    async def erase(self: Any, user: str, context: Any) -> None:
+        await notebook.NotebookAdapter.erase(self, user, context)
+        await self.notebook.close(context)
+
+    found = checks(changed(notebook, erase=erase))
+
+    assert [] == [one for one in found if one.status == "breaks"]
+
+
+def test_an_error_of_erase_names_erase(notebook: ModuleType) -> None:
+    """An erase that raises is the one method that is reported."""
+    found = checks(changed(notebook, erase=_raising))
+
+    assert ["erase"] == [one.method for one in found if one.status == "breaks"]
 
 
 def test_an_exception_that_is_no_refusal_is_a_hint(notebook: ModuleType) -> None:
@@ -292,13 +413,14 @@ def test_a_difference_between_two_runs_is_a_hint(notebook: ModuleType) -> None:
 
     async def read(self: Any, user: str, context: Any) -> Any:
         shown = await notebook.NotebookAdapter.read(self, user, context)
-        return {**shown, "at": f"number {next(COUNT)}"}
+        return {"long": "x" * 500, **shown, "at": f"number {next(COUNT)}"}
 
     found = checks(changed(notebook, read=read))
 
     note = noted(found, "the same twice", "hint")
     assert "two runs differ" in note
-    assert 2 == note.count("number ")
+    one, other = re.findall(r"number \d+", note)
+    assert one != other
 
 
 def test_threads_signals_and_prints_are_hints(notebook: ModuleType) -> None:

@@ -24,7 +24,7 @@ from isolation_spec.diagnosis.wording.contradiction import (
     plain,
 )
 
-__all__: list[str] = []
+__all__ = ["describe_observation"]
 
 
 # Context ownership
@@ -161,12 +161,13 @@ def _differs_from_alone(fact: DiffersFromAlone, names: Names) -> Contradiction:
         when = f"after operation {cause.operation} of {names.label(cause.user)}"
     return Contradiction(
         let=(f"{user} perform the very same operations alone, in the same order",),
-        then=f"{_observation(fact, user)} is the same as alone: {alone}",
+        then=f"{describe_observation(fact, user)} is the same as alone: {alone}",
         however=f"{when} it was: {_shown(fact, fact.together)}",
     )
 
 
-def _observation(fact: DiffersFromAlone, user: str) -> str:
+def describe_observation(fact: DiffersFromAlone, user: str) -> str:
+    """Returns the observation that differs; `user` is the label of its user."""
     operation = f"operation {fact.operation}"
     details = [detail.text for detail in fact.details]
     match fact.observation:
