@@ -104,7 +104,7 @@ def _lines(replayed: Replay) -> Iterator[str]:
     yield f"{replayed.outcome}{where}: {replayed.claim} on {replayed.engine}"
     if replayed.outcome is Outcome.FIXED:
         yield f"{replayed.claim} holds, {judgement.evidence} times"
-    if replayed.outcome is Outcome.DRIFTED:
+    if replayed.outcome in (Outcome.FIXED, Outcome.DRIFTED):
         yield from replayed.notes
     if replayed.outcome is Outcome.REPRODUCED:
         if replayed.note:

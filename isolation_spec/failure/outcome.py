@@ -13,8 +13,9 @@ class Outcome(enum.StrEnum):
     REPRODUCED = "REPRODUCED"
     """The same claim is violated again."""
     FIXED = "FIXED"
-    """The claim holds with evidence, and every choice found its place."""
+    """The claim holds with evidence, and every choice found its place; or a choice
+    found no place, and 20 variations of the choices violate nothing."""
     DRIFTED = "DRIFTED"
-    """Not violated, but the run is no longer the one that was saved."""
+    """Not violated, but neither this run nor its variations show that it holds."""
     UNSUPPORTED = "UNSUPPORTED"
     """Not run: the version, the claim, the engine or a capability is not known."""

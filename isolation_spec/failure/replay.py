@@ -11,13 +11,12 @@ from pathlib import Path
 
 import msgspec
 
-from isolation_spec.claims import Judgement, Verdict, find_claim
+from isolation_spec.claims import Judgement, find_claim
 from isolation_spec.contract.adapter import Adapter
 from isolation_spec.contract.capability_filter import missing_capabilities
 from isolation_spec.contract.errors import AdapterError
 from isolation_spec.diagnosis.ablation import diagnose
 from isolation_spec.diagnosis.explanation import explain
-from isolation_spec.diagnosis.wording import describe_reason
 from isolation_spec.engines.registry import (
     Engine,
     EngineNotFound,
@@ -27,12 +26,11 @@ from isolation_spec.engines.registry import (
 from isolation_spec.execution.containment import quiet
 from isolation_spec.execution.hang import SUFFIX, BadHangFile, HangReport, load_hang
 from isolation_spec.execution.isolation.time_limit import RUN_TIMEOUT, time_limit
-from isolation_spec.execution.run import run
-from isolation_spec.execution.solo_runs import judge_with_solos
 from isolation_spec.failure.file import Failure, labels_of
 from isolation_spec.failure.load import BadFailureFile, UnsupportedFailure, load
 from isolation_spec.failure.outcome import Outcome
 from isolation_spec.failure.replay_hang import run_again
+from isolation_spec.failure.trial import try_scenario
 from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import Scenario
 
@@ -69,10 +67,12 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
         engine: the name of the engine.
         claim: the claim that was judged, "" where the file does not say.
         history: of the replay, None if nothing was run.
-        judgement: of the claim, None if nothing was run.
+        judgement: of the claim, None if nothing was run; of a variation, if that one
+            shows that the claim holds.
         drift: where the run left the saved one, None if nowhere.
-        notes: why it is DRIFTED or UNSUPPORTED, and where a run that reproduces the
-            violation left the saved one, a sentence each.
+        notes: why it is DRIFTED or UNSUPPORTED, by which variations it is FIXED, and
+            where a run that reproduces the violation left the saved one, a sentence
+            each.
     """
 
     outcome: Outcome
@@ -90,7 +90,7 @@ class Replay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def replay(failure: Failure, engine: Engine | Callable[[], Adapter]) -> Replay:
-    """Runs the scenario of a failure once, in a fresh world.
+    """Runs the scenario of a failure in a fresh world, and variations in doubt.
 
     Raises:
         AdapterError: the adapter broke its contract.
@@ -98,32 +98,21 @@ def replay(failure: Failure, engine: Engine | Callable[[], Adapter]) -> Replay:
     named = engine if isinstance(engine, Engine) else Engine(failure.engine, engine)
     if (why := _unsupported(failure, named)) is not None:
         return _refused(named.name, failure.claim, why)
-    history, judgement = _judged(failure.scenario, named, failure.claim)
+    trial = try_scenario(failure.scenario, named, failure.claim)
+    history, judgement = trial.history, trial.judgement
     drift = None if history.digest() == failure.digest else _drift(failure, history)
-    outcome = _outcome(history, judgement)
-    if outcome is Outcome.FIXED:
+    if trial.outcome is Outcome.FIXED:
         drift = None
     notes = () if drift is None else (str(drift),)
-    if outcome is Outcome.DRIFTED:
-        notes = (*_doubts(history, judgement), *notes)
     return Replay(
-        outcome=outcome,
+        outcome=trial.outcome,
         engine=named.name,
         claim=failure.claim,
         history=history,
         judgement=judgement,
         drift=drift,
-        notes=notes,
+        notes=(*trial.notes, *notes),
     )
-
-
-def _judged(
-    scenario: Scenario, engine: Engine, claim: str
-) -> tuple[History, Judgement]:
-    history = run(scenario, engine.make_adapter)
-    claims = (find_claim(claim),)
-    (judgement,) = judge_with_solos(history, engine.make_adapter, claims)
-    return history, judgement
 
 
 def _unsupported(failure: Failure, engine: Engine) -> str | None:
@@ -142,21 +131,6 @@ def _unsupported(failure: Failure, engine: Engine) -> str | None:
 
 def _refused(engine: str, claim: str, why: str) -> Replay:
     return Replay(outcome=Outcome.UNSUPPORTED, engine=engine, claim=claim, notes=(why,))
-
-
-def _outcome(history: History, judgement: Judgement) -> Outcome:
-    if judgement.verdict is Verdict.VIOLATED:
-        return Outcome.REPRODUCED
-    return Outcome.DRIFTED if any(_doubts(history, judgement)) else Outcome.FIXED
-
-
-def _doubts(history: History, judgement: Judgement) -> Iterator[str]:
-    """Why a claim that is not violated cannot be said to hold, a sentence each."""
-    if judgement.verdict is not Verdict.HOLDS:
-        reason = describe_reason(judgement.claim, judgement.reason)
-        yield f"{judgement.verdict}: {reason}"
-    if history.unused:
-        yield f"no place for the {', '.join(history.unused)}"
 
 
 def _drift(failure: Failure, history: History) -> Drift | None:
@@ -284,7 +258,7 @@ def assert_holds(
         IsolationViolated: the subclass that belongs to the claim; its text is the
             whole explanation.
         AssertionError: it neither holds nor is violated: it was not put to the test, or
-            a choice of the scenario found no place. Never a skip.
+            a variation of the scenario's choices violates it. Never a skip.
         AdapterError: there is no such engine, or its adapter broke its contract.
         ValueError: the scenario cannot be run.
     """
@@ -293,12 +267,12 @@ def assert_holds(
         message = f"not a scenario: {problem}"
         raise ValueError(message)
     found = find_engine(engine) if isinstance(engine, str) else own_engine(engine)
-    history, judgement = _judged(scenario, found, claim)
-    for violation in judgement.violations:
-        explanation = explain(diagnose(history, violation, found.make_adapter))
+    trial = try_scenario(scenario, found, claim)
+    for violation in trial.judgement.violations:
+        explanation = explain(diagnose(trial.history, violation, found.make_adapter))
         text = "\n".join(("", *explanation.lines()))
         raise find_claim(claim).exception(violation, text)
-    doubts = "; ".join(_doubts(history, judgement))
-    if doubts:
+    if trial.outcome is not Outcome.FIXED:
+        doubts = "; ".join(trial.notes)
         message = f"{claim} is not shown to hold on {found.name}: {doubts}"
         raise AssertionError(message)

@@ -60,16 +60,31 @@ def test_a_fixed_engine_is_fixed(verified: Verified, tmp_path: Path) -> None:
     assert "FIXED: teardown on reference" == done.out.splitlines()[0]
 
 
-def test_a_choice_without_a_place_is_drift(verified: Verified, tmp_path: Path) -> None:
-    """A run that differs from the saved one exits with 3 and reports the difference."""
+def test_a_choice_without_a_place_is_fixed(verified: Verified, tmp_path: Path) -> None:
+    """A mended engine has other awaits: the screen says which variations spoke for
+    it."""
     scenario = json.loads(verified.failure.read_text())["scenario"]
     scenario["schedule"]["classes"] = {"2/no-such-kind": 1}
 
     done = replayed(verified, tmp_path, "--engine", "reference", scenario=scenario)
 
-    assert (3, "") == (done.code, done.err)
-    assert "DRIFTED at step 5: teardown on reference" == done.out.splitlines()[0]
+    assert (0, "") == (done.code, done.err)
+    assert "FIXED: teardown on reference" == done.out.splitlines()[0]
     assert "2/no-such-kind" in done.out
+    assert "20 variations" in done.out
+
+
+def test_a_claim_without_evidence_is_drift(verified: Verified, tmp_path: Path) -> None:
+    """A run that differs from the saved one exits with 3 and reports the difference."""
+    scenario = json.loads(verified.failure.read_text())["scenario"]
+    scenario["operations"] = []
+
+    done = replayed(verified, tmp_path, "--engine", "reference", scenario=scenario)
+
+    assert (3, "") == (done.code, done.err)
+    first = done.out.splitlines()[0]
+    assert first.startswith("DRIFTED at step ")
+    assert first.endswith(": teardown on reference")
 
 
 @pytest.mark.parametrize(
@@ -231,7 +246,7 @@ def test_the_worst_of_a_folder_decides(
 def test_drift_in_a_folder_says_where(verified: Verified, tmp_path: Path) -> None:
     """A drifted file reports the step with the expected and the actual entry."""
     scenario = json.loads(verified.failure.read_text())["scenario"]
-    scenario["schedule"]["classes"] = {"2/no-such-kind": 1}
+    scenario["operations"] = []
     changes = {"engine": "reference", "scenario": scenario}
 
     done = isolation_spec(
@@ -241,7 +256,7 @@ def test_drift_in_a_folder_says_where(verified: Verified, tmp_path: Path) -> Non
     )
 
     assert 3 == done.code
-    assert "no place for the class of 2/no-such-kind" in done.out
+    assert "inconclusive" in done.out
     assert "at step " in done.out
     assert "(expected " in done.out
 
