@@ -10,6 +10,7 @@ import datetime
 import decimal
 import enum
 import gc
+import io
 import logging
 import threading
 import types
@@ -44,6 +45,7 @@ _COLLECTIONS = (
 )
 _BYTES = ("B", "b", "c")
 _MOST_BYTES = 2**20
+_STREAM = io.IOBase.__mro__[1]
 _LAZY = (
     types.GeneratorType,
     types.CoroutineType,
@@ -239,7 +241,7 @@ def _add_attributes(value: Any, found: Parts) -> None:
 
 def _add_native_parts(value: Any, found: Parts) -> None:
     parts = native_parts(value, [*found.shown, *found.hidden])
-    if parts is None:
+    found.hidden += parts or ()
+    # From Python 3.12 on, a stream shows its line ends, and not its contents.
+    if parts is None or has_base(type(value), (_STREAM,)):
         found.end = OpaqueCause.NATIVE
-    else:
-        found.hidden += parts
