@@ -58,7 +58,7 @@ class Attack(NamedTuple):
 
 
 def peaceful_scenario() -> Scenario:
-    """Alice and Bob do the same at once, and nobody names anything of the other's."""
+    """Alice and Bob do the same at once, and neither names anything of the other's."""
     # Their operations alternate, so that neither is always the first.
     lanes = zip(_lane(0, "alice"), _lane(1, "bob"), strict=True)
     operations = tuple(operation for two in lanes for operation in two)

@@ -63,7 +63,7 @@ _ID = "error-containment"
 
 
 def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
-    """A user who is alone so far has nobody else's trouble to suffer from."""
+    """Yields the suspicions at which another user had begun an operation."""
     # A blocked loop makes operations slow, so it is named before its consequence.
     yield from _blocked(observed)
     for one in _suspicions(observed):

@@ -85,7 +85,7 @@ def _check(observed: HistoryIndex) -> Iterator[Opportunity | Violation]:
                     yield Opportunity()
             elif len(expected) <= MOST_OUTCOMES:
                 differences.append(key)
-        # A user who is alone differs from no other run for anybody else's sake.
+        # Without another user's entries, no other user caused the difference.
         if differences and others < len(observed.entries):
             yield _first(observed, user, differences, joint, alone[0])
 

@@ -35,7 +35,7 @@ class ObjectHeldByTwo(msgspec.Struct, frozen=True, tag_field="remark", tag=True)
 
 
 class IdentityOfDeparted(msgspec.Struct, frozen=True, tag_field="remark", tag=True):
-    """A task or a timer works for a user who was cleaned up, says the engine.
+    """By the engine's word, a task or a timer works for a user after the cleanup.
 
     Where the server started it for all, with the first request, it inherited the user's
     context variables. Work that it then does for another user is judged where it shows.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import sys
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
 from typing import Any
 
@@ -17,7 +17,7 @@ from isolation_spec.model.code_origin import EngineCode
 
 __all__ = ["changed_between", "process_state"]
 
-_SIZES = {
+_SIZES: dict[type, Callable[[Any], int]] = {
     dict: dict.__len__,
     list: list.__len__,
     set: set.__len__,
@@ -70,7 +70,7 @@ def _state(name: str, value: object) -> Iterator[tuple[str, object]]:
         yield name, repr(value)
     for kind, size in _SIZES.items():
         if issubclass(type(value), kind):
-            yield name, size(value)  # type: ignore[operator]
+            yield name, size(value)
 
 
 def _attributes(holder: object) -> tuple[tuple[str, Any], ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from isolation_spec.model.history.activity import ActivityCounters
@@ -41,10 +41,12 @@ class Ledger(Instrumentation):
     def live_resources(self) -> Iterator[LiveResource]:
         """Yields the tasks except the current one, timers, transports and sessions."""
         yield from self._tasks()
-        for handle in self.loop.live_timers():
-            context = handle._context  # type: ignore[attr-defined]
-            name, owner = _name(handle._callback), context.get(CURRENT_OPERATION)  # type: ignore[attr-defined]
-            yield LiveResource("timer", name, owner, context)
+        # Callback and context of a handle have no public name.
+        timers: Iterable[Any] = self.loop.live_timers()
+        for handle in timers:
+            context = handle._context
+            owner = context.get(CURRENT_OPERATION)
+            yield LiveResource("timer", _name(handle._callback), owner, context)
         for transport in self.loop.network.transports:
             yield LiveResource("transport", "connection", transport.requester)
         yield from self.sessions_alive()

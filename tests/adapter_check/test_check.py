@@ -241,7 +241,7 @@ def test_an_engine_that_gives_each_user_their_own_gets_no_hint(
 
 
 def test_a_run_that_another_cancels_is_an_effect(notebook: ModuleType) -> None:
-    """A cancel_run that asks nobody is named by its effect on the run's user."""
+    """A cancel_run that checks no owner is named by its effect on the run's user."""
 
     async def cancel_run(self: Any, user: str, context: Any, run: str) -> None:
         for session in self.notebook.sessions:
@@ -267,7 +267,8 @@ def test_values_that_two_runs_share_are_the_engines(notebook: ModuleType) -> Non
     """Two users who store under one key at once see it where the engine mixes them."""
 
     def pages(self: Any, session: Any) -> dict[str, str]:
-        return self.notes.setdefault(("all", session.thread), {})  # type: ignore[no-any-return]
+        notes: dict[str, str] = self.notes.setdefault(("all", session.thread), {})
+        return notes
 
     def observe(self: Any) -> Iterable[Row]:
         for (_, thread), notes in self.notebook.notes.items():

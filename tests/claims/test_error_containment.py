@@ -364,8 +364,8 @@ def test_what_others_do_excuses_nothing() -> None:
     assert ("cut-off",) == found.clauses
 
 
-def test_a_user_alone_suffers_from_nobody() -> None:
-    """A failure before anybody else has done anything is no other user's doing."""
+def test_a_user_alone_accuses_no_other_user() -> None:
+    """A failure before any operation of another user is not that user's doing."""
     alone = scenario(CALM, TROUBLED)
     before = (started(3, ALICE), ended(3, ALICE, "failed"), started(4, BOB))
     during = (started(3, ALICE), started(4, BOB), ended(3, ALICE, "failed"))
@@ -534,7 +534,7 @@ def test_the_waits_of_one_callback_are_added_up(
 
 
 def test_a_wait_beside_no_operation_harms_no_user() -> None:
-    """Before an operation begins and after it ends, the wait delays nobody."""
+    """Before an operation begins and after it ends, the wait delays no operation."""
     assert NOT_REACHED == judged(
         CLAIM, waits(BOB), started(3, ALICE), ended(3, ALICE), waits(BOB, callback=2)
     )

@@ -1,6 +1,6 @@
 """Limits that an adapter declares: their forms, and their contradictions."""
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -18,7 +18,7 @@ WRONG: dict[str, tuple[Any, str]] = {
         "must allow at least one in runs_per_user",
     ),
     "an unknown fate": (
-        {"runs_per_user": Limit(1, beyond="queues")},  # type: ignore[arg-type]
+        {"runs_per_user": Limit(1, beyond=cast(Any, "queues"))},
         "must state the fate of requests beyond runs_per_user",
     ),
     "no time": (

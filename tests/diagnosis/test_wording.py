@@ -525,6 +525,11 @@ def test_an_excerpt_fits(
             f"never reached: {TEARDOWN.situation}",
         ),
         (Reason(ReasonKind.NEVER_JUDGED), "never reached"),
+        (
+            Reason(ReasonKind.OPAQUE, ("read (A: native)",)),
+            "every value of read (A: native) has a part that cannot be seen: return "
+            "plain data, or objects that hold their values as attributes",
+        ),
     ],
 )
 def test_a_reason_has_its_words(reason: Reason | None, words: str) -> None:

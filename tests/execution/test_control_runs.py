@@ -1,4 +1,4 @@
-"""Control runs: a user who fares no better alone accuses nobody."""
+"""Control runs: a user who fares no better alone accuses no other user."""
 
 import asyncio
 import itertools

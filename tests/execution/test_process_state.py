@@ -27,7 +27,7 @@ SCENARIO = Scenario(
 
 
 class Registry:
-    """Remembers whoever asks; nothing removes an entry."""
+    """Remembers each caller; nothing removes an entry."""
 
     everybody: ClassVar[set[str]] = set()
 

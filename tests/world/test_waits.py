@@ -126,7 +126,7 @@ def test_a_poll_that_times_out_is_reported(
 ) -> None:
     """Its descriptors are real: so is the wait, and the same length is virtual."""
     if not hasattr(select, polling):
-        pytest.skip(f"no select.{polling} here")
+        pytest.skip(f"this system has no select.{polling}")
     reader, writer = os.pipe()
     try:
         poll = getattr(select, polling)()

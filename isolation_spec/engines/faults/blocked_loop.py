@@ -18,8 +18,11 @@ class _PoliteClient(SharedClient):
     """Waits between two calls, as a rate limit demands, with the loop in hand."""
 
     async def call(self, request: Callable[[], Awaitable[Any]]) -> Any:
-        time.sleep(0.2)  # noqa: ASYNC251
+        self._keep_rate()
         return await request()
+
+    def _keep_rate(self) -> None:
+        time.sleep(0.2)
 
 
 SLEEPS_IN_CALL = Fault(

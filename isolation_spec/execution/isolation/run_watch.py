@@ -96,7 +96,7 @@ def read_thread(process: int, thread: int) -> ThreadSample | None:
 def read_threads(process: int) -> Mapping[tuple[int, int], ThreadSample] | None:
     """Samples of all other threads of a process and of the processes below it.
 
-    The thread that asks is left out. None where one of them cannot be told.
+    The calling thread is left out. Returns None if a thread cannot be read.
     """
     try:
         top = psutil.Process(process)

@@ -249,11 +249,11 @@ def holds(adapter: type[Any]) -> list[str]:
 
 
 HOLDS = ["bad 0.1", "bad 2"]
-"""A wait is reported once all that could end it sleeps, too, and left at last."""
+"""A wait is reported once the threads that could end it sleep, and ended later."""
 
 
 def test_a_wait_in_another_process_is_recorded_and_left(bad: ModuleType) -> None:
-    """A read that nobody answers ends the run, which is judged."""
+    """A read without an answer ends the run, which is judged."""
     bad.Reading.bad_at = 1
     received: list[Digest] = []
 

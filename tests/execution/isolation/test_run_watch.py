@@ -21,6 +21,11 @@ from isolation_spec.execution.isolation.run_watch import (
 
 ASLEEP = ThreadSample(1.0, 7, is_asleep=True)
 
+needs_linux = pytest.mark.skipif(
+    not os.path.exists("/proc/self/task"),
+    reason="Linux alone has the states of threads in /proc; elsewhere no run is late",
+)
+
 
 def looks(
     *samples: ThreadSample | None,
@@ -131,13 +136,13 @@ def test_each_wait_is_reported_once() -> None:
     ids=["unknown", "runnable", "woken", "computed", "another"],
 )
 def test_a_child_at_work_makes_no_wait(tree: Any) -> None:
-    """A child that waits for a processor is at work, too: load is nobody's wait."""
+    """A child that waits for a processor is at work, too: load is no wait."""
     found = looks(*[ASLEEP] * 6, trees=[CHILD, tree, CHILD])
 
     assert [None] * 6 == found
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc")
+@needs_linux
 def test_the_samples_of_a_tree_are_of_all_its_threads() -> None:
     """The threads of a process and of its children, but for the one that asks."""
     is_over = threading.Event()
@@ -157,7 +162,7 @@ def test_the_samples_of_a_tree_are_of_all_its_threads() -> None:
     assert (os.getpid(), threading.get_native_id()) not in found
 
 
-@pytest.mark.skipif(not os.path.exists("/proc/self/task"), reason="no /proc")
+@needs_linux
 def test_a_sample_is_of_one_thread() -> None:
     """CPU time counts in the thread that computes, and a waiting thread sleeps."""
     is_over = threading.Event()

@@ -38,6 +38,9 @@ class Attributes:
     def __init__(self, inner: Any) -> None:
         self.inner = inner
 
+    def get(self) -> Any:
+        return self.inner
+
 
 class Private:
     def __init__(self, inner: Any) -> None:
@@ -178,7 +181,11 @@ class Storage(Mapping[str, Any]):
     def __getitem__(self, key: str) -> Any:
         raise AssertionError
 
-    __iter__ = __len__ = __getitem__  # type: ignore[assignment]
+    def __iter__(self) -> Iterator[str]:
+        raise AssertionError
+
+    def __len__(self) -> int:
+        raise AssertionError
 
 
 class Failure(Exception):
@@ -190,6 +197,10 @@ class Failure(Exception):
 def with_attribute(thing: Any, value: Any) -> Any:
     thing.inner = value
     return thing
+
+
+def member(kind: Any, value: str) -> Any:
+    return kind("Kind", {"MEMBER": value}).MEMBER
 
 
 def closure(value: Any) -> Callable[[], Any]:
@@ -259,12 +270,12 @@ HOLDERS: dict[str, Callable[[str], Any]] = {
     "struct": Struct,
     "frozen struct": FrozenStruct,
     "named tuple": Pair,
-    "enum": lambda v: enum.Enum("Kind", {"MEMBER": v}).MEMBER,  # type: ignore[attr-defined]
-    "enum of texts": lambda v: enum.StrEnum("Kind", {"MEMBER": v}).MEMBER,  # type: ignore[attr-defined]
+    "enum": functools.partial(member, enum.Enum),
+    "enum of texts": functools.partial(member, enum.StrEnum),
     "pydantic": lambda v: Model(inner=v),
     "frozen pydantic": lambda v: FrozenModel(inner=v),
     "private attribute of pydantic": PrivateModel,
-    "extra of pydantic": lambda v: OpenModel(anything=v),  # type: ignore[call-arg]
+    "extra of pydantic": lambda v: OpenModel.model_validate({"anything": v}),
     "root of pydantic": Root,
     "secret of pydantic": pydantic.SecretStr,
     "pydantic 1": lambda v: OldModel(inner=v),
@@ -304,7 +315,7 @@ HOLDERS: dict[str, Callable[[str], Any]] = {
     "default of a function": default,
     "keyword default of a function": keyword_default,
     "attribute of a function": lambda v: with_attribute(lambda: None, v),
-    "bound method": lambda v: Attributes(v).__init__,  # type: ignore[misc]
+    "bound method": lambda v: Attributes(v).get,
     "bound method of a list": lambda v: [v].append,
     "partial": lambda v: functools.partial(print, v),
     "keyword of a partial": lambda v: functools.partial(print, end=v),
@@ -346,12 +357,17 @@ def trap(*_: Any, **__: Any) -> Any:
     raise AssertionError
 
 
-class Metatrap(type):
-    """A metaclass whose classes refuse every question."""
-
-    __eq__ = __hash__ = __instancecheck__ = __subclasscheck__ = trap
-    __getattribute__ = __repr__ = __iter__ = __bool__ = __len__ = trap
-    __mro__ = __name__ = __dict__ = property(trap)  # type: ignore[misc]
+QUESTIONS = (
+    *("__eq__", "__hash__", "__instancecheck__", "__subclasscheck__"),
+    *("__getattribute__", "__repr__", "__iter__", "__bool__", "__len__"),
+)
+PROPERTIES = ("__mro__", "__name__", "__dict__")
+Metatrap: type[type] = type(
+    "Metatrap",
+    (type,),
+    dict.fromkeys(QUESTIONS, trap) | dict.fromkeys(PROPERTIES, property(trap)),
+)
+"""A metaclass whose classes refuse every question."""
 
 
 SPECIAL = (

@@ -97,7 +97,10 @@ class Gateway:
         try:
             return await self.perform(key, work)
         finally:
-            self.give_back(key)
+            await self.settle(key)
+
+    async def settle(self, key: Key) -> None:
+        self.give_back(key)
 
     def check(self, key: Key) -> None:
         if key not in self.keys:
@@ -151,14 +154,9 @@ class FourPlaces(Gateway):
 class AwaitedDecrement(Gateway):
     """Counts slots in a store far away, and waits for it after each request."""
 
-    async def request(self, key: Key, work: Work) -> Any:
-        self.check(key)
-        self.take(key)
-        try:
-            return await self.perform(key, work)
-        finally:
-            await self.remote()
-            self.give_back(key)
+    async def settle(self, key: Key) -> None:
+        await self.remote()
+        self.give_back(key)
 
 
 class DeferredDecrement(Gateway):
@@ -168,15 +166,10 @@ class DeferredDecrement(Gateway):
         super().__init__(remote)
         self.deferred: set[asyncio.Task[None]] = set()
 
-    async def request(self, key: Key, work: Work) -> Any:
-        self.check(key)
-        self.take(key)
-        try:
-            return await self.perform(key, work)
-        finally:
-            task = asyncio.ensure_future(self.log(key))
-            self.deferred.add(task)
-            task.add_done_callback(self.deferred.discard)
+    async def settle(self, key: Key) -> None:
+        task = asyncio.ensure_future(self.log(key))
+        self.deferred.add(task)
+        task.add_done_callback(self.deferred.discard)
 
     async def log(self, key: Key) -> None:
         await self.remote()

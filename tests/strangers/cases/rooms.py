@@ -222,7 +222,7 @@ class Server:
 
 
 class OpenAfterLogout(Server):
-    """Lets nobody in with the token of a user who has logged out, and that is all."""
+    """Refuses the token of a user who has logged out, and does nothing more."""
 
     async def logout(self, user: str) -> None:
         await self.revoke(user)

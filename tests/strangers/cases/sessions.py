@@ -1,7 +1,7 @@
 """A chat server whose sessions are addressed by id, with one turn at a time in each.
 
 Fixed: nothing is wrong.
-StopUnowned: a stop by session id asks nobody whose it is, onyx-dot-app/onyx#10413.
+StopUnowned: a stop by session id checks no owner, onyx-dot-app/onyx#10413.
 LockForever: the lock of a session is kept for ever, HKUDS/nanobot#4883.
 """
 
