@@ -5,16 +5,20 @@ import signal
 import sys
 import time
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import pytest
 
-from isolation_spec.model.scenario import Schedule
+from isolation_spec.engines.reference.adapter import ReferenceAdapter
+from isolation_spec.execution.run import run
+from isolation_spec.model.scenario import Read, Schedule
 from isolation_spec.world.blocking import BlockingCall
 from isolation_spec.world.cpu_watch import CpuWatch
 from isolation_spec.world.loop import WorldExhausted, WorldLoop
 from isolation_spec.world.schedulers.base import Scheduler
+from tests.builders import ALICE, make_scenario, open_context
 
 
 def compute(seconds: float) -> None:
@@ -68,6 +72,31 @@ def test_a_long_computation_is_noted_once() -> None:
     loop.close()
 
     assert [f"{__name__}.compute"] == watch.functions
+
+
+def test_the_history_names_the_functions_that_were_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A read that computes is in the history, and the digest is as without."""
+
+    class Computing(ReferenceAdapter):
+        seconds = 0.0
+
+        async def read(self, user: str, context: Any) -> Mapping[str, Any]:
+            compute(self.seconds)
+            return await super().read(user, context)
+
+    class Slow(Computing):
+        seconds = 0.3
+
+    watch = partial(CpuWatch, noted=0.05, every=0.02)
+    monkeypatch.setattr("isolation_spec.world.world.CpuWatch", watch)
+    scenario = make_scenario(open_context(1), Read(id=2, user=ALICE, context="x"))
+    quick, slow = run(scenario, Computing), run(scenario, Slow)
+
+    assert () == quick.computing
+    assert (f"{__name__}.compute",) == slow.computing
+    assert quick.digest() == slow.digest()
 
 
 def test_many_callbacks_may_compute_for_longer_together() -> None:
