@@ -4,154 +4,47 @@ import asyncio
 import contextlib
 import json
 import zlib
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable
 from typing import Any
 
-import msgspec
 import pytest
 
-from isolation_spec.contract.adapter import Adapter, Row
+from isolation_spec.contract.adapter import Row
 from isolation_spec.contract.capabilities import Capability
-from isolation_spec.contract.environment import Environment
-from isolation_spec.contract.errors import AdapterError, AgentFailure
+from isolation_spec.contract.errors import AgentFailure
 from isolation_spec.contract.scripted_agent import FILLER, ScriptedAgent
-from isolation_spec.contract.services import ToolOutcome
 from isolation_spec.engines.registry import own_engine
-from isolation_spec.execution.run import run
-from isolation_spec.model.event_names import EventNames
-from isolation_spec.model.history.entries import OperationEnded
-from isolation_spec.model.history.history import History
 from isolation_spec.model.scenario import (
     AdvanceTime,
     CallTool,
     CancelRun,
     CleanupEngine,
     CleanupUser,
-    Connect,
     Erase,
-    OpenContext,
     Operation,
-    Read,
     RunAgent,
-    Scenario,
     Shutdown,
     Spawn,
     Step,
-    Think,
-    User,
     Write,
 )
-
-USERS = (User(label="alice", id="a"), User(label="bob", id="b"))
-PERFORM = (
-    ": an agent performs its script by such methods, so write it as in "
-    "isolation_spec.Services"
+from tests.contract.whole_adapter import (
+    CONNECT,
+    OPEN,
+    PERFORM,
+    READ,
+    RUN,
+    THINK,
+    Services,
+    Silence,
+    Whole,
+    broken,
+    outcomes,
+    performed,
+    raising,
+    returning,
+    said,
 )
-
-
-class Whole(Adapter):
-    """A whole adapter of an engine that is its own services."""
-
-    refusals = (PermissionError,)
-
-    async def start(self, environment: Environment) -> None:
-        self.environment = environment
-
-    async def open_context(
-        self, user: str, thread: str, metadata: dict[str, Any]
-    ) -> Any:
-        return user
-
-    async def run_agent(self, user: str, context: Any, agent: ScriptedAgent) -> Any:
-        return await agent.perform(Services())  # type: ignore[arg-type]
-
-    async def read(self, user: str, context: Any) -> Mapping[str, Any]:
-        return {"all": ""}
-
-    async def cleanup_context(self, user: str, context: Any) -> None:
-        pass
-
-    async def cleanup_user(self, user: str) -> None:
-        pass
-
-    async def shutdown(self) -> None:
-        pass
-
-
-class Silence:
-    """A connection on which nothing is heard."""
-
-    close_code = 1000
-
-    async def __aiter__(self) -> Any:
-        for message in ():  # type: ignore[var-annotated]
-            yield message
-
-    async def close(self) -> None:
-        pass
-
-    def abort(self) -> None:
-        pass
-
-
-class Services:
-    """All that a script of this module needs."""
-
-    def identity(self) -> str | None:
-        return None
-
-    async def think(self, prompt: str) -> str:
-        return prompt
-
-    async def call_tool(self, tool: str, argument: str) -> ToolOutcome:
-        return ToolOutcome(True, argument, None)
-
-    async def spawn(self, agent: ScriptedAgent) -> Any:
-        return await agent.perform(self)  # type: ignore[arg-type]
-
-
-THINK = Think(prompt="p")
-OPEN = OpenContext(id=1, user=0, context="x", thread="t")
-RUN = RunAgent(id=2, user=0, context="x", script=(THINK,))
-READ = Read(id=3, user=0, context="x")
-CONNECT = Connect(id=4, user=0, connection="c")
-
-
-def performed(adapter: type[Adapter], *operations: Operation) -> History:
-    given = operations or (OPEN, RUN, READ)
-    return run(Scenario(users=USERS, operations=given), adapter)
-
-
-def broken(name: str, member: Any, base: type[Adapter] = Whole) -> type[Adapter]:
-    """A class `Broken` with this member instead."""
-    return type("Broken", (base,), {name: member})
-
-
-def said(adapter: type[Adapter], *operations: Operation) -> str:
-    """The error of the contract when the adapter is declared or runs."""
-    with pytest.raises(AdapterError) as caught:
-        performed(own_engine(adapter).make_adapter, *operations)  # type: ignore[arg-type]
-    return str(caught.value)
-
-
-def outcomes(history: History) -> dict[int | None, str]:
-    return {one.operation: one.outcome for one in history.of(OperationEnded)}
-
-
-def returning(value: Any) -> Any:
-    """An async method that returns the value for any arguments."""
-
-    async def method(self: Any, *arguments: Any, **named: Any) -> Any:
-        return value
-
-    return method
-
-
-def raising(error: BaseException) -> Any:
-    async def method(self: Any, *arguments: Any, **named: Any) -> Any:
-        raise error
-
-    return method
 
 
 def test_a_whole_adapter_breaks_nothing() -> None:
@@ -159,127 +52,6 @@ def test_a_whole_adapter_breaks_nothing() -> None:
     history = performed(own_engine(Whole).make_adapter)  # type: ignore[arg-type]
 
     assert {1: "returned", 2: "returned", 3: "returned"} == outcomes(history)
-
-
-# Declarations
-
-
-@pytest.mark.parametrize(
-    ("found", "saw"),
-    [
-        (["tools"], "list"),
-        ("tools", "'tools'"),
-        (None, "None"),
-        (frozenset({"tolls", "memory"}), "'tolls' in it"),
-    ],
-)
-def test_capabilities_are_a_set_of_capability(found: Any, saw: str) -> None:
-    """Any other declaration is refused with the value found."""
-    assert (
-        f"Broken.capabilities must be a set of Capability, saw {saw}: write "
-        "frozenset({Capability.TOOLS}), of those that the engine has"
-    ) == said(broken("capabilities", found))
-
-
-@pytest.mark.parametrize(
-    ("capability", "method"),
-    [
-        (Capability.CONNECTIONS, "connect"),
-        (Capability.CANCEL, "cancel_run"),
-        (Capability.MEMORY, "write"),
-        (Capability.ERASE, "erase"),
-        (Capability.TRANSACTIONS, "observe"),
-    ],
-)
-def test_a_capability_has_its_methods(capability: Capability, method: str) -> None:
-    """A capability without its method is refused before anything runs."""
-    assert (
-        f"Broken.{method} is not implemented, but the adapter declares the capability "
-        f"'{capability}': implement the method or leave the capability out"
-    ) == said(broken("capabilities", frozenset({capability})))
-
-
-def test_refusals_are_exception_classes() -> None:
-    """A class alone, though `except` takes one, is not a tuple of classes."""
-    assert (
-        "Broken.refusals must be a tuple of exception classes, saw type: write "
-        "(PermissionError,), of those by which the engine refuses"
-    ) == said(broken("refusals", PermissionError))
-
-
-@pytest.mark.parametrize(
-    ("found", "saw"),
-    [
-        ("myapp", "'myapp'"),
-        ((7,), "tuple"),
-        (("",), "''"),
-        (("isolation_spec", "no_such_package"), "'no_such_package'"),
-        (("isolation_spec.no_such_module",), "'isolation_spec.no_such_module'"),
-        ((".relative",), "'.relative'"),
-    ],
-)
-def test_packages_can_be_imported(found: Any, saw: str) -> None:
-    """The packages of an engine are a tuple of names that Python finds."""
-    assert (
-        "Broken.packages must be a tuple of the names of packages that can be "
-        f"imported, saw {saw}: write ('myapp',), or nothing"
-    ) == said(broken("packages", found))
-
-
-def test_limits_are_those_that_there_are() -> None:
-    """A limit by another name would never be tested, so it is refused."""
-    assert (
-        "Broken.limits must name contexts_per_user, contexts_per_service, "
-        "runs_per_context, runs_per_user, runs_per_service, starts_per_context, "
-        "starts_per_user, starts_per_service, calls_per_tool or calls_per_service, "
-        "saw 'contexts': write {'contexts_per_user': 3}"
-    ) == said(broken("limits", {"contexts": 3}))
-
-
-@pytest.mark.parametrize("found", [0, -1.0, float("inf"), float("nan"), "5", True])
-def test_patience_is_a_time(found: Any) -> None:
-    """A patience without end would let users wait for one another for ever."""
-    assert said(broken("patience", found)).startswith(
-        "Broken.patience must be a positive number of seconds, saw "
-    )
-
-
-def test_limits_come_with_their_capability() -> None:
-    """Limits without the capability would be declared, and never judged."""
-    assert (
-        "Broken.limits must be given if and only if 'limits' is declared, saw 1 limits "
-        "and no capability: give both or neither"
-    ) == said(broken("limits", {"contexts_per_user": 3}))
-
-
-@pytest.mark.parametrize(
-    ("found", "says"),
-    [
-        ({"run": "id"}, "must be EventNames, or None, saw dict"),
-        (
-            msgspec.structs.replace(EventNames(), ended="done"),
-            "must name fields by strings and types by tuples of strings, saw Expected "
-            "`array`, got `str` - at `$.ended`",
-        ),
-    ],
-)
-def test_event_names_are_fields_and_types(found: Any, says: str) -> None:
-    """Names that no event can have are refused before anything runs."""
-    assert (
-        f'Broken.event_names {says}: write EventNames(run="run", number=""), or nothing'
-    ) == said(broken("event_names", found))
-
-
-def test_a_method_takes_what_it_is_given() -> None:
-    """A method with other parameters is refused before anything runs."""
-
-    async def open_context(self: Any, user: str, thread: str) -> Any:
-        return user
-
-    assert (
-        "Broken.open_context must take (user, thread, metadata), saw (user, thread): "
-        "write 'async def open_context' with those parameters"
-    ) == said(broken("open_context", open_context))
 
 
 # Answers
