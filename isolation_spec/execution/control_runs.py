@@ -36,7 +36,7 @@ from isolation_spec.model.scenario import (
 from isolation_spec.world.schedulers.base import Scheduler
 from isolation_spec.world.schedulers.replay import ReplayScheduler
 
-__all__ = ["EngineRuns", "Solos", "judge_run", "own_part", "review"]
+__all__ = ["EngineRuns", "Solos", "judge_run", "own_order", "own_part", "review"]
 
 Solos = dict[int, tuple[History, ...]]
 """User -> the solo runs; the first follows the joint run's order of arrivals."""
@@ -55,6 +55,12 @@ def own_part(scenario: Scenario, user: int) -> Scenario:
     )
     schedule = scenario.schedule.restricted_to({one.id for one in own} | {None})
     return msgspec.structs.replace(scenario, operations=own, schedule=schedule)
+
+
+def own_order(history: History, part: Scenario) -> tuple[str, ...]:
+    """The arrivals of a part of a scenario, in the order of the whole run."""
+    own = {operation.id for operation in part.operations} | {None}
+    return tuple(chain for chain in history.order if Chain.parse(chain).owner in own)
 
 
 class EngineRuns:
@@ -82,10 +88,8 @@ class EngineRuns:
     def alone(self, user: int) -> Iterator[History]:
         """Yields runs of the user's own operations alone, overlapping as before."""
         scenario = own_part(self._followed(), user)
-        own = {operation.id for operation in scenario.operations} | {None}
-        order = [c for c in self._history.order if Chain.parse(c).owner in own]
         schedulers = (
-            ReplayScheduler(scenario.schedule, order),
+            ReplayScheduler(scenario.schedule, own_order(self._history, scenario)),
             Scheduler(scenario.schedule),
         )
         for number, scheduler in enumerate(schedulers):

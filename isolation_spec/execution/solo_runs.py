@@ -21,7 +21,12 @@ from isolation_spec.claims.capacity import may_be_beyond
 from isolation_spec.claims.history_index import HistoryIndex
 from isolation_spec.claims.noninterference import unlike
 from isolation_spec.contract.adapter import Adapter
-from isolation_spec.execution.control_runs import Solos, judge_run, own_part
+from isolation_spec.execution.control_runs import (
+    Solos,
+    judge_run,
+    own_order,
+    own_part,
+)
 from isolation_spec.execution.run import run
 from isolation_spec.model.history.entries import (
     CancellationDelivered,
@@ -33,7 +38,6 @@ from isolation_spec.model.history.states import Outcome
 from isolation_spec.model.limits import Scope
 from isolation_spec.model.scenario import (
     AdvanceTime,
-    Chain,
     Operation,
     RunAgent,
     Scenario,
@@ -141,8 +145,7 @@ def run_alone(
 def _alone(history: History, user: int) -> tuple[Scenario, tuple[str, ...]]:
     """The user's own part of a scenario, and of the order of arrivals."""
     scenario = projection(history.scenario, user)
-    own = {operation.id for operation in scenario.operations} | {None}
-    return scenario, tuple(c for c in history.order if Chain.parse(c).owner in own)
+    return scenario, own_order(history, scenario)
 
 
 def solo_runs(

@@ -205,32 +205,43 @@ class WorkloadRunner:
 
         Suspicions are on disk, and with the parent, before any of those runs begins.
         """
-        make_adapter, capabilities = self.engine.make_adapter, self.capabilities
-        suspected = judge(history, capabilities, _ALONE)
-        number, statistics = self.statistics.number, self.statistics
-        statistics.suspicions = save_suspicions(self.plan, history, suspected, number)
+        statistics = self.statistics
+        suspected = judge(history, self.capabilities, _ALONE)
+        statistics.suspicions = save_suspicions(
+            self.plan, history, suspected, statistics.number
+        )
         if statistics.suspicions:
             self.progressed(statistics)
-        controls = EngineRuns(
-            history, make_adapter, self._check_time, constants=self._constants
-        )
         try:
-            solos = self._solos(history)
-            compared = judge(history, capabilities, _COMPARING, solos=solos)
-            judgements = review((*suspected, *compared), history, controls)
+            judgements = self._rule(history, suspected)
         except StopSearch:
             # Control runs may still have cleared them: they are no findings.
             statistics.unjudged, statistics.suspicions = len(statistics.suspicions), []
             raise
+        self._clear(judgements)
+        return judgements
+
+    def _rule(
+        self, history: History, suspected: tuple[Judgement, ...]
+    ) -> tuple[Judgement, ...]:
+        """The judgements of all claims, after the runs that excuse other users."""
+        solos = self._solos(history)
+        compared = judge(history, self.capabilities, _COMPARING, solos=solos)
+        controls = EngineRuns(
+            history, self.engine.make_adapter, self._check_time, self._constants
+        )
+        return review((*suspected, *compared), history, controls)
+
+    def _clear(self, judgements: Iterable[Judgement]) -> None:
+        """Ends the suspicions of a run; those without a violation leave no file."""
+        suspicions, self.statistics.suspicions = self.statistics.suspicions, []
         violated = {one.claim for one in judgements if one.violations}
-        for suspicion in statistics.suspicions:
+        for suspicion in suspicions:
             if suspicion.violation.claim not in violated:
                 drop_suspicion(self.plan, suspicion)
-        if statistics.suspicions and not violated:
-            statistics.suspicions = []
-            self.progressed(statistics)
-        statistics.suspicions = []
-        return judgements
+        if suspicions and not violated:
+            # Before the run is repeated, which may not come back either.
+            self.progressed(self.statistics)
 
     def _solos(self, history: History) -> Solos:
         """Solo runs of all users at first, then of another one in each run.

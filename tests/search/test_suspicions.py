@@ -8,9 +8,11 @@ import pytest
 
 from isolation_spec.contract.capabilities import Capability
 from isolation_spec.engines.registry import find_engine
+from isolation_spec.execution.determinism import Sample
 from isolation_spec.model.limits import Limit
 from isolation_spec.search import workload_runner
 from isolation_spec.search.plan import make_plan
+from isolation_spec.search.statistics import SearchStatistics
 from isolation_spec.search.suspicions import save_suspicions
 from isolation_spec.search.worker import Share, search_share
 from tests.execution.test_control_runs import _OneAtATime
@@ -44,3 +46,28 @@ def test_a_suspicion_that_is_cleared_leaves_no_file_and_no_finding(
     assert [] == statistics.findings == statistics.suspicions
     assert [] == list(tmp_path.iterdir())
     assert 12 == statistics.examples
+
+
+def test_the_parent_hears_of_a_cleared_suspicion_before_the_run_is_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A repetition that ends its worker leaves no suspicion that was cleared."""
+    heard: list[bool] = []
+    left: list[bool] = []
+    take = Sample.take
+
+    def progressed(statistics: SearchStatistics) -> bool:
+        heard.append(bool(statistics.suspicions))
+        return True
+
+    def take_after(self: Sample, *run: Any, **fields: Any) -> Any:
+        left.extend(heard[-1:])
+        return take(self, *run, **fields)
+
+    monkeypatch.setattr(Sample, "take", take_after)
+    engine = find_engine(f"{__name__}:OneAtATime")
+    search_share(Share(make_plan(engine, "quick", examples=4)), progressed)
+
+    assert any(heard)
+    assert left
+    assert not any(left)
